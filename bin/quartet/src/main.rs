@@ -1,0 +1,2 @@
+//! A lean-consensus node.
+fn main() {}

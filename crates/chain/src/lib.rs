@@ -1,0 +1,1 @@
+//! LeanChain, the chain service that writes it, sync, and the event bus.

@@ -1,0 +1,1 @@
+//! Genesis time to slot and interval, and the stream of ticks.

@@ -1,0 +1,1 @@
+//! The files that a devnet hands to a node: config, validators, nodes, node key.

@@ -1,0 +1,1 @@
+//! The network service: QUIC, gossip, requests and static peers.

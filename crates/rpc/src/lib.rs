@@ -1,0 +1,1 @@
+//! The RPC service: JSON-RPC, the HTTP API and metrics.

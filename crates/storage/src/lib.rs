@@ -1,0 +1,1 @@
+//! The embedded database that keeps blocks on disk.

@@ -1,0 +1,1 @@
+//! The protocol's SSZ containers, constants, slots and genesis.

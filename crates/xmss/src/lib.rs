@@ -1,0 +1,1 @@
+//! The signature scheme of the network: generalized XMSS over KoalaBear and Poseidon2.
