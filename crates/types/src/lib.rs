@@ -1,1 +1,39 @@
 //! The protocol's SSZ containers, constants, slots and genesis.
+//!
+//! Field order is wire order; names are those of the specification (leanSpec `subspecs/containers`).
+//! Nothing here does I/O, waits, locks or reads a clock.
+
+mod attestation;
+mod bitlist;
+mod block;
+mod byte_vectors;
+mod checkpoint;
+mod constants;
+mod slot;
+mod state;
+mod status;
+
+pub use attestation::{Attestation, AttestationData, SignedAttestation};
+pub use bitlist::{Bitlist, BitlistError};
+pub use block::{
+    Attestations, Block, BlockBody, BlockHeader, BlockSignatures, BlockWithAttestation,
+    SignedBlockWithAttestation,
+};
+pub use byte_vectors::{PublicKey, Signature, WrongLength};
+pub use checkpoint::Checkpoint;
+pub use constants::*;
+pub use slot::{SlotBeforeFinalized, is_justifiable_after, is_proposer, proposer_index};
+pub use state::{
+    Config, GenesisError, HistoricalBlockHashes, JustificationRoots, JustificationValidators,
+    JustifiedSlots, State, Validator, Validators,
+};
+pub use status::{BlocksByRootRequest, Status};
+
+pub use alloy_primitives::B256;
+
+/// A slot number since genesis; one slot lasts [`SECONDS_PER_SLOT`].
+pub type Slot = u64;
+/// A position in the validator registry.
+pub type ValidatorIndex = u64;
+/// A `hash_tree_root`.
+pub type Root = B256;

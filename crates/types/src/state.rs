@@ -1,0 +1,135 @@
+//! The state, its persistent lists, and the genesis state.
+
+use milhouse::List;
+use serde::{Deserialize, Serialize};
+use ssz_derive::{Decode, Encode};
+use tree_hash::TreeHash as _;
+use tree_hash_derive::TreeHash;
+use typenum::{U4096, U262144, U1073741824};
+
+use crate::{
+    Bitlist, BlockBody, BlockHeader, Checkpoint, PublicKey, Root, Slot, VALIDATOR_REGISTRY_LIMIT,
+    ValidatorIndex,
+};
+
+/// Root of the block of each slot, zero for an empty slot.
+pub type HistoricalBlockHashes = List<Root, U262144>;
+/// One bit per slot: whether its block is justified.
+pub type JustifiedSlots = Bitlist<U262144>;
+/// The validator registry.
+pub type Validators = List<Validator, U4096>;
+/// Targets that have votes and are not justified yet, sorted by root.
+pub type JustificationRoots = List<Root, U262144>;
+/// The votes for those targets: one run of registry-length bits per target.
+pub type JustificationValidators = Bitlist<U1073741824>;
+
+/// What a network is started with.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, TreeHash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Config {
+    /// Unix time of slot 0, in seconds.
+    pub genesis_time: u64,
+}
+
+/// A registry entry.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, TreeHash, Serialize, Deserialize,
+)]
+pub struct Validator {
+    /// The key its attestations are verified with.
+    pub pubkey: PublicKey,
+    /// Its position in the registry.
+    pub index: ValidatorIndex,
+}
+
+/// The state after a block. Its lists share structure between clones, so a clone is cheap and a root
+/// after a block costs only what the block changed.
+#[derive(Clone, Debug, PartialEq, Encode, Decode, TreeHash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// What the network was started with.
+    pub config: Config,
+    /// The slot up to which the state has been advanced.
+    pub slot: Slot,
+    /// Header of the latest block; its state root is zero until the next slot is processed.
+    pub latest_block_header: BlockHeader,
+    /// The checkpoint that was justified last.
+    pub latest_justified: Checkpoint,
+    /// The checkpoint that was finalized last.
+    pub latest_finalized: Checkpoint,
+    /// Root of the block of each slot before the latest block's, zero for an empty slot.
+    pub historical_block_hashes: HistoricalBlockHashes,
+    /// Which of those slots are justified.
+    pub justified_slots: JustifiedSlots,
+    /// The registry.
+    pub validators: Validators,
+    /// Targets with votes, sorted.
+    pub justifications_roots: JustificationRoots,
+    /// The votes for them, flattened.
+    pub justifications_validators: JustificationValidators,
+}
+
+/// A genesis state cannot be built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// There would be nobody to propose or attest.
+    #[error("a genesis needs at least one validator")]
+    NoValidators,
+    /// More validators than the registry holds.
+    #[error("{found} validators exceed the registry's limit of {limit}")]
+    TooManyValidators {
+        /// Validators given.
+        found: usize,
+        /// Validators the registry holds.
+        limit: u64,
+    },
+}
+
+impl State {
+    /// The genesis state: slot 0, an empty block's header, empty history, validators in the given order.
+    ///
+    /// # Errors
+    /// When there are no validators or more than the registry's limit.
+    pub fn genesis(genesis_time: u64, validators: &[PublicKey]) -> Result<Self, GenesisError> {
+        if validators.is_empty() {
+            return Err(GenesisError::NoValidators);
+        }
+        let entries = validators.iter().zip(0..).map(|(pubkey, index)| Validator {
+            pubkey: *pubkey,
+            index,
+        });
+        let validators =
+            Validators::try_from_iter(entries).map_err(|_| GenesisError::TooManyValidators {
+                found: validators.len(),
+                limit: VALIDATOR_REGISTRY_LIMIT,
+            })?;
+        Ok(Self {
+            config: Config { genesis_time },
+            slot: 0,
+            latest_block_header: BlockHeader {
+                body_root: BlockBody::default().tree_hash_root(),
+                ..BlockHeader::default()
+            },
+            latest_justified: Checkpoint::default(),
+            latest_finalized: Checkpoint::default(),
+            historical_block_hashes: List::empty(),
+            justified_slots: Bitlist::new(),
+            validators,
+            justifications_roots: List::empty(),
+            justifications_validators: Bitlist::new(),
+        })
+    }
+
+    /// Number of validators in the registry.
+    pub fn validator_count(&self) -> u64 {
+        self.validators.len() as u64
+    }
+
+    /// The public key of `validator`, or `None` beyond the registry.
+    pub fn public_key(&self, validator: ValidatorIndex) -> Option<&PublicKey> {
+        let index = usize::try_from(validator).ok()?;
+        self.validators.get(index).map(|entry| &entry.pubkey)
+    }
+}
