@@ -1,1 +1,77 @@
-//! The state transition function, from a state and a block to the next state.
+//! The state transition function, from a state and a block to the next state
+//! (leanSpec `containers/state/state.py`).
+//!
+//! Pure: no signatures, stores, clocks or I/O. A state's lists share structure, so the function takes
+//! the pre-state by reference and returns the post-state as a value of its own; what a block costs
+//! depends on what it changes, not on how long the chain is.
+
+mod attestations;
+mod error;
+mod header;
+mod slots;
+mod tallies;
+
+pub use error::{CheckpointRole, Error};
+pub use slots::process_slots;
+
+use quartet_types::{Block, State};
+use tree_hash::TreeHash as _;
+
+/// Applies `block` to the state of its parent and checks the result against the block's state root.
+///
+/// Source: leanSpec `State.state_transition`, without the signatures.
+///
+/// # Errors
+/// When the block is invalid on this state; see [`Error`].
+pub fn state_transition(pre: &State, block: &Block) -> Result<State, Error> {
+    let post = apply_block(pre, block)?;
+    let computed = post.tree_hash_root();
+    if computed != block.state_root {
+        return Err(Error::StateRoot {
+            expected: computed,
+            found: block.state_root,
+        });
+    }
+    Ok(post)
+}
+
+/// Applies `block` as [`state_transition`] does, whatever its state root says.
+///
+/// # Errors
+/// When the block is invalid on this state; see [`Error`].
+pub fn apply_block(pre: &State, block: &Block) -> Result<State, Error> {
+    let mut state = pre.clone();
+    process_slots(&mut state, block.slot)?;
+    process_block(&mut state, block)?;
+    Ok(state)
+}
+
+/// Applies a block under construction and fills in its state root, which is computed once.
+///
+/// # Errors
+/// When the block would be invalid on this state; see [`Error`].
+pub fn seal_block(pre: &State, mut block: Block) -> Result<(Block, State), Error> {
+    let post = apply_block(pre, &block)?;
+    block.state_root = post.tree_hash_root();
+    Ok((block, post))
+}
+
+/// Applies `block` to a state that has been advanced to the block's slot.
+///
+/// Source: leanSpec `State.process_block`.
+///
+/// # Errors
+/// When the block is invalid on this state, which is then half-changed and of no further use.
+pub fn process_block(state: &mut State, block: &Block) -> Result<(), Error> {
+    header::process_block_header(state, block)?;
+    attestations::process_attestations(state, &block.body.attestations)?;
+    apply_pending(state)
+}
+
+/// Moves pending writes of the lists into their trees; hashing demands it.
+fn apply_pending(state: &mut State) -> Result<(), Error> {
+    state.historical_block_hashes.apply_updates()?;
+    state.validators.apply_updates()?;
+    state.justifications_roots.apply_updates()?;
+    Ok(())
+}

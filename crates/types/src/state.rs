@@ -1,5 +1,7 @@
 //! The state, its persistent lists, and the genesis state.
 
+use std::collections::BTreeMap;
+
 use milhouse::List;
 use serde::{Deserialize, Serialize};
 use ssz_derive::{Decode, Encode};
@@ -13,7 +15,10 @@ use crate::{
 };
 
 /// Root of the block of each slot, zero for an empty slot.
-pub type HistoricalBlockHashes = List<Root, U262144>;
+///
+/// Pending writes are kept in a tree map: milhouse's default is a vector as long as the highest index, so that
+/// one append would cost memory and time in proportion to the history.
+pub type HistoricalBlockHashes = List<Root, U262144, BTreeMap<usize, Root>>;
 /// One bit per slot: whether its block is justified.
 pub type JustifiedSlots = Bitlist<U262144>;
 /// The validator registry.
