@@ -1,1 +1,25 @@
-//! The block tree, the votes and their weights, the head and the safe target.
+//! The block tree, the votes and their weights, the head and the safe target (leanSpec `forkchoice/store.py`).
+//!
+//! [`ForkChoice`] knows blocks by root, parent and slot alone. It holds no states, bodies or signatures, reads no
+//! clock and verifies nothing that needs a key: its caller has done the state transition and the signatures before,
+//! and tells it the time in intervals since genesis.
+//!
+//! Two sets hold each validator's latest vote. *Known* votes weigh: every block carries the number of them in its
+//! subtree, kept up to date as votes move, so that finding the head only descends. *New* votes wait for the end of
+//! the slot and decide on the safe target, for which they are counted when it is asked for.
+
+mod attestations;
+mod blocks;
+mod error;
+mod fork_choice;
+mod safe_target;
+mod target;
+mod ticks;
+mod tree;
+mod votes;
+
+pub use attestations::{AttestationOrigin, AttestationOutcome};
+pub use blocks::BlockOutcome;
+pub use error::{AttestationError, BlockError, CheckpointRole, NoTarget};
+pub use fork_choice::ForkChoice;
+pub use tree::{BlockInfo, WeighedBlock};

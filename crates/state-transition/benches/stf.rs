@@ -1,4 +1,5 @@
 //! The state transition with its shared, cached lists, beside the same function on a state without any cache.
+#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::hint::black_box;
 

@@ -1,4 +1,5 @@
 //! The state transition against a transcription of the specification that uses nothing but plain vectors.
+#![allow(clippy::unwrap_used)]
 
 mod naive;
 

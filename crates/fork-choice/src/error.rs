@@ -1,0 +1,149 @@
+//! Every way in which an attestation or a block can be refused.
+
+use std::fmt;
+
+use quartet_types::{Checkpoint, Root, Slot, ValidatorIndex};
+
+/// The part that a checkpoint plays in an attestation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckpointRole {
+    /// The justified checkpoint that the vote builds on.
+    Source,
+    /// The checkpoint to justify.
+    Target,
+    /// The head of the chain as the validator sees it.
+    Head,
+}
+
+impl fmt::Display for CheckpointRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "source",
+            Self::Target => "target",
+            Self::Head => "head",
+        })
+    }
+}
+
+/// Why an attestation is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AttestationError {
+    /// Nobody in the registry has this index.
+    #[error("validator {validator} is beyond the registry of {validators}")]
+    BeyondRegistry {
+        /// The attesting validator.
+        validator: ValidatorIndex,
+        /// Validators in the registry.
+        validators: u64,
+    },
+    /// The tree does not have a block that the attestation names. It may come yet.
+    #[error("unknown {role} block {}", checkpoint.root)]
+    UnknownBlock {
+        /// Which of its checkpoints.
+        role: CheckpointRole,
+        /// The checkpoint.
+        checkpoint: Checkpoint,
+    },
+    /// The vote runs backwards.
+    #[error("source slot {source_slot} is after target slot {target_slot}")]
+    SourceAfterTarget {
+        /// Slot of the source.
+        source_slot: Slot,
+        /// Slot of the target.
+        target_slot: Slot,
+    },
+    /// A checkpoint's slot is not that of its block.
+    #[error("{role} block {root} has slot {expected}, the attestation says {found}")]
+    WrongSlot {
+        /// Which of its checkpoints.
+        role: CheckpointRole,
+        /// Root of the block.
+        root: Root,
+        /// Slot of the block.
+        expected: Slot,
+        /// Slot in the attestation.
+        found: Slot,
+    },
+    /// The vote is for a time that has not come.
+    #[error("slot {slot} is in the future, the latest acceptable is {latest}")]
+    FutureSlot {
+        /// Slot of the attestation.
+        slot: Slot,
+        /// The latest slot that is accepted now.
+        latest: Slot,
+    },
+}
+
+impl AttestationError {
+    /// The root that would have to be known for the attestation to be judged.
+    pub fn unknown_root(&self) -> Option<Root> {
+        match self {
+            Self::UnknownBlock { checkpoint, .. } => Some(checkpoint.root),
+            _ => None,
+        }
+    }
+}
+
+/// Why a block is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    /// The tree does not have the parent. It may come yet.
+    #[error("unknown parent {parent_root} of block {root}")]
+    UnknownParent {
+        /// Root of the block.
+        root: Root,
+        /// The parent it names.
+        parent_root: Root,
+    },
+    /// The block cannot descend from the oldest block of the tree, so finality has ruled it out.
+    #[error("block {root} at slot {slot} does not descend from {oldest}, the oldest block kept")]
+    RuledOut {
+        /// Root of the block.
+        root: Root,
+        /// Slot of the block.
+        slot: Slot,
+        /// The oldest block of the tree.
+        oldest: Checkpoint,
+    },
+    /// The block is no newer than its parent.
+    #[error("slot {slot} of block {root} is not after its parent's slot {parent_slot}")]
+    NotAfterParent {
+        /// Root of the block.
+        root: Root,
+        /// Slot of the block.
+        slot: Slot,
+        /// Slot of the parent.
+        parent_slot: Slot,
+    },
+    /// The post-state justifies a block that the tree does not have.
+    #[error("block {root} justifies the unknown block {justified}")]
+    UnknownJustified {
+        /// Root of the block.
+        root: Root,
+        /// What its post-state has as justified.
+        justified: Checkpoint,
+    },
+    /// An attestation of the body is refused, which makes the block invalid.
+    #[error("attestation {index} of the body: {error}")]
+    BodyAttestation {
+        /// Position of the attestation in the body.
+        index: usize,
+        /// Why.
+        error: AttestationError,
+    },
+    /// The proposer's own attestation is refused, which makes the block invalid.
+    #[error("the proposer's attestation: {0}")]
+    ProposerAttestation(AttestationError),
+}
+
+/// No block between the head and the finalized slot may be attested as target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no target for head {head}: no block of its chain is justifiable after slot {finalized_slot}"
+)]
+pub struct NoTarget {
+    /// The head.
+    pub head: Checkpoint,
+    /// The finalized slot.
+    pub finalized_slot: Slot,
+}

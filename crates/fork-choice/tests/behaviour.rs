@@ -1,0 +1,278 @@
+//! What the specification's store does not show: refusals that name their cause, and life after pruning.
+#![allow(clippy::unwrap_used)]
+
+use quartet_fork_choice::{
+    AttestationError, AttestationOrigin, AttestationOutcome, BlockError, BlockInfo, BlockOutcome,
+    CheckpointRole, ForkChoice,
+};
+use quartet_types::{Attestation, AttestationData, Checkpoint, Root};
+
+const VALIDATORS: u64 = 4;
+
+fn root(byte: u8) -> Root {
+    Root::repeat_byte(byte)
+}
+
+fn block(byte: u8, parent: u8, slot: u64) -> BlockInfo {
+    BlockInfo {
+        root: root(byte),
+        parent_root: root(parent),
+        slot,
+    }
+}
+
+fn attestation(
+    validator_id: u64,
+    slot: u64,
+    head: Checkpoint,
+    target: Checkpoint,
+    source: Checkpoint,
+) -> Attestation {
+    Attestation {
+        validator_id,
+        data: AttestationData {
+            slot,
+            head,
+            target,
+            source,
+        },
+    }
+}
+
+/// An anchor at `slot`, and the time well past it.
+fn store(slot: u64) -> ForkChoice {
+    let mut store = ForkChoice::new(block(1, 0, slot), VALIDATORS);
+    store.advance_to(4 * (slot + 20), false);
+    store
+}
+
+/// Imports a block that carries nothing, with a proposer's vote for the anchor.
+fn import(
+    store: &mut ForkChoice,
+    block: BlockInfo,
+    finalized: Checkpoint,
+) -> Result<BlockOutcome, BlockError> {
+    let oldest = store.oldest_block().checkpoint();
+    let own = attestation(0, 0, oldest, oldest, oldest);
+    store.on_block(block, finalized, finalized, &[], &own)
+}
+
+#[test]
+fn an_attestation_that_names_an_unknown_block_says_which() {
+    let store = store(0);
+    let known = store.head();
+    let unknown = Checkpoint {
+        root: root(9),
+        slot: 3,
+    };
+    let cases = [
+        (
+            CheckpointRole::Source,
+            attestation(0, 1, known, known, unknown),
+        ),
+        (
+            CheckpointRole::Target,
+            attestation(0, 1, known, unknown, known),
+        ),
+        (
+            CheckpointRole::Head,
+            attestation(0, 1, unknown, known, known),
+        ),
+    ];
+    for (role, attestation) in cases {
+        let error = store
+            .validate_attestation(&attestation, AttestationOrigin::Gossip)
+            .unwrap_err();
+        let checkpoint = unknown;
+        assert_eq!(error, AttestationError::UnknownBlock { role, checkpoint });
+        assert_eq!(error.unknown_root(), Some(unknown.root));
+    }
+}
+
+#[test]
+fn a_vote_by_nobody_is_refused() {
+    let store = store(0);
+    let known = store.head();
+    for validator in [VALIDATORS, u64::MAX] {
+        let vote = attestation(validator, 1, known, known, known);
+        let error = AttestationError::BeyondRegistry {
+            validator,
+            validators: VALIDATORS,
+        };
+        let found = store.validate_attestation(&vote, AttestationOrigin::Gossip);
+        assert_eq!(found, Err(error));
+    }
+}
+
+#[test]
+fn a_block_may_carry_votes_one_slot_ahead_but_gossip_may_not() {
+    let mut store = store(0);
+    let (known, current) = (store.head(), store.current_slot());
+    let ahead = attestation(0, current + 1, known, known, known);
+    let error = AttestationError::FutureSlot {
+        slot: current + 1,
+        latest: current,
+    };
+    let outcome = store.on_attestation(&ahead, AttestationOrigin::Gossip);
+    assert_eq!(outcome, Err(error));
+    let outcome = store.on_attestation(&ahead, AttestationOrigin::Block);
+    assert_eq!(outcome, Ok(AttestationOutcome::Recorded));
+    let outcome = store.on_attestation(&ahead, AttestationOrigin::Block);
+    assert_eq!(outcome, Ok(AttestationOutcome::Superseded));
+}
+
+#[test]
+fn one_bad_attestation_makes_a_block_change_nothing() {
+    let mut store = store(0);
+    let anchor = store.head();
+    let good = attestation(1, 1, anchor, anchor, anchor);
+    let mut bad = good;
+    bad.data.head.root = root(9);
+    let refused = AttestationError::UnknownBlock {
+        role: CheckpointRole::Head,
+        checkpoint: bad.data.head,
+    };
+    let incoming = block(2, 1, 1);
+
+    let found = store.on_block(incoming, anchor, anchor, &[good, bad], &good);
+    let error = BlockError::BodyAttestation {
+        index: 1,
+        error: refused,
+    };
+    assert_eq!(found, Err(error));
+    let found = store.on_block(incoming, anchor, anchor, &[good], &bad);
+    assert_eq!(found, Err(BlockError::ProposerAttestation(refused)));
+
+    assert!(!store.contains(&root(2)));
+    assert_eq!(store.known_attestations().count(), 0);
+    assert_eq!(store.head(), anchor);
+}
+
+#[test]
+fn votes_for_what_came_before_the_anchor_are_taken_without_weight() {
+    let mut store = store(20);
+    let anchor = store.head();
+    let older = Checkpoint {
+        root: root(9),
+        slot: 17,
+    };
+    let body = [
+        attestation(1, 21, anchor, anchor, older),
+        attestation(2, 21, older, older, older),
+    ];
+    let incoming = block(2, 1, 21);
+    let mut own = attestation(0, 21, incoming.checkpoint(), anchor, older);
+    let imported = store.on_block(incoming, older, older, &body, &own);
+    assert_eq!(imported, Ok(BlockOutcome::Imported));
+    assert_eq!(store.known_attestations().count(), 2);
+    let weights: Vec<_> = store.blocks().map(|node| node.weight).collect();
+    assert_eq!(weights, [1, 0], "only the vote for the anchor can weigh");
+
+    own.data.source.slot = 21;
+    let found = store.on_attestation(&own, AttestationOrigin::Gossip);
+    assert!(
+        found.is_err(),
+        "what is newer than the anchor must be known"
+    );
+}
+
+#[test]
+fn pruning_rules_out_what_does_not_descend_from_the_finalized_block() {
+    let mut store = store(0);
+    let anchor = store.head();
+    for incoming in [
+        block(2, 1, 1),
+        block(3, 1, 2),
+        block(4, 2, 3),
+        block(5, 3, 4),
+    ] {
+        import(&mut store, incoming, anchor).unwrap();
+    }
+    let finalized = block(2, 1, 1).checkpoint();
+    import(&mut store, block(6, 4, 5), finalized).unwrap();
+    let vote = attestation(3, 5, block(5, 3, 4).checkpoint(), finalized, finalized);
+    store
+        .on_attestation(&vote, AttestationOrigin::Gossip)
+        .unwrap();
+
+    assert_eq!(store.prune(), [root(1), root(3), root(5)]);
+    assert_eq!(store.prune(), [] as [Root; 0]);
+    assert_eq!(store.oldest_block(), block(2, 1, 1));
+    assert_eq!(store.head().root, root(6));
+    assert_eq!(store.ancestor_at_slot(&root(6), 4), Some(block(4, 2, 3)));
+    assert!(!store.is_ancestor(&root(1), &root(6)));
+
+    // The branch of 5 is gone, yet a block may still carry votes for it.
+    let later = attestation(2, 6, block(5, 3, 4).checkpoint(), finalized, finalized);
+    let outcome = store.on_attestation(&later, AttestationOrigin::Block);
+    assert_eq!(outcome, Ok(AttestationOutcome::Recorded));
+    let ruled_out = BlockError::RuledOut {
+        root: root(7),
+        slot: 6,
+        oldest: finalized,
+    };
+    assert_eq!(
+        import(&mut store, block(7, 5, 6), finalized),
+        Err(ruled_out)
+    );
+    let unknown = BlockError::UnknownParent {
+        root: root(7),
+        parent_root: root(8),
+    };
+    assert_eq!(import(&mut store, block(7, 8, 6), finalized), Err(unknown));
+}
+
+#[test]
+fn a_tree_whose_justified_block_is_on_another_branch_is_not_pruned() {
+    let mut store = store(0);
+    let anchor = store.head();
+    let (finalized, justified) = (block(2, 1, 1), block(3, 1, 2));
+    import(&mut store, finalized, anchor).unwrap();
+    import(&mut store, justified, anchor).unwrap();
+    let own = attestation(0, 0, anchor, anchor, anchor);
+    let child = block(4, 3, 3);
+    let (justified, finalized) = (justified.checkpoint(), finalized.checkpoint());
+    store
+        .on_block(child, justified, finalized, &[], &own)
+        .unwrap();
+    assert_eq!(store.prune(), [] as [Root; 0]);
+    assert_eq!(store.head(), child.checkpoint());
+}
+
+#[test]
+fn a_target_is_found_when_finality_has_overtaken_the_safe_target() {
+    let mut store = store(0);
+    let anchor = store.head();
+    import(&mut store, block(2, 1, 1), anchor).unwrap();
+    let finalized = block(2, 1, 1).checkpoint();
+    import(&mut store, block(3, 2, 2), finalized).unwrap();
+    assert_eq!(store.safe_target(), anchor);
+    assert_eq!(store.attestation_target(), Ok(finalized));
+    store.prune();
+    assert_eq!(store.attestation_target(), Ok(finalized));
+}
+
+#[test]
+fn a_node_that_slept_for_ages_wakes_at_once() {
+    let mut store = store(0);
+    let anchor = store.head();
+    import(&mut store, block(2, 1, 1), anchor).unwrap();
+    let head = block(2, 1, 1).checkpoint();
+    for validator in 0..VALIDATORS {
+        let vote = attestation(validator, 1, head, anchor, anchor);
+        store
+            .on_attestation(&vote, AttestationOrigin::Gossip)
+            .unwrap();
+    }
+    store.advance_to(u64::MAX, true);
+    assert_eq!(store.time(), u64::MAX);
+    assert_eq!(store.head(), head);
+    assert_eq!(
+        store.safe_target(),
+        anchor,
+        "votes have become known long ago"
+    );
+    assert_eq!(store.known_attestations().count() as u64, VALIDATORS);
+    store.advance_to(0, true);
+    assert_eq!(store.time(), u64::MAX, "time does not run backwards");
+}

@@ -1,0 +1,337 @@
+//! The indexed store against the specification's, on random trees, votes, equivocations, ticks and prunings.
+#![allow(clippy::unwrap_used)]
+
+mod naive;
+
+use naive::NaiveStore;
+use proptest::{prelude::*, sample::Index};
+use quartet_fork_choice::{AttestationOrigin, BlockInfo, ForkChoice};
+use quartet_types::{Attestation, AttestationData, Checkpoint, Root};
+
+/// A vote to be, for blocks that exist when it is cast.
+#[derive(Debug, Clone)]
+struct Vote {
+    validator: u64,
+    slots_back: u64,
+    slots_ahead: u64,
+    head: Index,
+    target: Index,
+    source: Index,
+    flaw: Flaw,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Flaw {
+    None,
+    UnknownHead,
+    UnknownSource,
+    WrongTargetSlot,
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Block {
+        parent: Index,
+        near_the_tip: bool,
+        gap: u64,
+        tie_breaker: u8,
+        justified_back: Option<Index>,
+        finalized_back: Option<Index>,
+        zero_root: bool,
+        body: Vec<Vote>,
+        proposer: Vote,
+    },
+    Gossip(Vote),
+    Tick {
+        intervals: u64,
+        has_proposal: bool,
+    },
+    Prune,
+}
+
+fn vote() -> impl Strategy<Value = Vote> {
+    let flaw = prop_oneof![
+        60 => Just(Flaw::None),
+        1 => Just(Flaw::UnknownHead),
+        1 => Just(Flaw::UnknownSource),
+        1 => Just(Flaw::WrongTargetSlot),
+    ];
+    let validator = prop_oneof![80 => 0u64..7, 1 => Just(7u64)];
+    let ahead = prop_oneof![20 => Just(0u64), 1 => 1u64..3];
+    let indices = (any::<Index>(), any::<Index>(), any::<Index>());
+    (validator, 0u64..4, ahead, indices, flaw).prop_map(
+        |(validator, slots_back, slots_ahead, (head, target, source), flaw)| Vote {
+            validator,
+            slots_back,
+            slots_ahead,
+            head,
+            target,
+            source,
+            flaw,
+        },
+    )
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let checkpoints = (
+        prop::option::weighted(0.3, any::<Index>()),
+        prop::option::weighted(0.3, any::<Index>()),
+    );
+    let place = (any::<Index>(), any::<bool>(), 1u64..4, 0u8..4);
+    let votes = (prop::collection::vec(vote(), 0..5), vote());
+    let block = (place, checkpoints, prop::bool::weighted(0.03), votes).prop_map(
+        |(
+            (parent, near_the_tip, gap, tie_breaker),
+            (justified_back, finalized_back),
+            zero_root,
+            (body, proposer),
+        )| {
+            Event::Block {
+                parent,
+                near_the_tip,
+                gap,
+                tie_breaker,
+                justified_back,
+                finalized_back,
+                zero_root,
+                body,
+                proposer,
+            }
+        },
+    );
+    prop_oneof![
+        4 => block,
+        8 => vote().prop_map(Event::Gossip),
+        4 => (prop_oneof![8 => 1u64..5, 1 => 5u64..40], any::<bool>())
+            .prop_map(|(intervals, has_proposal)| Event::Tick { intervals, has_proposal }),
+        1 => Just(Event::Prune),
+    ]
+}
+
+/// Both stores, fed the same.
+struct Pair {
+    naive: NaiveStore,
+    indexed: ForkChoice,
+}
+
+impl Pair {
+    fn new(anchor_slot: u64, validators: u64) -> Self {
+        let anchor = BlockInfo {
+            root: Root::repeat_byte(2),
+            parent_root: Root::ZERO,
+            slot: anchor_slot,
+        };
+        Self {
+            naive: NaiveStore::new(anchor, validators),
+            indexed: ForkChoice::new(anchor, validators),
+        }
+    }
+
+    fn attestation(&self, vote: &Vote) -> Attestation {
+        let pick = |index: &Index| index.get(&self.naive.blocks).checkpoint();
+        let (mut target, mut source) = (pick(&vote.target), pick(&vote.source));
+        if source.slot > target.slot && vote.flaw == Flaw::None {
+            std::mem::swap(&mut source, &mut target);
+        }
+        let mut head = pick(&vote.head);
+        let unknown = Checkpoint {
+            root: Root::repeat_byte(0xee),
+            slot: self.indexed.oldest_block().slot + 1,
+        };
+        match vote.flaw {
+            Flaw::UnknownHead => head = unknown,
+            Flaw::UnknownSource => source = unknown,
+            // The slots of blocks that have been pruned long ago are forgotten.
+            Flaw::WrongTargetSlot if self.indexed.contains(&target.root) => target.slot += 1,
+            Flaw::WrongTargetSlot | Flaw::None => {}
+        }
+        let current = self.naive.time / 4;
+        Attestation {
+            validator_id: vote.validator,
+            data: AttestationData {
+                slot: (current + vote.slots_ahead).saturating_sub(vote.slots_back),
+                head,
+                target,
+                source,
+            },
+        }
+    }
+
+    /// The chain that ends in a block, newest first, as far as the indexed store has it.
+    fn chain(&self, tip: Root) -> Vec<BlockInfo> {
+        let mut chain: Vec<BlockInfo> = self.indexed.block(&tip).into_iter().collect();
+        while let Some(parent) = chain
+            .last()
+            .and_then(|block| self.indexed.block(&block.parent_root))
+        {
+            chain.push(parent);
+        }
+        chain
+    }
+
+    fn apply(&mut self, event: &Event, prunes: bool) {
+        match event {
+            Event::Gossip(vote) => {
+                let attestation = self.attestation(vote);
+                let expected = self
+                    .naive
+                    .on_attestation(&attestation, AttestationOrigin::Gossip);
+                let found = self
+                    .indexed
+                    .on_attestation(&attestation, AttestationOrigin::Gossip);
+                assert_eq!(
+                    expected.is_some(),
+                    found.is_ok(),
+                    "{found:?} for {attestation:?}"
+                );
+            }
+            Event::Tick {
+                intervals,
+                has_proposal,
+            } => {
+                for interval in 1..=*intervals {
+                    self.naive.tick(*has_proposal && interval == *intervals);
+                }
+                self.indexed.advance_to(self.naive.time, *has_proposal);
+            }
+            Event::Prune if prunes => {
+                let before = self.indexed.blocks().len();
+                let dropped = self.indexed.prune();
+                assert_eq!(self.indexed.blocks().len() + dropped.len(), before);
+                assert!(dropped.iter().all(|root| !self.indexed.contains(root)));
+            }
+            Event::Prune => {}
+            Event::Block {
+                parent,
+                near_the_tip,
+                gap,
+                tie_breaker,
+                justified_back,
+                finalized_back,
+                zero_root,
+                body,
+                proposer,
+            } => {
+                let blocks: Vec<_> = self.indexed.blocks().map(|node| node.block).collect();
+                let skip = if *near_the_tip {
+                    blocks.len().saturating_sub(3)
+                } else {
+                    0
+                };
+                let parent = *parent.get(&blocks[skip..]);
+                let mut root = Root::with_last_byte(self.naive.blocks.len() as u8);
+                root.0[0] = *tie_breaker;
+                root.0[1] = 1;
+                let block = BlockInfo {
+                    root,
+                    parent_root: parent.root,
+                    slot: parent.slot + gap,
+                };
+                let chain = self.chain(parent.root);
+                let back = |index: &Option<Index>| {
+                    index
+                        .map_or(chain[chain.len() - 1], |index| *index.get(&chain))
+                        .checkpoint()
+                };
+                let mut justified = back(justified_back);
+                if *zero_root && !prunes {
+                    justified.root = Root::ZERO;
+                }
+                let body: Vec<_> = body.iter().map(|vote| self.attestation(vote)).collect();
+                let mut proposer = self.attestation(proposer);
+                proposer.data.head = block.checkpoint();
+                let finalized = back(finalized_back);
+                let expected = self
+                    .naive
+                    .on_block(block, justified, finalized, &body, &proposer);
+                let checked = self.indexed.validate_block(&block, &body, &proposer);
+                let found = self
+                    .indexed
+                    .on_block(block, justified, finalized, &body, &proposer);
+                assert_eq!(expected.is_some(), found.is_ok(), "{found:?}");
+                assert_eq!(checked.is_ok(), found.is_ok(), "{found:?}");
+            }
+        }
+    }
+
+    fn assert_same(&self) {
+        let (naive, indexed) = (&self.naive, &self.indexed);
+        assert_eq!(indexed.time(), naive.time);
+        assert_eq!(indexed.latest_justified(), naive.justified);
+        assert_eq!(indexed.latest_finalized(), naive.finalized);
+        assert_eq!(indexed.head().root, naive.head, "head");
+        assert_eq!(indexed.safe_target().root, naive.safe_target, "safe target");
+        assert_eq!(indexed.safe_target().slot, naive.slot(naive.safe_target));
+        assert_eq!(
+            indexed.known_attestations().collect::<Vec<_>>(),
+            naive.known
+        );
+        assert_eq!(indexed.new_attestations().collect::<Vec<_>>(), naive.new);
+        if let Some(target) = naive.attestation_target() {
+            assert_eq!(indexed.attestation_target(), Ok(target));
+        }
+        for node in indexed.blocks() {
+            assert_eq!(
+                node.weight,
+                naive.weight(node.block.root),
+                "weight of {}",
+                node.block.root
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn head_safe_target_and_votes_agree_with_the_specification(
+        anchor_slot in prop_oneof![Just(0u64), 1u64..30],
+        validators in 1u64..8,
+        prunes in any::<bool>(),
+        events in prop::collection::vec(event(), 1..90),
+    ) {
+        let mut pair = Pair::new(anchor_slot, validators);
+        for event in &events {
+            pair.apply(event, prunes);
+            pair.assert_same();
+        }
+    }
+}
+
+#[test]
+fn the_generator_reaches_the_interesting_places() {
+    // The property above would say little if its trees never forked, reorganised, pruned or found a safe target.
+    use proptest::{strategy::ValueTree as _, test_runner::TestRunner};
+    let mut runner = TestRunner::deterministic();
+    let (mut reorganised, mut pruned, mut safe, mut forked, mut weightless) = (0, 0, 0, 0, 0);
+    for _ in 0..300 {
+        let events = prop::collection::vec(event(), 90)
+            .new_tree(&mut runner)
+            .unwrap();
+        let mut pair = Pair::new(3, 5);
+        for event in events.current() {
+            let head = pair.indexed.head().root;
+            let blocks = pair.indexed.blocks().len();
+            pair.apply(&event, true);
+            let indexed = &pair.indexed;
+            reorganised += usize::from(
+                indexed.contains(&head) && !indexed.is_ancestor(&head, &indexed.head().root),
+            );
+            pruned += usize::from(indexed.blocks().len() < blocks);
+            safe += usize::from(indexed.safe_target().slot > indexed.latest_justified().slot);
+            forked += usize::from(
+                indexed
+                    .blocks()
+                    .any(|node| indexed.children_of(&node.block.root).count() > 1),
+            );
+            weightless += usize::from(
+                indexed
+                    .known_attestations()
+                    .any(|vote| !indexed.contains(&vote.data.head.root)),
+            );
+        }
+    }
+    let seen = [reorganised, pruned, safe, forked, weightless];
+    assert!(seen.iter().all(|count| *count > 50), "{seen:?}");
+}
