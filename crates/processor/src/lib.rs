@@ -7,7 +7,7 @@
 mod queue;
 
 use std::{
-    io,
+    fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread,
@@ -70,6 +70,15 @@ enum Kind {
 struct Pool {
     queue: Arc<Queue>,
     room: [Arc<Semaphore>; Priority::ALL.len()],
+}
+
+impl fmt::Debug for Processor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Inline => "Processor(inline)",
+            Kind::Pool(_) => "Processor(pool)",
+        })
+    }
 }
 
 impl Processor {
