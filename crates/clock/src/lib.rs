@@ -1,1 +1,155 @@
 //! Genesis time to slot and interval, and the stream of ticks.
+//!
+//! The only room that reads a clock. [`Clock::system`] follows the machine's wall clock;
+//! [`Clock::manual`] follows the runtime's time from a chosen start, so that under tokio's paused time
+//! a whole network of nodes runs deterministically and faster than real time.
+
+mod ticks;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use quartet_types::{INTERVALS_PER_SLOT, SECONDS_PER_INTERVAL, SECONDS_PER_SLOT, Slot};
+use tokio::time::Instant;
+
+pub use ticks::{Tick, Ticks};
+
+/// Tells the time of one network, whose slot 0 starts at its genesis time.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    genesis_time: u64,
+    source: Source,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    Manual { start: Duration, origin: Instant },
+}
+
+impl Clock {
+    /// A clock that follows the machine's. `genesis_time` is in seconds since the Unix epoch.
+    pub fn system(genesis_time: u64) -> Self {
+        let source = Source::System;
+        Self {
+            genesis_time,
+            source,
+        }
+    }
+
+    /// A clock that shows `now` (since the Unix epoch) at this moment and from here on follows the
+    /// runtime's time, which tests pause and advance.
+    pub fn manual(genesis_time: u64, now: Duration) -> Self {
+        let source = Source::Manual {
+            start: now,
+            origin: Instant::now(),
+        };
+        Self {
+            genesis_time,
+            source,
+        }
+    }
+
+    /// Unix time of slot 0, in seconds.
+    pub fn genesis_time(&self) -> u64 {
+        self.genesis_time
+    }
+
+    /// Time since the Unix epoch.
+    pub fn now(&self) -> Duration {
+        match &self.source {
+            Source::System => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default(),
+            Source::Manual { start, origin } => *start + origin.elapsed(),
+        }
+    }
+
+    /// Time since genesis, zero before it.
+    pub fn since_genesis(&self) -> Duration {
+        self.now()
+            .saturating_sub(Duration::from_secs(self.genesis_time))
+    }
+
+    /// Time until genesis, zero after it.
+    pub fn until_genesis(&self) -> Duration {
+        Duration::from_secs(self.genesis_time).saturating_sub(self.now())
+    }
+
+    /// Whole intervals since genesis, zero before it.
+    pub fn intervals(&self) -> u64 {
+        self.since_genesis().as_secs() / SECONDS_PER_INTERVAL
+    }
+
+    /// The current slot, zero before genesis.
+    pub fn slot(&self) -> Slot {
+        self.intervals() / INTERVALS_PER_SLOT
+    }
+
+    /// Time since the start of `slot`, zero before it.
+    pub fn since_slot(&self, slot: Slot) -> Duration {
+        let start = Duration::from_secs(slot.saturating_mul(SECONDS_PER_SLOT));
+        self.since_genesis().saturating_sub(start)
+    }
+
+    /// The ticks from the next interval on.
+    pub fn ticks(&self) -> Ticks {
+        Ticks::new(self.clone())
+    }
+
+    /// Waits until `deadline`, a time since the Unix epoch; returns at once when it has passed.
+    async fn until(&self, deadline: Duration) {
+        // The wall clock may be set while we wait, so look again after each wait.
+        loop {
+            let left = deadline.saturating_sub(self.now());
+            if left.is_zero() {
+                return;
+            }
+            // Short waits bound what a step of the wall clock can cost.
+            tokio::time::sleep_until(Instant::now() + left.min(Duration::from_secs(2))).await;
+        }
+    }
+}
+
+/// Measures how long something takes, for metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    /// Starts to measure.
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// Seconds since the start, the unit of metrics.
+    pub fn seconds(&self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn before_genesis_it_is_slot_zero() {
+        let clock = Clock::manual(1_000, Duration::from_secs(990));
+        assert_eq!((clock.slot(), clock.intervals()), (0, 0));
+        assert_eq!(clock.until_genesis(), Duration::from_secs(10));
+        tokio::time::advance(Duration::from_secs(10 + 7)).await;
+        assert_eq!((clock.slot(), clock.intervals()), (1, 7));
+        assert_eq!(clock.since_slot(1), Duration::from_secs(3));
+        assert_eq!(clock.until_genesis(), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_system_clock_counts_from_genesis() {
+        let clock = Clock::system(u64::MAX);
+        assert_eq!(clock.slot(), 0);
+        assert!(Clock::system(0).slot() > 400_000_000);
+    }
+}

@@ -58,6 +58,14 @@ impl ForkChoice {
         Ok(self.record(attestation, origin, node))
     }
 
+    /// Whether a vote of the same or a later slot by the same validator already waits for the end of the slot, so
+    /// that this one, coming by gossip, would change nothing.
+    pub fn is_superseded(&self, attestation: &Attestation) -> bool {
+        let validator = usize::try_from(attestation.validator_id).ok();
+        let waiting = validator.and_then(|validator| self.new.get(validator));
+        waiting.is_some_and(|vote| vote.data.slot >= attestation.data.slot)
+    }
+
     /// Checks an attestation as if `incoming` were in the tree already, and finds its head there.
     pub(crate) fn check(
         &self,

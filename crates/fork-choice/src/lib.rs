@@ -12,6 +12,7 @@ mod attestations;
 mod blocks;
 mod error;
 mod fork_choice;
+mod proposal;
 mod safe_target;
 mod target;
 mod ticks;

@@ -1,0 +1,152 @@
+//! What each key has signed, in memory, and the rules by which a request is granted or refused.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use quartet_types::{PublicKey, Root};
+
+use super::{SigningRequest, entry::Entry};
+
+/// Messages remembered for each key: those that may be signed again, for instance after a restart in the
+/// middle of a slot. Older ones are refused like any older epoch.
+const REMEMBERED: usize = 16;
+
+/// The rules forbid a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The epoch's one-time key has signed another message.
+    #[error(
+        "refusing to sign {asked} in epoch {epoch}: {signed} was signed in it, and a second message would reveal the key"
+    )]
+    AnotherMessage {
+        /// The epoch.
+        epoch: u64,
+        /// What was signed.
+        signed: Root,
+        /// What was asked for.
+        asked: Root,
+    },
+    /// A newer epoch has been signed in, and what was signed in this one is not known any more.
+    #[error("refusing to sign in epoch {epoch}: the key has signed up to epoch {highest} already")]
+    OlderEpoch {
+        /// The epoch asked for.
+        epoch: u64,
+        /// The highest epoch used.
+        highest: u64,
+    },
+    /// An imported record disagrees with this one about the epoch, or knows no message for it.
+    #[error("refusing to sign in epoch {epoch}: an imported record marks it as used")]
+    Sealed {
+        /// The epoch.
+        epoch: u64,
+    },
+}
+
+/// An epoch that a key has used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedMessage {
+    /// The epoch.
+    pub epoch: u64,
+    /// What was signed; `None` where nothing may be signed in the epoch at all.
+    pub message_root: Option<Root>,
+}
+
+/// The recent past of every key.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    keys: HashMap<PublicKey, VecDeque<SignedMessage>>,
+}
+
+/// What a request comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// A newer epoch: to be written down first.
+    New,
+    /// Signed before, word for word.
+    Repeated,
+}
+
+impl History {
+    /// What the rules say about a request.
+    pub(super) fn judge(&self, request: &SigningRequest) -> Result<Verdict, Refusal> {
+        let Some(recent) = self.keys.get(&request.public_key) else {
+            return Ok(Verdict::New);
+        };
+        judge(recent, request)
+    }
+
+    /// Takes in an entry, of the log or of a request that has been granted and written.
+    pub(super) fn apply(&mut self, entry: &Entry) {
+        let recent = self.keys.entry(entry.public_key).or_default();
+        let signed = SignedMessage {
+            epoch: entry.epoch,
+            message_root: entry.message_root,
+        };
+        if recent.back().is_none_or(|last| last.epoch < entry.epoch) {
+            if recent.len() == REMEMBERED {
+                recent.pop_front();
+            }
+            recent.push_back(signed);
+        } else if let Some(known) = recent.iter_mut().find(|known| known.epoch == entry.epoch)
+            && known.message_root != entry.message_root
+        {
+            // Sealed, or two truths about one epoch: neither may be signed again.
+            known.message_root = None;
+        }
+    }
+
+    pub(super) fn highest_epoch(&self, public_key: &PublicKey) -> Option<u64> {
+        Some(self.keys.get(public_key)?.back()?.epoch)
+    }
+
+    /// What is remembered of a key, oldest first.
+    pub(super) fn remembered(
+        &self,
+        public_key: &PublicKey,
+    ) -> impl Iterator<Item = &SignedMessage> {
+        self.keys.get(public_key).into_iter().flatten()
+    }
+
+    /// Everything that is remembered, sorted by key so that exports can be compared.
+    pub(super) fn by_key(&self) -> BTreeMap<&[u8], &VecDeque<SignedMessage>> {
+        let keys = self.keys.iter();
+        keys.map(|(key, recent)| (key.as_bytes().as_slice(), recent))
+            .collect()
+    }
+
+    /// The entries from which this history can be rebuilt.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.keys.iter().flat_map(|(key, recent)| {
+            recent.iter().map(|signed| Entry {
+                public_key: *key,
+                epoch: signed.epoch,
+                message_root: signed.message_root,
+            })
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.keys.values().map(VecDeque::len).sum()
+    }
+}
+
+fn judge(recent: &VecDeque<SignedMessage>, request: &SigningRequest) -> Result<Verdict, Refusal> {
+    let epoch = request.epoch;
+    let Some(highest) = recent.back().map(|last| last.epoch) else {
+        return Ok(Verdict::New);
+    };
+    if epoch > highest {
+        return Ok(Verdict::New);
+    }
+    match recent.iter().find(|signed| signed.epoch == epoch) {
+        None => Err(Refusal::OlderEpoch { epoch, highest }),
+        Some(known) => match known.message_root {
+            None => Err(Refusal::Sealed { epoch }),
+            Some(signed) if signed == request.message_root => Ok(Verdict::Repeated),
+            Some(signed) => Err(Refusal::AnotherMessage {
+                epoch,
+                signed,
+                asked: request.message_root,
+            }),
+        },
+    }
+}

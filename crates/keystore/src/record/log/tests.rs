@@ -1,0 +1,320 @@
+use proptest::prelude::*;
+use quartet_types::Root;
+
+use super::*;
+use crate::record::{NotAuthorised, SigningRecord};
+
+fn key(number: u8) -> PublicKey {
+    PublicKey([number; 52])
+}
+
+fn root(number: u8) -> Root {
+    Root::repeat_byte(number)
+}
+
+fn request(key_number: u8, epoch: u64, root_number: u8) -> SigningRequest {
+    SigningRequest {
+        public_key: key(key_number),
+        epoch,
+        message_root: root(root_number),
+    }
+}
+
+struct Fixture {
+    _directory: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self {
+            path: directory.path().join("data/signing-record"),
+            _directory: directory,
+        }
+    }
+
+    fn open(&self) -> SigningRecord {
+        SigningRecord::open(&self.path).unwrap()
+    }
+}
+
+fn refusal(record: &SigningRecord, request: SigningRequest) -> Refusal {
+    match record.authorise(request).unwrap_err() {
+        NotAuthorised::Refused(refusal) => refusal,
+        NotAuthorised::Record(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_second_message_and_an_older_epoch_are_refused_also_after_a_restart() {
+    let fixture = Fixture::new();
+    let record = fixture.open();
+    record.authorise(request(1, 5, 1)).unwrap();
+    record.authorise(request(1, 7, 2)).unwrap();
+    let check = |record: &SigningRecord| {
+        record.authorise(request(1, 5, 1)).unwrap();
+        record.authorise(request(1, 7, 2)).unwrap();
+        assert_eq!(
+            refusal(record, request(1, 7, 3)),
+            Refusal::AnotherMessage {
+                epoch: 7,
+                signed: root(2),
+                asked: root(3)
+            }
+        );
+        let (epoch, highest) = (6, 7);
+        assert_eq!(
+            refusal(record, request(1, 6, 1)),
+            Refusal::OlderEpoch { epoch, highest }
+        );
+        assert_eq!(record.highest_epoch(&key(1)), Some(7));
+        assert_eq!(record.highest_epoch(&key(2)), None);
+    };
+    check(&record);
+    drop(record);
+    let reopened = fixture.open();
+    check(&reopened);
+    reopened.authorise(request(2, 0, 9)).unwrap();
+}
+
+#[test]
+fn requests_of_one_call_have_to_agree_with_each_other() {
+    let fixture = Fixture::new();
+    let record = fixture.open();
+    record.authorise(request(1, 1, 1)).unwrap();
+    let requests = [
+        request(1, 5, 1),
+        request(1, 5, 2),
+        request(1, 5, 1),
+        request(1, 4, 1),
+        request(1, 1, 1),
+        request(2, 4, 1),
+    ];
+    let verdicts = record.authorise_many(&requests).unwrap();
+    let granted: Vec<_> = verdicts.iter().map(Result::is_ok).collect();
+    assert_eq!(granted, [true, false, true, false, true, true]);
+}
+
+#[test]
+fn a_second_opener_is_turned_away_until_the_first_is_gone() {
+    let fixture = Fixture::new();
+    let record = fixture.open();
+    let error = SigningRecord::open(&fixture.path).unwrap_err();
+    assert!(matches!(error, RecordError::Locked { .. }));
+    drop(record);
+    fixture.open();
+}
+
+#[test]
+fn a_write_torn_at_any_byte_is_dropped_and_signing_goes_on() {
+    let fixture = Fixture::new();
+    let record = fixture.open();
+    record.authorise(request(1, 1, 1)).unwrap();
+    record.authorise(request(1, 2, 2)).unwrap();
+    drop(record);
+    let whole = fs::read(&fixture.path).unwrap();
+    for length in ENTRY_BYTES..whole.len() {
+        for fill in [None, Some(0), Some(0xff)] {
+            let mut torn = whole[..length].to_vec();
+            if let Some(fill) = fill {
+                torn.resize(whole.len() + 40, fill);
+            }
+            fs::write(&fixture.path, torn).unwrap();
+            let record = fixture.open();
+            record.authorise(request(1, 1, 1)).unwrap();
+            record.authorise(request(1, 2, 3)).unwrap();
+            drop(record);
+            let record = fixture.open();
+            assert_eq!(record.highest_epoch(&key(1)), Some(2));
+            assert!(record.authorise(request(1, 2, 2)).is_err());
+        }
+    }
+}
+
+#[test]
+fn a_torn_group_may_have_lost_any_of_its_entries() {
+    let fixture = Fixture::new();
+    let record = fixture.open();
+    record.authorise(request(1, 1, 1)).unwrap();
+    let group = [request(1, 2, 2), request(2, 2, 2), request(3, 2, 2)];
+    record.authorise_many(&group).unwrap();
+    drop(record);
+    let whole = fs::read(&fixture.path).unwrap();
+    let mut torn = whole.clone();
+    torn[ENTRY_BYTES..2 * ENTRY_BYTES].fill(0);
+    fs::write(&fixture.path, torn).unwrap();
+    let record = fixture.open();
+    assert_eq!(record.highest_epoch(&key(1)), Some(1));
+}
+
+#[test]
+fn damage_before_the_end_is_an_error_and_the_file_stays() {
+    let fixture = Fixture::new();
+    let record = fixture.open();
+    for epoch in 0..4 {
+        record.authorise(request(1, epoch, 1)).unwrap();
+    }
+    drop(record);
+    let mut bytes = fs::read(&fixture.path).unwrap();
+    bytes[2 * ENTRY_BYTES + 30] ^= 1;
+    fs::write(&fixture.path, &bytes).unwrap();
+    let error = SigningRecord::open(&fixture.path).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            RecordError::Damaged {
+                entry: 2,
+                entries: 4,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(fs::read(&fixture.path).unwrap(), bytes);
+}
+
+#[test]
+fn another_file_is_not_touched() {
+    let fixture = Fixture::new();
+    fs::create_dir_all(fixture.path.parent().unwrap()).unwrap();
+    for text in ["x", "QSR2", "GENESIS_TIME: 7\n"] {
+        fs::write(&fixture.path, text).unwrap();
+        let error = SigningRecord::open(&fixture.path).unwrap_err();
+        assert!(matches!(error, RecordError::NotARecord { .. }));
+        assert_eq!(fs::read_to_string(&fixture.path).unwrap(), text);
+    }
+}
+
+#[test]
+fn a_grown_log_is_rewritten_and_refuses_as_before() {
+    let fixture = Fixture::new();
+    let mut log = Log::open(&fixture.path).unwrap();
+    log.rewrite_at = 100;
+    for epoch in 0..250 {
+        log.authorise(&[request(1, epoch, 1)]).unwrap();
+    }
+    assert!(log.entries < 110, "{} entries", log.entries);
+    assert_eq!(
+        fs::metadata(&fixture.path).unwrap().len(),
+        log.entries * ENTRY_BYTES as u64
+    );
+    assert!(SigningRecord::open(&fixture.path).is_err());
+    drop(log);
+    let record = fixture.open();
+    record.authorise(request(1, 249, 1)).unwrap();
+    assert!(matches!(
+        refusal(&record, request(1, 249, 2)),
+        Refusal::AnotherMessage { .. }
+    ));
+    assert!(matches!(
+        refusal(&record, request(1, 100, 1)),
+        Refusal::OlderEpoch { .. }
+    ));
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_granted_once_a_write_has_failed() {
+    let fixture = Fixture::new();
+    let mut log = Log::open(&fixture.path).unwrap();
+    log.authorise(&[request(1, 1, 1)]).unwrap();
+    // A handle that cannot be written to stands in for a failing disk.
+    log.file = File::open(&fixture.path).unwrap();
+    let failed = log.authorise(&[request(1, 2, 2)]).unwrap_err();
+    assert!(matches!(failed, RecordError::Io { .. }));
+    let again = log.authorise(&[request(1, 1, 1)]).unwrap_err();
+    assert!(matches!(again, RecordError::Unusable { .. }));
+    assert_eq!(log.history.highest_epoch(&key(1)), Some(1));
+}
+
+#[test]
+fn an_imported_record_that_disagrees_seals_the_epoch() {
+    let (one, two) = (Fixture::new(), Fixture::new());
+    let (ours, theirs) = (one.open(), two.open());
+    ours.authorise(request(1, 5, 1)).unwrap();
+    theirs.authorise(request(1, 5, 2)).unwrap();
+    theirs.authorise(request(2, 9, 2)).unwrap();
+    let summary = ours.import(&theirs.export().unwrap()).unwrap();
+    assert_eq!((summary.validators, summary.raised), (2, 2));
+    for number in [1, 2] {
+        assert_eq!(
+            refusal(&ours, request(1, 5, number)),
+            Refusal::Sealed { epoch: 5 }
+        );
+    }
+    ours.authorise(request(2, 9, 2)).unwrap();
+    ours.authorise(request(1, 6, 1)).unwrap();
+    let again = ours.import(&theirs.export().unwrap()).unwrap();
+    assert_eq!(again.raised, 0);
+}
+
+#[test]
+fn what_is_no_exported_record_is_refused_whole() {
+    let fixture = Fixture::new();
+    let record = fixture.open();
+    for json in [
+        "",
+        "[]",
+        r#"{"format": "eip-3076", "version": 5, "validators": []}"#,
+        r#"{"format": "quartet-signing-record", "version": 2, "validators": []}"#,
+        r#"{"format": "quartet-signing-record", "version": 1, "validators": [{"public_key": "0x12", "signed": []}]}"#,
+    ] {
+        assert!(record.import(json).is_err(), "{json}");
+    }
+    assert_eq!(fs::metadata(&fixture.path).unwrap().len(), 0);
+}
+
+fn requests() -> impl Strategy<Value = Vec<SigningRequest>> {
+    let one = (0..2u8, 0..24u64, 0..3u8).prop_map(|(k, epoch, r)| request(k, epoch, r));
+    proptest::collection::vec(one, 0..40)
+}
+
+fn all_requests() -> impl Iterator<Item = SigningRequest> {
+    let epochs = (0..2).flat_map(|key| (0..25).map(move |epoch| (key, epoch)));
+    epochs.flat_map(|(key, epoch)| (0..3).map(move |root| request(key, epoch, root)))
+}
+
+fn refused(log: &Log) -> Vec<SigningRequest> {
+    let judged = all_requests().filter(|request| log.history.judge(request).is_err());
+    judged.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn no_epoch_ever_gets_two_messages(batches in proptest::collection::vec(requests(), 1..4)) {
+        let fixture = Fixture::new();
+        let mut signed = HashMap::new();
+        for batch in batches {
+            // Each batch after a restart: what holds across restarts holds within one run.
+            let mut log = Log::open(&fixture.path).unwrap();
+            let verdicts = log.authorise(&batch).unwrap();
+            for (request, verdict) in batch.iter().zip(verdicts) {
+                if verdict.is_ok() {
+                    let place = (request.public_key, request.epoch);
+                    let first = *signed.entry(place).or_insert(request.message_root);
+                    prop_assert_eq!(first, request.message_root);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_import_refuses_all_that_either_side_refused(ours in requests(), theirs in requests()) {
+        let (one, two) = (Fixture::new(), Fixture::new());
+        let mut log = Log::open(&one.path).unwrap();
+        log.authorise(&ours).unwrap();
+        let mut other = Log::open(&two.path).unwrap();
+        other.authorise(&theirs).unwrap();
+        let before = [refused(&log), refused(&other)].concat();
+        let imported = crate::record::interchange::parse(
+            &crate::record::interchange::export(other.history())).unwrap();
+        log.import(&imported).unwrap();
+        let check = |log: &Log| before.iter().all(|r| log.history.judge(r).is_err());
+        prop_assert!(check(&log));
+        drop(log);
+        prop_assert!(check(&Log::open(&one.path).unwrap()));
+    }
+}
