@@ -42,16 +42,26 @@ impl ForkChoice {
 
     /// What to attest in `slot`: the head, the target, and the latest justified checkpoint as source.
     ///
+    /// A safe target that lags can put the target before the source. Every store refuses such an attestation, and a
+    /// block that is proposed with it; there, where the specification would give it all the same, the source is
+    /// attested as target too, so that the vote for the head is heard.
+    ///
     /// Source: leanSpec `Store.produce_attestation_data`.
     ///
     /// # Errors
     /// When there is no target.
     pub fn attestation_data(&self, slot: Slot) -> Result<AttestationData, NoTarget> {
+        let source = self.latest_justified;
+        let target = self.attestation_target()?;
         Ok(AttestationData {
             slot,
             head: self.head(),
-            target: self.attestation_target()?,
-            source: self.latest_justified,
+            target: if target.slot < source.slot {
+                source
+            } else {
+                target
+            },
+            source,
         })
     }
 }

@@ -121,6 +121,18 @@ pub enum Error {
     List(milhouse::Error),
 }
 
+impl Error {
+    /// Position in the body of the attestation that makes the block invalid, if it is one.
+    pub fn attestation(&self) -> Option<usize> {
+        match self {
+            Self::BeyondHistory { attestation, .. }
+            | Self::BeyondRegistry { attestation, .. }
+            | Self::BeforeFinalized { attestation, .. } => Some(*attestation),
+            _ => None,
+        }
+    }
+}
+
 impl From<milhouse::Error> for Error {
     fn from(error: milhouse::Error) -> Self {
         Self::List(error)

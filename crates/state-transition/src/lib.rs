@@ -8,10 +8,12 @@
 mod attestations;
 mod error;
 mod header;
+mod production;
 mod slots;
 mod tallies;
 
 pub use error::{CheckpointRole, Error};
+pub use production::build_block;
 pub use slots::process_slots;
 
 use quartet_types::{Block, State};

@@ -270,6 +270,15 @@ impl Pair {
         if let Some(target) = naive.attestation_target() {
             assert_eq!(indexed.attestation_target(), Ok(target));
         }
+        // What this node attests, others will accept; a zero root names no block.
+        if let Ok(data) = indexed.attestation_data(indexed.current_slot())
+            && !data.source.root.is_zero()
+        {
+            let validator_id = 0;
+            let own = Attestation { validator_id, data };
+            let verdict = indexed.validate_attestation(&own, AttestationOrigin::Gossip);
+            assert_eq!(verdict, Ok(()), "{own:?}");
+        }
         for node in indexed.blocks() {
             assert_eq!(
                 node.weight,
