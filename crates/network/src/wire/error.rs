@@ -125,6 +125,11 @@ impl From<WireError> for io::Error {
 }
 
 impl WireError {
+    /// Whether the peer may have done nothing wrong: the stream broke or was silent for too long.
+    pub(crate) fn is_broken_stream(&self) -> bool {
+        matches!(self, Self::Stream(_) | Self::Truncated)
+    }
+
     /// The wire error that an `io::Error` carries, if it does.
     pub(crate) fn in_io_error(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
