@@ -80,7 +80,7 @@ pub(crate) async fn finalized_state(
     node.heavy(move |node| {
         let state = node.finalized_state();
         let state = state.ok_or_else(|| ApiError::not_found("the finalized state is not kept"))?;
-        Ok(encoded(form, &state, || StateView::from(&state)))
+        Ok(encoded(form, &*state, || StateView::from(&*state)))
     })
     .await?
 }

@@ -132,7 +132,7 @@ impl NodeView {
         Ok(block.map(|block| (root, block)))
     }
 
-    pub(crate) fn finalized_state(&self) -> Option<State> {
+    pub(crate) fn finalized_state(&self) -> Option<Arc<State>> {
         let chain = self.0.chain.chain().read();
         chain.state(chain.latest_finalized().root)
     }
