@@ -204,7 +204,8 @@ impl Log {
                 placed.encode()
             })
             .collect();
-        let replaced = files::write_beside(&self.path, &bytes).and_then(|(file, temporary)| {
+        let replaced = files::write_beside(&self.path, |file| file.write_all(&bytes));
+        let replaced = replaced.and_then(|(file, temporary)| {
             fs::rename(&temporary, &self.path)?;
             Ok(file)
         });

@@ -178,7 +178,7 @@ impl SigningRecord {
         use_log(&mut log)
     }
 
-    fn unusable(&self) -> RecordError {
+    pub(crate) fn unusable(&self) -> RecordError {
         RecordError::Unusable {
             path: self.path.to_path_buf(),
         }
