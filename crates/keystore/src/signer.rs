@@ -300,7 +300,7 @@ pub fn sign_many(duties: &[SigningDuty<'_>]) -> Vec<Result<Signature, SignError>
         Err(error) => {
             // The first learns why, the others that it is so.
             let mut error = Some(error);
-            let unusable = |_| Err(error.take().map_or_else(|| record.unusable(), |e| e).into());
+            let unusable = |_| Err(error.take().unwrap_or_else(|| record.unusable()).into());
             return duties.iter().map(unusable).collect();
         }
     };

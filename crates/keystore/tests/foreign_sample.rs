@@ -1,5 +1,7 @@
 //! The sample devnet's secret keys, made by other tools: loaded as they are, they sign for the registry.
 
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},

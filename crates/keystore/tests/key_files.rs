@@ -1,5 +1,7 @@
 //! Keys through files: made, found, loaded, damaged, converted. All with the small test scheme.
 
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
