@@ -369,8 +369,8 @@ impl ChainService {
                 && let Some(request) = request
             {
                 // The network is busy; the next poll asks again.
-                self.sync
-                    .on_response(request, &Err(crate::RequestError::NoAnswer));
+                let unsent = Err(crate::RequestError::NoAnswer);
+                self.with_sync(|sync, view| sync.on_response(request, &unsent, view));
             }
         }
     }
