@@ -28,7 +28,7 @@ const KDF: &str = "argon2id";
 const CIPHER: &str = "xchacha20-poly1305";
 
 /// What opens encrypted keystores. Wiped when dropped, never shown.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Passphrase(Zeroizing<String>);
 
 impl Passphrase {
@@ -38,6 +38,14 @@ impl Passphrase {
         let length = text.trim_end_matches(['\n', '\r']).len();
         text.truncate(length);
         Self(text)
+    }
+
+    /// The first line of a file's text.
+    pub fn first_line(text: impl Into<Zeroizing<String>>) -> Self {
+        let mut text = text.into();
+        let length = text.find('\n').unwrap_or(text.len());
+        text.truncate(length);
+        Self::new(text)
     }
 
     /// Whether there is nothing in it.
