@@ -1,0 +1,33 @@
+# Daily commands; `just` alone lists them.
+
+default:
+    @just --list
+
+# A local network of four nodes; `just devnet --slots 20` ends by itself.
+devnet *ARGS:
+    cargo run --release -- devnet {{ARGS}}
+
+# Every test.
+test *ARGS:
+    cargo test --release --workspace {{ARGS}}
+
+# The reference vectors alone, with a summary per kind.
+vectors:
+    cargo test --release -p quartet-spec-tests -- --nocapture --test-threads=1
+
+# What CI runs.
+ci:
+    .ci/run
+
+# Format, then lint as CI does.
+tidy:
+    cargo fmt --all
+    cargo clippy --release --workspace --all-targets -- -D warnings
+
+# All benchmarks, each beside its baseline.
+bench *ARGS:
+    cargo bench --workspace {{ARGS}}
+
+# A seeded run of whole nodes in one process.
+simulate *ARGS:
+    cargo run --release -p quartet-simulation -- {{ARGS}}

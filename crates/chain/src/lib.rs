@@ -1,1 +1,31 @@
-//! LeanChain, the chain service that writes it, sync, and the event bus.
+//! `LeanChain`, the chain service that is its only writer, sync, and the event bus.
+//!
+//! Knows neither sockets nor files: peers are names, blocks come and go over channels, and what must
+//! outlive the process goes through the [`BlockStore`] trait.
+
+mod error;
+mod events;
+mod lean_chain;
+mod messages;
+mod origin;
+mod parking;
+mod peers;
+mod persistence;
+mod production;
+mod service;
+mod sync;
+mod verification;
+
+pub use error::ImportError;
+pub use events::{ChainEvent, EventBus};
+pub use lean_chain::{
+    ForkChoiceNode, ImportableBlock, LeanChain, Pruned, SharedChain, SyncState, View,
+};
+pub use messages::{
+    ChainHandle, ChainInbox, ChainMessage, GossipAttestation, NetworkHandle, NetworkMessage,
+    RequestError, Stopped, Verdict, VerdictSender, chain_channel, network_channel,
+};
+pub use peers::{Direction, PeerInfo, PeerName, Peers};
+pub use persistence::{BlockStore, ChainReader, MemoryStore, StoreError};
+pub use production::{ProducedBlock, ProposalBasis};
+pub use service::{ChainService, ChainServiceConfig, ChainServiceError};

@@ -1,1 +1,20 @@
 //! The network service: QUIC, gossip, requests and static peers.
+//!
+//! It decides nothing about consensus. It decodes, bounds, asks and forwards: what comes from gossip
+//! goes on to other peers only after the chain's verdict, and a rejection costs its sender score.
+//! Every queue has a limit; when the chain does not keep up, blocks wait, attestations are dropped and
+//! counted, and in the end peers are not read from.
+
+mod behaviour;
+mod config;
+mod dialer;
+mod gossip;
+mod limiter;
+mod protocol;
+mod server;
+mod service;
+pub mod wire;
+
+pub use config::{Identity, InvalidSecret, InvalidStaticPeer, NetworkConfig, StaticPeer};
+pub use protocol::{BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL};
+pub use service::{NetworkError, NetworkService};

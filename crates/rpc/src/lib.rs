@@ -1,1 +1,21 @@
 //! The RPC service: JSON-RPC, the HTTP API and metrics.
+//!
+//! Reads the chain, the peers and the clock, and answers those who ask; never writes to any of them.
+//! What is answered where is in `docs/rpc.md`.
+
+mod accept;
+mod block_id;
+mod error;
+mod http_api;
+mod json_rpc;
+mod listener;
+mod metrics;
+mod node;
+mod router;
+mod service;
+mod views;
+
+pub use metrics::{Metrics, MetricsError};
+pub use node::{NodeInfo, NodeView};
+pub use router::{metrics_router, router};
+pub use service::{RpcConfig, RpcError, RpcService};

@@ -1,0 +1,272 @@
+//! What the services say to each other. Every channel is bounded.
+
+use std::sync::Arc;
+
+use metrics::counter;
+use quartet_types::{Root, SignedAttestation, SignedBlockWithAttestation, Slot, State, Status};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{ImportError, PeerName};
+
+/// Blocks, duties and sync messages that may wait for the chain service.
+const CHAIN_QUEUE: usize = 256;
+/// Attestations from gossip that may wait for the chain service; more are dropped and counted.
+const ATTESTATION_QUEUE: usize = 4096;
+/// Messages that may wait for the network service.
+const NETWORK_QUEUE: usize = 256;
+
+/// What the chain says of an item from gossip, so that the network can forward it or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Valid: forward it to other peers.
+    Accept,
+    /// Neither forwarded nor held against the sender: known, outdated, or not to be judged now.
+    Ignore,
+    /// Invalid: not forwarded, and it costs the sender score.
+    Reject,
+}
+
+/// Where a verdict is sent. When it is dropped unsent, the item counts as ignored.
+pub type VerdictSender = oneshot::Sender<Verdict>;
+
+/// A request for blocks did not bring them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// No answer in time, or the connection broke.
+    #[error("the peer did not answer")]
+    NoAnswer,
+    /// The peer does not speak the protocol.
+    #[error("the peer does not serve blocks")]
+    Unsupported,
+    /// The answer broke the protocol's rules.
+    #[error("the peer's answer was malformed")]
+    Malformed,
+}
+
+/// What the chain service is told, other than attestations from gossip.
+#[derive(Debug)]
+pub enum ChainMessage {
+    /// A block from gossip.
+    Block {
+        /// The block.
+        block: Arc<SignedBlockWithAttestation>,
+        /// Who sent it.
+        peer: PeerName,
+        /// Where the verdict goes.
+        verdict: VerdictSender,
+    },
+    /// A block that this node has built; its signatures and transition need no check.
+    OwnBlock {
+        /// The block.
+        block: Arc<SignedBlockWithAttestation>,
+        /// The state after it.
+        post_state: Box<State>,
+        /// Told when it is imported.
+        imported: oneshot::Sender<Result<(), ImportError>>,
+    },
+    /// An attestation that this node has signed; its signature needs no check.
+    OwnAttestation {
+        /// The attestation.
+        attestation: Box<SignedAttestation>,
+        /// Told when it is counted.
+        imported: oneshot::Sender<Result<(), ImportError>>,
+    },
+    /// This node proposes in `slot`: advance to it and accept the new attestations first.
+    PrepareProposal {
+        /// The slot of the proposal.
+        slot: Slot,
+        /// Told when the chain is ready to be built on.
+        ready: oneshot::Sender<()>,
+    },
+    /// A peer has sent its status.
+    Status {
+        /// The peer.
+        peer: PeerName,
+        /// What it says of its chain.
+        status: Status,
+    },
+    /// A peer is gone.
+    Disconnected {
+        /// The peer.
+        peer: PeerName,
+    },
+    /// The outcome of a [`NetworkMessage::RequestBlocks`].
+    RequestedBlocks {
+        /// The request's number.
+        request: u64,
+        /// The blocks received, or why there are none.
+        result: Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>,
+    },
+}
+
+/// An attestation from gossip.
+#[derive(Debug)]
+pub struct GossipAttestation {
+    /// The attestation.
+    pub attestation: SignedAttestation,
+    /// Who sent it.
+    pub peer: PeerName,
+    /// Where the verdict goes.
+    pub verdict: VerdictSender,
+}
+
+/// What the network service is told.
+#[derive(Clone, Debug)]
+pub enum NetworkMessage {
+    /// Publish a block of our own.
+    PublishBlock(Arc<SignedBlockWithAttestation>),
+    /// Publish an attestation of our own.
+    PublishAttestation(Box<SignedAttestation>),
+    /// Ask a peer for blocks; answer with [`ChainMessage::RequestedBlocks`].
+    RequestBlocks {
+        /// Number that the answer bears.
+        request: u64,
+        /// Whom to ask.
+        peer: PeerName,
+        /// Roots of the blocks, at most [`quartet_types::MAX_REQUEST_BLOCKS`].
+        roots: Vec<Root>,
+    },
+    /// Take leave of a peer that cannot be on our network, and do not dial it again soon.
+    Disconnect {
+        /// The peer.
+        peer: PeerName,
+        /// Why, for the log.
+        reason: &'static str,
+    },
+    /// Lower the score of a peer that served something invalid.
+    Penalize {
+        /// The peer.
+        peer: PeerName,
+        /// Why, for the log.
+        reason: &'static str,
+    },
+}
+
+/// The receiver is gone: the service has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the {0} service has stopped")]
+pub struct Stopped(pub &'static str);
+
+/// Sends to the chain service.
+#[derive(Clone, Debug)]
+pub struct ChainHandle {
+    messages: mpsc::Sender<ChainMessage>,
+    attestations: mpsc::Sender<GossipAttestation>,
+}
+
+/// The chain service's ends of its channels.
+#[derive(Debug)]
+pub struct ChainInbox {
+    messages: mpsc::Receiver<ChainMessage>,
+    attestations: mpsc::Receiver<GossipAttestation>,
+}
+
+/// Sends to the network service.
+#[derive(Clone, Debug)]
+pub struct NetworkHandle(mpsc::Sender<NetworkMessage>);
+
+/// The channels to the chain service.
+pub fn chain_channel() -> (ChainHandle, ChainInbox) {
+    let (messages, message_inbox) = mpsc::channel(CHAIN_QUEUE);
+    let (attestations, attestation_inbox) = mpsc::channel(ATTESTATION_QUEUE);
+    let inbox = ChainInbox {
+        messages: message_inbox,
+        attestations: attestation_inbox,
+    };
+    (
+        ChainHandle {
+            messages,
+            attestations,
+        },
+        inbox,
+    )
+}
+
+/// The channel to the network service.
+pub fn network_channel() -> (NetworkHandle, mpsc::Receiver<NetworkMessage>) {
+    let (sender, receiver) = mpsc::channel(NETWORK_QUEUE);
+    (NetworkHandle(sender), receiver)
+}
+
+impl ChainHandle {
+    /// Sends a message, waiting for room.
+    ///
+    /// # Errors
+    /// When the chain service has stopped.
+    pub async fn send(&self, message: ChainMessage) -> Result<(), Stopped> {
+        self.messages
+            .send(message)
+            .await
+            .map_err(|_| Stopped("chain"))
+    }
+
+    /// Room for one message, so that the sender can wait for it before it takes the message in.
+    ///
+    /// # Errors
+    /// When the chain service has stopped.
+    pub async fn reserve(&self) -> Result<mpsc::OwnedPermit<ChainMessage>, Stopped> {
+        let sender = self.messages.clone();
+        sender.reserve_owned().await.map_err(|_| Stopped("chain"))
+    }
+
+    /// Hands over an attestation from gossip. When the queue is full it is dropped and counted.
+    pub fn attestation(&self, attestation: GossipAttestation) {
+        if self.attestations.try_send(attestation).is_err() {
+            counter!("quartet_attestations_dropped_total").increment(1);
+        }
+    }
+}
+
+/// What the chain service takes in at a time.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    Message(ChainMessage),
+    Attestations(Vec<GossipAttestation>),
+}
+
+impl ChainInbox {
+    /// The next message; `None` when all senders are gone.
+    pub async fn next_message(&mut self) -> Option<ChainMessage> {
+        self.messages.recv().await
+    }
+
+    /// The next attestation; `None` when all senders are gone.
+    pub async fn next_attestation(&mut self) -> Option<GossipAttestation> {
+        self.attestations.recv().await
+    }
+
+    /// The next message, or else up to `batch` attestations, none of which are taken when `batch` is
+    /// zero. `None` when all senders are gone.
+    pub(crate) async fn next(&mut self, batch: usize) -> Option<Incoming> {
+        let mut attestations = Vec::new();
+        tokio::select! {
+            biased;
+            message = self.messages.recv() => message.map(Incoming::Message),
+            _ = self.attestations.recv_many(&mut attestations, batch), if batch > 0 => {
+                Some(Incoming::Attestations(attestations))
+            }
+        }
+    }
+
+    /// Takes no more messages than those already sent.
+    pub(crate) fn close(&mut self) {
+        self.messages.close();
+        self.attestations.close();
+    }
+}
+
+impl NetworkHandle {
+    /// Sends a message, waiting for room.
+    ///
+    /// # Errors
+    /// When the network service has stopped.
+    pub async fn send(&self, message: NetworkMessage) -> Result<(), Stopped> {
+        self.0.send(message).await.map_err(|_| Stopped("network"))
+    }
+
+    /// Sends a message if there is room, and says whether there was. The chain service never waits
+    /// for the network, since the network may be waiting for it.
+    pub(crate) fn try_send(&self, message: NetworkMessage) -> bool {
+        self.0.try_send(message).is_ok()
+    }
+}

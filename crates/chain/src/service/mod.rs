@@ -1,0 +1,428 @@
+//! The chain service: the only writer of [`LeanChain`](crate::LeanChain).
+//!
+//! One loop takes ticks, messages and finished checks, in an order that is the same every time. What is
+//! expensive (hashing states, verifying signatures, the disk) runs on the processor against snapshots;
+//! under the write lock the loop only commits results.
+
+mod attestations;
+mod blocks;
+mod replay;
+mod time;
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use metrics::{gauge, histogram};
+use quartet_clock::{Clock, Stopwatch};
+use quartet_processor::{Priority, Processor};
+use quartet_types::{Checkpoint, Root, Slot};
+use quartet_xmss::Scheme;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error};
+
+use crate::{
+    BlockStore, ChainEvent, ChainInbox, ChainMessage, EventBus, GossipAttestation, ImportError,
+    ImportableBlock, LeanChain, NetworkHandle, NetworkMessage, SharedChain, SyncState,
+    lean_chain::View,
+    messages::Incoming,
+    origin::Origin,
+    parking::{Parking, PendingBlock},
+    sync::{self, Sync},
+};
+
+/// Most blocks that are checked or wait for the processor at a time.
+const MAX_CHECKED_BLOCKS: usize = 64;
+/// Most batches of attestations that are verified at a time.
+const MAX_BATCHES: usize = 4;
+/// Most attestations in a batch.
+const MAX_BATCH: usize = 256;
+/// Roots of invalid blocks that are remembered.
+const MAX_INVALID: usize = 1024;
+/// How long a node that has just started waits to hear from a peer before it takes up its duties.
+const STARTING: Duration = Duration::from_secs(8);
+
+/// What the chain service is made of.
+#[derive(Debug)]
+pub struct ChainService {
+    chain: SharedChain,
+    inbox: ChainInbox,
+    network: NetworkHandle,
+    store: Arc<dyn BlockStore>,
+    events: EventBus,
+    processor: Processor,
+    clock: Clock,
+    scheme: Scheme,
+    sync: Sync,
+    parking: Parking,
+    /// Blocks being checked, and who waits for the verdict.
+    checking: HashMap<Root, PendingBlock>,
+    /// Batches of attestations being verified.
+    batches: usize,
+    jobs: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Roots of blocks found invalid, the oldest first.
+    invalid: VecDeque<Root>,
+    invalid_set: HashSet<Root>,
+    /// When the service started, and whether there are peers to wait for.
+    started: Duration,
+    expects_peers: bool,
+}
+
+/// A job of the processor has finished.
+enum Done {
+    Block {
+        root: Root,
+        result: Result<ImportableBlock, ImportError>,
+    },
+    Attestations {
+        items: Vec<GossipAttestation>,
+        valid: Result<Vec<bool>, ImportError>,
+    },
+    Stored(Result<(), String>),
+}
+
+/// The chain service could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainServiceError {
+    /// The block store failed.
+    #[error(transparent)]
+    Store(#[from] crate::StoreError),
+    /// A block of the store could not be replayed: the database is damaged.
+    #[error("block {root} of slot {slot} from the store cannot be replayed: {reason}")]
+    Replay {
+        /// Root of the block.
+        root: Root,
+        /// Its slot.
+        slot: Slot,
+        /// Why.
+        reason: ImportError,
+    },
+}
+
+/// What the chain service needs.
+#[derive(Debug)]
+pub struct ChainServiceConfig {
+    /// The chain it writes.
+    pub chain: SharedChain,
+    /// Its ends of the channels.
+    pub inbox: ChainInbox,
+    /// The way to the network service.
+    pub network: NetworkHandle,
+    /// Where blocks are kept.
+    pub store: Arc<dyn BlockStore>,
+    /// Where events are told.
+    pub events: EventBus,
+    /// Where checks run.
+    pub processor: Processor,
+    /// The network's clock.
+    pub clock: Clock,
+    /// The scheme that signatures are verified with.
+    pub scheme: Scheme,
+    /// Whether there are peers to hear from before duties are taken up.
+    pub expects_peers: bool,
+}
+
+impl ChainService {
+    /// Makes the service and replays what the store holds, without verifying signatures again.
+    ///
+    /// # Errors
+    /// When the store fails or holds blocks that cannot be replayed.
+    pub fn new(config: ChainServiceConfig) -> Result<Self, ChainServiceError> {
+        let started = config.clock.now();
+        let mut service = Self {
+            chain: config.chain,
+            inbox: config.inbox,
+            network: config.network,
+            store: config.store,
+            events: config.events,
+            processor: config.processor,
+            clock: config.clock,
+            scheme: config.scheme,
+            sync: Sync::default(),
+            parking: Parking::default(),
+            checking: HashMap::new(),
+            batches: 0,
+            jobs: FuturesUnordered::new(),
+            invalid: VecDeque::new(),
+            invalid_set: HashSet::new(),
+            started,
+            expects_peers: config.expects_peers,
+        };
+        service.replay()?;
+        service.update_sync_state();
+        Ok(service)
+    }
+
+    /// Runs until it is told to stop, then drains its queue and flushes the store.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), ChainServiceError> {
+        let mut ticks = self.clock.ticks();
+        loop {
+            let batch = if self.batches < MAX_BATCHES {
+                MAX_BATCH
+            } else {
+                0
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                tick = ticks.next() => self.on_tick(tick),
+                Some(done) = self.jobs.next() => self.on_done(done)?,
+                incoming = self.inbox.next(batch) => match incoming {
+                    Some(Incoming::Message(message)) => self.on_message(message),
+                    Some(Incoming::Attestations(items)) => self.on_attestations(items),
+                    // All senders are gone: the other services have stopped.
+                    None => break,
+                },
+            }
+        }
+        self.shut_down().await
+    }
+
+    /// What has been imported must be in the store before the process ends.
+    async fn shut_down(mut self) -> Result<(), ChainServiceError> {
+        self.inbox.close();
+        while let Some(message) = self.inbox.next_message().await {
+            self.on_message(message);
+        }
+        while let Some(done) = self.jobs.next().await {
+            self.on_done(done)?;
+        }
+        self.store.flush()?;
+        Ok(())
+    }
+
+    fn on_message(&mut self, message: ChainMessage) {
+        match message {
+            ChainMessage::Block {
+                block,
+                peer,
+                verdict,
+            } => {
+                self.on_block(block, Origin::Gossip(peer), Some(verdict));
+            }
+            ChainMessage::OwnBlock {
+                block,
+                post_state,
+                imported,
+            } => {
+                let root = crate::persistence::block_root(&block);
+                let post_state = Arc::from(post_state);
+                let result = self.import_block(ImportableBlock {
+                    root,
+                    block,
+                    post_state,
+                });
+                // The validator service may have stopped meanwhile.
+                let _ = imported.send(result);
+            }
+            ChainMessage::OwnAttestation {
+                attestation,
+                imported,
+            } => {
+                self.catch_up_time();
+                let result = self.chain.write().import_attestation(&attestation);
+                let _ = imported.send(result);
+            }
+            ChainMessage::PrepareProposal { slot, ready } => {
+                self.prepare_proposal(slot);
+                let _ = ready.send(());
+            }
+            ChainMessage::Status { peer, status } => {
+                let actions = self.with_sync(|sync, view| sync.on_status(peer, status, view));
+                self.act(actions);
+                self.update_sync_state();
+            }
+            ChainMessage::Disconnected { peer } => {
+                self.sync.on_disconnected(&peer);
+                self.poll_sync();
+            }
+            ChainMessage::RequestedBlocks { request, result } => {
+                self.on_requested_blocks(request, result)
+            }
+        }
+    }
+
+    fn on_done(&mut self, done: Done) -> Result<(), ChainServiceError> {
+        match done {
+            Done::Block { root, result } => self.on_block_checked(root, result),
+            Done::Attestations { items, valid } => self.on_attestations_verified(items, valid),
+            Done::Stored(Ok(())) => {}
+            Done::Stored(Err(reason)) => {
+                // A node that cannot keep what it imports must not pretend to.
+                error!(%reason, "the block store failed");
+                return Err(crate::StoreError(reason).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `work` on the processor and hands its outcome to [`Self::on_done`].
+    fn spawn<T: Send + 'static>(
+        &mut self,
+        priority: Priority,
+        work: impl FnOnce() -> T + Send + 'static,
+        done: impl FnOnce(Result<T, ImportError>) -> Done + Send + 'static,
+    ) {
+        let processor = self.processor.clone();
+        let job = async move {
+            done(
+                processor
+                    .run(priority, work)
+                    .await
+                    .map_err(ImportError::from),
+            )
+        };
+        self.jobs.push(job.boxed());
+    }
+
+    /// Changes the chain under the write lock and tells the watchers what that changed.
+    fn change<T>(&self, change: impl FnOnce(&mut LeanChain) -> T) -> T {
+        let mut chain = self.chain.write();
+        let held = Stopwatch::start();
+        let before = chain.view();
+        let result = change(&mut chain);
+        let after = chain.view();
+        let reorg_depth = match after.head == before.head {
+            true => 0,
+            false => chain.reorg_depth(before.head, after.head),
+        };
+        drop(chain);
+        histogram!("quartet_chain_write_lock_seconds").record(held.seconds());
+        self.announce(&before, &after, reorg_depth);
+        result
+    }
+
+    fn announce(&self, before: &View, after: &View, reorg_depth: u64) {
+        let changed = |before: Checkpoint, after: Checkpoint| (before != after).then_some(after);
+        if let Some(head) = changed(before.head, after.head) {
+            gauge!("lean_head_slot").set(head.slot as f64);
+            if reorg_depth > 0 {
+                metrics::counter!("lean_fork_choice_reorgs_total").increment(1);
+                histogram!("lean_fork_choice_reorg_depth").record(reorg_depth as f64);
+                tracing::info!(from = %before.head, to = %head, depth = reorg_depth, "reorg");
+            }
+            self.events.send(ChainEvent::Head { head, reorg_depth });
+        }
+        if let Some(justified) = changed(before.justified, after.justified) {
+            gauge!("lean_latest_justified_slot").set(justified.slot as f64);
+            self.events.send(ChainEvent::Justified(justified));
+        }
+        if let Some(finalized) = changed(before.finalized, after.finalized) {
+            gauge!("lean_latest_finalized_slot").set(finalized.slot as f64);
+            metrics::counter!("lean_finalizations_total", "result" => "success").increment(1);
+            self.events.send(ChainEvent::Finalized(finalized));
+        }
+        if let Some(safe_target) = changed(before.safe_target, after.safe_target) {
+            gauge!("lean_safe_target_slot").set(safe_target.slot as f64);
+            self.events.send(ChainEvent::SafeTarget(safe_target));
+        }
+    }
+
+    /// Runs sync against what it needs to know of the chain and the parking.
+    fn with_sync<T>(&mut self, run: impl FnOnce(&mut Sync, &SyncView<'_>) -> T) -> T {
+        let chain = self.chain.clone();
+        let view = SyncView {
+            chain: &chain,
+            parking: &self.parking,
+            checking: &self.checking,
+        };
+        run(&mut self.sync, &view)
+    }
+
+    fn poll_sync(&mut self) {
+        let actions = self.with_sync(|sync, view| sync.poll(view));
+        self.act(actions);
+    }
+
+    fn act(&mut self, actions: Vec<sync::Action>) {
+        for action in actions {
+            let (message, request) = match action {
+                sync::Action::Request {
+                    request,
+                    peer,
+                    roots,
+                } => {
+                    debug!(%peer, first = %roots[0], count = roots.len(), "asking for blocks");
+                    (
+                        NetworkMessage::RequestBlocks {
+                            request,
+                            peer,
+                            roots,
+                        },
+                        Some(request),
+                    )
+                }
+                sync::Action::Disconnect { peer, reason } => {
+                    (NetworkMessage::Disconnect { peer, reason }, None)
+                }
+                sync::Action::Penalize { peer, reason } => {
+                    (NetworkMessage::Penalize { peer, reason }, None)
+                }
+            };
+            if !self.network.try_send(message)
+                && let Some(request) = request
+            {
+                // The network is busy; the next poll asks again.
+                self.sync
+                    .on_response(request, &Err(crate::RequestError::NoAnswer));
+            }
+        }
+    }
+
+    fn update_sync_state(&mut self) {
+        let head = self.chain.read().head().slot;
+        let before = self.chain.read().sync_state();
+        let waited = self.clock.now().saturating_sub(self.started) >= STARTING;
+        let after = match self.sync.target(head) {
+            Some(target) => SyncState::Syncing { target },
+            None if before != SyncState::Starting || !self.expects_peers || waited => {
+                SyncState::Synced
+            }
+            None if self.sync.has_heard() && !self.sync.is_walking() => SyncState::Synced,
+            None => SyncState::Starting,
+        };
+        if after != before {
+            self.chain.write().set_sync_state(after);
+            time::log_sync_state(after, head);
+        }
+    }
+}
+
+/// What sync sees: the chain, the parking, and the blocks being checked.
+struct SyncView<'a> {
+    chain: &'a SharedChain,
+    parking: &'a Parking,
+    checking: &'a HashMap<Root, PendingBlock>,
+}
+
+impl sync::View for SyncView<'_> {
+    fn in_chain(&self, root: &Root) -> bool {
+        self.chain.read().contains(root)
+    }
+
+    fn pending(&self, root: &Root) -> bool {
+        self.parking.contains(root) || self.checking.contains_key(root)
+    }
+
+    fn missing_ancestor(&self, root: Root) -> Root {
+        self.parking.missing_ancestor(root)
+    }
+
+    fn canonical_root(&self, slot: Slot) -> Option<Root> {
+        self.chain.read().canonical_root(slot)
+    }
+
+    fn finalized(&self) -> Checkpoint {
+        self.chain.read().latest_finalized()
+    }
+
+    fn current_slot(&self) -> Slot {
+        self.chain.read().current_slot()
+    }
+}

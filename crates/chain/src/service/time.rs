@@ -1,0 +1,70 @@
+//! What time does to the chain: ticks, proposals, and the state of catching up.
+
+use metrics::{counter, gauge, histogram};
+use quartet_clock::Tick;
+use quartet_types::{INTERVALS_PER_SLOT, Slot};
+use tracing::{info, warn};
+
+use super::ChainService;
+use crate::{ChainEvent, SyncState};
+
+impl ChainService {
+    pub(super) fn on_tick(&mut self, tick: Tick) {
+        histogram!("quartet_tick_delay_seconds").record(tick.late.as_secs_f64());
+        if tick.missed > 0 {
+            counter!("quartet_ticks_missed_total").increment(tick.missed);
+            warn!(
+                ticks = tick.missed,
+                slot = tick.slot,
+                "the clock jumped ahead, or the machine slept"
+            );
+        }
+        self.catch_up_time();
+        gauge!("lean_current_slot").set(tick.slot as f64);
+        if tick.interval == 0 {
+            let (blocks, attestations) = self.parking.begin_slot(tick.slot);
+            for block in blocks {
+                self.dispatch(block);
+            }
+            self.on_attestations(attestations);
+        }
+        if tick.interval + 1 == INTERVALS_PER_SLOT {
+            self.events.send(ChainEvent::SlotEnd(tick.slot));
+        }
+        self.sync.on_tick();
+        self.poll_sync();
+        self.update_sync_state();
+    }
+
+    /// Moves the chain's time to the clock's. Messages may be taken before the tick of their moment is.
+    pub(super) fn catch_up_time(&self) {
+        let now = self.clock.intervals();
+        if self.chain.read().time() < now {
+            self.change(|chain| chain.advance(now));
+        }
+    }
+
+    /// Advances to the start of `slot` and accepts the new attestations before a proposal.
+    pub(super) fn prepare_proposal(&self, slot: Slot) {
+        self.catch_up_time();
+        self.change(|chain| {
+            chain.advance(slot * INTERVALS_PER_SLOT);
+            chain.accept_new_attestations();
+        });
+    }
+}
+
+pub(super) fn log_sync_state(state: SyncState, head: Slot) {
+    match state {
+        SyncState::Starting => {}
+        SyncState::Syncing { target } => {
+            info!(
+                head,
+                target,
+                behind = target.saturating_sub(head),
+                "catching up; duties wait"
+            );
+        }
+        SyncState::Synced => info!(head, "synced"),
+    }
+}

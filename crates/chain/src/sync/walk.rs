@@ -1,0 +1,171 @@
+//! One gap being closed: back to a block that the chain has, then forward again.
+
+use std::collections::BTreeSet;
+
+use quartet_types::{Block, HISTORICAL_ROOTS_LIMIT, Root, Slot};
+
+use super::View;
+use crate::PeerName;
+
+/// Roots in one request on the way forward.
+const BATCH: usize = 32;
+/// Requests at a time on the way forward.
+const FORWARD_REQUESTS: usize = 2;
+/// How far ahead of the chain the way forward fetches: bodies must find room in the parking.
+const WINDOW: usize = 256;
+/// How often all peers are asked in vain before a walk is given up.
+const ROUNDS: u32 = 3;
+/// Ticks without progress after which a walk is given up: five slots.
+const MAX_IDLE_TICKS: u32 = 20;
+
+/// A gap being closed.
+#[derive(Debug)]
+pub(super) struct Walk {
+    /// Slot up to which the gap is said to reach.
+    target: Slot,
+    /// Roots met on the way back, newest first.
+    roots: Vec<Root>,
+    step: Step,
+    /// Who let us know of the gap.
+    hint: Option<PeerName>,
+    /// Who could not help with the present step.
+    tried: BTreeSet<PeerName>,
+    rounds: u32,
+    idle_ticks: u32,
+}
+
+#[derive(Debug)]
+enum Step {
+    /// `missing` must lie below the slot of the block met last.
+    Back {
+        missing: Root,
+        below: Option<Slot>,
+    },
+    Forward,
+}
+
+/// What a walk needs next.
+pub(super) enum Next {
+    Ask(Vec<Root>),
+    Wait,
+    Done,
+}
+
+impl Walk {
+    pub(super) fn new(missing: Root, target: Slot, hint: Option<PeerName>) -> Self {
+        Self {
+            target,
+            roots: Vec::new(),
+            step: Step::Back {
+                missing,
+                below: None,
+            },
+            hint,
+            tried: BTreeSet::new(),
+            rounds: 0,
+            idle_ticks: 0,
+        }
+    }
+
+    pub(super) fn target(&self) -> Slot {
+        self.target
+    }
+
+    /// Whether a peer has served a block of this walk.
+    pub(super) fn confirmed(&self) -> bool {
+        !self.roots.is_empty()
+    }
+
+    /// Whether the walk will fetch this block, or has.
+    pub(super) fn covers(&self, root: &Root) -> bool {
+        matches!(&self.step, Step::Back { missing, .. } if missing == root)
+            || self.roots.contains(root)
+    }
+
+    pub(super) fn next(
+        &mut self,
+        view: &impl View,
+        open: usize,
+        requested: impl Fn(&Root) -> bool,
+    ) -> Next {
+        while let Step::Back { missing, .. } = &mut self.step {
+            let ancestor = view.missing_ancestor(*missing);
+            if view.in_chain(&ancestor) || view.pending(&ancestor) {
+                // The way back has arrived at the chain, or at a block that is being verified.
+                self.step = Step::Forward;
+            } else if ancestor != *missing {
+                *missing = ancestor;
+            } else if open == 0 {
+                return Next::Ask(vec![ancestor]);
+            } else {
+                return Next::Wait;
+            }
+        }
+        while self.roots.last().is_some_and(|root| view.in_chain(root)) {
+            self.roots.pop();
+            self.idle_ticks = 0;
+        }
+        if self.roots.is_empty() {
+            return Next::Done;
+        }
+        let absent = |root: &&Root| !view.in_chain(root) && !view.pending(root) && !requested(root);
+        let window = self.roots.iter().rev().take(WINDOW);
+        let roots: Vec<Root> = window.filter(absent).take(BATCH).copied().collect();
+        match open < FORWARD_REQUESTS && !roots.is_empty() {
+            true => Next::Ask(roots),
+            false => Next::Wait,
+        }
+    }
+
+    /// A peer has served a block. False when it cannot be the parent of the one before.
+    pub(super) fn received(&mut self, root: Root, block: &Block) -> bool {
+        self.tried.clear();
+        self.rounds = 0;
+        self.idle_ticks = 0;
+        match &mut self.step {
+            Step::Back { missing, below } if *missing == root => {
+                let linked = below.is_none_or(|below| block.slot < below);
+                let fits = self.roots.len() < HISTORICAL_ROOTS_LIMIT as usize;
+                self.roots.push(root);
+                *missing = block.parent_root;
+                *below = Some(block.slot);
+                linked && fits
+            }
+            _ => true,
+        }
+    }
+
+    pub(super) fn failed_with(&mut self, peer: PeerName) {
+        self.tried.insert(peer);
+    }
+
+    /// Whom to ask: the peer that let us know, else the one with the least to do.
+    pub(super) fn choose(
+        &self,
+        peers: &[PeerName],
+        load: impl Fn(&PeerName) -> usize,
+    ) -> Option<PeerName> {
+        let mut untried = peers.iter().filter(|peer| !self.tried.contains(*peer));
+        let hinted = self
+            .hint
+            .as_ref()
+            .filter(|hint| untried.clone().any(|peer| peer == *hint));
+        match (hinted, &self.step) {
+            (Some(hint), Step::Back { .. }) => Some(hint.clone()),
+            _ => untried.by_ref().min_by_key(|peer| load(peer)).cloned(),
+        }
+    }
+
+    /// Asks everyone again; false when that has been done often enough.
+    pub(super) fn start_over(&mut self) -> bool {
+        self.tried.clear();
+        self.rounds += 1;
+        self.rounds < ROUNDS
+    }
+
+    /// False when nothing has moved for too long.
+    pub(super) fn tick(&mut self) -> bool {
+        self.idle_ticks += 1;
+        self.idle_ticks < MAX_IDLE_TICKS
+    }
+}

@@ -1,0 +1,122 @@
+//! Checking blocks and attestations: the CPU-heavy work, done on the processor against snapshots.
+
+use std::sync::Arc;
+
+use quartet_state_transition::state_transition;
+use quartet_types::{
+    Attestation, PublicKey, Root, Signature, SignedAttestation, SignedBlockWithAttestation, State,
+};
+use quartet_xmss::{Scheme, Verification};
+use tree_hash::TreeHash as _;
+
+use crate::{ImportError, ImportableBlock, LeanChain};
+
+/// A block to check, with all that it takes.
+#[derive(Debug)]
+pub(crate) struct BlockCheck {
+    root: Root,
+    block: Arc<SignedBlockWithAttestation>,
+    parent_state: Arc<State>,
+    /// Indices of the signatures that have not been verified before.
+    unverified: Vec<usize>,
+}
+
+impl BlockCheck {
+    /// Gathers what the check takes, or returns why the block fails at a glance.
+    pub(crate) fn new(
+        chain: &LeanChain,
+        root: Root,
+        block: Arc<SignedBlockWithAttestation>,
+    ) -> Result<Self, ImportError> {
+        let parent_root = block.block().parent_root;
+        let parent_state = chain
+            .state(parent_root)
+            .ok_or(ImportError::UnknownParent(parent_root))?;
+        let expected = block.block().body.attestations.len() + 1;
+        if block.signature.len() != expected {
+            return Err(ImportError::SignatureCount {
+                expected,
+                found: block.signature.len(),
+            });
+        }
+        let signed = block.attestations().zip(&block.signature).enumerate();
+        let unverified = signed
+            .filter(|(_, (attestation, signature))| !chain.has_verified(attestation, signature));
+        let unverified = unverified.map(|(index, _)| index).collect();
+        Ok(Self {
+            root,
+            block,
+            parent_state,
+            unverified,
+        })
+    }
+
+    /// Number of signatures that this check verifies.
+    pub(crate) fn signatures(&self) -> usize {
+        self.unverified.len()
+    }
+
+    /// Applies the transition, then verifies the signatures: the transition is the cheaper of the two.
+    pub(crate) fn run(self, scheme: Scheme) -> Result<ImportableBlock, ImportError> {
+        let post_state = state_transition(&self.parent_state, self.block.block())?;
+        let attestations: Vec<&Attestation> = self.block.attestations().collect();
+        let signed: Vec<(&Attestation, &Signature)> = self
+            .unverified
+            .iter()
+            .map(|index| (attestations[*index], &self.block.signature[*index]))
+            .collect();
+        let mut items = Vec::with_capacity(signed.len());
+        for (attestation, _) in &signed {
+            let validator = attestation.validator_id;
+            let key = self.parent_state.public_key(validator);
+            items.push(*key.ok_or(ImportError::ValidatorOutOfRange {
+                validator,
+                validators: self.parent_state.validator_count(),
+            })?);
+        }
+        let valid = verify(scheme, &items, &signed);
+        if let Some(index) = valid.iter().position(|valid| !valid) {
+            return Err(ImportError::InvalidSignature {
+                validator: signed[index].0.validator_id,
+                slot: signed[index].0.data.slot,
+            });
+        }
+        Ok(ImportableBlock {
+            root: self.root,
+            block: self.block,
+            post_state: Arc::new(post_state),
+        })
+    }
+}
+
+/// Verifies attestations of gossip, each with its validator's key; the result is per attestation.
+pub(crate) fn verify_attestations(
+    scheme: Scheme,
+    keys: &[PublicKey],
+    attestations: &[SignedAttestation],
+) -> Vec<bool> {
+    let signed: Vec<(&Attestation, &Signature)> = attestations
+        .iter()
+        .map(|signed| (&signed.message, &signed.signature))
+        .collect();
+    verify(scheme, keys, &signed)
+}
+
+fn verify(scheme: Scheme, keys: &[PublicKey], signed: &[(&Attestation, &Signature)]) -> Vec<bool> {
+    let messages: Vec<[u8; 32]> = signed
+        .iter()
+        .map(|(attestation, _)| attestation.tree_hash_root().0)
+        .collect();
+    let items: Vec<Verification<'_>> = signed
+        .iter()
+        .zip(keys)
+        .zip(&messages)
+        .map(|(((attestation, signature), key), message)| Verification {
+            public_key: key.as_bytes(),
+            epoch: attestation.data.slot,
+            message,
+            signature: signature.as_bytes(),
+        })
+        .collect();
+    scheme.verify_many(&items)
+}

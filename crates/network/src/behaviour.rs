@@ -1,0 +1,114 @@
+//! What libp2p is made of here, and how it is set.
+
+use std::time::Duration;
+
+use libp2p::{
+    Swarm, SwarmBuilder, allow_block_list, connection_limits, identify,
+    request_response::{self, ProtocolSupport},
+    swarm::NetworkBehaviour,
+};
+
+use crate::{
+    NetworkConfig,
+    gossip::{self, Gossip},
+    protocol::{BLOCKS_BY_ROOT, BlocksCodec, STATUS, StatusCodec},
+};
+
+/// What we say we are.
+pub(crate) const AGENT: &str = concat!("quartet/", env!("CARGO_PKG_VERSION"));
+const IDENTIFY_PROTOCOL: &str = "eth2/1.0.0";
+
+/// Connections that may be in their handshake at a time.
+const MAX_PENDING_INCOMING: u32 = 16;
+/// Two nodes that dial each other at once have two for a while.
+const MAX_CONNECTIONS_PER_PEER: u32 = 2;
+
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(4);
+/// Peers that vanish are noticed after this long.
+const IDLE_TIMEOUT_MS: u32 = 10_000;
+const KEEP_ALIVE: Duration = Duration::from_secs(4);
+/// Bytes that a peer may have under way on a stream, and on all of them. The product of bandwidth and
+/// delay that they allow, some 100 Mbit/s at 80 ms, is more than sync needs.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+const MAX_STREAMS: u32 = 64;
+
+const STATUS_TIMEOUT: Duration = Duration::from_secs(8);
+/// Longer than a codec takes to read a response, so that a part of one is not lost.
+const BLOCKS_TIMEOUT: Duration = Duration::from_secs(25);
+/// Requests per connection and protocol, both directions together.
+const MAX_CONCURRENT_REQUESTS: usize = 8;
+
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    pub(crate) limits: connection_limits::Behaviour,
+    pub(crate) blocked: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
+    pub(crate) identify: identify::Behaviour,
+    pub(crate) gossip: Gossip,
+    pub(crate) status: request_response::Behaviour<StatusCodec>,
+    pub(crate) blocks: request_response::Behaviour<BlocksCodec>,
+}
+
+/// A swarm that neither listens nor dials yet. Must be called within a runtime.
+///
+/// # Errors
+/// When gossip refuses its settings.
+pub(crate) fn build(config: &NetworkConfig) -> Result<Swarm<Behaviour>, &'static str> {
+    let behaviour = behaviour(config)?;
+    let built = SwarmBuilder::with_existing_identity(config.identity.0.clone())
+        .with_tokio()
+        .with_quic_config(|mut quic| {
+            quic.handshake_timeout = HANDSHAKE_TIMEOUT;
+            quic.max_idle_timeout = IDLE_TIMEOUT_MS;
+            quic.keep_alive_interval = KEEP_ALIVE;
+            quic.max_concurrent_stream_limit = MAX_STREAMS;
+            quic.max_stream_data = STREAM_WINDOW;
+            quic.max_connection_data = CONNECTION_WINDOW;
+            quic
+        })
+        .with_behaviour(|_| behaviour);
+    let Ok(builder) = built;
+    let swarm = builder
+        // Peers are kept even when they speak none of our protocols.
+        .with_swarm_config(|swarm| {
+            swarm.with_idle_connection_timeout(Duration::from_secs(u64::MAX))
+        })
+        .build();
+    Ok(swarm)
+}
+
+fn behaviour(config: &NetworkConfig) -> Result<Behaviour, &'static str> {
+    let count = |peers: usize| u32::try_from(peers).unwrap_or(u32::MAX);
+    let all = config.max_peers.saturating_add(config.static_peers.len());
+    let limits = connection_limits::ConnectionLimits::default()
+        .with_max_pending_incoming(Some(MAX_PENDING_INCOMING))
+        .with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER))
+        .with_max_established_incoming(Some(count(all)))
+        .with_max_established(Some(count(all.saturating_add(config.static_peers.len()))));
+
+    let identify = identify::Config::new(IDENTIFY_PROTOCOL.into(), config.identity.0.public())
+        .with_agent_version(AGENT.into())
+        .with_cache_size(0);
+
+    let requests = |timeout: Duration| {
+        request_response::Config::default()
+            .with_request_timeout(timeout)
+            .with_max_concurrent_streams(MAX_CONCURRENT_REQUESTS)
+    };
+    Ok(Behaviour {
+        limits: connection_limits::Behaviour::new(limits),
+        blocked: allow_block_list::Behaviour::default(),
+        identify: identify::Behaviour::new(identify),
+        gossip: gossip::behaviour(&config.fork_name)?,
+        status: request_response::Behaviour::with_codec(
+            StatusCodec,
+            [(STATUS.clone(), ProtocolSupport::Full)],
+            requests(STATUS_TIMEOUT),
+        ),
+        blocks: request_response::Behaviour::with_codec(
+            BlocksCodec::default(),
+            [(BLOCKS_BY_ROOT.clone(), ProtocolSupport::Full)],
+            requests(BLOCKS_TIMEOUT),
+        ),
+    })
+}

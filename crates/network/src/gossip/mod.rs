@@ -1,0 +1,108 @@
+//! Gossipsub as this network sets it: anonymous messages with ids of their own, compressed payloads,
+//! forwarding after a verdict.
+
+mod scoring;
+mod transform;
+
+use std::{collections::HashSet, time::Duration};
+
+use libp2p::gossipsub::{
+    Behaviour, ConfigBuilder, Message, MessageAuthenticity, MessageId, TopicHash, ValidationMode,
+    WhitelistSubscriptionFilter,
+};
+use quartet_types::SECONDS_PER_SLOT;
+
+use crate::wire::{Domain, Topic, max_compressed_bytes, message_id_in_domain};
+
+pub(crate) use scoring::{PENALTY, PENALTY_LIMIT, decayed_penalty};
+pub(crate) use transform::{SnappyTransform, count_refused};
+
+/// Gossipsub of our topics.
+pub(crate) type Gossip = Behaviour<SnappyTransform, WhitelistSubscriptionFilter>;
+
+const HEARTBEAT: Duration = Duration::from_millis(700);
+const FANOUT_TTL: Duration = Duration::from_secs(60);
+/// Three slots, in which a message is of interest, twice.
+const SEEN_TTL: Duration = Duration::from_secs(SECONDS_PER_SLOT * 3 * 2);
+/// What a message has around its data.
+const ENVELOPE_BYTES: usize = 1024;
+/// Messages that may wait for a slow peer; a slot's attestations of a few hundred validators.
+const MAX_QUEUED_MESSAGES: usize = 1024;
+/// Messages in one transmission.
+const MAX_MESSAGES_AT_ONCE: usize = 500;
+
+/// The topic's hash, which is its name.
+pub(crate) fn topic_hash(topic: Topic, fork: &str) -> TopicHash {
+    TopicHash::from_raw(topic.name(fork))
+}
+
+/// Gossipsub for the network of that name, subscribed to its topics.
+///
+/// # Errors
+/// When gossipsub refuses the settings, which only a change of them can bring about.
+pub(crate) fn behaviour(fork: &str) -> Result<Gossip, &'static str> {
+    let mut builder = ConfigBuilder::default();
+    builder
+        // Version 1.1, and 1.0 for those who have no other.
+        .protocol_id_prefix("/meshsub")
+        .validation_mode(ValidationMode::Anonymous)
+        .validate_messages()
+        .message_id_fn(message_id)
+        .mesh_n(8)
+        .mesh_n_low(6)
+        .mesh_n_high(12)
+        .gossip_lazy(6)
+        .heartbeat_interval(HEARTBEAT)
+        .heartbeat_initial_delay(HEARTBEAT)
+        .fanout_ttl(FANOUT_TTL)
+        .history_length(6)
+        .history_gossip(3)
+        .duplicate_cache_time(SEEN_TTL)
+        // In a small network the mesh may be anyone's; what is ours goes to everyone.
+        .flood_publish(true)
+        .max_transmit_size(max_transmitted_bytes(Topic::Block))
+        .max_publish_messages(MAX_MESSAGES_AT_ONCE)
+        .connection_handler_queue_len(MAX_QUEUED_MESSAGES);
+    for topic in Topic::ALL {
+        let max = max_transmitted_bytes(topic);
+        builder.max_transmit_size_for_topic(max, topic_hash(topic, fork));
+    }
+    let config = builder.build().map_err(|_| "gossip settings")?;
+
+    let topics: HashSet<_> = Topic::ALL.map(|topic| topic_hash(topic, fork)).into();
+    let mut gossip = Gossip::new_with_subscription_filter_and_transform(
+        MessageAuthenticity::Anonymous,
+        config,
+        WhitelistSubscriptionFilter(topics),
+        SnappyTransform::new(fork),
+    )?;
+    gossip
+        .with_peer_score(scoring::parameters(fork), scoring::thresholds())
+        .map_err(|_| "gossip score settings")?;
+    for topic in Topic::ALL {
+        let topic = libp2p::gossipsub::IdentTopic::new(topic.name(fork));
+        gossip.subscribe(&topic).map_err(|_| "gossip topics")?;
+    }
+    Ok(gossip)
+}
+
+fn max_transmitted_bytes(topic: Topic) -> usize {
+    max_compressed_bytes(topic.max_bytes()) + ENVELOPE_BYTES
+}
+
+/// The id of a message whose data the transform has decompressed. One that does not decompress gets no
+/// id, since the transform refuses it.
+fn message_id(message: &Message) -> MessageId {
+    let topic = message.topic.as_str().as_bytes();
+    message_id_in_domain(Domain::ValidSnappy, topic, &message.data).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gossipsub_takes_our_settings() {
+        behaviour("devnet0").unwrap();
+    }
+}

@@ -1,0 +1,323 @@
+//! The network service: one task that owns the swarm and moves between it and the chain.
+
+mod census;
+mod connections;
+mod gossip;
+mod peer;
+mod requests;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    net::SocketAddr,
+    time::Duration,
+};
+
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use libp2p::{
+    Multiaddr, PeerId, Swarm, TransportError, multiaddr::Protocol, request_response,
+    swarm::SwarmEvent,
+};
+use quartet_chain::{
+    ChainHandle, ChainMessage, ChainReader, NetworkMessage, PeerName, Peers, Stopped,
+};
+use quartet_clock::Clock;
+use quartet_types::SECONDS_PER_SLOT;
+use tokio::{
+    sync::mpsc::{OwnedPermit, Receiver},
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use crate::{
+    NetworkConfig,
+    behaviour::{self, Behaviour, BehaviourEvent},
+    config::{name_of, quic_address, udp_address},
+    dialer::Dialer,
+    server::BlockServer,
+};
+use census::Census;
+use gossip::Judged;
+use peer::Peer;
+
+/// Messages for the chain that may wait here for room in its queue. Beyond, nothing more is taken from
+/// peers: theirs is the next queue to fill, and then their congestion windows.
+const MAX_OUTBOX: usize = 64;
+/// Beyond this many, our own side waits as well.
+const MAX_OUTBOX_FOR_OURSELVES: usize = 2 * MAX_OUTBOX;
+/// How long leave-taking may last.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// How long the system may take to say where we listen.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+const SLOT: Duration = Duration::from_secs(SECONDS_PER_SLOT);
+
+/// The network service failed, or could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// Another program listens there, most of the time.
+    #[error("cannot listen on UDP {address}: {reason}; is another node running on this port?")]
+    Listen {
+        /// Where we were to listen.
+        address: SocketAddr,
+        /// What the system says.
+        reason: String,
+    },
+    /// The settings of libp2p are inconsistent; a mistake in the program.
+    #[error("libp2p refuses our settings: {0}")]
+    Settings(&'static str),
+    /// The chain service is gone.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+type RoomForMessage = BoxFuture<'static, Result<OwnedPermit<ChainMessage>, Stopped>>;
+
+/// Talks to peers. Listens from the moment it is started; talks while [`NetworkService::run`] runs.
+pub struct NetworkService {
+    swarm: Swarm<Behaviour>,
+    address: SocketAddr,
+    fork: String,
+    reader: ChainReader,
+    chain: ChainHandle,
+    inbox: Receiver<NetworkMessage>,
+    table: Peers,
+    clock: Clock,
+
+    dialer: Dialer,
+    /// Bounded by the limit of connections.
+    peers: HashMap<PeerId, Peer>,
+    /// Whom we do not talk to, until when.
+    banned: HashMap<PeerId, Duration>,
+    /// Restarted peers, and when we noticed.
+    started_over: HashMap<PeerId, Duration>,
+    census: Census,
+
+    /// For the chain, in order.
+    outbox: VecDeque<ChainMessage>,
+    /// Our place in the line for the chain's queue.
+    room: Option<RoomForMessage>,
+    /// Gossip that the chain has not judged yet.
+    unjudged: FuturesUnordered<BoxFuture<'static, Judged>>,
+    /// Our requests under way, and the numbers that the chain gave them.
+    requests: HashMap<request_response::OutboundRequestId, u64>,
+    server: BlockServer,
+}
+
+impl NetworkService {
+    /// Binds the socket and gets ready. `peers` is the table that the service keeps up to date.
+    ///
+    /// # Errors
+    /// When it cannot listen, or libp2p refuses our settings.
+    pub async fn start(
+        config: NetworkConfig,
+        reader: ChainReader,
+        chain: ChainHandle,
+        inbox: Receiver<NetworkMessage>,
+        peers: Peers,
+        clock: Clock,
+    ) -> Result<Self, NetworkError> {
+        let mut swarm = behaviour::build(&config).map_err(NetworkError::Settings)?;
+        let address = listen(&mut swarm, config.listen_address).await?;
+        let local = config.identity.peer_id();
+        let dialer = Dialer::new(local, config.static_peers, clock.now());
+        info!(%address, peer = %local, fork = config.fork_name, dials = dialer.len(), "listening");
+        Ok(Self {
+            swarm,
+            address,
+            fork: config.fork_name,
+            server: BlockServer::new(reader.clone()),
+            reader,
+            chain,
+            inbox,
+            table: peers,
+            clock,
+            dialer,
+            peers: HashMap::new(),
+            banned: HashMap::new(),
+            started_over: HashMap::new(),
+            census: Census::default(),
+            outbox: VecDeque::new(),
+            room: None,
+            unjudged: FuturesUnordered::new(),
+            requests: HashMap::new(),
+        })
+    }
+
+    /// The UDP address at which we listen, with the port that the system chose if it was to.
+    pub fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where others can dial us, our name included.
+    pub fn multiaddr(&self) -> Multiaddr {
+        quic_address(self.address).with(Protocol::P2p(*self.swarm.local_peer_id()))
+    }
+
+    /// The name that other nodes know us by.
+    pub fn name(&self) -> PeerName {
+        name_of(self.swarm.local_peer_id())
+    }
+
+    /// Talks to peers until cancelled, then takes leave of them.
+    ///
+    /// # Errors
+    /// When the chain service has stopped.
+    pub async fn run(mut self, cancel: CancellationToken) -> Result<(), NetworkError> {
+        let mut slots = interval(SLOT);
+        slots.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut listening_to_us = true;
+        loop {
+            self.line_up_for_room();
+            let next_dial = self.time_to_next_dial();
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                permit = next(&mut self.room) => {
+                    self.room = None;
+                    let permit = permit?;
+                    if let Some(message) = self.outbox.pop_front() {
+                        permit.send(message);
+                    }
+                }
+                judged = self.unjudged.select_next_some(), if !self.unjudged.is_empty() => {
+                    self.on_verdict(judged);
+                }
+                message = self.inbox.recv(),
+                    if listening_to_us && self.outbox.len() < MAX_OUTBOX_FOR_OURSELVES =>
+                {
+                    match message {
+                        Some(message) => self.on_message(message),
+                        None => listening_to_us = false,
+                    }
+                }
+                (channel, response) = self.server.next() => self.answer_blocks(channel, response),
+                event = self.swarm.select_next_some(), if self.outbox.len() < MAX_OUTBOX => {
+                    self.on_event(event);
+                }
+                () = sleep(next_dial.unwrap_or_default()), if next_dial.is_some() => self.dial(),
+                _ = slots.tick() => self.on_slot(),
+            }
+        }
+        self.take_leave().await;
+        Ok(())
+    }
+
+    fn line_up_for_room(&mut self) {
+        if self.room.is_none() && !self.outbox.is_empty() {
+            let chain = self.chain.clone();
+            self.room = Some(async move { chain.reserve().await }.boxed());
+        }
+    }
+
+    fn on_message(&mut self, message: NetworkMessage) {
+        match message {
+            NetworkMessage::PublishBlock(block) => self.publish_block(&block),
+            NetworkMessage::PublishAttestation(attestation) => {
+                self.publish_attestation(&attestation);
+            }
+            NetworkMessage::RequestBlocks {
+                request,
+                peer,
+                roots,
+            } => self.request_blocks(request, &peer, roots),
+            NetworkMessage::Disconnect { peer, reason } => {
+                if let Ok(peer) = peer.as_str().parse() {
+                    self.ban(peer, reason);
+                }
+            }
+            NetworkMessage::Penalize { peer, reason } => {
+                if let Ok(peer) = peer.as_str().parse() {
+                    self.penalize(peer, reason);
+                }
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Status(event)) => self.on_status(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Blocks(event)) => self.on_blocks(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.on_identify(event),
+            event => self.on_connection(event),
+        }
+    }
+
+    /// What is done once a slot, at no time in particular.
+    fn on_slot(&mut self) {
+        let now = self.clock.now();
+        self.lift_bans(now);
+        self.forgive();
+        self.close_duplicates(now);
+        self.refresh_statuses(now);
+        self.count_peers();
+    }
+
+    /// Closes all connections, so that peers know at once that we are gone.
+    async fn take_leave(mut self) {
+        let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            let _ = self.swarm.disconnect_peer_id(peer);
+            self.table.remove(&name_of(&peer));
+        }
+        let closed = async {
+            while self.swarm.connected_peers().next().is_some() {
+                self.swarm.select_next_some().await;
+            }
+        };
+        if timeout(FAREWELL, closed).await.is_err() {
+            debug!("some peers did not let us go in time");
+        }
+    }
+}
+
+/// The future in the slot, or never.
+async fn next<T>(slot: &mut Option<BoxFuture<'static, T>>) -> T {
+    match slot {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Binds the socket; returns where we listen.
+async fn listen(
+    swarm: &mut Swarm<Behaviour>,
+    address: SocketAddr,
+) -> Result<SocketAddr, NetworkError> {
+    let failed = |reason: String| NetworkError::Listen { address, reason };
+    let bound = swarm.listen_on(quic_address(address));
+    bound.map_err(|error| match error {
+        TransportError::MultiaddrNotSupported(_) => failed("address not supported".into()),
+        TransportError::Other(error) => failed(innermost(&error)),
+    })?;
+    let listening = async {
+        loop {
+            match swarm.select_next_some().await {
+                SwarmEvent::NewListenAddr { address: found, .. } => {
+                    // One of several, where `address` stands for all: only its port is news.
+                    if let Some(found) = udp_address(&found) {
+                        return Ok(SocketAddr::new(address.ip(), found.port()));
+                    }
+                }
+                SwarmEvent::ListenerClosed {
+                    reason: Err(error), ..
+                } => return Err(innermost(&error)),
+                SwarmEvent::ListenerError { error, .. } => return Err(innermost(&error)),
+                _ => {}
+            }
+        }
+    };
+    match timeout(LISTEN_TIMEOUT, listening).await {
+        Ok(found) => found.map_err(failed),
+        Err(_) => Err(failed("no network interface with this address".into())),
+    }
+}
+
+/// The text of the error at the bottom: libp2p wraps those of the system several times.
+fn innermost(error: &io::Error) -> String {
+    let mut current: &dyn std::error::Error = error;
+    while let Some(source) = current.source() {
+        current = source;
+    }
+    current.to_string()
+}

@@ -1,0 +1,129 @@
+//! What form of an answer the client asks for (RFC 9110, section 12.5.1).
+
+use axum::http::{HeaderMap, header::ACCEPT};
+
+use crate::error::ApiError;
+
+/// A form in which an answer can be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Json,
+    Ssz,
+}
+
+impl Form {
+    pub(crate) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Ssz => "application/octet-stream",
+        }
+    }
+
+    /// How closely a media range names this form, if it does.
+    fn matched_by(self, range: &str) -> Option<u8> {
+        match range {
+            "*/*" => Some(0),
+            "application/*" => Some(1),
+            _ if range == self.media_type() => Some(2),
+            _ => None,
+        }
+    }
+
+    /// The weight that the client gives this form: that of the range that names it most closely.
+    fn weight(self, ranges: &[(String, f32)]) -> f32 {
+        ranges
+            .iter()
+            .filter_map(|(range, weight)| Some((self.matched_by(range)?, *weight)))
+            .max_by_key(|(closeness, _)| *closeness)
+            .map_or(0.0, |(_, weight)| weight)
+    }
+}
+
+/// The form to answer in: the client's favourite among `offered`, the first one when it has none.
+///
+/// # Errors
+/// 406 when it accepts none of them.
+pub(crate) fn negotiate(headers: &HeaderMap, offered: &[Form]) -> Result<Form, ApiError> {
+    let values = headers.get_all(ACCEPT).iter();
+    let header: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
+    let ranges: Vec<_> = header
+        .iter()
+        .flat_map(|value| value.split(','))
+        .filter(|range| !range.trim().is_empty())
+        .map(media_range)
+        .collect();
+    if ranges.is_empty() {
+        return offered.first().copied().ok_or_else(ApiError::internal);
+    }
+
+    let mut best = None;
+    for form in offered {
+        let weight = form.weight(&ranges);
+        if weight > best.map_or(0.0, |(_, most)| most) {
+            best = Some((*form, weight));
+        }
+    }
+    best.map(|(form, _)| form).ok_or_else(|| {
+        let offered: Vec<_> = offered.iter().map(|form| form.media_type()).collect();
+        ApiError::not_acceptable(&header.join(","), &offered.join(" or "))
+    })
+}
+
+/// `type/subtype;q=0.5;…` to the range in lower case and its weight, 1 when there is none.
+fn media_range(text: &str) -> (String, f32) {
+    let mut parts = text.split(';');
+    let range = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+    let weight = parts
+        .filter_map(|parameter| parameter.trim().split_once('='))
+        .find(|(name, _)| name.eq_ignore_ascii_case("q"))
+        .and_then(|(_, value)| value.parse().ok())
+        .unwrap_or(1.0);
+    (range, weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(accept: &[&'static str]) -> Result<Form, u16> {
+        let mut headers = HeaderMap::new();
+        for value in accept {
+            headers.append(ACCEPT, value.parse().unwrap());
+        }
+        negotiate(&headers, &[Form::Ssz, Form::Json]).map_err(|error| error.status().as_u16())
+    }
+
+    #[test]
+    fn the_first_form_is_the_default() {
+        for accept in [
+            &[][..],
+            &[""],
+            &["*/*"],
+            &["application/*"],
+            &["text/html, */*;q=0.8"],
+        ] {
+            assert_eq!(form(accept), Ok(Form::Ssz), "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn the_clients_favourite_wins() {
+        let json: [&[_]; 5] = [
+            &["application/json"],
+            &["Application/JSON; charset=utf-8"],
+            &["application/octet-stream;q=0.4, application/json;q=0.5"],
+            &["*/*;q=0.1", "application/json"],
+            &["application/octet-stream;q=0, */*"],
+        ];
+        for accept in json {
+            assert_eq!(form(accept), Ok(Form::Json), "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_refused() {
+        for accept in [&["text/html"][..], &["application/json;q=0"], &["image/*"]] {
+            assert_eq!(form(accept), Err(406), "{accept:?}");
+        }
+    }
+}

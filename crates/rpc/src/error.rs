@@ -1,0 +1,81 @@
+//! Errors of the HTTP API, as JSON: `{"code": 404, "message": "…"}`.
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use quartet_chain::StoreError;
+use serde::Serialize;
+use tracing::error;
+
+/// A request cannot be answered.
+#[derive(Debug, thiserror::Error)]
+#[error("{status}: {message}")]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    code: u16,
+    message: &'a str,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { status, message }
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    pub(crate) fn method_not_allowed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
+    }
+
+    pub(crate) fn not_acceptable(accepted: &str, offered: &str) -> Self {
+        let message = format!("expected {offered} to be accepted, found {accepted}");
+        Self::new(StatusCode::NOT_ACCEPTABLE, message)
+    }
+
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message = format!("the body exceeds the limit of {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+
+    /// Something of ours failed; the cause belongs into the log, not to the client.
+    pub(crate) fn internal() -> Self {
+        let message = "internal error, see the node's log";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(store: StoreError) -> Self {
+        error!(error = %store, "a request could not be answered");
+        Self::internal()
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = Body {
+            code: self.status.as_u16(),
+            message: &self.message,
+        };
+        (self.status, Json(body)).into_response()
+    }
+}

@@ -1,0 +1,54 @@
+//! The error object of JSON-RPC: the specification's code and message, and what exactly was wrong.
+
+use serde::Serialize;
+
+use crate::error::ApiError;
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Fault {
+    code: i32,
+    message: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
+}
+
+impl Fault {
+    const fn new(code: i32, message: &'static str, data: Option<String>) -> Self {
+        Self {
+            code,
+            message,
+            data,
+        }
+    }
+
+    pub(super) fn parse(error: &serde_json::Error) -> Self {
+        Self::new(-32700, "Parse error", Some(error.to_string()))
+    }
+
+    pub(super) fn invalid_request(detail: impl Into<String>) -> Self {
+        Self::new(-32600, "Invalid Request", Some(detail.into()))
+    }
+
+    pub(super) fn method_not_found(detail: impl Into<String>) -> Self {
+        Self::new(-32601, "Method not found", Some(detail.into()))
+    }
+
+    pub(super) fn invalid_params(detail: impl Into<String>) -> Self {
+        Self::new(-32602, "Invalid params", Some(detail.into()))
+    }
+
+    /// From the range that is left to servers: the batch has been answered as far as it may.
+    pub(super) fn too_large(limit: usize) -> Self {
+        let detail =
+            format!("the answers to this batch exceed {limit} bytes, ask for less at once");
+        Self::new(-32000, "Response too large", Some(detail))
+    }
+}
+
+impl From<ApiError> for Fault {
+    /// The cause is in the log.
+    fn from(_: ApiError) -> Self {
+        Self::new(-32603, "Internal error", None)
+    }
+}

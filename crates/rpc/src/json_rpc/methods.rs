@@ -1,0 +1,71 @@
+//! The methods: what the node tells about the chain and itself.
+
+use serde::Serialize;
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
+
+use super::{Fault, Params};
+use crate::{
+    block_id::{BlockId, BlockIdError},
+    error::ApiError,
+    node::NodeView,
+    views::{FinalityView, NamedBlockView, PeersView, SyncingView, VersionView},
+};
+
+const METHODS: &str =
+    "lean_block, lean_finality, lean_head, lean_peers, lean_syncing and lean_version";
+
+/// Calls a method.
+pub(super) async fn call(
+    node: &NodeView,
+    method: &str,
+    params: Params,
+) -> Result<Box<RawValue>, Fault> {
+    if method == "lean_block" {
+        return block(node, params).await;
+    }
+    let answer: fn(&NodeView) -> Result<Box<RawValue>, Fault> = match method {
+        "lean_head" => |node| json(&node.overview().head),
+        "lean_finality" => |node| json(&FinalityView::from(&node.overview())),
+        "lean_syncing" => |node| json(&SyncingView::new(&node.overview(), node.current_slot())),
+        "lean_peers" => |node| json(&PeersView::from(node.peers())),
+        "lean_version" => |node| json(&VersionView::from(node.info())),
+        _ => {
+            let detail = format!("the methods are {METHODS}");
+            return Err(Fault::method_not_found(detail));
+        }
+    };
+    params.none()?;
+    answer(node)
+}
+
+/// The block that the parameter names, or null.
+async fn block(node: &NodeView, params: Params) -> Result<Box<RawValue>, Fault> {
+    let id = block_id(&params.one("block")?)?;
+    node.heavy(move |node| {
+        let found = node.block(id).map_err(ApiError::from)?;
+        match &found {
+            Some((root, block)) => json(&NamedBlockView::new(*root, block)),
+            None => json(&()),
+        }
+    })
+    .await?
+}
+
+fn block_id(param: &Value) -> Result<BlockId, Fault> {
+    let id = match param {
+        Value::Number(slot) => slot.as_u64().map(BlockId::Slot),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    id.ok_or_else(|| {
+        let error = BlockIdError::new(&param.to_string());
+        Fault::invalid_params(error.to_string())
+    })
+}
+
+fn json(answer: &impl Serialize) -> Result<Box<RawValue>, Fault> {
+    to_raw_value(answer).map_err(|_| ApiError::internal().into())
+}

@@ -1,0 +1,90 @@
+//! `/metrics`: what the services count and time through the `metrics` macros, and what a scrape reads
+//! from the chain, the peers and the process at its moment.
+
+mod catalogue;
+mod process;
+mod scrape;
+mod text;
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::node::NodeView;
+use catalogue::{CATALOGUE, DEFAULT_BUCKETS, Kind};
+
+/// The media type of an answer (Prometheus text format, version 0.0.4).
+pub(crate) const CONTENT_TYPE_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Metrics cannot be recorded.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot record metrics: {0}")]
+pub struct MetricsError(#[from] BuildError);
+
+/// What the services of this process have counted and timed so far.
+#[derive(Clone, Debug)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// Takes in from now on whatever the process counts. Once per process.
+    ///
+    /// # Errors
+    /// When something else already does.
+    pub fn install() -> Result<Self, MetricsError> {
+        let handle = builder()?.install_recorder()?;
+        announce();
+        Ok(Self(handle))
+    }
+
+    /// Metrics apart from the process's, and the recorder that feeds them.
+    #[cfg(test)]
+    pub(crate) fn apart()
+    -> Result<(Self, metrics_exporter_prometheus::PrometheusRecorder), MetricsError> {
+        let recorder = builder()?.build_recorder();
+        metrics::with_local_recorder(&recorder, announce);
+        Ok((Self(recorder.handle()), recorder))
+    }
+
+    /// Sums up what was timed since the last time.
+    pub(crate) fn upkeep(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+/// The answer to a scrape.
+pub(crate) fn render(node: &NodeView) -> String {
+    let mut text = scrape::scrape(node);
+    if let Some(metrics) = node.metrics() {
+        text.push_str(&metrics.0.render());
+    }
+    text
+}
+
+/// A recorder that knows the buckets of every histogram.
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    let mut builder = PrometheusBuilder::new().set_buckets(DEFAULT_BUCKETS)?;
+    for metric in CATALOGUE {
+        if let Kind::Histogram(buckets) = metric.kind {
+            builder =
+                builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)?;
+        }
+    }
+    Ok(builder)
+}
+
+/// Describes the metrics of the catalogue, and lets those without labels show before anything happens.
+fn announce() {
+    for metric in CATALOGUE {
+        match metric.kind {
+            Kind::Counter => {
+                metrics::describe_counter!(metric.name, metric.help);
+                metrics::counter!(metric.name).absolute(0);
+            }
+            Kind::CounterWithLabels => metrics::describe_counter!(metric.name, metric.help),
+            Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
+            Kind::Histogram(_) => {
+                metrics::describe_histogram!(metric.name, metric.help);
+                // Registers it; there is nothing to record yet.
+                let _ = metrics::histogram!(metric.name);
+            }
+        }
+    }
+}

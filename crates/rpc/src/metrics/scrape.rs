@@ -1,0 +1,169 @@
+//! The metrics whose truth is elsewhere and is read at the moment of the scrape.
+
+use std::collections::BTreeMap;
+
+use quartet_chain::{PeerInfo, PeerName, SyncState};
+
+use super::{process::Usage, text::Text};
+use crate::node::{NodeInfo, NodeView};
+
+/// Clients that are told apart. Peers choose what they call themselves, so any other name is `unknown`.
+const CLIENTS: [&str; 10] = [
+    "ethlambda",
+    "grandine",
+    "lantern",
+    "lighthouse",
+    "nlean",
+    "peam",
+    "qlean",
+    "quartet",
+    "ream",
+    "zeam",
+];
+const UNKNOWN: &str = "unknown";
+
+/// The metrics in text form. Names are those of leanMetrics, or of Prometheus' own clients for the process.
+pub(super) fn scrape(node: &NodeView) -> String {
+    let mut text = Text::default();
+    about_node(&mut text, node);
+    about_chain(&mut text, node);
+    about_peers(&mut text, &node.peers());
+    if let Some(usage) = Usage::now() {
+        about_process(&mut text, &usage);
+    }
+    text.finish()
+}
+
+fn about_node(text: &mut Text, node: &NodeView) {
+    let (name, info) = ("lean_node_info", node.info());
+    text.family(name, "Node information, always 1.", "gauge");
+    let labels = [
+        ("name", NodeInfo::CLIENT),
+        ("version", &info.version),
+        ("commit", &info.commit),
+        ("node", &info.name),
+    ];
+    text.sample(name, &labels, 1);
+
+    text.gauge(
+        "lean_node_start_time_seconds",
+        "When the node started, in seconds since the Unix epoch.",
+        node.started().as_secs_f64(),
+    );
+    text.gauge(
+        "lean_validators_count",
+        "Validators that the node signs for.",
+        info.validators,
+    );
+}
+
+fn about_chain(text: &mut Text, node: &NodeView) {
+    let overview = node.overview();
+    let slots = [
+        (
+            "lean_current_slot",
+            "The slot by the clock.",
+            node.current_slot(),
+        ),
+        ("lean_head_slot", "Slot of the head.", overview.head.slot),
+        (
+            "lean_safe_target_slot",
+            "Slot of the safe target.",
+            overview.safe_target.slot,
+        ),
+        (
+            "lean_latest_justified_slot",
+            "Slot of the latest justified checkpoint.",
+            overview.justified.slot,
+        ),
+        (
+            "lean_latest_finalized_slot",
+            "Slot of the latest finalized checkpoint.",
+            overview.finalized.slot,
+        ),
+    ];
+    for (name, help, slot) in slots {
+        text.gauge(name, help, slot);
+    }
+
+    let name = "lean_node_sync_status";
+    text.family(
+        name,
+        "1 for what the node is doing, 0 for the rest.",
+        "gauge",
+    );
+    let current = match overview.sync {
+        SyncState::Starting => "idle",
+        SyncState::Syncing { .. } => "syncing",
+        SyncState::Synced => "synced",
+    };
+    for status in ["idle", "syncing", "synced"] {
+        text.sample(name, &[("status", status)], u8::from(status == current));
+    }
+}
+
+fn about_peers(text: &mut Text, peers: &[(PeerName, PeerInfo)]) {
+    let name = "lean_connected_peers";
+    text.family(name, "Connected peers by the client they run.", "gauge");
+    // A sample to see zero by when there is no peer at all.
+    let mut counts = BTreeMap::from([(UNKNOWN, 0_usize)]);
+    for (_, info) in peers {
+        *counts.entry(client(info.agent.as_deref())).or_default() += 1;
+    }
+    for (client, count) in counts {
+        text.sample(name, &[("client", client)], count);
+    }
+}
+
+/// The client that an agent such as `ream/v0.1.0` names.
+fn client(agent: Option<&str>) -> &'static str {
+    let name = agent.and_then(|agent| agent.split(['/', ' ', '_', '-']).next());
+    let known = CLIENTS
+        .into_iter()
+        .find(|client| name.is_some_and(|name| name.eq_ignore_ascii_case(client)));
+    known.unwrap_or(UNKNOWN)
+}
+
+fn about_process(text: &mut Text, usage: &Usage) {
+    text.gauge(
+        "process_resident_memory_bytes",
+        "Resident memory.",
+        usage.resident_bytes,
+    );
+    text.gauge(
+        "process_virtual_memory_bytes",
+        "Address space.",
+        usage.virtual_bytes,
+    );
+    text.gauge("process_threads", "Threads.", usage.threads);
+    text.gauge(
+        "process_open_fds",
+        "Open files and sockets.",
+        usage.open_files,
+    );
+    text.counter(
+        "process_cpu_seconds_total",
+        "Processor time spent.",
+        usage.cpu_seconds,
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_cannot_make_up_clients() {
+        let cases = [
+            (Some("ream/v0.1.0"), "ream"),
+            (Some("Zeam"), "zeam"),
+            (Some("quartet_3/0.1"), "quartet"),
+            (Some("evil\"} 1"), UNKNOWN),
+            (Some(""), UNKNOWN),
+            (None, UNKNOWN),
+        ];
+        for (agent, expected) in cases {
+            assert_eq!(client(agent), expected, "{agent:?}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What the service sees of the node: the chain, the peers, the clock, and who the node is.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use quartet_chain::{
+    ChainReader, ForkChoiceNode, LeanChain, PeerInfo, PeerName, Peers, StoreError, SyncState,
+};
+use quartet_clock::Clock;
+use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, State};
+use tokio::{sync::Semaphore, task};
+use tracing::error;
+
+use crate::{block_id::BlockId, error::ApiError, metrics::Metrics};
+
+/// Requests that may read the disk or encode something large at the same time; more wait.
+const HEAVY_REQUESTS: usize = 2;
+
+/// Who the node is, for users and dashboards.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeInfo {
+    /// The node's name on its devnet, such as `quartet_0`.
+    pub name: String,
+    /// The software's version.
+    pub version: String,
+    /// The commit that it was built from.
+    pub commit: String,
+    /// Number of validators that the node signs for.
+    pub validators: usize,
+}
+
+impl NodeInfo {
+    /// The software's name.
+    pub const CLIENT: &'static str = "quartet";
+}
+
+/// What the service reads. Clones share it.
+#[derive(Clone)]
+pub struct NodeView(Arc<Inner>);
+
+struct Inner {
+    chain: ChainReader,
+    peers: Peers,
+    clock: Clock,
+    info: NodeInfo,
+    metrics: Option<Metrics>,
+    /// When the node started, since the Unix epoch.
+    started: Duration,
+    heavy: Semaphore,
+}
+
+impl fmt::Debug for NodeView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeView")
+            .field("info", &self.0.info)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The chain at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Overview {
+    pub(crate) head: Checkpoint,
+    pub(crate) safe_target: Checkpoint,
+    pub(crate) justified: Checkpoint,
+    pub(crate) finalized: Checkpoint,
+    pub(crate) sync: SyncState,
+    pub(crate) validator_count: u64,
+}
+
+impl From<&LeanChain> for Overview {
+    fn from(chain: &LeanChain) -> Self {
+        Self {
+            head: chain.head(),
+            safe_target: chain.safe_target(),
+            justified: chain.latest_justified(),
+            finalized: chain.latest_finalized(),
+            sync: chain.sync_state(),
+            validator_count: chain.validator_count(),
+        }
+    }
+}
+
+impl NodeView {
+    /// A view of a node that starts now. Without `metrics`, a scrape shows what the view itself knows
+    /// and nothing of what the services have counted and timed.
+    pub fn new(
+        chain: ChainReader,
+        peers: Peers,
+        clock: Clock,
+        info: NodeInfo,
+        metrics: Option<Metrics>,
+    ) -> Self {
+        let started = clock.now();
+        Self(Arc::new(Inner {
+            chain,
+            peers,
+            clock,
+            info,
+            metrics,
+            started,
+            heavy: Semaphore::new(HEAVY_REQUESTS),
+        }))
+    }
+
+    pub(crate) fn overview(&self) -> Overview {
+        Overview::from(&*self.0.chain.chain().read())
+    }
+
+    /// The tree and the chain at the same moment.
+    pub(crate) fn fork_choice(&self) -> (Overview, Vec<ForkChoiceNode>) {
+        let chain = self.0.chain.chain().read();
+        (Overview::from(&*chain), chain.fork_choice_nodes())
+    }
+
+    /// The block that `id` names, with its root. May read the disk.
+    pub(crate) fn block(
+        &self,
+        id: BlockId,
+    ) -> Result<Option<(Root, Arc<SignedBlockWithAttestation>)>, StoreError> {
+        let root = {
+            let chain = self.0.chain.chain().read();
+            match id {
+                BlockId::Root(root) => Some(root),
+                BlockId::Slot(slot) => chain.canonical_root(slot),
+                BlockId::Head => Some(chain.head().root),
+                BlockId::Justified => Some(chain.latest_justified().root),
+                BlockId::Finalized => Some(chain.latest_finalized().root),
+            }
+        };
+        let Some(root) = root else { return Ok(None) };
+        let block = self.0.chain.block(root)?;
+        Ok(block.map(|block| (root, block)))
+    }
+
+    pub(crate) fn finalized_state(&self) -> Option<Arc<State>> {
+        let chain = self.0.chain.chain().read();
+        chain.state(chain.latest_finalized().root)
+    }
+
+    pub(crate) fn peers(&self) -> Vec<(PeerName, PeerInfo)> {
+        self.0.peers.list()
+    }
+
+    /// The slot by the clock, which goes on when the chain does not.
+    pub(crate) fn current_slot(&self) -> Slot {
+        self.0.clock.slot()
+    }
+
+    pub(crate) fn info(&self) -> &NodeInfo {
+        &self.0.info
+    }
+
+    pub(crate) fn metrics(&self) -> Option<&Metrics> {
+        self.0.metrics.as_ref()
+    }
+
+    /// When the node started, since the Unix epoch.
+    pub(crate) fn started(&self) -> Duration {
+        self.0.started
+    }
+
+    /// Does work that reads the disk or encodes something large, away from the threads that drive the
+    /// services, and little of it at a time.
+    ///
+    /// # Errors
+    /// 500 when the work panicked.
+    pub(crate) async fn heavy<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let permit = self.0.heavy.acquire().await;
+        let _permit = permit.map_err(|_| ApiError::internal())?;
+        let node = self.clone();
+        let done = task::spawn_blocking(move || work(&node)).await;
+        done.map_err(|failure| {
+            error!(%failure, "a request could not be answered");
+            ApiError::internal()
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! Which path leads where.
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    http::{Method, Uri, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+
+use crate::{
+    error::ApiError,
+    http_api, json_rpc,
+    metrics::{self, CONTENT_TYPE_TEXT},
+    node::NodeView,
+};
+
+/// All there is: JSON-RPC at `/`, the HTTP API under `/lean/v0`, and `/metrics`.
+pub fn router(node: NodeView) -> Router {
+    let calls = post(json_rpc::answer).layer(DefaultBodyLimit::max(json_rpc::MAX_BODY));
+    let routes = Router::new()
+        .route("/", calls.clone())
+        .route("/rpc", calls)
+        .route("/lean/v0/health", get(http_api::health))
+        .route("/lean/v0/head", get(http_api::head))
+        .route(
+            "/lean/v0/checkpoints/justified",
+            get(http_api::justified_checkpoint),
+        )
+        .route(
+            "/lean/v0/checkpoints/finalized",
+            get(http_api::finalized_checkpoint),
+        )
+        .route("/lean/v0/states/finalized", get(http_api::finalized_state))
+        .route("/lean/v0/blocks/{id}", get(http_api::block))
+        .route("/lean/v0/fork_choice", get(http_api::fork_choice))
+        .route("/lean/v0/node/peers", get(http_api::peers))
+        .route("/metrics", get(scrape));
+    finish(routes, node)
+}
+
+/// `/metrics` and `/lean/v0/health` alone, for an address of their own.
+pub fn metrics_router(node: NodeView) -> Router {
+    let routes = Router::new()
+        .route("/lean/v0/health", get(http_api::health))
+        .route("/metrics", get(scrape));
+    finish(routes, node)
+}
+
+fn finish(routes: Router<NodeView>, node: NodeView) -> Router {
+    routes
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(node)
+}
+
+async fn scrape(State(node): State<NodeView>) -> Response {
+    let headers = [(CONTENT_TYPE, CONTENT_TYPE_TEXT)];
+    (headers, metrics::render(&node)).into_response()
+}
+
+async fn unknown_path(uri: Uri) -> ApiError {
+    ApiError::not_found(format!("there is nothing at {}", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> ApiError {
+    ApiError::method_not_allowed(format!("{} does not take {method}", uri.path()))
+}

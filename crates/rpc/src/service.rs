@@ -1,0 +1,167 @@
+//! The service: its listeners, and its end.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use axum::Router;
+use tokio::{net::TcpListener, task::JoinSet, time};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use crate::{
+    listener::BoundedListener,
+    node::NodeView,
+    router::{metrics_router, router},
+};
+
+/// How long requests may take to finish once the node stops.
+const GRACE: Duration = Duration::from_millis(500);
+/// How often what was timed is summed up, so that it does not pile up while nobody scrapes.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Where the service listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RpcConfig {
+    /// Address of JSON-RPC, the HTTP API and `/metrics`. Port 0 takes a free one.
+    pub http: Option<SocketAddr>,
+    /// Address of `/metrics` alone; may be that of `http`, which serves it anyway.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// The service cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RpcError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} for {purpose}: {source}; choose another with {flag}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What it is for.
+        purpose: &'static str,
+        /// The flag that sets its port.
+        flag: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A server ended though nobody told it to.
+    #[error("the server for {0} has ended")]
+    Ended(&'static str),
+}
+
+/// Answers users over HTTP.
+#[derive(Debug)]
+pub struct RpcService {
+    node: NodeView,
+    servers: Vec<Server>,
+}
+
+#[derive(Debug)]
+struct Server {
+    purpose: &'static str,
+    address: SocketAddr,
+    listener: TcpListener,
+    router: Router,
+}
+
+impl Server {
+    async fn bind(
+        address: SocketAddr,
+        purpose: &'static str,
+        flag: &'static str,
+        router: Router,
+    ) -> Result<Self, RpcError> {
+        let error = |source| RpcError::Listen {
+            address,
+            purpose,
+            flag,
+            source,
+        };
+        let listener = TcpListener::bind(address).await.map_err(error)?;
+        let address = listener.local_addr().map_err(error)?;
+        Ok(Self {
+            purpose,
+            address,
+            listener,
+            router,
+        })
+    }
+}
+
+impl RpcService {
+    const HTTP: &'static str = "the HTTP API";
+    const METRICS: &'static str = "metrics";
+
+    /// Takes the addresses; requests are answered once the service runs.
+    ///
+    /// # Errors
+    /// When an address is in use or not ours to listen on.
+    pub async fn bind(config: RpcConfig, node: NodeView) -> Result<Self, RpcError> {
+        let mut servers = Vec::new();
+        if let Some(address) = config.http {
+            let router = router(node.clone());
+            servers.push(Server::bind(address, Self::HTTP, "--http-port", router).await?);
+        }
+        let shared = config.http == config.metrics && config.http.is_some_and(|a| a.port() != 0);
+        if let Some(address) = config.metrics.filter(|_| !shared) {
+            let router = metrics_router(node.clone());
+            servers.push(Server::bind(address, Self::METRICS, "--metrics-port", router).await?);
+        }
+        Ok(Self { node, servers })
+    }
+
+    /// Where the HTTP API listens, with the port that it got.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.address(Self::HTTP)
+    }
+
+    /// Where `/metrics` is served, with the port that it got.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.address(Self::METRICS).or_else(|| self.http_address())
+    }
+
+    fn address(&self, purpose: &str) -> Option<SocketAddr> {
+        let server = self.servers.iter().find(|server| server.purpose == purpose);
+        server.map(|server| server.address)
+    }
+
+    /// Answers until told to stop, then for half a second more what was already asked.
+    ///
+    /// # Errors
+    /// When a server ends by itself.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), RpcError> {
+        let mut running = JoinSet::new();
+        for server in self.servers {
+            info!(address = %server.address, "listening for {}", server.purpose);
+            let stop = shutdown.clone().cancelled_owned();
+            let listener = BoundedListener::new(server.listener);
+            let serve = axum::serve(listener, server.router).with_graceful_shutdown(stop);
+            running.spawn(async move {
+                // Serving reports no error; failed connections are the clients' to notice.
+                let _ = serve.await;
+                server.purpose
+            });
+        }
+
+        let mut upkeep = time::interval(UPKEEP);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                _ = upkeep.tick() => {
+                    if let Some(metrics) = self.node.metrics() {
+                        metrics.upkeep();
+                    }
+                }
+                Some(ended) = running.join_next() => {
+                    if !shutdown.is_cancelled() {
+                        return Err(RpcError::Ended(ended.unwrap_or("requests")));
+                    }
+                }
+            }
+        }
+
+        let finished = async { while running.join_next().await.is_some() {} };
+        if time::timeout(GRACE, finished).await.is_err() {
+            debug!("requests were still being answered");
+        }
+        Ok(())
+    }
+}

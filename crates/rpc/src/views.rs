@@ -1,0 +1,313 @@
+//! The JSON forms: members in snake case, roots and byte strings as `0x…`, slots and counts as numbers.
+
+use quartet_chain::{Direction, ForkChoiceNode, PeerInfo, PeerName, SyncState};
+use quartet_types::{
+    Attestation, AttestationData, Block, BlockHeader, BlockSignatures, Checkpoint,
+    HistoricalBlockHashes, JustificationRoots, JustificationValidators, JustifiedSlots, Root,
+    SignedBlockWithAttestation, Slot, State, ValidatorIndex, Validators,
+};
+use serde::Serialize;
+
+use crate::node::{NodeInfo, Overview};
+
+#[derive(Serialize)]
+pub(crate) struct HealthView {
+    pub(crate) status: &'static str,
+    pub(crate) service: &'static str,
+}
+
+#[derive(Serialize)]
+pub(crate) struct FinalityView {
+    justified: Checkpoint,
+    finalized: Checkpoint,
+}
+
+impl From<&Overview> for FinalityView {
+    fn from(overview: &Overview) -> Self {
+        Self {
+            justified: overview.justified,
+            finalized: overview.finalized,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct SyncingView {
+    syncing: bool,
+    state: &'static str,
+    head_slot: Slot,
+    current_slot: Slot,
+    target_slot: Slot,
+    distance: u64,
+}
+
+impl SyncingView {
+    pub(crate) fn new(overview: &Overview, current_slot: Slot) -> Self {
+        let head_slot = overview.head.slot;
+        let (state, target_slot) = match overview.sync {
+            // Nobody has said yet how far the chain is; it cannot be further than the clock.
+            SyncState::Starting => ("starting", current_slot),
+            SyncState::Syncing { target } => ("syncing", target),
+            SyncState::Synced => ("synced", head_slot),
+        };
+        Self {
+            syncing: overview.sync != SyncState::Synced,
+            state,
+            head_slot,
+            current_slot,
+            target_slot,
+            distance: target_slot.saturating_sub(head_slot),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct PeersView {
+    count: usize,
+    peers: Vec<PeerView>,
+}
+
+#[derive(Serialize)]
+struct PeerView {
+    peer_id: String,
+    address: String,
+    direction: &'static str,
+    agent: Option<String>,
+    head: Option<Checkpoint>,
+    finalized: Option<Checkpoint>,
+}
+
+impl From<Vec<(PeerName, PeerInfo)>> for PeersView {
+    fn from(peers: Vec<(PeerName, PeerInfo)>) -> Self {
+        let view = |(name, info): (PeerName, PeerInfo)| PeerView {
+            peer_id: name.to_string(),
+            address: info.address,
+            direction: match info.direction {
+                Direction::Inbound => "inbound",
+                Direction::Outbound => "outbound",
+            },
+            agent: info.agent,
+            head: info.status.map(|status| status.head),
+            finalized: info.status.map(|status| status.finalized),
+        };
+        Self {
+            count: peers.len(),
+            peers: peers.into_iter().map(view).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct VersionView<'a> {
+    client: &'static str,
+    version: &'a str,
+    commit: &'a str,
+    node: &'a str,
+}
+
+impl<'a> From<&'a NodeInfo> for VersionView<'a> {
+    fn from(info: &'a NodeInfo) -> Self {
+        Self {
+            client: NodeInfo::CLIENT,
+            version: &info.version,
+            commit: &info.commit,
+            node: &info.name,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct ForkChoiceView {
+    nodes: Vec<ForkChoiceNodeView>,
+    head: Root,
+    justified: Checkpoint,
+    finalized: Checkpoint,
+    safe_target: Root,
+    validator_count: u64,
+}
+
+#[derive(Serialize)]
+struct ForkChoiceNodeView {
+    root: Root,
+    slot: Slot,
+    parent_root: Root,
+    proposer_index: ValidatorIndex,
+    weight: u64,
+}
+
+impl ForkChoiceView {
+    pub(crate) fn new(overview: &Overview, nodes: &[ForkChoiceNode]) -> Self {
+        let finalized = overview.finalized;
+        let nodes = nodes
+            .iter()
+            .filter(|node| node.block.slot >= finalized.slot);
+        let view = |node: &ForkChoiceNode| ForkChoiceNodeView {
+            root: node.block.root,
+            slot: node.block.slot,
+            parent_root: node.parent_root,
+            proposer_index: node.proposer,
+            weight: node.weight,
+        };
+        Self {
+            nodes: nodes.map(view).collect(),
+            head: overview.head.root,
+            justified: overview.justified,
+            finalized,
+            safe_target: overview.safe_target.root,
+            validator_count: overview.validator_count,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct AttestationView<'a> {
+    validator_id: ValidatorIndex,
+    data: &'a AttestationData,
+}
+
+impl<'a> From<&'a Attestation> for AttestationView<'a> {
+    fn from(attestation: &'a Attestation) -> Self {
+        Self {
+            validator_id: attestation.validator_id,
+            data: &attestation.data,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct BlockView<'a> {
+    slot: Slot,
+    proposer_index: ValidatorIndex,
+    parent_root: Root,
+    state_root: Root,
+    body: BodyView<'a>,
+}
+
+#[derive(Serialize)]
+struct BodyView<'a> {
+    attestations: Vec<AttestationView<'a>>,
+}
+
+impl<'a> From<&'a Block> for BlockView<'a> {
+    fn from(block: &'a Block) -> Self {
+        let attestations = block.body.attestations.iter();
+        Self {
+            slot: block.slot,
+            proposer_index: block.proposer_index,
+            parent_root: block.parent_root,
+            state_root: block.state_root,
+            body: BodyView {
+                attestations: attestations.map(Into::into).collect(),
+            },
+        }
+    }
+}
+
+/// A block without its signatures, which are most of its bytes and of use to machines only.
+#[derive(Serialize)]
+pub(crate) struct NamedBlockView<'a> {
+    root: Root,
+    #[serde(flatten)]
+    message: MessageView<'a>,
+    signatures: usize,
+}
+
+impl<'a> NamedBlockView<'a> {
+    pub(crate) fn new(root: Root, block: &'a SignedBlockWithAttestation) -> Self {
+        Self {
+            root,
+            message: block.into(),
+            signatures: block.signature.len(),
+        }
+    }
+}
+
+/// The whole envelope, member by member as in its SSZ form.
+#[derive(Serialize)]
+pub(crate) struct SignedBlockView<'a> {
+    message: MessageView<'a>,
+    signature: &'a BlockSignatures,
+}
+
+#[derive(Serialize)]
+struct MessageView<'a> {
+    block: BlockView<'a>,
+    proposer_attestation: AttestationView<'a>,
+}
+
+impl<'a> From<&'a SignedBlockWithAttestation> for MessageView<'a> {
+    fn from(block: &'a SignedBlockWithAttestation) -> Self {
+        Self {
+            block: block.block().into(),
+            proposer_attestation: (&block.message.proposer_attestation).into(),
+        }
+    }
+}
+
+impl<'a> From<&'a SignedBlockWithAttestation> for SignedBlockView<'a> {
+    fn from(block: &'a SignedBlockWithAttestation) -> Self {
+        Self {
+            message: block.into(),
+            signature: &block.signature,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct HeaderView {
+    slot: Slot,
+    proposer_index: ValidatorIndex,
+    parent_root: Root,
+    state_root: Root,
+    body_root: Root,
+}
+
+impl From<&BlockHeader> for HeaderView {
+    fn from(header: &BlockHeader) -> Self {
+        Self {
+            slot: header.slot,
+            proposer_index: header.proposer_index,
+            parent_root: header.parent_root,
+            state_root: header.state_root,
+            body_root: header.body_root,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ConfigView {
+    genesis_time: u64,
+}
+
+#[derive(Serialize)]
+pub(crate) struct StateView<'a> {
+    config: ConfigView,
+    slot: Slot,
+    latest_block_header: HeaderView,
+    latest_justified: Checkpoint,
+    latest_finalized: Checkpoint,
+    historical_block_hashes: &'a HistoricalBlockHashes,
+    justified_slots: &'a JustifiedSlots,
+    validators: &'a Validators,
+    justifications_roots: &'a JustificationRoots,
+    justifications_validators: &'a JustificationValidators,
+}
+
+impl<'a> From<&'a State> for StateView<'a> {
+    fn from(state: &'a State) -> Self {
+        Self {
+            config: ConfigView {
+                genesis_time: state.config.genesis_time,
+            },
+            slot: state.slot,
+            latest_block_header: (&state.latest_block_header).into(),
+            latest_justified: state.latest_justified,
+            latest_finalized: state.latest_finalized,
+            historical_block_hashes: &state.historical_block_hashes,
+            justified_slots: &state.justified_slots,
+            validators: &state.validators,
+            justifications_roots: &state.justifications_roots,
+            justifications_validators: &state.justifications_validators,
+        }
+    }
+}

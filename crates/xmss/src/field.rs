@@ -1,0 +1,106 @@
+//! KoalaBear, the prime field of the scheme, one element at a time: p = 2^31 − 2^24 + 1.
+//!
+//! Everything inside this crate holds elements in Montgomery form (value · 2^32 mod p, below p) as plain
+//! `u32`; only the codecs know the canonical values.
+
+/// The field's prime, 2^31 − 2^24 + 1.
+pub(crate) const P: u32 = 0x7f00_0001;
+
+/// The inverse of p modulo 2^32: p = 1 + 127·2^24, so it is 1 − 127·2^24.
+pub(crate) const MU: u32 = 0x8100_0001;
+
+/// 2^64 mod p; a Montgomery product with it brings a canonical value into Montgomery form.
+pub(crate) const R2: u32 = power_of_two(64);
+
+/// 2^64, 2^96, 2^128 and 2^160 mod p: Montgomery products with them bring the limbs of a number of 128 bits, the
+/// lowest first, to the Montgomery forms of what they stand for.
+pub(crate) const LIMB_FACTORS: [u32; 4] =
+    [R2, power_of_two(96), power_of_two(128), power_of_two(160)];
+
+/// Field elements in a digest, a tree node or a chain value.
+pub(crate) const DIGEST_ELEMENTS: usize = 8;
+
+/// A digest in Montgomery form.
+pub(crate) type Digest = [u32; DIGEST_ELEMENTS];
+
+const fn power_of_two(exponent: u32) -> u32 {
+    let mut value: u64 = 1;
+    let mut i = 0;
+    while i < exponent {
+        value = (value * 2) % P as u64;
+        i += 1;
+    }
+    value as u32
+}
+
+/// `x · 2^-32 mod p`, below p, for any x below p · 2^32.
+#[inline(always)]
+pub(crate) const fn reduce(x: u64) -> u32 {
+    let q = (x as u32).wrapping_mul(MU);
+    let (difference, borrow) = x.overflowing_sub(q as u64 * P as u64);
+    let high = (difference >> 32) as u32;
+    if borrow { high.wrapping_add(P) } else { high }
+}
+
+/// The Montgomery product of two elements in Montgomery form.
+#[inline(always)]
+pub(crate) const fn multiply(a: u32, b: u32) -> u32 {
+    reduce(a as u64 * b as u64)
+}
+
+/// Brings a canonical value into Montgomery form.
+#[inline(always)]
+pub(crate) const fn to_montgomery(canonical: u32) -> u32 {
+    multiply(canonical, R2)
+}
+
+/// The canonical value, below p, of an element in Montgomery form.
+#[inline(always)]
+pub(crate) const fn to_canonical(element: u32) -> u32 {
+    reduce(element as u64)
+}
+
+/// The element congruent to any 64-bit number, in Montgomery form.
+#[inline(always)]
+pub(crate) const fn from_u64(x: u64) -> u32 {
+    to_montgomery((x % P as u64) as u32)
+}
+
+/// Writes elements as the codecs have them: canonical, four bytes each, little-endian.
+pub(crate) fn write_canonical(elements: &[u32], bytes: &mut [u8]) {
+    for (element, chunk) in elements.iter().zip(bytes.chunks_exact_mut(4)) {
+        chunk.copy_from_slice(&to_canonical(*element).to_le_bytes());
+    }
+}
+
+/// Reads canonical elements into Montgomery form; the error is the position and value of the first
+/// number that is not below p.
+pub(crate) fn read_canonical(bytes: &[u8], elements: &mut [u32]) -> Result<(), (usize, u32)> {
+    for (index, (chunk, element)) in bytes.chunks_exact(4).zip(elements).enumerate() {
+        let value = u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
+        if value >= P {
+            return Err((index, value));
+        }
+        *element = to_montgomery(value);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn montgomery_product_is_the_product(a in 0..P, b in 0..P) {
+            let product = to_canonical(multiply(to_montgomery(a), to_montgomery(b)));
+            prop_assert_eq!(product as u64, a as u64 * b as u64 % P as u64);
+        }
+
+        #[test]
+        fn any_64_bit_number_reduces_to_its_residue(x: u64) {
+            prop_assert_eq!(to_canonical(from_u64(x)) as u64, x % P as u64);
+        }
+    }
+}

@@ -1,0 +1,510 @@
+//! Signing keys: a key's material together with what is prepared of its trees.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+use thiserror::Error;
+
+use super::material::KeyMaterial;
+use super::top::TopTree;
+use super::trees::{self, TREES_KEPT, Trees, TreesError, upper_layers, upper_root};
+use crate::encoding::{PublicKey, SIGNATURE_BYTES, Signature};
+use crate::field::Digest;
+use crate::hash::ParentLayer;
+use crate::lanes::Backend;
+use crate::leaves::Leaves;
+use crate::sign::SignOnce;
+
+/// Subtrees held at once: the current one, the next one, and one that a late duty may still need.
+const SUBTREES_HELD: usize = 3;
+
+/// A key that signs.
+///
+/// Signing needs the subtree of 2^8 epochs around the epoch. [`SecretKey::work_for`] says what is missing,
+/// as work that can be done on any thread; [`SecretKey::accept`] takes its result. Call them ahead of time, for
+/// the next subtree too, and no duty ever waits.
+#[derive(Clone, Debug)]
+pub struct SecretKey {
+    material: Arc<KeyMaterial>,
+    trees: Trees,
+    top: TopTree,
+    public_key: PublicKey,
+    prepared: Vec<Prepared>,
+}
+
+/// A subtree, with the rest of the way from its root to the root of the key, the same for all its epochs.
+#[derive(Clone, Debug)]
+struct Prepared {
+    subtree: Subtree,
+    rest_of_path: Vec<Digest>,
+}
+
+/// The nodes of the subtree over some epochs.
+#[derive(Clone)]
+pub struct Subtree {
+    /// Index of the subtree's root within its layer.
+    index: u64,
+    /// Leaves first, the root last.
+    layers: Vec<Vec<Digest>>,
+}
+
+/// A piece of work that a key needs done before it can sign: computing one subtree, some milliseconds.
+#[derive(Clone, Debug)]
+pub struct SubtreeWork {
+    material: Arc<KeyMaterial>,
+    index: u64,
+}
+
+/// How far building a key has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Epochs whose one-time keys are computed.
+    pub done: u64,
+    /// All epochs of the key.
+    pub total: u64,
+}
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// On the calling thread alone.
+    One,
+    /// On the current rayon pool.
+    Pool,
+}
+
+/// Why a key does not sign.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SignError {
+    /// The key has no one-time key for the epoch.
+    #[error("the key is not active at epoch {epoch}: it is from {} to {}", active.start, active.end - 1)]
+    NotActive {
+        /// The epoch asked for.
+        epoch: u64,
+        /// The epochs that the key can sign.
+        active: Range<u64>,
+    },
+    /// The subtree of the epoch must be prepared first, see [`SecretKey::work_for`].
+    #[error("the key is not prepared for epoch {epoch}: its subtree must be computed first")]
+    NotPrepared {
+        /// The epoch asked for.
+        epoch: u64,
+    },
+    /// No randomness gave a codeword; not to be expected in the age of the universe.
+    #[error("no codeword for the message at epoch {epoch} in {tries} tries")]
+    NoCodeword {
+        /// The epoch asked for.
+        epoch: u64,
+        /// Number of tries.
+        tries: u64,
+    },
+}
+
+impl Subtree {
+    /// Computes the subtree with the given index from the secret starts of its chains.
+    pub(crate) fn compute(material: &KeyMaterial, index: u64) -> Self {
+        Self::compute_on(Backend::best(), material, index)
+    }
+
+    pub(crate) fn compute_on(backend: Backend, material: &KeyMaterial, index: u64) -> Self {
+        let context = material.instance.context();
+        let height = context.parameters.subtree_height();
+        let count = 1usize << height;
+        let first_epoch = index << height;
+        let parameter = &material.parameter;
+        let (derivation, prf_key) = (material.derivation, &material.prf_key);
+        let leaves = backend.run(Leaves {
+            context,
+            derivation,
+            prf_key,
+            parameter,
+            first_epoch,
+            count,
+        });
+        let mut layers = vec![leaves];
+        for level in 0..height {
+            let parents = backend.run(ParentLayer {
+                context,
+                parameter,
+                level: level + 1,
+                first: index << (height - level - 1),
+                children: &layers[layers.len() - 1],
+            });
+            layers.push(parents);
+        }
+        Self { index, layers }
+    }
+
+    pub(crate) fn root(&self) -> Digest {
+        self.layers[self.layers.len() - 1][0]
+    }
+
+    /// The layers, leaves first.
+    pub(crate) fn layers(&self) -> &[Vec<Digest>] {
+        &self.layers
+    }
+
+    /// Siblings on the way from an epoch's leaf to the subtree's root.
+    fn path(&self, epoch: u64) -> impl Iterator<Item = Digest> {
+        let height = self.layers.len() - 1;
+        let leaf = epoch - (self.index << height);
+        self.layers[..height]
+            .iter()
+            .enumerate()
+            .map(move |(level, layer)| layer[(leaf >> level) as usize ^ 1])
+    }
+}
+
+impl std::fmt::Debug for Subtree {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subtree")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SubtreeWork {
+    /// Does the work, on the calling thread.
+    #[must_use]
+    pub fn run(self) -> Subtree {
+        Subtree::compute(&self.material, self.index)
+    }
+}
+
+impl SecretKey {
+    /// Computes all one-time keys and the trees over them: about 50 µs per epoch with AVX-512 (see
+    /// `docs/performance.md`). `progress` is called after every subtree, from any thread.
+    #[must_use]
+    pub fn build(
+        material: KeyMaterial,
+        threads: Threads,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Self {
+        let parameters = material.instance.parameters();
+        let total = material.active_epochs;
+        let done = AtomicU64::new(0);
+        let node = |index| {
+            let root = Subtree::compute(&material, index).root();
+            let epochs = parameters.epochs_per_subtree();
+            let done = done.fetch_add(epochs, Ordering::Relaxed) + epochs;
+            progress(Progress { done, total });
+            root
+        };
+        let nodes_per_tree = parameters.nodes_per_tree() as u64;
+        let range = material.trees();
+        let mut trees = Trees {
+            instance: material.instance,
+            first: range.start,
+            roots: Vec::new(),
+            upper: Default::default(),
+            partial: None,
+        };
+        for tree in range {
+            let indices = tree * nodes_per_tree..(tree + 1) * nodes_per_tree;
+            let nodes: Vec<Digest> = match threads {
+                Threads::One => indices.map(node).collect(),
+                Threads::Pool => indices.into_par_iter().map(node).collect(),
+            };
+            trees.roots.push(upper_root(&material, tree, nodes.clone()));
+            if trees.upper.len() < TREES_KEPT {
+                trees.upper.insert(tree, nodes);
+            }
+        }
+        Self::assemble(material, trees)
+    }
+
+    /// Puts a key together with trees kept from before. The trees are checked by recomputing all that lies above
+    /// what is kept: about 300 hashes per bottom tree. Upper parts found damaged are dropped, and their indices
+    /// returned: [`SecretKey::work_for`] will have them rebuilt when they are needed.
+    ///
+    /// # Errors
+    /// Returns an error when the trees are of another key, or their roots do not lead to the public key.
+    pub fn load(
+        material: KeyMaterial,
+        mut trees: Trees,
+        public_key: &PublicKey,
+    ) -> Result<(Self, Vec<u64>), TreesError> {
+        let (expected, found) = (material.trees(), trees.range());
+        if trees.instance != material.instance || expected != found {
+            return Err(TreesError::OtherKey {
+                expected_scheme: material.instance,
+                expected,
+                found_scheme: trees.instance,
+                found,
+            });
+        }
+        let damaged = trees.drop_damaged(&material);
+        let key = Self::assemble(material, trees);
+        if key.public_key != *public_key {
+            return Err(TreesError::Root {
+                expected: format!("{public_key:?}"),
+                found: format!("{:?}", key.public_key),
+            });
+        }
+        Ok((key, damaged))
+    }
+
+    pub(crate) fn assemble(material: KeyMaterial, trees: Trees) -> Self {
+        let top = TopTree::build(&material, &trees.roots);
+        let public_key = PublicKey {
+            root: top.root(),
+            parameter: material.parameter,
+        };
+        Self {
+            material: Arc::new(material),
+            trees,
+            top,
+            public_key,
+            prepared: Vec::new(),
+        }
+    }
+
+    /// The public key.
+    #[must_use]
+    pub fn public_key(&self) -> PublicKey {
+        self.public_key
+    }
+
+    /// What the key is made of.
+    #[must_use]
+    pub fn material(&self) -> &KeyMaterial {
+        &self.material
+    }
+
+    /// What is kept of the key's trees, to be written beside the key.
+    #[must_use]
+    pub fn trees(&self) -> &Trees {
+        &self.trees
+    }
+
+    pub(crate) fn top(&self) -> &TopTree {
+        &self.top
+    }
+
+    /// Epochs that the key can sign.
+    #[must_use]
+    pub fn active(&self) -> Range<u64> {
+        self.material.active()
+    }
+
+    /// Epochs whose bottom trees are kept, as ranges in order: preparing one of them takes milliseconds, where
+    /// any other takes a whole bottom tree first.
+    #[must_use]
+    pub fn kept(&self) -> Vec<Range<u64>> {
+        let unit = self.material.instance.parameters().epochs_per_tree();
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for tree in self.trees.upper.keys() {
+            let (start, end) = (tree * unit, (tree + 1) * unit);
+            match ranges.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => ranges.push(start..end),
+            }
+        }
+        ranges
+    }
+
+    /// Can the epoch be signed right away?
+    #[must_use]
+    pub fn is_prepared(&self, epoch: u64) -> bool {
+        self.prepared_for(epoch).is_some()
+    }
+
+    fn prepared_for(&self, epoch: u64) -> Option<&Prepared> {
+        let index = epoch >> self.material.instance.parameters().subtree_height();
+        self.prepared
+            .iter()
+            .find(|prepared| prepared.subtree.index == index)
+    }
+
+    /// The next piece of work before `epoch` can be signed; nothing when it can be, or never will be.
+    #[must_use]
+    pub fn work_for(&self, epoch: u64) -> Option<SubtreeWork> {
+        if self.is_prepared(epoch) || !self.active().contains(&epoch) {
+            return None;
+        }
+        let parameters = self.material.instance.parameters();
+        let tree = epoch >> parameters.bottom_height();
+        let index = if self.trees.upper.contains_key(&tree) {
+            epoch >> parameters.subtree_height()
+        } else {
+            let done = match &self.trees.partial {
+                Some((partial, nodes)) if *partial == tree => nodes.len(),
+                _ => 0,
+            };
+            tree * parameters.nodes_per_tree() as u64 + done as u64
+        };
+        Some(SubtreeWork {
+            material: Arc::clone(&self.material),
+            index,
+        })
+    }
+
+    /// Takes the result of [`SecretKey::work_for`]. A subtree that nobody asked for is ignored.
+    ///
+    /// # Errors
+    /// Returns an error when the subtree does not fit the tree: then the key's secret part is damaged.
+    pub fn accept(&mut self, subtree: Subtree) -> Result<(), TreesError> {
+        let parameters = self.material.instance.parameters();
+        let nodes_per_tree = parameters.nodes_per_tree();
+        let tree = subtree.index / nodes_per_tree as u64;
+        let place = (subtree.index % nodes_per_tree as u64) as usize;
+        if !self.trees.range().contains(&tree) {
+            return Ok(());
+        }
+        if let Some(nodes) = self.trees.upper.get(&tree) {
+            if nodes[place] != subtree.root() {
+                let epochs = subtree.index << parameters.subtree_height();
+                return Err(TreesError::Subtree {
+                    epochs: epochs..epochs + parameters.epochs_per_subtree(),
+                });
+            }
+            let rest_of_path = self.path_above(tree, place, nodes.clone());
+            self.prepared
+                .retain(|held| held.subtree.index != subtree.index);
+            if self.prepared.len() == SUBTREES_HELD {
+                self.prepared.remove(0);
+            }
+            self.prepared.push(Prepared {
+                subtree,
+                rest_of_path,
+            });
+            return Ok(());
+        }
+        let (_, mut nodes) = match self.trees.partial.take() {
+            Some(partial) if partial.0 == tree => partial,
+            _ => (tree, Vec::with_capacity(nodes_per_tree)),
+        };
+        if nodes.len() == place {
+            nodes.push(subtree.root());
+        }
+        if nodes.len() < nodes_per_tree {
+            self.trees.partial = Some((tree, nodes));
+            return Ok(());
+        }
+        if upper_root(&self.material, tree, nodes.clone())
+            != self.trees.roots[(tree - self.trees.first) as usize]
+        {
+            return Err(TreesError::Tree { tree });
+        }
+        self.trees.keep(tree, nodes);
+        Ok(())
+    }
+
+    /// Siblings from the root of a subtree to the root of the key.
+    fn path_above(&self, tree: u64, place: usize, nodes: Vec<Digest>) -> Vec<Digest> {
+        let layers = upper_layers(&self.material, tree, nodes);
+        let below_root = layers.len() - 1;
+        let within_tree = layers[..below_root]
+            .iter()
+            .enumerate()
+            .map(|(height, layer)| layer[(place >> height) ^ 1]);
+        within_tree.chain(self.top.path(tree)).collect()
+    }
+
+    /// Does all the work that `epoch` needs, on the calling thread: milliseconds where the bottom tree is kept,
+    /// seconds where it is not.
+    ///
+    /// # Errors
+    /// As [`SecretKey::accept`].
+    pub fn prepare(&mut self, epoch: u64) -> Result<(), TreesError> {
+        while let Some(work) = self.work_for(epoch) {
+            self.accept(work.run())?;
+        }
+        Ok(())
+    }
+
+    /// Signs a message. **Two different messages signed at one epoch give the key away**: to keep a record of
+    /// what was signed is up to the caller. The same message gives the same signature again.
+    ///
+    /// # Errors
+    /// Returns an error when the key is not active, or not prepared, for the epoch.
+    pub fn sign(
+        &self,
+        epoch: u64,
+        message: &[u8; 32],
+    ) -> Result<Box<[u8; SIGNATURE_BYTES]>, SignError> {
+        self.sign_on(Backend::best(), epoch, message)
+    }
+
+    /// [`SecretKey::sign`] on a chosen back-end, for tests and comparisons.
+    ///
+    /// # Errors
+    /// As [`SecretKey::sign`].
+    #[doc(hidden)]
+    pub fn sign_on(
+        &self,
+        backend: Backend,
+        epoch: u64,
+        message: &[u8; 32],
+    ) -> Result<Box<[u8; SIGNATURE_BYTES]>, SignError> {
+        let active = self.active();
+        if !active.contains(&epoch) {
+            return Err(SignError::NotActive { epoch, active });
+        }
+        let Some(Prepared {
+            subtree,
+            rest_of_path,
+        }) = self.prepared_for(epoch)
+        else {
+            return Err(SignError::NotPrepared { epoch });
+        };
+        let context = self.material.instance.context();
+        let (randomness, chains) = backend
+            .run(SignOnce {
+                context,
+                derivation: self.material.derivation,
+                prf_key: &self.material.prf_key,
+                parameter: &self.material.parameter,
+                epoch,
+                message,
+            })
+            .ok_or(SignError::NoCodeword {
+                epoch,
+                tries: context.parameters.max_tries,
+            })?;
+        let path = subtree
+            .path(epoch)
+            .chain(rest_of_path.iter().copied())
+            .collect();
+        Ok(Signature {
+            randomness,
+            path,
+            chains,
+        }
+        .to_bytes())
+    }
+}
+
+/// The whole of a bottom tree, layer by layer from the leaves to the root, for export.
+pub(crate) fn whole_tree(
+    material: &KeyMaterial,
+    tree: u64,
+    threads: Threads,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Vec<Vec<Digest>> {
+    let parameters = material.instance.parameters();
+    let nodes_per_tree = parameters.nodes_per_tree() as u64;
+    let compute = |index| {
+        let subtree = Subtree::compute(material, index);
+        progress(parameters.epochs_per_subtree());
+        subtree
+    };
+    let indices = tree * nodes_per_tree..(tree + 1) * nodes_per_tree;
+    let subtrees: Vec<Subtree> = match threads {
+        Threads::One => indices.map(compute).collect(),
+        Threads::Pool => indices.into_par_iter().map(compute).collect(),
+    };
+    let mut layers: Vec<Vec<Digest>> = (0..parameters.subtree_height() as usize)
+        .map(|level| {
+            subtrees
+                .iter()
+                .flat_map(|subtree| subtree.layers()[level].iter().copied())
+                .collect()
+        })
+        .collect();
+    let nodes = subtrees.iter().map(Subtree::root).collect();
+    layers.extend(trees::upper_layers(material, tree, nodes));
+    layers
+}

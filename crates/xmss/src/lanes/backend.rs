@@ -1,0 +1,73 @@
+//! Which instruction set does the hashing, decided once when the program runs.
+//!
+//! Plonky3 chooses its packings when it is compiled; here every back-end is compiled, so that one release build
+//! is fast where the processor allows it and still starts where it does not.
+
+use std::sync::OnceLock;
+
+#[cfg(target_arch = "x86_64")]
+use super::x86;
+use super::{Kernel, Scalar};
+
+/// An instruction set that this processor has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backend(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Scalar,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Backend {
+    /// The reference, one element at a time; every machine has it.
+    pub const SCALAR: Self = Self(Kind::Scalar);
+
+    /// The widest back-end that the processor has.
+    #[must_use]
+    pub fn best() -> Self {
+        static BEST: OnceLock<Backend> = OnceLock::new();
+        *BEST.get_or_init(|| Self::all().pop().unwrap_or(Self::SCALAR))
+    }
+
+    /// Every back-end that the processor has, the narrowest first.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![Self::SCALAR];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if x86::has_avx2() {
+                all.push(Self(Kind::Avx2));
+            }
+            if x86::has_avx512() {
+                all.push(Self(Kind::Avx512));
+            }
+        }
+        all
+    }
+
+    /// Its name, as metrics and benchmarks show it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => "avx512",
+        }
+    }
+
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Kind::Scalar => kernel.run::<Scalar>(),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => x86::run_avx2(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => x86::run_avx512(kernel),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! AVX2: eight elements, or four words of Keccak, side by side.
+
+use std::arch::x86_64::*;
+
+use crate::field::{MU, P};
+use crate::keccak;
+use crate::lanes::{Kernel, Lanes, Words};
+use crate::poseidon2::{self, Constants};
+
+#[target_feature(enable = "avx2")]
+pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx2>()
+}
+
+#[target_feature(enable = "avx2")]
+fn permute16(state: &mut [Avx2; 16], constants: &Constants) {
+    poseidon2::permute(state, &constants.width_16);
+}
+
+#[target_feature(enable = "avx2")]
+fn permute24(state: &mut [Avx2; 24], constants: &Constants) {
+    poseidon2::permute(state, &constants.width_24);
+}
+
+#[target_feature(enable = "avx2")]
+fn permute_keccak(state: &mut [Avx2Words; 25]) {
+    keccak::permute(state);
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(__m256i);
+
+// SAFETY, for every block below: values of these types exist only where AVX2 does (see the parent module).
+
+#[inline(always)]
+fn splat(value: u32) -> __m256i {
+    unsafe { _mm256_set1_epi32(value as i32) }
+}
+
+/// `x` where it is below p as an unsigned number, else `x + p`: brings −p < x < p into the field.
+#[inline(always)]
+fn add_p_if_negative(x: __m256i) -> __m256i {
+    unsafe { _mm256_min_epu32(x, _mm256_add_epi32(x, splat(P))) }
+}
+
+/// High halves of the even products, next to those of the odd ones.
+#[inline(always)]
+fn high_halves(even: __m256i, odd: __m256i) -> __m256i {
+    unsafe { _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<32>(even), odd) }
+}
+
+/// Subtracts q·p, which clears the low half of each signed product; what is left is in the high half.
+#[inline(always)]
+fn reduce_signed(product: __m256i) -> __m256i {
+    unsafe {
+        let q = _mm256_mul_epi32(product, splat(MU));
+        _mm256_sub_epi64(product, _mm256_mul_epi32(q, splat(P)))
+    }
+}
+
+/// `x / 2^N` in the field; see the scalar back-end for the rule.
+#[inline(always)]
+fn shift<const N: u32>(x: __m256i) -> __m256i {
+    unsafe {
+        let high = _mm256_srl_epi32(x, _mm_cvtsi32_si128(N as i32));
+        if N <= 8 {
+            // 127 times the low N bits, from the lowest byte of each lane, in one instruction.
+            let low = if N == 8 {
+                x
+            } else {
+                _mm256_and_si256(x, splat((1 << N) - 1))
+            };
+            let low_127 = _mm256_maddubs_epi16(low, splat(127));
+            let low_127 = _mm256_sll_epi32(low_127, _mm_cvtsi32_si128(24 - N as i32));
+            add_p_if_negative(_mm256_sub_epi32(high, low_127))
+        } else {
+            let low = _mm256_sll_epi32(x, _mm_cvtsi32_si128(32 - N as i32));
+            let high = _mm256_add_epi32(high, _mm256_srli_epi32::<8>(low));
+            add_p_if_negative(_mm256_sub_epi32(high, _mm256_srli_epi32::<1>(low)))
+        }
+    }
+}
+
+impl Lanes for Avx2 {
+    const WIDTH: usize = 8;
+    type Words = Avx2Words;
+
+    #[inline(always)]
+    fn splat(value: u32) -> Self {
+        Self(splat(value))
+    }
+
+    #[inline(always)]
+    fn load(row: &[u32]) -> Self {
+        let row = &row[..8];
+        Self(unsafe { _mm256_loadu_si256(row.as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    fn store(self, row: &mut [u32]) {
+        let row = &mut row[..8];
+        unsafe { _mm256_storeu_si256(row.as_mut_ptr().cast(), self.0) }
+    }
+
+    #[inline(always)]
+    fn add(self, rhs: Self) -> Self {
+        unsafe {
+            let sum = _mm256_add_epi32(self.0, rhs.0);
+            Self(_mm256_min_epu32(sum, _mm256_sub_epi32(sum, splat(P))))
+        }
+    }
+
+    #[inline(always)]
+    fn sub(self, rhs: Self) -> Self {
+        Self(add_p_if_negative(unsafe {
+            _mm256_sub_epi32(self.0, rhs.0)
+        }))
+    }
+
+    #[inline(always)]
+    fn halve(self) -> Self {
+        unsafe {
+            let odd = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_and_si256(self.0, splat(1)));
+            let half_p = _mm256_and_si256(odd, splat(P.div_ceil(2)));
+            Self(_mm256_add_epi32(_mm256_srli_epi32::<1>(self.0), half_p))
+        }
+    }
+
+    #[inline(always)]
+    fn mul(self, rhs: Self) -> Self {
+        unsafe {
+            let even = _mm256_mul_epu32(self.0, rhs.0);
+            let odd = _mm256_mul_epu32(
+                _mm256_srli_epi64::<32>(self.0),
+                _mm256_srli_epi64::<32>(rhs.0),
+            );
+            let q_even = _mm256_mul_epu32(even, splat(MU));
+            let q_odd = _mm256_mul_epu32(odd, splat(MU));
+            let qp_even = _mm256_mul_epu32(q_even, splat(P));
+            let qp_odd = _mm256_mul_epu32(q_odd, splat(P));
+            let difference = _mm256_sub_epi32(high_halves(even, odd), high_halves(qp_even, qp_odd));
+            Self(add_p_if_negative(difference))
+        }
+    }
+
+    #[inline(always)]
+    fn add_and_cube(self, rhs: Self) -> Self {
+        unsafe {
+            // Between −p and p, as a signed number; so are all values until the last line.
+            let even = _mm256_add_epi32(self.0, rhs.0);
+            let odd = _mm256_srli_epi64::<32>(even);
+            let square_even = _mm256_srli_epi64::<32>(reduce_signed(_mm256_mul_epi32(even, even)));
+            let square_odd = _mm256_srli_epi64::<32>(reduce_signed(_mm256_mul_epi32(odd, odd)));
+            let cube_even = reduce_signed(_mm256_mul_epi32(square_even, even));
+            let cube_odd = reduce_signed(_mm256_mul_epi32(square_odd, odd));
+            Self(add_p_if_negative(high_halves(cube_even, cube_odd)))
+        }
+    }
+
+    #[inline(always)]
+    fn add_shifted<const N: u32>(self, x: Self) -> Self {
+        self.add(Self(shift::<N>(x.0)))
+    }
+
+    #[inline(always)]
+    fn sub_shifted<const N: u32>(self, x: Self) -> Self {
+        self.sub(Self(shift::<N>(x.0)))
+    }
+
+    #[inline(always)]
+    fn select(self, mask: Self, rhs: Self) -> Self {
+        Self(unsafe { _mm256_blendv_epi8(self.0, rhs.0, mask.0) })
+    }
+
+    #[inline(always)]
+    fn permute16(state: &mut [Self; 16], constants: &Constants) {
+        unsafe { permute16(state, constants) }
+    }
+
+    #[inline(always)]
+    fn permute24(state: &mut [Self; 24], constants: &Constants) {
+        unsafe { permute24(state, constants) }
+    }
+
+    #[inline(always)]
+    fn keccak(state: &mut [Avx2Words; 25]) {
+        unsafe { permute_keccak(state) }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Avx2Words(__m256i);
+
+impl Words for Avx2Words {
+    const WIDTH: usize = 4;
+
+    #[inline(always)]
+    fn splat(value: u64) -> Self {
+        Self(unsafe { _mm256_set1_epi64x(value as i64) })
+    }
+
+    #[inline(always)]
+    fn load(row: &[u64]) -> Self {
+        let row = &row[..4];
+        Self(unsafe { _mm256_loadu_si256(row.as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    fn store(self, row: &mut [u64]) {
+        let row = &mut row[..4];
+        unsafe { _mm256_storeu_si256(row.as_mut_ptr().cast(), self.0) }
+    }
+
+    #[inline(always)]
+    fn xor(self, rhs: Self) -> Self {
+        Self(unsafe { _mm256_xor_si256(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
+    fn chi(self, a: Self, b: Self) -> Self {
+        unsafe { Self(_mm256_xor_si256(self.0, _mm256_andnot_si256(a.0, b.0))) }
+    }
+
+    #[inline(always)]
+    fn rotate_left<const N: u32>(self) -> Self {
+        unsafe {
+            let left = _mm256_sll_epi64(self.0, _mm_cvtsi32_si128(N as i32));
+            let right = _mm256_srl_epi64(self.0, _mm_cvtsi32_si128(64 - N as i32));
+            Self(_mm256_or_si256(left, right))
+        }
+    }
+}

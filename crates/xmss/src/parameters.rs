@@ -1,0 +1,219 @@
+//! The two parameter sets, and the tables that belong to each of their instances.
+
+use std::sync::LazyLock;
+
+use crate::field::to_montgomery;
+use crate::hypercube::Hypercube;
+use crate::lanes::{Lanes, Row, Scalar, load_rows, store_rows};
+use crate::poseidon2::{ConstantOrder, Constants};
+use crate::tweak;
+
+/// Elements of the public parameter, a tweak, the encoded message, and the randomness of a signature.
+pub(crate) const PARAMETER_ELEMENTS: usize = 5;
+pub(crate) const TWEAK_ELEMENTS: usize = 2;
+pub(crate) const MESSAGE_ELEMENTS: usize = 9;
+pub(crate) const RANDOMNESS_ELEMENTS: usize = 7;
+/// Elements of the sponge's capacity.
+pub(crate) const CAPACITY_ELEMENTS: usize = 9;
+
+/// Which parameter set a key belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// The network's: lifetime 2^32 epochs, 64 chains of length 8 (leanSig's
+    /// `SIGTopLevelTargetSumLifetime32Dim64Base8`).
+    Production,
+    /// leanSpec's small set for tests: lifetime 2^8 epochs, 4 chains of length 4. Without any security.
+    Test,
+}
+
+/// A parameter set together with an order of the round constants. A bare [`Scheme`] converts to the
+/// instance that the network speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Instance {
+    /// The parameter set.
+    pub scheme: Scheme,
+    /// The order of Poseidon2's round constants.
+    pub order: ConstantOrder,
+}
+
+impl From<Scheme> for Instance {
+    fn from(scheme: Scheme) -> Self {
+        Self {
+            scheme,
+            order: ConstantOrder::Interop,
+        }
+    }
+}
+
+/// The numbers of a parameter set (leanSpec: `xmss/constants.py`).
+#[derive(Debug)]
+pub(crate) struct Parameters {
+    pub(crate) log_lifetime: u32,
+    /// Number of chains.
+    pub(crate) dimension: usize,
+    /// Length of a chain.
+    pub(crate) base: usize,
+    /// What the digits of a codeword must sum to.
+    pub(crate) target_sum: usize,
+    /// The last layer of the hypercube that messages are mapped into.
+    pub(crate) final_layer: usize,
+    /// How many codewords a signer tries.
+    pub(crate) max_tries: u64,
+}
+
+impl Parameters {
+    /// Layers of a bottom tree above its leaves; also the layer that the top tree stands on.
+    pub(crate) const fn bottom_height(&self) -> u32 {
+        self.log_lifetime / 2
+    }
+
+    /// Layers of a bottom tree that are recomputed when needed, counted from the leaves: what is kept of a tree
+    /// starts above them.
+    pub(crate) const fn subtree_height(&self) -> u32 {
+        if self.bottom_height() < 8 {
+            self.bottom_height()
+        } else {
+            8
+        }
+    }
+
+    /// Epochs in a bottom tree.
+    pub(crate) const fn epochs_per_tree(&self) -> u64 {
+        1 << self.bottom_height()
+    }
+
+    /// Epochs in the part of a bottom tree that is recomputed at once.
+    pub(crate) const fn epochs_per_subtree(&self) -> u64 {
+        1 << self.subtree_height()
+    }
+
+    /// Nodes kept of a bottom tree.
+    pub(crate) const fn nodes_per_tree(&self) -> usize {
+        1 << (self.bottom_height() - self.subtree_height())
+    }
+
+    pub(crate) const fn lifetime(&self) -> u64 {
+        1 << self.log_lifetime
+    }
+}
+
+static PRODUCTION: Parameters = Parameters {
+    log_lifetime: 32,
+    dimension: 64,
+    base: 8,
+    target_sum: 375,
+    final_layer: 77,
+    max_tries: 100_000,
+};
+
+static TEST: Parameters = Parameters {
+    log_lifetime: 8,
+    dimension: 4,
+    base: 4,
+    target_sum: 6,
+    final_layer: 6,
+    max_tries: 100_000,
+};
+
+/// Everything that hashing in one instance needs.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) parameters: &'static Parameters,
+    pub(crate) hypercube: &'static Hypercube,
+    pub(crate) constants: &'static Constants,
+    /// What the capacity of a leaf's sponge starts with: it separates inputs by their shape.
+    pub(crate) leaf_capacity: [u32; CAPACITY_ELEMENTS],
+}
+
+static INTEROP_CONSTANTS: LazyLock<Constants> =
+    LazyLock::new(|| Constants::new(ConstantOrder::Interop));
+static SPEC_CONSTANTS: LazyLock<Constants> = LazyLock::new(|| Constants::new(ConstantOrder::Spec));
+static PRODUCTION_HYPERCUBE: LazyLock<Hypercube> = LazyLock::new(|| Hypercube::new(&PRODUCTION));
+static TEST_HYPERCUBE: LazyLock<Hypercube> = LazyLock::new(|| Hypercube::new(&TEST));
+static CONTEXTS: [LazyLock<Context>; 4] = [
+    LazyLock::new(|| Context::new(Scheme::Production, &INTEROP_CONSTANTS)),
+    LazyLock::new(|| Context::new(Scheme::Production, &SPEC_CONSTANTS)),
+    LazyLock::new(|| Context::new(Scheme::Test, &INTEROP_CONSTANTS)),
+    LazyLock::new(|| Context::new(Scheme::Test, &SPEC_CONSTANTS)),
+];
+
+impl Instance {
+    pub(crate) fn context(self) -> &'static Context {
+        match (self.scheme, self.order) {
+            (Scheme::Production, ConstantOrder::Interop) => &CONTEXTS[0],
+            (Scheme::Production, ConstantOrder::Spec) => &CONTEXTS[1],
+            (Scheme::Test, ConstantOrder::Interop) => &CONTEXTS[2],
+            (Scheme::Test, ConstantOrder::Spec) => &CONTEXTS[3],
+        }
+    }
+
+    pub(crate) fn parameters(self) -> &'static Parameters {
+        self.scheme.parameters()
+    }
+}
+
+impl Scheme {
+    pub(crate) fn parameters(self) -> &'static Parameters {
+        match self {
+            Self::Production => &PRODUCTION,
+            Self::Test => &TEST,
+        }
+    }
+
+    /// Number of epochs of a whole lifetime: epochs are below it.
+    #[must_use]
+    pub fn lifetime(self) -> u64 {
+        self.parameters().lifetime()
+    }
+
+    /// Number of epochs in a bottom tree: active ranges are whole multiples, at least two.
+    #[must_use]
+    pub fn epochs_per_tree(self) -> u64 {
+        self.parameters().epochs_per_tree()
+    }
+}
+
+impl Context {
+    fn new(scheme: Scheme, constants: &'static Constants) -> Self {
+        let parameters = scheme.parameters();
+        let hypercube: &'static Hypercube = match scheme {
+            Scheme::Production => &PRODUCTION_HYPERCUBE,
+            Scheme::Test => &TEST_HYPERCUBE,
+        };
+        let lengths = [
+            PARAMETER_ELEMENTS,
+            TWEAK_ELEMENTS,
+            parameters.dimension,
+            crate::field::DIGEST_ELEMENTS,
+        ];
+        Self {
+            parameters,
+            hypercube,
+            constants,
+            leaf_capacity: domain_separator(constants, lengths),
+        }
+    }
+}
+
+/// The sponge's domain separator: four lengths packed into one number, in base p, compressed
+/// (leanSpec: `PoseidonXmss.safe_domain_separator`).
+pub(crate) fn domain_separator(
+    constants: &Constants,
+    lengths: [usize; 4],
+) -> [u32; CAPACITY_ELEMENTS] {
+    let packed = lengths
+        .iter()
+        .fold(0, |acc: u128, length| acc << 32 | *length as u128);
+    let mut rows = [Row::ZERO; 24];
+    for (row, limb) in rows.iter_mut().zip(tweak::base_p::<5>(packed)) {
+        row.0[0] = to_montgomery(limb);
+    }
+    let input = load_rows::<Scalar, 24>(&rows);
+    let mut state = input;
+    Scalar::permute24(&mut state, constants);
+    let mut output = [Scalar::splat(0); CAPACITY_ELEMENTS];
+    for ((output, state), input) in output.iter_mut().zip(state).zip(input) {
+        *output = state.add(input);
+    }
+    store_rows(&output).map(|row| row.0[0])
+}
