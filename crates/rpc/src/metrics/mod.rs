@@ -34,28 +34,19 @@ impl Metrics {
         Ok(Self(handle))
     }
 
-    /// Metrics apart from the process's, and the recorder that feeds them.
-    #[cfg(test)]
-    pub(crate) fn apart()
-    -> Result<(Self, metrics_exporter_prometheus::PrometheusRecorder), MetricsError> {
-        let recorder = builder()?.build_recorder();
-        metrics::with_local_recorder(&recorder, announce);
-        Ok((Self(recorder.handle()), recorder))
-    }
-
     /// Sums up what was timed since the last time.
     pub(crate) fn upkeep(&self) {
         self.0.run_upkeep();
     }
 }
 
-/// The answer to a scrape.
+/// The answer to a scrape. Where a service records what is read here too, what is read is the truth.
 pub(crate) fn render(node: &NodeView) -> String {
     let mut text = scrape::scrape(node);
     if let Some(metrics) = node.metrics() {
-        text.push_str(&metrics.0.render());
+        text.append(&metrics.0.render());
     }
-    text
+    text.finish()
 }
 
 /// A recorder that knows the buckets of every histogram.

@@ -22,8 +22,8 @@ const CLIENTS: [&str; 10] = [
 ];
 const UNKNOWN: &str = "unknown";
 
-/// The metrics in text form. Names are those of leanMetrics, or of Prometheus' own clients for the process.
-pub(super) fn scrape(node: &NodeView) -> String {
+/// The metrics at this moment. Names are those of leanMetrics, or of Prometheus' own clients for the process.
+pub(super) fn scrape(node: &NodeView) -> Text {
     let mut text = Text::default();
     about_node(&mut text, node);
     about_chain(&mut text, node);
@@ -31,7 +31,7 @@ pub(super) fn scrape(node: &NodeView) -> String {
     if let Some(usage) = Usage::now() {
         about_process(&mut text, &usage);
     }
-    text.finish()
+    text
 }
 
 fn about_node(text: &mut Text, node: &NodeView) {
