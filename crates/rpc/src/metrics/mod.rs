@@ -1,5 +1,5 @@
 //! `/metrics`: what the services count and time through the `metrics` macros, and what a scrape reads
-//! from the chain, the peers and the process at its moment.
+//! from the chain and the process at its moment.
 
 mod catalogue;
 mod process;
@@ -70,6 +70,10 @@ fn announce() {
                 metrics::counter!(metric.name).absolute(0);
             }
             Kind::CounterWithLabels => metrics::describe_counter!(metric.name, metric.help),
+            Kind::GaugeByClient => {
+                metrics::describe_gauge!(metric.name, metric.help);
+                metrics::gauge!(metric.name, "client" => "unknown").set(0.0);
+            }
             Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
             Kind::Histogram(_) => {
                 metrics::describe_histogram!(metric.name, metric.help);
