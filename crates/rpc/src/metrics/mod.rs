@@ -83,3 +83,60 @@ fn announce() {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+
+    use quartet_chain::{ChainReader, LeanChain, MemoryStore, Peers};
+    use quartet_clock::Clock;
+    use quartet_types::{PublicKey, State};
+
+    use super::*;
+    use crate::NodeInfo;
+
+    /// Every name that a scrape may hold.
+    fn names() -> BTreeSet<String> {
+        let genesis = State::genesis(0, &[PublicKey::default()]).unwrap();
+        let chain = LeanChain::from_genesis(genesis).shared();
+        let node = NodeView::new(
+            ChainReader::new(chain, Arc::new(MemoryStore::default())),
+            Peers::default(),
+            Clock::system(0),
+            NodeInfo::default(),
+            None,
+        );
+        let text = render(&node);
+        let read = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let read = read.filter_map(|line| Some(line.split_once(' ')?.0.to_owned()));
+        let recorded = CATALOGUE.iter().map(|metric| metric.name.to_owned());
+        read.chain(recorded).collect()
+    }
+
+    #[test]
+    fn the_dashboard_shows_nothing_that_is_not_there() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let dashboard = fs::read_to_string(root.join("config/grafana-dashboard.json")).unwrap();
+        let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+        let panels = dashboard["panels"].as_array().unwrap().iter();
+        let targets = panels.filter_map(|panel| panel["targets"].as_array());
+        let queries = targets
+            .flatten()
+            .filter_map(|target| target["expr"].as_str());
+        let mut used = BTreeSet::new();
+        for word in
+            queries.flat_map(|query| query.split(|c: char| !c.is_alphanumeric() && c != '_'))
+        {
+            if ["lean_", "quartet_", "process_"]
+                .iter()
+                .any(|start| word.starts_with(start))
+            {
+                used.insert(word.strip_suffix("_bucket").unwrap_or(word).to_owned());
+            }
+        }
+        assert!(used.len() > 20, "{used:?}");
+        let names = names();
+        let unknown: Vec<_> = used.difference(&names).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+}

@@ -5,6 +5,7 @@
 
 mod http_api;
 mod json_rpc;
+mod leanspec;
 mod metrics;
 mod node;
 mod service;

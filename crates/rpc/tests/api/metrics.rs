@@ -26,7 +26,7 @@ fn samples(text: &str) -> BTreeMap<&str, f64> {
 }
 
 /// What the process records, which can be installed once; the tests share it.
-fn installed() -> Metrics {
+pub(crate) fn installed() -> Metrics {
     static METRICS: std::sync::OnceLock<Metrics> = std::sync::OnceLock::new();
     METRICS.get_or_init(|| Metrics::install().unwrap()).clone()
 }

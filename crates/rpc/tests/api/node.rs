@@ -37,9 +37,25 @@ impl TestNode {
     }
 
     pub(crate) fn with_metrics(slots: u64, metrics: Option<Metrics>) -> Self {
-        let keys = vec![PublicKey::default(); VALIDATORS as usize];
-        let genesis = State::genesis(GENESIS_TIME, &keys).unwrap();
-        let chain = LeanChain::from_genesis(genesis).shared();
+        Self::new(genesis(VALIDATORS as usize), slots, metrics)
+    }
+
+    /// A node at the genesis of a network with so many validators.
+    pub(crate) fn with_validators(validators: usize, metrics: Option<Metrics>) -> Self {
+        Self::new(genesis(validators), 0, metrics)
+    }
+
+    /// A node that starts from the head of this one's chain.
+    pub(crate) fn anchored_at_head(&self) -> Self {
+        let chain = self.chain.read();
+        let head = chain.head();
+        let block = SignedBlockWithAttestation::clone(&chain.block(head.root).unwrap());
+        let state = State::clone(chain.head_state());
+        Self::new(LeanChain::from_anchor(block, state), head.slot, None)
+    }
+
+    fn new(chain: LeanChain, slots: u64, metrics: Option<Metrics>) -> Self {
+        let chain = chain.shared();
         let store = Arc::new(MemoryStore::default());
         let peers = Peers::default();
         let now = Duration::from_secs(GENESIS_TIME + 4 * slots);
@@ -130,6 +146,11 @@ impl TestNode {
     pub(crate) fn router(&self) -> Router {
         quartet_rpc::router(self.view.clone())
     }
+}
+
+fn genesis(validators: usize) -> LeanChain {
+    let keys = vec![PublicKey::default(); validators];
+    LeanChain::from_genesis(State::genesis(GENESIS_TIME, &keys).unwrap())
 }
 
 pub(crate) struct Answer {
