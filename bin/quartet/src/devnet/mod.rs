@@ -25,7 +25,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use quartet_clock::Stopwatch;
 use quartet_types::VALIDATOR_REGISTRY_LIMIT;
 use tokio::sync::mpsc;
@@ -163,6 +163,9 @@ async fn start(args: &DevnetArgs, directory: &Directory) -> Result<Network> {
         genesis_delay: args.genesis_delay.unwrap_or(4 + crowd / 8),
     })
     .await?;
+    if network.is_dead() {
+        bail!("no node could be started, for the reasons above");
+    }
     note(format_args!(
         "  nodes      {nodes}, with {validators} validator{} in all; logs in quartet_*/log",
         plural(validators)
@@ -265,14 +268,16 @@ fn conclude(args: &DevnetArgs, network: &Network, last: &Observation, end: End) 
     }
 }
 
-/// Finds out at the start, not after an hour, that the report cannot be written.
+/// Finds out at the start, not after an hour, that the report cannot be written. Leaves no empty one.
 fn check_writable(report: &Path) -> Result<()> {
+    let is_new = !report.exists();
     let mut options = fs::File::options();
     options.write(true).create(true).truncate(false);
-    options
-        .open(report)
-        .map(|_| ())
-        .with_context(|| format!("the report {} cannot be written", report.display()))
+    let opened = options.open(report).and_then(|_| match is_new {
+        true => fs::remove_file(report),
+        false => Ok(()),
+    });
+    opened.with_context(|| format!("the report {} cannot be written", report.display()))
 }
 
 fn plural(count: u64) -> &'static str {
