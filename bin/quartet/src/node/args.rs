@@ -6,6 +6,8 @@ use clap::Args;
 
 /// Run a node of a devnet.
 #[derive(Debug, Args)]
+// Of a flag that a script gives twice, the last one counts.
+#[command(args_override_self = true)]
 pub(crate) struct NodeArgs {
     /// The network's config.yaml: genesis time and validators' public keys.
     #[arg(
