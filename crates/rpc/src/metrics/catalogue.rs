@@ -249,7 +249,7 @@ pub(super) const CATALOGUE: &[Metric] = &[
         "quartet_requests_limited_total",
         "Requests of peers that asked too often.",
     ),
-    labelled(
+    counter(
         "quartet_signatures_refused_total",
         "Signatures that the signing record refused.",
     ),
