@@ -1,6 +1,6 @@
 //! The service's loop: which duty comes when.
 
-use metrics::{counter, gauge};
+use metrics::counter;
 use quartet_chain::{ChainHandle, NetworkHandle, SharedChain, Stopped, SyncState};
 use quartet_clock::{Clock, Tick};
 use quartet_processor::{Priority, Processor};
@@ -54,7 +54,6 @@ pub enum ValidatorServiceError {
 impl ValidatorService {
     /// Makes the service.
     pub fn new(config: ValidatorServiceConfig) -> Self {
-        gauge!("lean_validators_count").set(config.signers.len() as f64);
         Self {
             chain: config.chain,
             chain_service: config.chain_service,

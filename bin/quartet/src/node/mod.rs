@@ -44,11 +44,20 @@ pub(crate) fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(async move {
-        let stop = signals::stop_signal(args.exit_with_parent)?;
-        let supervisor = start(args).await?;
+    let outcome = runtime.block_on(async move {
+        let mut stop = signals::stop_signal(args.exit_with_parent)?;
+        let supervisor = tokio::select! {
+            reason = &mut stop => {
+                info!(reason, "stopped before the node had started");
+                return Ok(ExitCode::SUCCESS);
+            }
+            supervisor = start(args) => supervisor?,
+        };
         supervisor.run(stop).await
-    })
+    });
+    // What may still be computing for a start that was given up ends with the process.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Opens everything that can fail, then starts the services.
@@ -63,7 +72,7 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
 
     let store: Arc<dyn BlockStore> =
         Arc::new(Database::open(&args.data_dir.join("blocks"), genesis_root)?);
-    let signers = setup.signers(&args, clock.slot())?;
+    let (setup, signers) = setup.load_signers(&args, clock.slot()).await?;
 
     let chain = LeanChain::from_genesis(genesis).shared();
     let reader = ChainReader::new(chain.clone(), store.clone());

@@ -61,19 +61,34 @@ impl Setup {
         })
     }
 
+    /// Loads the keys of this node's validators, beside the runtime: to rebuild a damaged one takes long.
+    pub(crate) async fn load_signers(
+        self,
+        args: &NodeArgs,
+        slot: Slot,
+    ) -> anyhow::Result<(Self, Signers)> {
+        let (directory, data_dir) = (keys_directory(args), args.data_dir.clone());
+        let load = move || {
+            let signers = self.signers(&directory, &data_dir, slot)?;
+            Ok((self, signers))
+        };
+        tokio::task::spawn_blocking(load)
+            .await
+            .context("loading the keys")?
+    }
+
     /// Loads the keys of this node's validators. One that cannot be loaded costs the others nothing; that
     /// none can is an error.
-    pub(crate) fn signers(&self, args: &NodeArgs, slot: Slot) -> anyhow::Result<Signers> {
+    fn signers(&self, directory: &Path, data_dir: &Path, slot: Slot) -> anyhow::Result<Signers> {
         if self.validators.is_empty() {
             info!("no validators: following the chain");
             return Ok(Signers::default());
         }
-        let directory = keys_directory(args);
-        let requests = self.key_requests(&directory)?;
-        let record = SigningRecord::open(&args.data_dir.join("signing-record"))?;
+        let requests = self.key_requests(directory)?;
+        let record = SigningRecord::open(&data_dir.join("signing-record"))?;
         let mut signers = Vec::new();
         let mut failures = Vec::new();
-        for (validator, result) in load_signers(&directory, &requests, None, &record) {
+        for (validator, result) in load_signers(directory, &requests, None, &record) {
             match result {
                 Ok(signer) => {
                     let active = signer.active();
@@ -99,11 +114,9 @@ impl Setup {
             }
         }
         if signers.is_empty()
-            && let Some((validator, error)) = failures.pop()
+            && let Some((_, error)) = failures.pop()
         {
-            return Err(error).with_context(|| {
-                format!("no key of this node can be used; validator {validator}")
-            });
+            return Err(error).context("no key of this node can be used");
         }
         for (validator, error) in failures {
             error!(validator, %error, "a key cannot be used; its validator has no duties here");
