@@ -4,7 +4,7 @@ mod support;
 
 use quartet_chain::NetworkMessage;
 use quartet_network::{NetworkError, StaticPeer};
-use support::{Node, config, peer, within};
+use support::{Node, attestation, config, peer, until, within};
 
 /// Waits until the node has so many peers.
 async fn has_peers(node: &Node, count: usize) {
@@ -30,6 +30,56 @@ async fn a_peer_that_comes_back_is_dialled_again() {
     again.listen_address = address;
     let _server = Node::take_over(again).await;
     assert_eq!(client.next_status().await.0, name);
+}
+
+/// A peer that was killed says no farewell, so that its new connection comes while the old one seems
+/// alive.
+#[tokio::test]
+async fn a_peer_that_was_killed_is_heard_as_soon_as_it_is_back() {
+    let mut server = Node::start(2, &[]).await;
+    let dial = server.multiaddr.clone();
+    let killed = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (name, address) = runtime.block_on(async {
+            let mut client = Node::start(1, &[&dial]).await;
+            client.next_status().await;
+            (client.name.clone(), client.address)
+        });
+        // The node's tasks are dropped, none of them runs again.
+        runtime.shutdown_background();
+        (name, address)
+    });
+    let (name, address) = within(async {
+        let (heard, _) = server.next_status().await;
+        while !killed.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let (name, address) = killed.join().unwrap();
+        assert_eq!(heard, name);
+        (name, address)
+    })
+    .await;
+    let mut again = config(1, &[&server.multiaddr]);
+    again.listen_address = address;
+    let mut client = Node::take_over(again).await;
+    assert_eq!(client.name, name);
+
+    // Sooner than the old connection would have timed out.
+    let both_ways = async {
+        let (ours, theirs) = (attestation(1), attestation(2));
+        until(
+            async || client.publish_attestation(&theirs).await,
+            server.next_attestation(),
+        )
+        .await;
+        until(
+            async || server.publish_attestation(&ours).await,
+            client.next_attestation(),
+        )
+        .await;
+    };
+    let soon = std::time::Duration::from_secs(8);
+    tokio::time::timeout(soon, both_ways).await.unwrap();
 }
 
 #[tokio::test]

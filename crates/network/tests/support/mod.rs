@@ -77,7 +77,7 @@ pub fn peer(multiaddr: &str) -> StaticPeer {
 /// A chain at its genesis, with a store of its own.
 fn reader(store: Arc<MemoryStore>) -> ChainReader {
     let genesis = State::genesis(0, &[PublicKey::default()]).unwrap();
-    ChainReader::new(LeanChain::new(genesis).shared(), store)
+    ChainReader::new(LeanChain::from_genesis(genesis).shared(), store)
 }
 
 impl Node {
