@@ -222,3 +222,63 @@ async fn still_silent(nodes: &[std::net::SocketAddr]) -> Vec<std::net::SocketAdd
     }
     silent
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Command;
+
+    use quartet_types::PublicKey;
+
+    use super::*;
+
+    /// Starts two "nodes" that are shell scripts: `body` runs with `$0` as the script's path.
+    async fn start(parent: &Path, body: &str) -> Result<Network> {
+        let program = parent.join("node.sh");
+        // Another process writes it: a file that this one has open for writing cannot be run.
+        let write = format!("printf '#!/bin/sh\n%s\n' '{body}' > \"$0\" && chmod +x \"$0\"");
+        let written = Command::new("sh")
+            .args(["-c", &write])
+            .arg(&program)
+            .status();
+        assert!(written.unwrap().success());
+        let directory = Directory::open(Some(&parent.join("net"))).unwrap();
+        let key = ValidatorKey {
+            public_key: PublicKey([1; 52]),
+            secret_key_file: "validator_0.yaml".into(),
+        };
+        Network::start(Setup {
+            directory: &directory,
+            program: &program,
+            nodes: 2,
+            keys: &[key],
+            log_active_epochs: 18,
+            genesis_delay: 1,
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_port_that_was_taken_meanwhile_is_replaced() {
+        let parent = tempfile::tempdir().unwrap();
+        let once = "mkdir \"$0.once\" && { echo port 1 is in use >&2; exit 1; }; exec cat";
+        let mut network = start(parent.path(), once).await.unwrap();
+        assert!(parent.path().join("node.sh.once").is_dir());
+        assert_eq!(network.dead, 0);
+        assert!(network.processes.iter().all(NodeProcess::is_running));
+        network.stop().await;
+    }
+
+    #[tokio::test]
+    async fn ports_are_not_sought_for_ever() {
+        let parent = tempfile::tempdir().unwrap();
+        let error = start(parent.path(), "echo address in use; exit 1").await;
+        assert!(error.unwrap_err().to_string().contains("3 attempts"));
+    }
+
+    #[tokio::test]
+    async fn nodes_that_fail_for_another_reason_stay_dead() {
+        let parent = tempfile::tempdir().unwrap();
+        let network = start(parent.path(), "echo no keys; exit 1").await.unwrap();
+        assert!(network.is_dead());
+    }
+}
