@@ -1,5 +1,7 @@
 //! Whole genesis directories: one made by other tools, and our own, written and read back.
 
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},

@@ -2,9 +2,11 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
+
+use zeroize::Zeroizing;
 
 /// Makes a file that is created with these options its owner's alone.
 pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
@@ -14,7 +16,10 @@ pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 }
 
 /// Writes and syncs a private file beside `path`, ready to be renamed to it.
-pub(crate) fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<(File, PathBuf)> {
+pub(crate) fn write_beside(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<(File, PathBuf)> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = PathBuf::from(name);
@@ -26,7 +31,7 @@ pub(crate) fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<(File, PathB
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     let mut file = private(&mut options).open(&temporary)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    let written = write(&mut file).and_then(|()| file.sync_all());
     match written {
         Ok(()) => Ok((file, temporary)),
         Err(error) => {
@@ -37,13 +42,48 @@ pub(crate) fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<(File, PathB
 }
 
 /// Creates or replaces a private file: after a crash there is the old one or the new one, whole.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (_, temporary) = write_beside(path, bytes)?;
+pub(crate) fn write_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    let (_, temporary) = write_beside(path, write)?;
     if let Err(error) = fs::rename(&temporary, path) {
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
     sync_parent(path)
+}
+
+/// As [`write_atomically`], but fails where there is a file already: keys are never replaced.
+pub(crate) fn write_new(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    let (_, temporary) = write_beside(path, write)?;
+    // Unlike a rename, a link fails where the name is taken.
+    let linked = match fs::hard_link(&temporary, path) {
+        // Not all file systems have links.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => {
+            fs::rename(&temporary, path)
+        }
+        linked => linked,
+    };
+    let _ = fs::remove_file(&temporary);
+    linked?;
+    sync_parent(path)
+}
+
+/// Reads a whole file of at most `limit` bytes into memory that is wiped afterwards.
+pub(crate) fn read_wiped(file: &mut File, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let length = file.metadata()?.len();
+    if length > limit {
+        let message = format!("{length} bytes exceed the limit of {limit}");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    let mut bytes = Zeroizing::new(vec![0; usize::try_from(length).unwrap_or(0)]);
+    // Not to the end: growing would leave copies behind.
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Makes the creation or renaming of a file durable.

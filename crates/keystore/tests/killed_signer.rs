@@ -1,6 +1,8 @@
 //! A process that asks the signing record in a loop is killed again and again, at moments that nobody
 //! chooses. Over all its lives, no epoch may have been granted to two messages.
 
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+
 use std::{
     collections::HashMap,
     io::{BufRead as _, BufReader},

@@ -1,6 +1,6 @@
 //! What each key has signed, in memory, and the rules by which a request is granted or refused.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use quartet_types::{PublicKey, Root};
 
@@ -107,10 +107,13 @@ impl History {
     }
 
     /// Everything that is remembered, sorted by key so that exports can be compared.
-    pub(super) fn by_key(&self) -> BTreeMap<&[u8], &VecDeque<SignedMessage>> {
+    pub(super) fn by_key(&self) -> Vec<(PublicKey, Vec<SignedMessage>)> {
         let keys = self.keys.iter();
-        keys.map(|(key, recent)| (key.as_bytes().as_slice(), recent))
-            .collect()
+        let mut sorted: Vec<_> = keys
+            .map(|(key, recent)| (*key, recent.iter().copied().collect()))
+            .collect();
+        sorted.sort_by_key(|(key, _): &(PublicKey, Vec<_>)| key.0);
+        sorted
     }
 
     /// The entries from which this history can be rebuilt.

@@ -82,15 +82,15 @@ struct Message {
 }
 
 pub(super) fn export(history: &History) -> String {
-    let validators = history.by_key().into_iter().filter_map(|(key, recent)| {
+    let validators = history.by_key().into_iter().map(|(public_key, recent)| {
         let signed = recent.iter().map(|message| Message {
             epoch: message.epoch,
             message_root: message.message_root,
         });
-        Some(Validator {
-            public_key: PublicKey::try_from(key).ok()?,
+        Validator {
+            public_key,
             signed: signed.collect(),
-        })
+        }
     });
     let document = Document {
         format: FORMAT.to_owned(),

@@ -204,7 +204,8 @@ impl Log {
                 placed.encode()
             })
             .collect();
-        let replaced = files::write_beside(&self.path, &bytes).and_then(|(file, temporary)| {
+        let replaced = files::write_beside(&self.path, |file| file.write_all(&bytes));
+        let replaced = replaced.and_then(|(file, temporary)| {
             fs::rename(&temporary, &self.path)?;
             Ok(file)
         });
@@ -247,8 +248,29 @@ fn lock(path: &Path) -> Result<File, RecordError> {
     }
 }
 
+/// What the log remembers, without touching it.
+pub(super) fn read(path: &Path) -> Result<History, RecordError> {
+    let mut file = File::open(path).map_err(|error| io_error(path, "open", error))?;
+    Ok(scan(&mut file, path)?.0)
+}
+
 /// Reads the whole log, and cuts off what a crash left unfinished at its end.
 fn replay(file: &mut File, path: &Path) -> Result<(History, u64), RecordError> {
+    let (history, whole, unfinished) = scan(file, path)?;
+    if unfinished > 0 {
+        tracing::warn!(
+            path = %path.display(),
+            bytes = unfinished,
+            "dropped an unfinished write at the end of the signing record; it was granted to nobody"
+        );
+        let cut = file.set_len(whole * ENTRY_BYTES as u64);
+        cut.map_err(|error| io_error(path, "truncate", error))?;
+    }
+    Ok((history, whole))
+}
+
+/// What the log remembers, its whole entries, and the bytes of an unfinished write behind them.
+fn scan(file: &mut File, path: &Path) -> Result<(History, u64, u64), RecordError> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)
         .map_err(|error| io_error(path, "read", error))?;
@@ -275,18 +297,8 @@ fn replay(file: &mut File, path: &Path) -> Result<(History, u64), RecordError> {
             entries: slots.len() as u64,
         });
     }
-    let length = whole * ENTRY_BYTES as u64;
-    let unfinished = bytes.len() as u64 - length;
-    if unfinished > 0 {
-        tracing::warn!(
-            path = %path.display(),
-            bytes = unfinished,
-            "dropped an unfinished write at the end of the signing record; it was granted to nobody"
-        );
-        let cut = file.set_len(length).and_then(|()| file.sync_all());
-        cut.map_err(|error| io_error(path, "truncate", error))?;
-    }
-    Ok((history, whole))
+    let unfinished = bytes.len() as u64 - whole * ENTRY_BYTES as u64;
+    Ok((history, whole, unfinished))
 }
 
 fn io_error(path: &Path, action: &'static str, error: io::Error) -> RecordError {

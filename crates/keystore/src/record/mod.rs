@@ -36,6 +36,12 @@ pub struct SigningRecord {
     log: Arc<Mutex<Log>>,
 }
 
+/// A record as it was at one moment, for looking at while a node may be signing with it.
+#[derive(Debug)]
+pub struct RecordView {
+    history: history::History,
+}
+
 /// A wish to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SigningRequest {
@@ -178,10 +184,31 @@ impl SigningRecord {
         use_log(&mut log)
     }
 
-    fn unusable(&self) -> RecordError {
+    pub(crate) fn unusable(&self) -> RecordError {
         RecordError::Unusable {
             path: self.path.to_path_buf(),
         }
+    }
+}
+
+impl RecordView {
+    /// Reads the record at `path` without locking or changing it.
+    ///
+    /// # Errors
+    /// When there is none, it is damaged or something else, or it cannot be read.
+    pub fn read(path: &Path) -> Result<Self, RecordError> {
+        let history = log::read(path)?;
+        Ok(Self { history })
+    }
+
+    /// As [`SigningRecord::highest_epoch`].
+    pub fn highest_epoch(&self, public_key: &PublicKey) -> Option<u64> {
+        self.history.highest_epoch(public_key)
+    }
+
+    /// The keys that it knows, each with what is remembered of it, oldest first.
+    pub fn keys(&self) -> Vec<(PublicKey, Vec<SignedMessage>)> {
+        self.history.by_key()
     }
 }
 

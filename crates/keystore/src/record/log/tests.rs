@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use quartet_types::Root;
 
 use super::*;
-use crate::record::{NotAuthorised, SigningRecord};
+use crate::record::{NotAuthorised, RecordView, SigningRecord};
 
 fn key(number: u8) -> PublicKey {
     PublicKey([number; 52])
@@ -104,6 +104,20 @@ fn a_second_opener_is_turned_away_until_the_first_is_gone() {
     assert!(matches!(error, RecordError::Locked { .. }));
     drop(record);
     fixture.open();
+}
+
+#[test]
+fn a_record_in_use_can_be_looked_at_and_is_left_as_it_is() {
+    let fixture = Fixture::new();
+    let record = fixture.open();
+    record.authorise(request(1, 5, 1)).unwrap();
+    record.authorise(request(1, 6, 1)).unwrap();
+    let torn = [fs::read(&fixture.path).unwrap(), vec![1; 40]].concat();
+    fs::write(&fixture.path, &torn).unwrap();
+    let view = RecordView::read(&fixture.path).unwrap();
+    assert_eq!(view.highest_epoch(&key(1)), Some(6));
+    assert_eq!(view.keys()[0].1.len(), 2);
+    assert_eq!(fs::read(&fixture.path).unwrap(), torn);
 }
 
 #[test]

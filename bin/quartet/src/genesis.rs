@@ -1,0 +1,237 @@
+//! `quartet genesis`: a devnet's files from a `validator-config.yaml` as lean-quickstart has it, with
+//! validators' keys. No container is needed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use quartet_clock::Clock;
+use quartet_config::{DevnetPlan, GenesisDirectory, KeyManifest, MANIFEST_FILE, ValidatorKey};
+use quartet_keystore::{
+    ForeignFormat, KeyRequest, NewKey, export, find_key, inspect, keystore_file_name,
+};
+use quartet_types::{PublicKey, ValidatorIndex};
+use quartet_xmss::Scheme;
+use serde_json::json;
+
+use crate::keys::{make_key, print, progress_bar, table};
+
+/// Where a genesis directory has the validators' keys.
+pub(crate) const KEYS_DIRECTORY: &str = "hash-sig-keys";
+/// What a genesis directory calls its plan.
+const PLAN_FILE: &str = "validator-config.yaml";
+
+/// The arguments of `quartet genesis`.
+#[derive(Debug, Args)]
+pub(crate) struct GenesisArgs {
+    /// The genesis directory. Its files are replaced, but for keys of validators, which are used again.
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// The plan; `validator-config.yaml` in the directory where not given.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// Unix time of slot 0, in seconds.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "offset")]
+    genesis_time: Option<u64>,
+    /// Seconds from now to slot 0.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    offset: u64,
+    /// Directory of ready-made keystores to copy before new keys are made.
+    #[arg(long, value_name = "DIR")]
+    keystores: Option<PathBuf>,
+    /// Also write the keys as leanSig has them, `validator_N_sk.ssz`, for the other clients of a mixed devnet.
+    #[arg(long)]
+    ssz: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl GenesisArgs {
+    /// Does what was asked for.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let plan_path = self
+            .plan
+            .clone()
+            .unwrap_or_else(|| self.directory.join(PLAN_FILE));
+        let plan = DevnetPlan::read(&plan_path)?;
+        let directory = self.directory.join(KEYS_DIRECTORY);
+        let wanted = WantedKeys {
+            count: plan.validator_count(),
+            active_epochs: 1u64
+                .checked_shl(plan.log_active_epochs.into())
+                .unwrap_or(u64::MAX),
+            ready_made: self.keystores.as_deref(),
+        };
+        let mut keys = ensure_keys(&directory, &wanted)?;
+        if self.ssz {
+            for (key, index) in keys.iter_mut().zip(0..) {
+                export_ssz(&directory, index, key)?;
+            }
+        }
+        // Last, since making keys may have taken minutes.
+        let now = Clock::system(0).now().as_secs();
+        let genesis_time = self.genesis_time.unwrap_or(now.saturating_add(self.offset));
+        let genesis = GenesisDirectory::new(&plan, genesis_time, &keys)?;
+        genesis.write(&self.directory)?;
+        self.report(&genesis)
+    }
+
+    fn report(&self, genesis: &GenesisDirectory) -> anyhow::Result<()> {
+        let time = genesis.config.genesis_time;
+        let nodes = genesis.assignments.iter().zip(&genesis.identities);
+        if self.json {
+            let nodes = nodes.map(|(node, (_, record))| {
+                let indices: Vec<_> = node.validators.iter().map(|v| v.index).collect();
+                json!({ "name": node.name, "enr": record.to_string(), "validators": indices })
+            });
+            let nodes: Vec<_> = nodes.collect();
+            let value =
+                json!({ "genesis_time": time, "directory": self.directory, "nodes": nodes });
+            return print(&serde_json::to_string_pretty(&value)?);
+        }
+        let mut rows = vec![["node", "address", "validators"].map(str::to_owned)];
+        rows.extend(nodes.map(|(node, (_, record))| {
+            let indices = node.validators.iter().map(|v| v.index.to_string());
+            let address = record.address().map(|address| address.to_string());
+            [
+                node.name.clone(),
+                address.unwrap_or_default(),
+                indices.collect::<Vec<_>>().join(", "),
+            ]
+        }));
+        print(&format!(
+            "genesis at {time} in {}\n{}",
+            self.directory.display(),
+            table(&rows)
+        ))
+    }
+}
+
+/// The keys that a devnet needs.
+pub(crate) struct WantedKeys<'a> {
+    /// How many; the indices are 0 and up.
+    pub(crate) count: u64,
+    /// For how many epochs new ones shall be active, from epoch 0 on.
+    pub(crate) active_epochs: u64,
+    /// A directory of keystores to copy from before new ones are made.
+    pub(crate) ready_made: Option<&'a Path>,
+}
+
+/// Sees to it that a directory has all keys: those there are used, then ready-made ones copied, then new ones
+/// made. In the order of their indices.
+pub(crate) fn ensure_keys(
+    directory: &Path,
+    wanted: &WantedKeys<'_>,
+) -> anyhow::Result<Vec<ValidatorKey>> {
+    std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+    let manifest = directory.join(MANIFEST_FILE);
+    let manifest = match manifest.exists() {
+        true => Some(KeyManifest::read(&manifest)?),
+        false => None,
+    };
+    (0..wanted.count)
+        .map(|index| {
+            if let Some(key) = existing_key(directory, manifest.as_ref(), index)? {
+                return Ok(key);
+            }
+            let name = keystore_file_name(index);
+            let public_key = match wanted.ready_made.map(|ready| ready.join(&name)) {
+                Some(ready) if ready.exists() => copy_key(&ready, &directory.join(&name))?,
+                _ => {
+                    let new = NewKey {
+                        scheme: Scheme::Production,
+                        activation_epoch: 0,
+                        active_epochs: wanted.active_epochs,
+                        passphrase: None,
+                        public_test_key: false,
+                    };
+                    make_key(directory, index, &new)?
+                }
+            };
+            let secret_key_file = name;
+            Ok(ValidatorKey {
+                public_key,
+                secret_key_file,
+            })
+        })
+        .collect()
+}
+
+fn existing_key(
+    directory: &Path,
+    manifest: Option<&KeyManifest>,
+    index: ValidatorIndex,
+) -> anyhow::Result<Option<ValidatorKey>> {
+    let entry = manifest.and_then(|manifest| manifest.entry(index));
+    let request = KeyRequest {
+        index,
+        public_key: entry.map_or_else(PublicKey::default, |entry| entry.public_key),
+        file: entry.map(|entry| entry.secret_key_file.clone()),
+    };
+    let Ok(path) = find_key(directory, &request) else {
+        return Ok(None);
+    };
+    let public_key = inspect(&path, None)?.public_key;
+    if let Some(entry) = entry
+        && entry.public_key != public_key
+    {
+        bail!(
+            "{}: its public key is {public_key}, but {MANIFEST_FILE} has {}",
+            path.display(),
+            entry.public_key
+        );
+    }
+    let secret_key_file = path.strip_prefix(directory).unwrap_or(&path).to_owned();
+    Ok(Some(ValidatorKey {
+        public_key,
+        secret_key_file,
+    }))
+}
+
+/// Copies a keystore with its trees. A running node locks its keys, so two devnets cannot share them.
+fn copy_key(source: &Path, target: &Path) -> anyhow::Result<PublicKey> {
+    let report = inspect(source, None)?;
+    let trees = source.with_extension("trees");
+    if trees.exists() {
+        copy(&trees, &target.with_extension("trees"))?;
+    }
+    copy(source, target)?;
+    Ok(report.public_key)
+}
+
+fn copy(source: &Path, target: &Path) -> anyhow::Result<()> {
+    std::fs::copy(source, target)
+        .with_context(|| format!("cannot copy {} to {}", source.display(), target.display()))?;
+    Ok(())
+}
+
+/// Writes the key for other clients too, and has the devnet's files name that form, which all can read.
+fn export_ssz(
+    directory: &Path,
+    index: ValidatorIndex,
+    key: &mut ValidatorKey,
+) -> anyhow::Result<()> {
+    let name = ForeignFormat::Ssz.file_name(index);
+    if !directory.join(&name).exists() {
+        let source = directory.join(&key.secret_key_file);
+        let bar = progress_bar(&format!("validator {index} for other clients"));
+        let progress = |progress: quartet_xmss::Progress| {
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
+        };
+        let exported = export(
+            &source,
+            directory,
+            index,
+            ForeignFormat::Ssz,
+            0,
+            None,
+            &progress,
+        );
+        bar.finish_and_clear();
+        exported?;
+    }
+    key.secret_key_file = name;
+    Ok(())
+}

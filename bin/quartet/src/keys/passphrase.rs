@@ -1,0 +1,76 @@
+//! Where passphrases come from: a file, the environment, or a prompt, in this order.
+
+use std::{
+    env, fs,
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use quartet_keystore::Passphrase;
+
+/// Holds the passphrase itself. It is read here rather than by the parser of flags, which would keep copies
+/// and show it in its help.
+const VARIABLE: &str = "QUARTET_KEYS_PASSPHRASE";
+
+/// Flags of commands that read or write encrypted keys.
+#[derive(Clone, Debug, Args)]
+pub(super) struct PassphraseArgs {
+    /// File whose first line is the passphrase of encrypted keys. Without it: the environment variable
+    /// QUARTET_KEYS_PASSPHRASE, or else a prompt where one is needed.
+    #[arg(long, value_name = "FILE", env = "QUARTET_KEYS_PASSPHRASE_FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl PassphraseArgs {
+    /// The passphrase that was given by file or environment.
+    pub(super) fn given(&self) -> anyhow::Result<Option<Passphrase>> {
+        if let Some(path) = &self.passphrase_file {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("--passphrase-file {}", path.display()))?;
+            return not_empty(Passphrase::first_line(text)).map(Some);
+        }
+        match env::var(VARIABLE) {
+            Ok(text) => not_empty(Passphrase::new(text)).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The passphrase for reading encrypted keys: given, or asked for.
+    pub(super) fn for_reading(&self) -> anyhow::Result<Passphrase> {
+        match self.given()? {
+            Some(passphrase) => Ok(passphrase),
+            None => prompt("Passphrase of the key"),
+        }
+    }
+
+    /// The passphrase for writing encrypted keys: given, or asked for twice.
+    pub(super) fn for_writing(&self) -> anyhow::Result<Passphrase> {
+        if let Some(passphrase) = self.given()? {
+            return Ok(passphrase);
+        }
+        let first = prompt("New passphrase")?;
+        if prompt("Again")? != first {
+            bail!("the two passphrases differ");
+        }
+        Ok(first)
+    }
+}
+
+fn prompt(what: &str) -> anyhow::Result<Passphrase> {
+    if !io::stdin().is_terminal() {
+        bail!(
+            "a passphrase is needed: give --passphrase-file, set {VARIABLE}, or run in a terminal"
+        );
+    }
+    let text = rpassword::prompt_password(format!("{what}: ")).context("cannot ask")?;
+    not_empty(Passphrase::new(text))
+}
+
+fn not_empty(passphrase: Passphrase) -> anyhow::Result<Passphrase> {
+    if passphrase.is_empty() {
+        bail!("the passphrase is empty");
+    }
+    Ok(passphrase)
+}

@@ -1,0 +1,187 @@
+//! Secret keys as leanSig writes them, in SSZ (8.4 MB) or JSON (22.5 MB): files to [`ForeignKey`] and back.
+//!
+//! What the encodings hold is the scheme's to say; here they are read and written so that no copy of the
+//! secret stays in memory, and JSON's text is never in memory as a whole.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use quartet_types::ValidatorIndex;
+use quartet_xmss::{ForeignElement, ForeignKey};
+use serde::Serialize;
+use zeroize::Zeroize as _;
+
+use crate::{KeyFileProblem, files};
+
+const BUFFER_BYTES: usize = 1 << 16;
+/// More than any key of the scheme needs: two bottom trees take 8.4 MB.
+const LARGEST_SSZ: u64 = 64 << 20;
+
+/// The two encodings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ForeignFormat {
+    /// `validator_N_sk.ssz`: field elements in canonical form.
+    Ssz,
+    /// `validator_N_sk.json`: field elements in Montgomery form.
+    Json,
+}
+
+impl ForeignFormat {
+    /// The format that a file's name stands for.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "ssz" => Some(Self::Ssz),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    /// What a validator's file is called in a devnet's `hash-sig-keys`.
+    pub fn file_name(self, index: ValidatorIndex) -> PathBuf {
+        match self {
+            Self::Ssz => format!("validator_{index}_sk.ssz").into(),
+            Self::Json => format!("validator_{index}_sk.json").into(),
+        }
+    }
+
+    pub(crate) fn read(self, file: &mut File) -> Result<ForeignKey, KeyFileProblem> {
+        match self {
+            Self::Ssz => {
+                let bytes = files::read_wiped(file, LARGEST_SSZ);
+                let bytes = bytes.map_err(KeyFileProblem::Unreadable)?;
+                ForeignKey::from_ssz_bytes(&bytes).map_err(KeyFileProblem::Ssz)
+            }
+            // The parser's message may quote numbers of the secret, so only the place is taken from it.
+            Self::Json => from_json(file).map_err(|error| KeyFileProblem::Json {
+                line: error.line(),
+                column: error.column(),
+            }),
+        }
+    }
+
+    pub(crate) fn write(self, key: &ForeignKey, file: &mut File) -> io::Result<()> {
+        match self {
+            Self::Ssz => file.write_all(&key.to_ssz_bytes()),
+            Self::Json => to_json(key, file),
+        }
+    }
+}
+
+fn from_json(reader: impl Read) -> Result<ForeignKey, serde_json::Error> {
+    serde_json::from_reader(&mut WipingReader::new(reader))
+}
+
+/// Writes a key as leanSig would.
+fn to_json(key: &ForeignKey, writer: impl Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Marked<'a> {
+        #[serde(flatten)]
+        key: &'a ForeignKey,
+        /// leanSig's type marker, without which it does not read a key.
+        _encoding_type: (),
+    }
+    let mut writer = BufWriter::with_capacity(BUFFER_BYTES, writer);
+    let marked = Marked {
+        key,
+        _encoding_type: (),
+    };
+    serde_json::to_writer(&mut writer, &marked)?;
+    writer.flush()
+}
+
+/// The public key in the form of `validator_N_pk.json`, which some clients ask for beside the secret one.
+pub(crate) fn public_key_json(key: &ForeignKey) -> Option<String> {
+    #[derive(Serialize)]
+    struct PublicKey {
+        root: [ForeignElement; 8],
+        parameter: [ForeignElement; 5],
+    }
+    let public_key = PublicKey {
+        root: *key.top_tree.layers.last()?.nodes.first()?,
+        parameter: key.parameter,
+    };
+    serde_json::to_string_pretty(&public_key).ok()
+}
+
+/// A buffered reader that wipes its buffer, for the text begins with the PRF key.
+struct WipingReader<R> {
+    inner: R,
+    buffer: Box<[u8]>,
+    position: usize,
+    length: usize,
+}
+
+impl<R: Read> WipingReader<R> {
+    fn new(inner: R) -> Self {
+        Self {
+            inner,
+            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            position: 0,
+            length: 0,
+        }
+    }
+}
+
+impl<R: Read> Read for WipingReader<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.position == self.length {
+            self.length = self.inner.read(&mut self.buffer)?;
+            self.position = 0;
+        }
+        let available = &self.buffer[self.position..self.length];
+        let count = available.len().min(out.len());
+        out[..count].copy_from_slice(&available[..count]);
+        self.position += count;
+        Ok(count)
+    }
+}
+
+impl<R> Drop for WipingReader<R> {
+    fn drop(&mut self) {
+        self.buffer.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quartet_xmss::{Derivation, KeyMaterial, Scheme, SecretKey, Threads};
+
+    use super::*;
+
+    #[test]
+    fn a_key_survives_both_encodings_and_errors_quote_nothing() {
+        let material = KeyMaterial::from_parts(
+            Scheme::Test,
+            Derivation::LeanSig,
+            [200; 32],
+            &[0; 20],
+            32,
+            64,
+            &[],
+        )
+        .unwrap();
+        let key = SecretKey::build(material, Threads::One, &|_| {});
+        let foreign = ForeignKey::export(&key, 50, Threads::One, &|_| {});
+        let directory = tempfile::tempdir().unwrap();
+        for format in [ForeignFormat::Ssz, ForeignFormat::Json] {
+            let path = directory.path().join(format.file_name(0));
+            assert_eq!(ForeignFormat::of(&path), Some(format));
+            format
+                .write(&foreign, &mut File::create(&path).unwrap())
+                .unwrap();
+            assert!(format.read(&mut File::open(&path).unwrap()).unwrap() == foreign);
+        }
+        let mut json = Vec::new();
+        to_json(&foreign, &mut json).unwrap();
+        assert!(json.ends_with(br#","_encoding_type":null}"#));
+        let broken = String::from_utf8(json).unwrap().replacen("200", "300", 1);
+        let path = directory.path().join("broken.json");
+        std::fs::write(&path, broken).unwrap();
+        let error = ForeignFormat::Json.read(&mut File::open(&path).unwrap());
+        let message = error.unwrap_err().to_string();
+        assert!(message.contains("line 1 column") && !message.contains("300"));
+    }
+}

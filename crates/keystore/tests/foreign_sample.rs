@@ -1,0 +1,89 @@
+//! The sample devnet's secret keys, made by other tools: loaded as they are, they sign for the registry.
+
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use flate2::read::GzDecoder;
+use quartet_keystore::{
+    ForeignFormat, KeyFormat, KeyRequest, convert, inspect, load_signer, record::SigningRecord,
+};
+use quartet_types::{PublicKey, Root};
+use quartet_xmss::{Scheme, Verification};
+
+/// The sample's keys, or `None` where the vectors are not beside the checkout.
+fn sample_keys() -> Option<PathBuf> {
+    let (vectors, required) = match std::env::var_os("LEAN_VECTORS") {
+        Some(path) => (PathBuf::from(path), true),
+        None => {
+            let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+            (workspace.join("../shared/vectors"), false)
+        }
+    };
+    let keys = vectors.join("own/devnet-sample/genesis/hash-sig-keys");
+    assert!(keys.exists() || !required, "{} is missing", keys.display());
+    keys.exists().then_some(keys)
+}
+
+/// The public key that the sample's manifest states for a validator.
+fn stated(keys: &Path, index: u64) -> PublicKey {
+    let manifest = fs::read_to_string(keys.join("validator-keys-manifest.yaml")).unwrap();
+    let entry = manifest.split(&format!("index: {index}")).nth(1).unwrap();
+    let hex = entry.split("pubkey_hex: ").nth(1).unwrap();
+    let bytes = const_hex::decode(hex.lines().next().unwrap()).unwrap();
+    PublicKey::try_from(bytes.as_slice()).unwrap()
+}
+
+#[test]
+fn foreign_keys_sign_and_our_verifier_accepts() {
+    let Some(keys) = sample_keys() else {
+        println!("skipped: no vectors beside the checkout");
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let record = SigningRecord::open(&directory.path().join("record")).unwrap();
+    for (index, format) in [(0, ForeignFormat::Ssz), (1, ForeignFormat::Json)] {
+        let name = format.file_name(index);
+        let packed = keys.join(format!("{}.gz", name.display()));
+        let path = directory.path().join(&name);
+        let mut unpacked = GzDecoder::new(File::open(packed).unwrap());
+        std::io::copy(&mut unpacked, &mut File::create(&path).unwrap()).unwrap();
+
+        let public_key = stated(&keys, index);
+        let report = inspect(&path, None).unwrap();
+        assert_eq!(report.format, KeyFormat::Foreign(format));
+        assert_eq!((report.public_key, report.active), (public_key, 0..1 << 18));
+
+        // Of manifests it is known that they name `.ssz` where there is only `.json`.
+        let file = Some(ForeignFormat::Ssz.file_name(index));
+        let request = KeyRequest {
+            index,
+            public_key,
+            file,
+        };
+        let load =
+            |directory: &Path| load_signer(directory, &request, None, &record, &|_| {}).unwrap();
+        let signer = load(directory.path());
+        let message = Root::repeat_byte(7);
+        let signature = signer.sign(70_000, message).unwrap();
+        let accepted = Scheme::Production.verify(&Verification {
+            public_key: public_key.as_bytes(),
+            epoch: 70_000,
+            message: &message.0,
+            signature: signature.as_bytes(),
+        });
+        assert!(accepted, "{}", name.display());
+
+        // Taken over into our own form, it is the same key in less than a hundredth of the bytes.
+        let own = directory.path().join(format!("own/validator_{index}.yaml"));
+        convert(&path, &own, Some(&public_key), None, None, &|_| {}).unwrap();
+        let again = load(own.parent().unwrap()).sign(70_000, message).unwrap();
+        assert_eq!(again, signature);
+        let bytes = |path: &Path| fs::metadata(path).unwrap().len();
+        let ours = bytes(&own) + bytes(&own.with_extension("trees"));
+        assert!(ours * 100 < bytes(&path), "{ours} bytes");
+    }
+}
