@@ -1,2 +1,58 @@
-//! A lean-consensus node.
-fn main() {}
+//! The command line: parses, wires and supervises; holds no logic of its own.
+
+mod devnet;
+mod genesis;
+mod keys;
+mod logging;
+mod node;
+mod version;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+/// A lean-consensus (3SF-mini) node for Ethereum's post-quantum devnets.
+#[derive(Debug, Parser)]
+#[command(name = "quartet", version = version::LONG, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node of a devnet.
+    Node(Box<node::NodeArgs>),
+    /// Run a local network of several nodes, each a process of its own.
+    Devnet(devnet::DevnetArgs),
+    /// Make the files of a devnet from a validator-config.yaml.
+    Genesis(genesis::GenesisArgs),
+    /// Make, look at and convert validators' keys.
+    Keys(keys::KeysArgs),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Node(args) => node::run(*args),
+        Command::Devnet(args) => run_devnet(args),
+        Command::Genesis(args) => args.run().map(|()| ExitCode::SUCCESS),
+        Command::Keys(args) => args.run().map(|()| ExitCode::SUCCESS),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            // The chain of causes on one line, as an operator greps it.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_devnet(args: devnet::DevnetArgs) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(devnet::run(args))
+}

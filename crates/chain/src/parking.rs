@@ -9,18 +9,23 @@ use std::{
 };
 
 use metrics::gauge;
-use quartet_types::{Root, SignedBlockWithAttestation, Slot};
+use quartet_types::{
+    Attestation, Root, SIGNATURE_BYTES, Signature, SignedBlockWithAttestation, Slot,
+};
 
 use crate::{GossipAttestation, VerdictSender, origin::Origin};
 
 /// Most blocks that wait for a parent.
 const MAX_BLOCKS: usize = 512;
+/// Most memory of blocks that wait: a block can be as large as a gossip message.
+const MAX_BLOCK_BYTES: usize = 64 << 20;
 /// Most attestations that wait for a block.
 const MAX_ATTESTATIONS: usize = 4096;
 /// Most attestations that wait for the same block.
 const MAX_ATTESTATIONS_PER_BLOCK: usize = 1024;
-/// Most blocks, and most attestations, that wait for their slot to begin.
-const MAX_EARLY: usize = 256;
+/// Most attestations that wait for their slot to begin, and most blocks.
+const MAX_EARLY_ATTESTATIONS: usize = 256;
+const MAX_EARLY_BLOCKS: usize = 16;
 
 /// A block on its way into the chain.
 #[derive(Debug)]
@@ -40,6 +45,14 @@ impl PendingBlock {
     pub(crate) fn parent_root(&self) -> Root {
         self.block.block().parent_root
     }
+
+    /// Memory that the block takes, near enough.
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + size_of::<SignedBlockWithAttestation>()
+            + self.block.block().body.attestations.len() * size_of::<Attestation>()
+            + self.block.signature.len() * (SIGNATURE_BYTES + size_of::<Signature>())
+    }
 }
 
 #[derive(Debug)]
@@ -52,6 +65,7 @@ struct Parked {
 #[derive(Debug, Default)]
 pub(crate) struct Parking {
     blocks: HashMap<Root, Parked>,
+    block_bytes: usize,
     /// What waits for each block: its children, and blocks whose attestations name it.
     waiting: HashMap<Root, Vec<Root>>,
     /// The waiting blocks by slot, to find the one furthest from the chain.
@@ -82,8 +96,8 @@ impl Parking {
         if self.blocks.contains_key(&block.root) {
             return;
         }
-        let key = (block.slot(), block.root);
-        if self.blocks.len() >= MAX_BLOCKS {
+        let (key, bytes) = ((block.slot(), block.root), block.bytes());
+        while self.blocks.len() >= MAX_BLOCKS || self.block_bytes + bytes > MAX_BLOCK_BYTES {
             match self.by_slot.last().copied() {
                 Some(newest) if newest > key => {
                     self.take_block(newest.1);
@@ -91,6 +105,7 @@ impl Parking {
                 _ => return,
             }
         }
+        self.block_bytes += bytes;
         self.by_slot.insert(key);
         self.waiting.entry(waits_for).or_default().push(block.root);
         self.blocks.insert(block.root, Parked { block, waits_for });
@@ -149,7 +164,7 @@ impl Parking {
     /// Holds a block until its slot begins.
     pub(crate) fn hold_block(&mut self, block: PendingBlock) {
         let held = self.early_blocks.entry(block.slot()).or_default();
-        if held.len() < MAX_EARLY && held.iter().all(|other| other.root != block.root) {
+        if held.len() < MAX_EARLY_BLOCKS && held.iter().all(|other| other.root != block.root) {
             held.push(block);
         }
     }
@@ -158,7 +173,7 @@ impl Parking {
     pub(crate) fn hold_attestation(&mut self, attestation: GossipAttestation) {
         let slot = attestation.attestation.message.data.slot;
         let held = self.early_attestations.entry(slot).or_default();
-        if held.len() < MAX_EARLY {
+        if held.len() < MAX_EARLY_ATTESTATIONS {
             held.push(attestation);
         }
     }
@@ -178,6 +193,7 @@ impl Parking {
     fn take_block(&mut self, root: Root) -> Option<PendingBlock> {
         let Parked { block, waits_for } = self.blocks.remove(&root)?;
         self.by_slot.remove(&(block.slot(), root));
+        self.block_bytes -= block.bytes();
         if let Some(waiting) = self.waiting.get_mut(&waits_for) {
             waiting.retain(|other| *other != root);
             if waiting.is_empty() {
@@ -265,6 +281,23 @@ mod tests {
         assert_eq!(parking.blocks.len(), MAX_BLOCKS);
         assert_eq!(parking.by_slot.first().unwrap().0, 0);
         assert_eq!(parking.by_slot.last().unwrap().0, MAX_BLOCKS as Slot - 1);
+    }
+
+    #[test]
+    fn large_blocks_are_bounded_by_their_memory() {
+        let mut parking = Parking::default();
+        let signatures = vec![Signature::default(); 4096];
+        for slot in 1..=20 {
+            let mut large = block(slot, Root::left_padding_from(&slot.to_be_bytes()));
+            let message = large.block.message.clone();
+            let signature = signatures.clone().try_into().unwrap();
+            large.block = Arc::new(SignedBlockWithAttestation { message, signature });
+            park(&mut parking, large);
+        }
+        assert_eq!(parking.blocks.len(), 5);
+        assert!(parking.block_bytes <= MAX_BLOCK_BYTES);
+        parking.prune(20);
+        assert_eq!(parking.block_bytes, 0);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use metrics::histogram;
+use quartet_clock::Stopwatch;
 use quartet_state_transition::state_transition;
 use quartet_types::{
     Attestation, PublicKey, Root, Signature, SignedAttestation, SignedBlockWithAttestation, State,
@@ -58,7 +60,9 @@ impl BlockCheck {
 
     /// Applies the transition, then verifies the signatures: the transition is the cheaper of the two.
     pub(crate) fn run(self, scheme: Scheme) -> Result<ImportableBlock, ImportError> {
+        let watch = Stopwatch::start();
         let post_state = state_transition(&self.parent_state, self.block.block())?;
+        histogram!("lean_state_transition_time_seconds").record(watch.seconds());
         let attestations: Vec<&Attestation> = self.block.attestations().collect();
         let signed: Vec<(&Attestation, &Signature)> = self
             .unverified

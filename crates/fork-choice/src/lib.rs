@@ -12,7 +12,6 @@ mod attestations;
 mod blocks;
 mod error;
 mod fork_choice;
-mod proposal;
 mod safe_target;
 mod target;
 mod ticks;

@@ -1,7 +1,9 @@
 //! What a validator of this node attests.
 
+use std::iter::{once, successors};
+
 use quartet_types::{
-    AttestationData, Checkpoint, JUSTIFICATION_LOOKBACK_SLOTS, Slot, is_justifiable_after,
+    AttestationData, Checkpoint, JUSTIFICATION_LOOKBACK_SLOTS, Root, Slot, is_justifiable_after,
 };
 
 use crate::{ForkChoice, NoTarget, tree::NodeIndex};
@@ -18,25 +20,10 @@ impl ForkChoice {
     /// # Errors
     /// When the head's chain has no justifiable block, which takes a head on another branch than the finalized block.
     pub fn attestation_target(&self) -> Result<Checkpoint, NoTarget> {
-        let finalized_slot = self.latest_finalized.slot;
-        let back = |index: NodeIndex| {
-            let parent = self.tree.parent(index)?;
-            (self.tree.slot(parent) >= finalized_slot).then_some(parent)
-        };
-
-        let mut index = self.head;
-        for _ in 0..JUSTIFICATION_LOOKBACK_SLOTS {
-            match back(index) {
-                Some(parent) if self.tree.slot(index) > self.safe_target.slot => index = parent,
-                _ => break,
-            }
-        }
-        std::iter::successors(Some(index), |index| back(*index))
-            .map(|index| self.tree.block(index).checkpoint())
-            .find(|block| is_justifiable_after(block.slot, finalized_slot) == Ok(true))
+        self.target(self.chain(Some(self.head)), self.latest_finalized.slot)
             .ok_or(NoTarget {
                 head: self.head(),
-                finalized_slot,
+                finalized_slot: self.latest_finalized.slot,
             })
     }
 
@@ -51,17 +38,70 @@ impl ForkChoice {
     /// # Errors
     /// When there is no target.
     pub fn attestation_data(&self, slot: Slot) -> Result<AttestationData, NoTarget> {
-        let source = self.latest_justified;
         let target = self.attestation_target()?;
-        Ok(AttestationData {
-            slot,
-            head: self.head(),
-            target: if target.slot < source.slot {
-                source
-            } else {
-                target
-            },
-            source,
-        })
+        Ok(data(slot, self.head(), target, self.latest_justified))
+    }
+
+    /// What to attest with `block` as head, a block that builds on `parent_root` and is not in the tree yet, once it
+    /// has raised the checkpoints to `justified` and `finalized`: the same target and source that the other
+    /// validators will choose when they have imported it.
+    ///
+    /// # Errors
+    /// When there is no target.
+    pub fn attestation_data_for(
+        &self,
+        block: Checkpoint,
+        parent_root: Root,
+        justified: Checkpoint,
+        finalized: Checkpoint,
+    ) -> Result<AttestationData, NoTarget> {
+        let chain = once(block).chain(self.chain(self.tree.find(&parent_root)));
+        let target = self.target(chain, finalized.slot).ok_or(NoTarget {
+            head: block,
+            finalized_slot: finalized.slot,
+        })?;
+        Ok(data(block.slot, block, target, justified))
+    }
+
+    /// The target on a chain that is given from its head downwards.
+    fn target(
+        &self,
+        chain: impl Iterator<Item = Checkpoint>,
+        finalized_slot: Slot,
+    ) -> Option<Checkpoint> {
+        let mut chain = chain.take_while(|block| block.slot >= finalized_slot);
+        let mut candidate = chain.next()?;
+        for _ in 0..JUSTIFICATION_LOOKBACK_SLOTS {
+            if candidate.slot <= self.safe_target.slot {
+                break;
+            }
+            match chain.next() {
+                Some(parent) => candidate = parent,
+                None => break,
+            }
+        }
+        once(candidate)
+            .chain(chain)
+            .find(|block| is_justifiable_after(block.slot, finalized_slot) == Ok(true))
+    }
+
+    /// The chain that ends in a block, from there downwards.
+    fn chain(&self, tip: Option<NodeIndex>) -> impl Iterator<Item = Checkpoint> {
+        successors(tip, |index| self.tree.parent(*index))
+            .map(|index| self.tree.block(index).checkpoint())
+    }
+}
+
+fn data(slot: Slot, head: Checkpoint, target: Checkpoint, source: Checkpoint) -> AttestationData {
+    let target = if target.slot < source.slot {
+        source
+    } else {
+        target
+    };
+    AttestationData {
+        slot,
+        head,
+        target,
+        source,
     }
 }

@@ -19,6 +19,10 @@ struct Waiting {
     closed: bool,
 }
 
+fn record(priority: Priority, length: usize) {
+    gauge!("quartet_processor_queue_length", "priority" => priority.name()).set(length as f64);
+}
+
 impl Queue {
     pub(crate) fn push(&self, priority: Priority, job: Job) {
         let mut waiting = self.waiting.lock();
@@ -26,15 +30,19 @@ impl Queue {
         let length = waiting.jobs[priority as usize].len();
         drop(waiting);
         self.changed.notify_one();
-        gauge!("quartet_processor_queue_length", "priority" => priority.name()).set(length as f64);
+        record(priority, length);
     }
 
     /// Waits for the most urgent job; `None` once the queue is closed and empty.
     pub(crate) fn pop(&self) -> Option<Job> {
         let mut waiting = self.waiting.lock();
         loop {
-            if let Some(job) = waiting.jobs.iter_mut().find_map(VecDeque::pop_front) {
-                return Some(job);
+            for priority in Priority::ALL {
+                let jobs = &mut waiting.jobs[priority as usize];
+                if let Some(job) = jobs.pop_front() {
+                    record(priority, jobs.len());
+                    return Some(job);
+                }
             }
             if waiting.closed {
                 return None;

@@ -12,7 +12,7 @@ use ssz::Encode;
 
 use crate::{
     accept::{Form, negotiate},
-    block_id::BlockId,
+    block_id::{BlockId, BlockIdError},
     error::ApiError,
     node::NodeView,
     views::{ForkChoiceView, HealthView, PeersView, SignedBlockView, StateView},
@@ -93,7 +93,7 @@ pub(crate) async fn block(
     let Path(id) = id.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
     let id: BlockId = id
         .parse()
-        .map_err(|error: crate::block_id::BlockIdError| ApiError::bad_request(error.to_string()))?;
+        .map_err(|error: BlockIdError| ApiError::bad_request(error.to_string()))?;
     let form = negotiate(&headers, SSZ_OR_JSON)?;
     node.heavy(move |node| {
         let found = node.block(id)?;

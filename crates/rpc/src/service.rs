@@ -31,7 +31,7 @@ pub struct RpcConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum RpcError {
     /// An address cannot be listened on.
-    #[error("cannot listen on {address} for {purpose}: {source}; choose another with {flag}")]
+    #[error("cannot listen on {address} for {purpose}: {error}; choose another with {flag}")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -40,7 +40,7 @@ pub enum RpcError {
         /// The flag that sets its port.
         flag: &'static str,
         /// Why not.
-        source: io::Error,
+        error: io::Error,
     },
     /// A server ended though nobody told it to.
     #[error("the server for {0} has ended")]
@@ -69,14 +69,14 @@ impl Server {
         flag: &'static str,
         router: Router,
     ) -> Result<Self, RpcError> {
-        let error = |source| RpcError::Listen {
+        let failed = |error| RpcError::Listen {
             address,
             purpose,
             flag,
-            source,
+            error,
         };
-        let listener = TcpListener::bind(address).await.map_err(error)?;
-        let address = listener.local_addr().map_err(error)?;
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
         Ok(Self {
             purpose,
             address,

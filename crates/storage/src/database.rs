@@ -43,8 +43,8 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the database in `directory`, or makes directory and database. `network` is the root of
-    /// the genesis state: a database of another network is refused.
+    /// Opens the database in `directory`, or makes directory and database. `network` is the
+    /// root of the genesis block: a database of another network is refused.
     ///
     /// # Errors
     /// When another process has it open, it belongs to another network, its format is not this
@@ -146,11 +146,14 @@ impl Database {
         Ok(blocks)
     }
 
-    /// Forgets blocks, durably. Unknown ones are no error.
+    /// Forgets blocks, durably; with them, what waits is written. Unknown ones are no error.
     ///
     /// # Errors
     /// When the file cannot be written; nothing is forgotten then.
     pub fn remove(&self, blocks: &[(Slot, Root)]) -> Result<(), DatabaseError> {
+        if blocks.is_empty() {
+            return Ok(());
+        }
         self.write(blocks)
     }
 

@@ -96,6 +96,16 @@ fn blocks_do_not_wait_in_memory_without_bound() {
 }
 
 #[test]
+fn removing_nothing_does_not_disturb_what_waits() {
+    let directory = tempdir().unwrap();
+    let database = filled(directory.path(), 1..4);
+    database.remove(&[]).unwrap();
+    let survivor = killed(&directory);
+    assert_eq!(open(survivor.path()).after(START, 9).unwrap(), []);
+    assert_eq!(database.after(START, 9).unwrap().len(), 3);
+}
+
+#[test]
 fn blocks_come_in_pages_by_slot_then_root() {
     let directory = tempdir().unwrap();
     let database = open(directory.path());

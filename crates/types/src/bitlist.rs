@@ -260,6 +260,12 @@ impl<N: Unsigned> TreeHash for Bitlist<N> {
 
     fn tree_hash_root(&self) -> Hash256 {
         let depth = N::USIZE.div_ceil(256).next_power_of_two().ilog2() as usize;
+        if depth < CHUNK_DEPTH {
+            // The whole list is less than a chunk, whose cached root would be that of too deep a tree.
+            let bytes = self.chunks.first().map_or(&[][..], |chunk| &chunk.bytes);
+            let used = &bytes[..self.length.div_ceil(8)];
+            return mix_in_length(&tree_hash::merkle_root(used, 1 << depth), self.length);
+        }
         let mut layer: Vec<[u8; 32]> = self
             .chunks
             .iter()
@@ -289,7 +295,7 @@ impl<N: Unsigned> Serialize for Bitlist<N> {
 mod tests {
     use proptest::prelude::*;
     use ssz_types::BitList as Reference;
-    use typenum::{U65536, U262144};
+    use typenum::{U4096, U65536, U262144};
 
     use super::*;
 
@@ -352,6 +358,16 @@ mod tests {
         let decoded = Bitlist::<U65536>::from_ssz_bytes(&list.as_ssz_bytes()).unwrap();
         assert_eq!(decoded, list);
         assert_eq!(decoded.tree_hash_root(), list.tree_hash_root());
+    }
+
+    #[test]
+    fn a_list_smaller_than_a_chunk_has_the_root_of_its_own_depth() {
+        for length in [0, 1, 255, 256, 300, 4096] {
+            let bits = (0..length).map(|i| i % 3 == 0);
+            let list = Bitlist::<U4096>::try_from_iter(bits).unwrap();
+            let plain = ssz_types::BitList::<U4096>::from_ssz_bytes(&list.as_ssz_bytes()).unwrap();
+            assert_eq!(list.tree_hash_root(), plain.tree_hash_root());
+        }
     }
 
     #[test]

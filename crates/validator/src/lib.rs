@@ -1,1 +1,12 @@
 //! The validator service: proposes at the start of a slot and attests a quarter into it.
+//!
+//! Any number of validators per node. It reads the chain, never writes it: what it builds goes to the
+//! chain service like anybody's, and to the network. Its keys sign only what the signing record grants.
+
+mod attest;
+mod propose;
+mod service;
+mod signers;
+
+pub use service::{ValidatorService, ValidatorServiceConfig, ValidatorServiceError};
+pub use signers::Signers;

@@ -29,6 +29,7 @@ impl ChainService {
             return;
         }
         self.catch_up_time();
+        let watch = Stopwatch::start();
         let triaged: Vec<Triage> = {
             let chain = self.chain.read();
             items
@@ -36,6 +37,8 @@ impl ChainService {
                 .map(|item| triage(&chain, &item.attestation))
                 .collect()
         };
+        let each = watch.seconds() / triaged.len() as f64;
+        histogram!("lean_attestation_validation_time_seconds").record(each);
         let (mut batch, mut keys) = (Vec::new(), Vec::new());
         for (item, triage) in items.into_iter().zip(triaged) {
             match triage {

@@ -38,7 +38,8 @@ impl ChainService {
         request: u64,
         result: Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>,
     ) {
-        let Some((peer, actions)) = self.sync.on_response(request, &result) else {
+        let noted = self.with_sync(|sync, view| sync.on_response(request, &result, view));
+        let Some((peer, actions)) = noted else {
             return;
         };
         self.act(actions);

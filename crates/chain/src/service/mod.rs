@@ -16,7 +16,7 @@ use std::{
 };
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use metrics::{gauge, histogram};
+use metrics::histogram;
 use quartet_clock::{Clock, Stopwatch};
 use quartet_processor::{Priority, Processor};
 use quartet_types::{Checkpoint, Root, Slot};
@@ -301,7 +301,6 @@ impl ChainService {
     fn announce(&self, before: &View, after: &View, reorg_depth: u64) {
         let changed = |before: Checkpoint, after: Checkpoint| (before != after).then_some(after);
         if let Some(head) = changed(before.head, after.head) {
-            gauge!("lean_head_slot").set(head.slot as f64);
             if reorg_depth > 0 {
                 metrics::counter!("lean_fork_choice_reorgs_total").increment(1);
                 histogram!("lean_fork_choice_reorg_depth").record(reorg_depth as f64);
@@ -310,16 +309,13 @@ impl ChainService {
             self.events.send(ChainEvent::Head { head, reorg_depth });
         }
         if let Some(justified) = changed(before.justified, after.justified) {
-            gauge!("lean_latest_justified_slot").set(justified.slot as f64);
             self.events.send(ChainEvent::Justified(justified));
         }
         if let Some(finalized) = changed(before.finalized, after.finalized) {
-            gauge!("lean_latest_finalized_slot").set(finalized.slot as f64);
             metrics::counter!("lean_finalizations_total", "result" => "success").increment(1);
             self.events.send(ChainEvent::Finalized(finalized));
         }
         if let Some(safe_target) = changed(before.safe_target, after.safe_target) {
-            gauge!("lean_safe_target_slot").set(safe_target.slot as f64);
             self.events.send(ChainEvent::SafeTarget(safe_target));
         }
     }
@@ -369,8 +365,8 @@ impl ChainService {
                 && let Some(request) = request
             {
                 // The network is busy; the next poll asks again.
-                self.sync
-                    .on_response(request, &Err(crate::RequestError::NoAnswer));
+                let unsent = Err(crate::RequestError::NoAnswer);
+                self.with_sync(|sync, view| sync.on_response(request, &unsent, view));
             }
         }
     }

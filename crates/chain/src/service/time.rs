@@ -1,6 +1,6 @@
 //! What time does to the chain: ticks, proposals, and the state of catching up.
 
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, histogram};
 use quartet_clock::Tick;
 use quartet_types::{INTERVALS_PER_SLOT, Slot};
 use tracing::{info, warn};
@@ -20,7 +20,6 @@ impl ChainService {
             );
         }
         self.catch_up_time();
-        gauge!("lean_current_slot").set(tick.slot as f64);
         if tick.interval == 0 {
             let (blocks, attestations) = self.parking.begin_slot(tick.slot);
             for block in blocks {

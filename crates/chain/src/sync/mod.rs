@@ -8,6 +8,8 @@
 //! This module only decides. The chain service carries messages in and actions out, so that everything
 //! here is plain data, deterministic and bounded.
 
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -15,7 +17,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, Status};
 
 use crate::{PeerName, RequestError, persistence::block_root};
-use walk::{Next, Walk};
+use walk::{Link, Next, Walk};
 
 /// Most gaps that are closed at a time.
 const MAX_WALKS: usize = 16;
@@ -143,6 +145,7 @@ impl Sync {
         &mut self,
         request: u64,
         result: &Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>,
+        view: &impl View,
     ) -> Option<(PeerName, Vec<Action>)> {
         let request = self.requests.remove(&request)?;
         let peer = request.peer;
@@ -153,7 +156,7 @@ impl Sync {
         };
         match result {
             Ok(blocks) => {
-                if !self.receive(request.walk, &peer, blocks) {
+                if !self.receive(request.walk, &peer, blocks, view) {
                     penalize("it served blocks that do not form a chain");
                 }
             }
@@ -220,6 +223,7 @@ impl Sync {
         number: u64,
         peer: &PeerName,
         blocks: &[Arc<SignedBlockWithAttestation>],
+        view: &impl View,
     ) -> bool {
         let Some(walk) = self.walks.get_mut(&number) else {
             return true;
@@ -227,13 +231,14 @@ impl Sync {
         if blocks.is_empty() {
             walk.failed_with(peer.clone());
         }
-        let linked = blocks
+        let links = blocks
             .iter()
-            .all(|block| walk.received(block_root(block), block.block()));
-        if !linked {
+            .map(|block| walk.received(block_root(block), block.block(), view));
+        let worst = links.max().unwrap_or(Link::Fits);
+        if worst != Link::Fits {
             self.walks.remove(&number);
         }
-        linked
+        worst != Link::Broken
     }
 
     fn poll_walk(&mut self, number: u64, view: &impl View) -> Option<Action> {
@@ -262,8 +267,11 @@ impl Sync {
             (peer.serves_blocks && load(name) < MAX_REQUESTS_PER_PEER).then(|| name.clone())
         };
         let peers: Vec<PeerName> = self.peers.iter().filter_map(able).collect();
+        let mut serving = self.peers.iter().filter(|(_, peer)| peer.serves_blocks);
         let peer = match walk.choose(&peers, load) {
             Some(peer) => peer,
+            // Who could help is busy with other walks, whose answers bring the turn of this one.
+            None if serving.any(|(name, _)| !walk.has_tried(name)) => return None,
             // Nobody is left to ask; unless an answer is still under way, start over or give up.
             None if open.is_empty() && !walk.start_over() => {
                 self.walks.remove(&number);

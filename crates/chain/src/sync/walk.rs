@@ -8,11 +8,11 @@ use super::View;
 use crate::PeerName;
 
 /// Roots in one request on the way forward.
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 /// Requests at a time on the way forward.
 const FORWARD_REQUESTS: usize = 2;
 /// How far ahead of the chain the way forward fetches: bodies must find room in the parking.
-const WINDOW: usize = 256;
+pub(super) const WINDOW: usize = 256;
 /// How often all peers are asked in vain before a walk is given up.
 const ROUNDS: u32 = 3;
 /// Ticks without progress after which a walk is given up: five slots.
@@ -42,6 +42,19 @@ enum Step {
         below: Option<Slot>,
     },
     Forward,
+}
+
+/// How a block that was served fits what a walk knows.
+///
+/// Ordered from good to bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Link {
+    Fits,
+    /// The way back passes the finalized slot beside our chain, or finality has overtaken the walk:
+    /// nothing on it can be imported. That need not be the fault of who served it.
+    LeadsNowhere,
+    /// It cannot be the parent of the block before.
+    Broken,
 }
 
 /// What a walk needs next.
@@ -117,26 +130,38 @@ impl Walk {
         }
     }
 
-    /// A peer has served a block. False when it cannot be the parent of the one before.
-    pub(super) fn received(&mut self, root: Root, block: &Block) -> bool {
+    /// A peer has served a block.
+    pub(super) fn received(&mut self, root: Root, block: &Block, view: &impl View) -> Link {
         self.tried.clear();
         self.rounds = 0;
         self.idle_ticks = 0;
-        match &mut self.step {
-            Step::Back { missing, below } if *missing == root => {
-                let linked = below.is_none_or(|below| block.slot < below);
-                let fits = self.roots.len() < HISTORICAL_ROOTS_LIMIT as usize;
-                self.roots.push(root);
-                *missing = block.parent_root;
-                *below = Some(block.slot);
-                linked && fits
-            }
-            _ => true,
+        let Step::Back { missing, below } = &mut self.step else {
+            return Link::Fits;
+        };
+        if *missing != root {
+            return Link::Fits;
         }
+        // No block is imported before its slot, so no chain of ours can begin later than that.
+        let limit = below.unwrap_or_else(|| view.current_slot().saturating_add(2));
+        if block.slot >= limit || self.roots.len() >= HISTORICAL_ROOTS_LIMIT as usize {
+            return Link::Broken;
+        }
+        if block.slot <= view.finalized().slot {
+            return Link::LeadsNowhere;
+        }
+        self.roots.push(root);
+        *missing = block.parent_root;
+        *below = Some(block.slot);
+        Link::Fits
     }
 
     pub(super) fn failed_with(&mut self, peer: PeerName) {
         self.tried.insert(peer);
+    }
+
+    /// Whether a peer could not help with the present step.
+    pub(super) fn has_tried(&self, peer: &PeerName) -> bool {
+        self.tried.contains(peer)
     }
 
     /// Whom to ask: the peer that let us know, else the one with the least to do.
@@ -145,7 +170,7 @@ impl Walk {
         peers: &[PeerName],
         load: impl Fn(&PeerName) -> usize,
     ) -> Option<PeerName> {
-        let mut untried = peers.iter().filter(|peer| !self.tried.contains(*peer));
+        let mut untried = peers.iter().filter(|peer| !self.has_tried(peer));
         let hinted = self
             .hint
             .as_ref()

@@ -241,6 +241,19 @@ impl Pair {
                 let mut proposer = self.attestation(proposer);
                 proposer.data.head = block.checkpoint();
                 let finalized = back(finalized_back);
+                let newer = |ours: Checkpoint, theirs: Checkpoint| {
+                    if theirs.slot > ours.slot {
+                        theirs
+                    } else {
+                        ours
+                    }
+                };
+                let foretold = self.indexed.attestation_data_for(
+                    block.checkpoint(),
+                    block.parent_root,
+                    newer(self.indexed.latest_justified(), justified),
+                    newer(self.indexed.latest_finalized(), finalized),
+                );
                 let expected = self
                     .naive
                     .on_block(block, justified, finalized, &body, &proposer);
@@ -250,6 +263,10 @@ impl Pair {
                     .on_block(block, justified, finalized, &body, &proposer);
                 assert_eq!(expected.is_some(), found.is_ok(), "{found:?}");
                 assert_eq!(checked.is_ok(), found.is_ok(), "{found:?}");
+                if found.is_ok() && self.indexed.head() == block.checkpoint() {
+                    // What a proposer attests beforehand is what it would attest afterwards.
+                    assert_eq!(self.indexed.attestation_data(block.slot), foretold);
+                }
             }
         }
     }

@@ -53,3 +53,50 @@ impl DataTransform for SnappyTransform {
         Ok(compress(&ssz)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inbound(topic: &str, data: Vec<u8>) -> Result<Message, io::Error> {
+        SnappyTransform::new("devnet0").inbound_transform(RawMessage {
+            source: None,
+            data,
+            sequence_number: None,
+            topic: TopicHash::from_raw(topic),
+            signature: None,
+            key: None,
+            validated: false,
+        })
+    }
+
+    #[test]
+    fn what_goes_out_comes_in() {
+        let transform = SnappyTransform::new("devnet0");
+        for topic in Topic::ALL {
+            let name = topic.name("devnet0");
+            let ssz = vec![7; 3000];
+            let raw = transform.outbound_transform(&TopicHash::from_raw(&name), ssz.clone());
+            assert_eq!(inbound(&name, raw.unwrap()).unwrap().data, ssz);
+        }
+    }
+
+    #[test]
+    fn topics_of_other_networks_are_refused() {
+        let data = compress(b"whatever").unwrap();
+        for fork in ["devnet1", "devnet", ""] {
+            let error = inbound(&Topic::Block.name(fork), data.clone()).unwrap_err();
+            let error = WireError::in_io_error(&error).unwrap();
+            assert!(matches!(error, WireError::ForeignTopic(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_for_its_topic_is_refused_though_another_might_carry_it() {
+        let data = compress(&vec![0; Topic::Attestation.max_bytes() + 1]).unwrap();
+        assert!(inbound(&Topic::Block.name("devnet0"), data.clone()).is_ok());
+        let error = inbound(&Topic::Attestation.name("devnet0"), data).unwrap_err();
+        let error = WireError::in_io_error(&error).unwrap();
+        assert!(matches!(error, WireError::Length { .. }), "{error}");
+    }
+}

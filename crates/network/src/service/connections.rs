@@ -26,10 +26,13 @@ use crate::{
 };
 
 /// Two nodes that dial each other at once have both connections within this time. A second connection
-/// that comes later is that of a peer that was restarted and does not know the first.
-const SIMULTANEOUS: Duration = Duration::from_secs(6);
+/// that comes later, or in the same direction, is that of a peer that was restarted and does not know
+/// the first.
+const SIMULTANEOUS: Duration = Duration::from_secs(2);
+/// By then nothing that was sent first thing on a connection is still under way.
+const SETTLED: Duration = Duration::from_secs(12);
 /// How often a peer may be taken for restarted.
-const START_OVER_PAUSE: Duration = Duration::from_secs(60);
+const START_OVER_PAUSE: Duration = Duration::from_secs(30);
 /// Peers that are remembered for it.
 const MAX_STARTED_OVER: usize = 256;
 /// How long a peer that was sent away is not let in nor dialled.
@@ -107,9 +110,12 @@ impl NetworkService {
                 self.count_peers();
             }
             Some(peer) => {
-                let first = peer.links.first().map_or(now, |link| link.since);
+                let forgotten = |old: &Link| {
+                    old.direction == direction || now.saturating_sub(old.since) > SIMULTANEOUS
+                };
+                let restarted = peer.links.iter().any(forgotten);
                 peer.links.push(link);
-                if now.saturating_sub(first) > SIMULTANEOUS {
+                if restarted {
                     return self.start_over(id);
                 }
             }
@@ -165,7 +171,7 @@ impl NetworkService {
         let local = *self.swarm.local_peer_id();
         let mut superfluous = Vec::new();
         for (id, peer) in &self.peers {
-            let settled = |link: &Link| now.saturating_sub(link.since) >= 2 * SIMULTANEOUS;
+            let settled = |link: &Link| now.saturating_sub(link.since) >= SETTLED;
             if peer.links.len() < 2 || !peer.links.iter().all(settled) {
                 continue;
             }

@@ -163,7 +163,7 @@ impl NetworkService {
                 ..
             } => {
                 debug!(%peer, %error, "no blocks from the peer");
-                let error = self.why_no_blocks(peer, &error);
+                let error = why_no_blocks(&error);
                 if let Some(request) = self.requests.remove(&request_id) {
                     self.requested(request, Err(error));
                 }
@@ -173,17 +173,6 @@ impl NetworkService {
                 debug!(%peer, %error, "could not serve blocks");
             }
             Event::ResponseSent { .. } => {}
-        }
-    }
-
-    fn why_no_blocks(&mut self, peer: PeerId, error: &OutboundFailure) -> RequestError {
-        match error {
-            OutboundFailure::UnsupportedProtocols => RequestError::Unsupported,
-            OutboundFailure::Io(error) if WireError::in_io_error(error).is_some() => {
-                self.penalize(peer, "malformed answer");
-                RequestError::Malformed
-            }
-            _ => RequestError::NoAnswer,
         }
     }
 
@@ -231,6 +220,17 @@ impl NetworkService {
         }
         // An error says that the peer did not wait.
         let _ = (self.swarm.behaviour_mut().blocks).send_response(channel, response);
+    }
+}
+
+/// What the chain is told; it also decides what a malformed answer costs.
+fn why_no_blocks(error: &OutboundFailure) -> RequestError {
+    match error {
+        OutboundFailure::UnsupportedProtocols => RequestError::Unsupported,
+        OutboundFailure::Io(error) if WireError::in_io_error(error).is_some() => {
+            RequestError::Malformed
+        }
+        _ => RequestError::NoAnswer,
     }
 }
 

@@ -4,8 +4,8 @@ mod fault;
 mod methods;
 
 use axum::{
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    body::{Bytes, HttpBody as _},
+    extract::{FromRequest as _, Request, State},
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
@@ -52,12 +52,9 @@ struct Answer<'a> {
 /// Answers a call or a batch of calls.
 pub(crate) async fn answer(
     State(node): State<NodeView>,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(MAX_BODY),
-        _ => ApiError::bad_request(rejection.body_text()),
-    })?;
+    let body = read(request).await?;
     let mut answers = Vec::new();
     match serde_json::from_slice(&body) {
         Err(error) => write(&mut answers, &Value::Null, Err(Fault::parse(&error))),
@@ -80,6 +77,18 @@ pub(crate) async fn answer(
     }
     let headers = [(CONTENT_TYPE, Form::Json.media_type())];
     Ok((headers, answers).into_response())
+}
+
+/// The body, of bounded size. One that announces more is refused before it comes.
+async fn read(request: Request) -> Result<Bytes, ApiError> {
+    if request.body().size_hint().lower() > MAX_BODY as u64 {
+        return Err(ApiError::too_large(MAX_BODY));
+    }
+    let body = Bytes::from_request(request, &()).await;
+    body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(MAX_BODY),
+        _ => ApiError::bad_request(rejection.body_text()),
+    })
 }
 
 async fn answer_batch(node: &NodeView, calls: Vec<Value>, answers: &mut Vec<u8>) {

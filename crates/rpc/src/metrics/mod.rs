@@ -1,5 +1,5 @@
 //! `/metrics`: what the services count and time through the `metrics` macros, and what a scrape reads
-//! from the chain, the peers and the process at its moment.
+//! from the chain and the process at its moment.
 
 mod catalogue;
 mod process;
@@ -34,28 +34,19 @@ impl Metrics {
         Ok(Self(handle))
     }
 
-    /// Metrics apart from the process's, and the recorder that feeds them.
-    #[cfg(test)]
-    pub(crate) fn apart()
-    -> Result<(Self, metrics_exporter_prometheus::PrometheusRecorder), MetricsError> {
-        let recorder = builder()?.build_recorder();
-        metrics::with_local_recorder(&recorder, announce);
-        Ok((Self(recorder.handle()), recorder))
-    }
-
     /// Sums up what was timed since the last time.
     pub(crate) fn upkeep(&self) {
         self.0.run_upkeep();
     }
 }
 
-/// The answer to a scrape.
+/// The answer to a scrape. Where a service records what is read here too, what is read is the truth.
 pub(crate) fn render(node: &NodeView) -> String {
     let mut text = scrape::scrape(node);
     if let Some(metrics) = node.metrics() {
-        text.push_str(&metrics.0.render());
+        text.append(&metrics.0.render());
     }
-    text
+    text.finish()
 }
 
 /// A recorder that knows the buckets of every histogram.
@@ -79,6 +70,10 @@ fn announce() {
                 metrics::counter!(metric.name).absolute(0);
             }
             Kind::CounterWithLabels => metrics::describe_counter!(metric.name, metric.help),
+            Kind::GaugeByClient => {
+                metrics::describe_gauge!(metric.name, metric.help);
+                metrics::gauge!(metric.name, "client" => "unknown").set(0.0);
+            }
             Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
             Kind::Histogram(_) => {
                 metrics::describe_histogram!(metric.name, metric.help);
@@ -86,5 +81,62 @@ fn announce() {
                 let _ = metrics::histogram!(metric.name);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+
+    use quartet_chain::{ChainReader, LeanChain, MemoryStore, Peers};
+    use quartet_clock::Clock;
+    use quartet_types::{PublicKey, State};
+
+    use super::*;
+    use crate::NodeInfo;
+
+    /// Every name that a scrape may hold.
+    fn names() -> BTreeSet<String> {
+        let genesis = State::genesis(0, &[PublicKey::default()]).unwrap();
+        let chain = LeanChain::from_genesis(genesis).shared();
+        let node = NodeView::new(
+            ChainReader::new(chain, Arc::new(MemoryStore::default())),
+            Peers::default(),
+            Clock::system(0),
+            NodeInfo::default(),
+            None,
+        );
+        let text = render(&node);
+        let read = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let read = read.filter_map(|line| Some(line.split_once(' ')?.0.to_owned()));
+        let recorded = CATALOGUE.iter().map(|metric| metric.name.to_owned());
+        read.chain(recorded).collect()
+    }
+
+    #[test]
+    fn the_dashboard_shows_nothing_that_is_not_there() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let dashboard = fs::read_to_string(root.join("config/grafana-dashboard.json")).unwrap();
+        let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+        let panels = dashboard["panels"].as_array().unwrap().iter();
+        let targets = panels.filter_map(|panel| panel["targets"].as_array());
+        let queries = targets
+            .flatten()
+            .filter_map(|target| target["expr"].as_str());
+        let mut used = BTreeSet::new();
+        for word in
+            queries.flat_map(|query| query.split(|c: char| !c.is_alphanumeric() && c != '_'))
+        {
+            if ["lean_", "quartet_", "process_"]
+                .iter()
+                .any(|start| word.starts_with(start))
+            {
+                used.insert(word.strip_suffix("_bucket").unwrap_or(word).to_owned());
+            }
+        }
+        assert!(used.len() > 20, "{used:?}");
+        let names = names();
+        let unknown: Vec<_> = used.difference(&names).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
     }
 }

@@ -1,37 +1,19 @@
 //! The metrics whose truth is elsewhere and is read at the moment of the scrape.
 
-use std::collections::BTreeMap;
-
-use quartet_chain::{PeerInfo, PeerName, SyncState};
+use quartet_chain::SyncState;
 
 use super::{process::Usage, text::Text};
 use crate::node::{NodeInfo, NodeView};
 
-/// Clients that are told apart. Peers choose what they call themselves, so any other name is `unknown`.
-const CLIENTS: [&str; 10] = [
-    "ethlambda",
-    "grandine",
-    "lantern",
-    "lighthouse",
-    "nlean",
-    "peam",
-    "qlean",
-    "quartet",
-    "ream",
-    "zeam",
-];
-const UNKNOWN: &str = "unknown";
-
-/// The metrics in text form. Names are those of leanMetrics, or of Prometheus' own clients for the process.
-pub(super) fn scrape(node: &NodeView) -> String {
+/// The metrics at this moment. Names are those of leanMetrics, or of Prometheus' own clients for the process.
+pub(super) fn scrape(node: &NodeView) -> Text {
     let mut text = Text::default();
     about_node(&mut text, node);
     about_chain(&mut text, node);
-    about_peers(&mut text, &node.peers());
     if let Some(usage) = Usage::now() {
         about_process(&mut text, &usage);
     }
-    text.finish()
+    text
 }
 
 fn about_node(text: &mut Text, node: &NodeView) {
@@ -102,28 +84,6 @@ fn about_chain(text: &mut Text, node: &NodeView) {
     }
 }
 
-fn about_peers(text: &mut Text, peers: &[(PeerName, PeerInfo)]) {
-    let name = "lean_connected_peers";
-    text.family(name, "Connected peers by the client they run.", "gauge");
-    // A sample to see zero by when there is no peer at all.
-    let mut counts = BTreeMap::from([(UNKNOWN, 0_usize)]);
-    for (_, info) in peers {
-        *counts.entry(client(info.agent.as_deref())).or_default() += 1;
-    }
-    for (client, count) in counts {
-        text.sample(name, &[("client", client)], count);
-    }
-}
-
-/// The client that an agent such as `ream/v0.1.0` names.
-fn client(agent: Option<&str>) -> &'static str {
-    let name = agent.and_then(|agent| agent.split(['/', ' ', '_', '-']).next());
-    let known = CLIENTS
-        .into_iter()
-        .find(|client| name.is_some_and(|name| name.eq_ignore_ascii_case(client)));
-    known.unwrap_or(UNKNOWN)
-}
-
 fn about_process(text: &mut Text, usage: &Usage) {
     text.gauge(
         "process_resident_memory_bytes",
@@ -146,24 +106,4 @@ fn about_process(text: &mut Text, usage: &Usage) {
         "Processor time spent.",
         usage.cpu_seconds,
     );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn peers_cannot_make_up_clients() {
-        let cases = [
-            (Some("ream/v0.1.0"), "ream"),
-            (Some("Zeam"), "zeam"),
-            (Some("quartet_3/0.1"), "quartet"),
-            (Some("evil\"} 1"), UNKNOWN),
-            (Some(""), UNKNOWN),
-            (None, UNKNOWN),
-        ];
-        for (agent, expected) in cases {
-            assert_eq!(client(agent), expected, "{agent:?}");
-        }
-    }
 }

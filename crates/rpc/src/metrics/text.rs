@@ -1,10 +1,16 @@
 //! The Prometheus text format, as far as gauges and counters read on a scrape need it.
 
-use std::fmt::{Display, Write as _};
+use std::{
+    collections::BTreeSet,
+    fmt::{Display, Write as _},
+};
 
 /// Metrics in text form.
 #[derive(Debug, Default)]
-pub(super) struct Text(String);
+pub(super) struct Text {
+    text: String,
+    names: BTreeSet<String>,
+}
 
 impl Text {
     pub(super) fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
@@ -19,29 +25,41 @@ impl Text {
 
     /// Opens a metric; its samples follow.
     pub(super) fn family(&mut self, name: &str, help: &str, kind: &str) {
-        let text = format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n").to_string();
-        self.0.push_str(&text);
+        self.names.insert(name.to_owned());
+        // Writing to a string does not fail.
+        let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 
     pub(super) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        self.0.push_str(name);
+        self.text.push_str(name);
         for (position, (label, content)) in labels.iter().enumerate() {
-            self.0.push(if position == 0 { '{' } else { ',' });
+            self.text.push(if position == 0 { '{' } else { ',' });
             let content = content
                 .replace('\\', r"\\")
                 .replace('"', "\\\"")
                 .replace('\n', r"\n");
-            // Writing to a string does not fail.
-            let _ = write!(self.0, "{label}=\"{content}\"");
+            let _ = write!(self.text, "{label}=\"{content}\"");
         }
         if !labels.is_empty() {
-            self.0.push('}');
+            self.text.push('}');
         }
-        let _ = writeln!(self.0, " {value}");
+        let _ = writeln!(self.text, " {value}");
+    }
+
+    /// Adds what a recorder has rendered, except metrics that are there already: a name may be in the
+    /// text once only.
+    pub(super) fn append(&mut self, rendered: &str) {
+        // Each metric starts with `# HELP name …` or `# TYPE name …` and ends with an empty line.
+        for metric in rendered.split_inclusive("\n\n") {
+            let name = metric.split(' ').nth(2).unwrap_or_default();
+            if !self.names.contains(name) {
+                self.text.push_str(metric);
+            }
+        }
     }
 
     pub(super) fn finish(self) -> String {
-        self.0
+        self.text
     }
 }
 
@@ -56,5 +74,17 @@ mod tests {
         text.sample("m", &[("a", "x\"y\\z\n"), ("b", "")], 1.5);
         let expected = "# HELP m Help.\n# TYPE m gauge\nm{a=\"x\\\"y\\\\z\\n\",b=\"\"} 1.5\n";
         assert_eq!(text.finish(), expected);
+    }
+
+    #[test]
+    fn a_metric_that_is_there_is_not_added_again() {
+        let mut text = Text::default();
+        text.gauge("lean_head_slot", "Slot of the head.", 7);
+        let before = text.text.clone();
+        let other = "# TYPE lean_head gauge\nlean_head 1\n\n";
+        text.append(&format!(
+            "# HELP lean_head_slot x\n# TYPE lean_head_slot gauge\nlean_head_slot 6\n\n{other}"
+        ));
+        assert_eq!(text.finish(), format!("{before}{other}"));
     }
 }

@@ -1,0 +1,233 @@
+//! A node as a process of its own: started, watched, stopped.
+//!
+//! Each node holds the reading end of a pipe as its standard input and ends when that closes. So closing
+//! it is how a node is told to stop, and it closes by itself should the devnet be killed: no node outlives
+//! it, whatever happens. Nodes are in process groups of their own, so that Ctrl-C in a terminal reaches
+//! the devnet alone.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use tokio::{
+    process::{Child, ChildStdin, Command},
+    sync::mpsc,
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::layout::NodeLayout;
+
+/// How long a node may take to end before it is killed.
+const GRACE: Duration = Duration::from_secs(6);
+
+/// How much of a log's end is looked at.
+const TAIL_BYTES: u64 = 8 * 1024;
+
+/// Tells a node to end when its standard input does.
+const EXIT_WITH_PARENT: &str = "--exit-with-parent";
+
+/// A node that ended without having been told to.
+#[derive(Debug)]
+pub(super) struct Death {
+    /// The node's position.
+    pub(super) index: usize,
+    /// How it ended.
+    pub(super) status: io::Result<ExitStatus>,
+}
+
+/// A started node. Dropped, it is killed.
+#[derive(Debug)]
+pub(super) struct NodeProcess {
+    /// Its process id.
+    pub(super) pid: u32,
+    stop: CancellationToken,
+    watcher: JoinHandle<()>,
+}
+
+impl NodeProcess {
+    /// Starts the `index`-th node; should it end by itself, `deaths` is told.
+    ///
+    /// # Errors
+    /// When its log cannot be made or the program cannot be run.
+    pub(super) fn start(
+        index: usize,
+        node: &NodeLayout,
+        program: &Path,
+        arguments: Vec<OsString>,
+        deaths: mpsc::Sender<Death>,
+    ) -> io::Result<Self> {
+        fs::create_dir_all(&node.directory)?;
+        let log = File::create(node.log())?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .arg(EXIT_WITH_PARENT)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command.spawn()?;
+        let ended = || io::Error::other("the process ended at once");
+        let pid = child.id().ok_or_else(ended)?;
+        let lifeline = child.stdin.take().ok_or_else(ended)?;
+        let stop = CancellationToken::new();
+        let watcher = tokio::spawn(watch(index, child, lifeline, stop.clone(), deaths));
+        Ok(Self { pid, stop, watcher })
+    }
+
+    /// Whether it has not ended.
+    pub(super) fn is_running(&self) -> bool {
+        !self.watcher.is_finished()
+    }
+
+    /// Tells it to end; [`NodeProcess::ended`] waits for that.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until it has ended. After [`NodeProcess::stop`] that takes no longer than the grace time.
+    pub(super) async fn ended(&mut self) {
+        // An error would mean that the watcher panicked, and then its child has been killed.
+        let _ = (&mut self.watcher).await;
+    }
+
+    /// Kills it without further ado.
+    pub(super) fn kill(&self) {
+        self.watcher.abort();
+    }
+}
+
+impl Drop for NodeProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+async fn watch(
+    index: usize,
+    mut child: Child,
+    lifeline: ChildStdin,
+    stop: CancellationToken,
+    deaths: mpsc::Sender<Death>,
+) {
+    let died = tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        status = child.wait() => Some(status),
+    };
+    drop(lifeline);
+    if let Some(status) = died {
+        // The receiver is gone when nobody wants to know any more.
+        let _ = deaths.send(Death { index, status }).await;
+    } else if timeout(GRACE, child.wait()).await.is_err() {
+        // An error means that it has just ended after all.
+        let _ = child.kill().await;
+    }
+}
+
+/// The last lines of a log, at most `lines`.
+pub(super) fn log_tail(path: &Path, lines: usize) -> Vec<String> {
+    let read = || -> io::Result<String> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let text = read().unwrap_or_default();
+    let all: Vec<_> = text.lines().collect();
+    let tail = &all[all.len().saturating_sub(lines)..];
+    tail.iter().map(|&line| line.to_owned()).collect()
+}
+
+/// How a process ended, in words.
+pub(super) fn describe(status: &io::Result<ExitStatus>) -> String {
+    match status {
+        Err(error) => format!("ended, nobody knows how: {error}"),
+        Ok(status) => {
+            #[cfg(unix)]
+            if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(status) {
+                return format!("was ended by signal {signal}");
+            }
+            match status.code() {
+                Some(code) => format!("ended with exit code {code}"),
+                None => format!("ended with {status}"),
+            }
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::{super::ports::NodePorts, *};
+
+    const PORTS: NodePorts = NodePorts {
+        quic: 1,
+        http: 2,
+        metrics: 3,
+    };
+
+    /// Starts a shell script in a node's place; the flag that nodes get becomes its `$0`.
+    fn start(directory: &Path, script: &str) -> (NodeProcess, NodeLayout, mpsc::Receiver<Death>) {
+        let (sender, deaths) = mpsc::channel(1);
+        let node = NodeLayout::new(directory, 0, PORTS);
+        let arguments = vec!["-c".into(), script.into()];
+        let process =
+            NodeProcess::start(0, &node, Path::new("/bin/sh"), arguments, sender).unwrap();
+        (process, node, deaths)
+    }
+
+    #[tokio::test]
+    async fn a_node_that_ends_by_itself_is_reported_with_its_code_and_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let script = "for i in 1 2 3; do echo line $i; done; echo trouble >&2; exit 7";
+        let (mut process, node, mut deaths) = start(directory.path(), script);
+        let death = deaths.recv().await.unwrap();
+        assert_eq!(death.index, 0);
+        assert_eq!(describe(&death.status), "ended with exit code 7");
+        assert_eq!(log_tail(&node.log(), 2), ["line 3", "trouble"]);
+        process.ended().await;
+    }
+
+    #[tokio::test]
+    async fn a_node_ends_when_its_input_closes() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut process, node, mut deaths) = start(directory.path(), "cat; echo $0 bye");
+        assert!(process.is_running());
+        process.stop();
+        process.ended().await;
+        assert_eq!(log_tail(&node.log(), 9), ["--exit-with-parent bye"]);
+        assert!(deaths.recv().await.is_none(), "it was told to end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_does_not_listen_is_killed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut process, _, _deaths) = start(directory.path(), "while :; do sleep 1; done");
+        process.stop();
+        process.ended().await;
+    }
+
+    #[tokio::test]
+    async fn a_signal_is_told_by_its_number() {
+        let directory = tempfile::tempdir().unwrap();
+        let (_process, _, mut deaths) = start(directory.path(), "kill -9 $$");
+        let death = deaths.recv().await.unwrap();
+        assert_eq!(describe(&death.status), "was ended by signal 9");
+    }
+
+    #[test]
+    fn a_missing_log_has_no_lines() {
+        assert!(log_tail(Path::new("/nonexistent/log"), 5).is_empty());
+    }
+}

@@ -1,0 +1,141 @@
+//! The flags of `quartet node`, named as devnet scripts know them.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use clap::Args;
+
+/// Run a node of a devnet.
+#[derive(Debug, Args)]
+// Of a flag that a script gives twice, the last one counts.
+#[command(args_override_self = true)]
+pub(crate) struct NodeArgs {
+    /// The network's config.yaml: genesis time and validators' public keys.
+    #[arg(
+        long,
+        visible_alias = "network",
+        value_name = "FILE",
+        env = "QUARTET_GENESIS"
+    )]
+    pub(crate) genesis: PathBuf,
+
+    /// validators.yaml or annotated_validators.yaml: which node runs which validators. Without it, the
+    /// node follows the chain and has no duties.
+    #[arg(
+        long,
+        visible_alias = "validator-registry-path",
+        value_name = "FILE",
+        env = "QUARTET_VALIDATORS"
+    )]
+    pub(crate) validators: Option<PathBuf>,
+
+    /// Peers to dial: a nodes.yaml, or ENRs and multiaddrs separated by commas.
+    #[arg(long, value_name = "FILE|ENR,…|MULTIADDR,…", env = "QUARTET_BOOTNODES")]
+    pub(crate) bootnodes: Option<String>,
+
+    /// This node's name in the validators file.
+    #[arg(long, value_name = "NAME", env = "QUARTET_NODE_ID")]
+    pub(crate) node_id: Option<String>,
+
+    /// The node's secp256k1 identity, 32 bytes in hex. Without it one is made in the data directory.
+    #[arg(
+        long,
+        visible_alias = "private-key-path",
+        value_name = "FILE",
+        env = "QUARTET_NODE_KEY"
+    )]
+    pub(crate) node_key: Option<PathBuf>,
+
+    /// The validators' secret keys [default: `hash-sig-keys` beside the validators file].
+    #[arg(long, value_name = "DIR", env = "QUARTET_KEYSTORES")]
+    pub(crate) keystores: Option<PathBuf>,
+
+    /// Where the node keeps its database, its signing record and what it makes itself.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "quartet-data",
+        env = "QUARTET_DATA_DIR"
+    )]
+    pub(crate) data_dir: PathBuf,
+
+    /// Address to listen on for peers.
+    #[arg(
+        long,
+        value_name = "IP",
+        default_value = "0.0.0.0",
+        env = "QUARTET_LISTEN_ADDRESS"
+    )]
+    pub(crate) listen_address: IpAddr,
+
+    /// UDP port for peers (QUIC); 0 takes a free one.
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 9000,
+        env = "QUARTET_PORT"
+    )]
+    pub(crate) port: u16,
+
+    /// Address of JSON-RPC and the HTTP API.
+    #[arg(
+        long,
+        value_name = "IP",
+        default_value = "127.0.0.1",
+        env = "QUARTET_HTTP_ADDRESS"
+    )]
+    pub(crate) http_address: IpAddr,
+
+    /// Port of JSON-RPC and the HTTP API, which serves `/metrics` too; 0 takes a free one.
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 5052,
+        env = "QUARTET_HTTP_PORT"
+    )]
+    pub(crate) http_port: u16,
+
+    /// Address of `/metrics` on a port of its own.
+    #[arg(
+        long,
+        value_name = "IP",
+        default_value = "127.0.0.1",
+        env = "QUARTET_METRICS_ADDRESS"
+    )]
+    pub(crate) metrics_address: IpAddr,
+
+    /// Port of `/metrics` alone; without it, `/metrics` is on the HTTP port only.
+    #[arg(long, value_name = "PORT", env = "QUARTET_METRICS_PORT")]
+    pub(crate) metrics_port: Option<u16>,
+
+    /// The fork's name in gossip topics; peers on another name are not heard.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "devnet0",
+        env = "QUARTET_FORK_NAME"
+    )]
+    pub(crate) fork_name: String,
+
+    /// How much to log: error, warn, info, debug, trace, or a filter like `info,quartet_network=debug`.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "info",
+        env = "QUARTET_LOG"
+    )]
+    pub(crate) log: String,
+
+    /// End when standard input ends, so that a parent never leaves this process behind.
+    #[arg(long, hide = true)]
+    pub(crate) exit_with_parent: bool,
+}
+
+impl NodeArgs {
+    /// The log filter: `RUST_LOG`, where it is set, has the last word.
+    pub(crate) fn log_filter(&self) -> String {
+        std::env::var("RUST_LOG")
+            .ok()
+            .filter(|filter| !filter.is_empty())
+            .unwrap_or_else(|| self.log.clone())
+    }
+}

@@ -1,0 +1,147 @@
+//! `quartet node`: from flags and files to running services.
+
+mod args;
+mod setup;
+mod signals;
+mod slot_log;
+mod supervisor;
+
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, thread};
+
+use anyhow::Context as _;
+use quartet_chain::{
+    BlockStore, ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain, Peers,
+    chain_channel, network_channel,
+};
+use quartet_clock::Clock;
+use quartet_network::NetworkService;
+use quartet_processor::Processor;
+use quartet_rpc::{Metrics, NodeInfo, NodeView, RpcConfig, RpcService};
+use quartet_storage::Database;
+use quartet_types::Block;
+use quartet_validator::{ValidatorService, ValidatorServiceConfig};
+use quartet_xmss::Scheme;
+use tracing::info;
+use tree_hash::TreeHash as _;
+
+pub(crate) use args::NodeArgs;
+use setup::Setup;
+use supervisor::Supervisor;
+
+use crate::{logging, version};
+
+/// Jobs of each priority that may wait for the processor.
+const PROCESSOR_QUEUE: usize = 1024;
+/// Threads for the services, which wait most of the time.
+const SERVICE_THREADS: usize = 2;
+
+/// Runs a node until it is told to stop.
+pub(crate) fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
+    logging::start(&args.log_filter())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(SERVICE_THREADS)
+        .thread_name("service")
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let outcome = runtime.block_on(async move {
+        let mut stop = signals::stop_signal(args.exit_with_parent)?;
+        let supervisor = tokio::select! {
+            reason = &mut stop => {
+                info!(reason, "stopped before the node had started");
+                return Ok(ExitCode::SUCCESS);
+            }
+            supervisor = start(args) => supervisor?,
+        };
+        supervisor.run(stop).await
+    });
+    // What may still be computing for a start that was given up ends with the process.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Opens everything that can fail, then starts the services.
+async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
+    let metrics = Metrics::install()?;
+    let setup = Setup::read(&args)?;
+    let genesis = setup.genesis.state()?;
+    let clock = Clock::system(setup.genesis.genesis_time);
+    let genesis_root = Block::genesis(&genesis).tree_hash_root();
+    info!(version = version::LONG, node = setup.name, data_dir = %args.data_dir.display(), "quartet");
+    setup::log_genesis(&clock, genesis_root, genesis.validator_count());
+
+    let store: Arc<dyn BlockStore> =
+        Arc::new(Database::open(&args.data_dir.join("blocks"), genesis_root)?);
+    let (setup, signers) = setup.load_signers(&args, clock.slot()).await?;
+
+    let chain = LeanChain::from_genesis(genesis).shared();
+    let reader = ChainReader::new(chain.clone(), store.clone());
+    let (peers, events) = (Peers::default(), EventBus::new());
+    let (chain_handle, chain_inbox) = chain_channel();
+    let (network_handle, network_inbox) = network_channel();
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let processor = Processor::start(workers, PROCESSOR_QUEUE)
+        .context("cannot start the processor's threads")?;
+
+    let rpc = RpcService::bind(
+        RpcConfig {
+            http: Some(SocketAddr::new(args.http_address, args.http_port)),
+            metrics: args
+                .metrics_port
+                .map(|port| SocketAddr::new(args.metrics_address, port)),
+        },
+        NodeView::new(
+            reader.clone(),
+            peers.clone(),
+            clock.clone(),
+            NodeInfo {
+                name: setup.name.clone(),
+                version: version::VERSION.to_owned(),
+                commit: version::COMMIT.to_owned(),
+                validators: signers.len(),
+            },
+            Some(metrics),
+        ),
+    )
+    .await?;
+    let network_config = setup.network(&args)?;
+    let expects_peers = !network_config.static_peers.is_empty();
+    let network = NetworkService::start(
+        network_config,
+        reader,
+        chain_handle.clone(),
+        network_inbox,
+        peers.clone(),
+        clock.clone(),
+    )
+    .await
+    .context("choose another --port or --listen-address")?;
+    let chain_service = ChainService::new(ChainServiceConfig {
+        chain: chain.clone(),
+        inbox: chain_inbox,
+        network: network_handle.clone(),
+        store,
+        events: events.clone(),
+        processor: processor.clone(),
+        clock: clock.clone(),
+        scheme: Scheme::Production,
+        expects_peers,
+    })?;
+    let validator = ValidatorService::new(ValidatorServiceConfig {
+        chain: chain.clone(),
+        chain_service: chain_handle,
+        network: network_handle,
+        signers,
+        processor,
+        clock,
+    });
+
+    let mut supervisor = Supervisor::default();
+    // They are stopped in this order: duties first, the sockets last.
+    supervisor.start("validator", |stop| validator.run(stop));
+    supervisor.start("chain", |stop| chain_service.run(stop));
+    supervisor.start("network", |stop| network.run(stop));
+    supervisor.start("rpc", |stop| rpc.run(stop));
+    supervisor.start("slot log", |stop| slot_log::run(events, chain, peers, stop));
+    Ok(supervisor)
+}

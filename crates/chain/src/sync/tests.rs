@@ -1,0 +1,183 @@
+//! Sync against random trees and unreliable peers: walks end, what is reachable is fetched, and what is
+//! asked for stays within its bounds.
+
+mod model;
+
+use proptest::{collection::vec, prelude::*, sample::Index};
+use quartet_types::{Checkpoint, Root, Slot};
+
+use super::{MAX_WALKS, walk::WINDOW};
+use model::{Behaviour, Model, Tree, peer};
+
+/// More than any walk here may take; a run that is not quiet by then never would be.
+const PATIENCE: usize = 200_000;
+
+fn behaviour() -> impl Strategy<Value = Behaviour> {
+    prop_oneof![
+        3 => Just(Behaviour::Honest),
+        2 => (1usize..4).prop_map(Behaviour::Sparing),
+        2 => (2usize..5).prop_map(Behaviour::Forgetful),
+        1 => Just(Behaviour::Silent),
+        1 => Just(Behaviour::Unsupported),
+        1 => Just(Behaviour::Malformed),
+        1 => Just(Behaviour::Empty),
+    ]
+}
+
+/// A tree as a list of parents: each block builds on one that came before, recent ones more often.
+fn tree(size: usize) -> impl Strategy<Value = Tree> {
+    vec((any::<Index>(), 0usize..4, 1u64..4), 1..size).prop_map(|shape| {
+        let mut tree = Tree::new();
+        for (any, kind, gap) in shape {
+            let newest = tree.len() - 1;
+            let parent = match kind {
+                0 => any.index(tree.len()),
+                _ => newest,
+            };
+            tree.grow(parent, gap);
+        }
+        tree
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn everything_that_an_honest_peer_has_is_fetched(
+        tree in tree(120),
+        known in 0usize..40,
+        others in vec(behaviour(), 0..6),
+        seed in any::<u64>(),
+    ) {
+        let mut model = Model::new(&tree, known, seed);
+        model.connect(0, Behaviour::Honest);
+        for (number, behaviour) in others.iter().enumerate() {
+            model.connect(number + 1, *behaviour);
+        }
+        // Peers say again and again what they have; a handful of times is enough for any tree.
+        for _ in 0..tree.tips().len().div_ceil(MAX_WALKS) + 1 {
+            for (tip, slot) in tree.tips() {
+                model.status(0, Checkpoint { root: tip, slot });
+            }
+            model.run(PATIENCE);
+        }
+        for root in tree.roots() {
+            prop_assert!(model.in_chain(&root), "{root} is still missing");
+        }
+        prop_assert!(model.is_quiet());
+        // Going back costs a request a block, going forward at most one more; the useless peers may
+        // each be asked in vain before each success.
+        let asks = 2 * tree.len() * (others.len() + 1) + 32 * (others.len() + 1);
+        prop_assert!(model.requests() <= asks, "{} requests for {} blocks", model.requests(), tree.len());
+    }
+
+    #[test]
+    fn walks_end_whatever_the_peers_do(
+        tree in tree(80),
+        known in 0usize..20,
+        peers in vec((behaviour(), any::<Index>(), 0usize..60), 1..6),
+        seed in any::<u64>(),
+    ) {
+        let mut model = Model::new(&tree, known, seed);
+        let roots = tree.roots();
+        for (number, (behaviour, head, _)) in peers.iter().enumerate() {
+            model.connect(number, *behaviour);
+            let root = roots[head.index(roots.len())];
+            // The slot that comes with it is sometimes wrong.
+            let slot = head.index(40) as Slot;
+            model.status(number, Checkpoint { root, slot });
+        }
+        for step in 0..60 {
+            for (number, (.., vanishes)) in peers.iter().enumerate() {
+                if *vanishes == step {
+                    model.disconnect(number);
+                }
+            }
+            model.step();
+        }
+        model.run(PATIENCE);
+        prop_assert!(model.is_quiet(), "sync never comes to rest");
+        prop_assert!(model.sync.target(0).is_none());
+    }
+}
+
+#[test]
+fn a_gap_deeper_than_the_parking_is_closed() {
+    let mut tree = Tree::new();
+    for _ in 0..2_000 {
+        tree.grow(tree.len() - 1, 1);
+    }
+    let mut model = Model::new(&tree, 0, 1);
+    model.connect(0, Behaviour::Honest);
+    model.connect(1, Behaviour::Honest);
+    model.status(0, tree.tip());
+    model.run(PATIENCE);
+    assert!(model.in_chain(&tree.tip().root));
+    // Back one by one; then forward, many a request, what no longer found room in the parking.
+    assert!(
+        model.requests() < 2_000 + 2_000 / 16 + WINDOW,
+        "{} requests",
+        model.requests()
+    );
+}
+
+#[test]
+fn an_invented_chain_is_walked_no_further_than_the_finalized_slot() {
+    let invented = Tree::invented(299, 300);
+    let mut model = Model::new(&Tree::new(), 0, 1);
+    model.add(&invented);
+    model.current_slot = 300;
+    model.finalized_slot = 200;
+    model.connect(0, Behaviour::Honest);
+    model.status(0, invented.tip());
+    model.run(PATIENCE);
+    assert!(model.is_quiet());
+    assert!(model.requests() <= 101, "{} requests", model.requests());
+}
+
+#[test]
+fn an_invented_chain_cannot_start_in_the_far_future() {
+    let invented = Tree::invented(500, 1_000_000);
+    let mut model = Model::new(&Tree::new(), 0, 1);
+    model.add(&invented);
+    model.current_slot = 20;
+    model.connect(0, Behaviour::Honest);
+    let root = invented.tip().root;
+    model.status(0, Checkpoint { root, slot: 20 });
+    model.run(PATIENCE);
+    assert!(model.is_quiet());
+    assert_eq!(model.requests(), 1);
+}
+
+#[test]
+fn a_peer_that_finalized_another_chain_is_dismissed() {
+    let mut tree = Tree::new();
+    tree.grow(0, 1);
+    let mut model = Model::new(&tree, 2, 1);
+    model.finalized_slot = 1;
+    model.connect(0, Behaviour::Honest);
+    let finalized = Checkpoint {
+        root: Root::repeat_byte(9),
+        slot: 1,
+    };
+    model.status_with(0, finalized, tree.tip());
+    assert_eq!(model.dismissed, [peer(0)]);
+    assert!(!model.sync.has_heard());
+}
+
+#[test]
+fn heads_that_nobody_serves_fill_no_more_than_the_table() {
+    let tree = Tree::new();
+    let mut model = Model::new(&tree, 0, 1);
+    model.current_slot = 1_000;
+    model.connect(0, Behaviour::Silent);
+    for number in 0..1_000u64 {
+        let root = Root::left_padding_from(&(number + 1).to_be_bytes());
+        model.status(0, Checkpoint { root, slot: 900 });
+    }
+    model.run(PATIENCE);
+    assert!(model.is_quiet());
+    // What is merely claimed never keeps a node from its duties.
+    assert!(model.most_walks <= MAX_WALKS && !model.ever_targeted);
+}

@@ -1,0 +1,380 @@
+//! A model of everything around sync: a tree of blocks, peers that serve it badly, and a chain that
+//! imports what arrives, with the real parking between.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+    sync::Arc,
+};
+
+use quartet_types::{
+    Block, BlockWithAttestation, Checkpoint, Root, SignedBlockWithAttestation, Slot, Status,
+};
+use tree_hash::TreeHash as _;
+
+use super::super::{Action, MAX_REQUESTS_PER_PEER, Sync, View, walk::BATCH};
+use crate::{
+    PeerName, RequestError,
+    origin::Origin,
+    parking::{Parking, PendingBlock},
+};
+
+/// How a peer answers requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Behaviour {
+    /// Serves every block of the tree.
+    Honest,
+    /// Serves at most so many blocks of each request.
+    Sparing(usize),
+    /// Has lost each n-th block.
+    Forgetful(usize),
+    Silent,
+    Unsupported,
+    Malformed,
+    Empty,
+}
+
+/// Blocks by number; 0 is the genesis block.
+#[derive(Clone)]
+pub(super) struct Tree(Vec<Arc<SignedBlockWithAttestation>>);
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let roots = self.roots();
+        let number = |root: &Root| roots.iter().position(|other| other == root);
+        let blocks = self.0.iter().map(|block| block.block());
+        let edges: Vec<_> = blocks
+            .map(|block| (block.slot, number(&block.parent_root)))
+            .collect();
+        // On one line, also in a pretty print.
+        write!(f, "slot and parent of each: {edges:?}")
+    }
+}
+
+impl Tree {
+    pub(super) fn new() -> Self {
+        Self(vec![envelope(Block::default())])
+    }
+
+    /// A chain of the slots from 0 to `length`, then one block at `last`, on a genesis that nobody has.
+    pub(super) fn invented(length: u64, last: Slot) -> Self {
+        let genesis = Block {
+            state_root: Root::repeat_byte(7),
+            ..Block::default()
+        };
+        let mut tree = Self(vec![envelope(genesis)]);
+        for _ in 0..length {
+            tree.grow(tree.len() - 1, 1);
+        }
+        tree.grow(tree.len() - 1, last - length);
+        tree
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn grow(&mut self, parent: usize, gap: u64) {
+        let parent = self.0[parent].block();
+        let block = Block {
+            slot: parent.slot + gap,
+            // Tells siblings apart.
+            proposer_index: self.0.len() as u64,
+            parent_root: parent.tree_hash_root(),
+            ..Block::default()
+        };
+        self.0.push(envelope(block));
+    }
+
+    pub(super) fn roots(&self) -> Vec<Root> {
+        self.0.iter().map(|block| root(block)).collect()
+    }
+
+    /// The block grown last.
+    pub(super) fn tip(&self) -> Checkpoint {
+        self.0[self.0.len() - 1].block().checkpoint()
+    }
+
+    /// The blocks that nothing builds on.
+    pub(super) fn tips(&self) -> Vec<(Root, Slot)> {
+        let parents: BTreeSet<Root> = self.0.iter().map(|b| b.block().parent_root).collect();
+        let blocks = self.0.iter().map(|block| (root(block), block.block().slot));
+        blocks.filter(|(root, _)| !parents.contains(root)).collect()
+    }
+}
+
+pub(super) fn peer(number: usize) -> PeerName {
+    PeerName::new(format!("peer-{number}"))
+}
+
+fn root(block: &SignedBlockWithAttestation) -> Root {
+    block.block().tree_hash_root()
+}
+
+fn envelope(block: Block) -> Arc<SignedBlockWithAttestation> {
+    Arc::new(SignedBlockWithAttestation {
+        message: BlockWithAttestation {
+            block,
+            ..BlockWithAttestation::default()
+        },
+        ..SignedBlockWithAttestation::default()
+    })
+}
+
+pub(super) struct Model {
+    pub(super) sync: Sync,
+    pub(super) current_slot: Slot,
+    pub(super) finalized_slot: Slot,
+    /// Peers that sync wanted to be rid of.
+    pub(super) dismissed: Vec<PeerName>,
+    pub(super) most_walks: usize,
+    /// Whether sync ever wanted duties to wait.
+    pub(super) ever_targeted: bool,
+    tree: BTreeMap<Root, (usize, Arc<SignedBlockWithAttestation>)>,
+    chain: BTreeMap<Root, Slot>,
+    parking: Parking,
+    peers: BTreeMap<PeerName, Behaviour>,
+    open: Vec<(u64, PeerName, Vec<Root>)>,
+    requests: usize,
+    random: u64,
+}
+
+struct ModelView<'a> {
+    chain: &'a BTreeMap<Root, Slot>,
+    parking: &'a Parking,
+    finalized_slot: Slot,
+    current_slot: Slot,
+}
+
+impl View for ModelView<'_> {
+    fn in_chain(&self, root: &Root) -> bool {
+        self.chain.contains_key(root)
+    }
+
+    fn pending(&self, root: &Root) -> bool {
+        self.parking.contains(root)
+    }
+
+    fn missing_ancestor(&self, root: Root) -> Root {
+        self.parking.missing_ancestor(root)
+    }
+
+    fn canonical_root(&self, slot: Slot) -> Option<Root> {
+        let at_slot = self.chain.iter().find(|(_, other)| **other == slot);
+        at_slot.map(|(root, _)| *root)
+    }
+
+    fn finalized(&self) -> Checkpoint {
+        Checkpoint {
+            root: Root::ZERO,
+            slot: self.finalized_slot,
+        }
+    }
+
+    fn current_slot(&self) -> Slot {
+        self.current_slot
+    }
+}
+
+impl Model {
+    /// A node that has the first `known` blocks of the tree, and the genesis block.
+    pub(super) fn new(tree: &Tree, known: usize, seed: u64) -> Self {
+        let blocks = tree.0.iter().enumerate();
+        let chain = tree.0.iter().take(known.max(1));
+        Self {
+            sync: Sync::default(),
+            current_slot: tree.0.iter().map(|b| b.block().slot).max().unwrap_or(0),
+            finalized_slot: 0,
+            dismissed: Vec::new(),
+            most_walks: 0,
+            ever_targeted: false,
+            tree: blocks
+                .map(|(number, block)| (root(block), (number, block.clone())))
+                .collect(),
+            chain: chain
+                .map(|block| (root(block), block.block().slot))
+                .collect(),
+            parking: Parking::default(),
+            peers: BTreeMap::new(),
+            open: Vec::new(),
+            requests: 0,
+            random: seed,
+        }
+    }
+
+    pub(super) fn in_chain(&self, root: &Root) -> bool {
+        self.chain.contains_key(root)
+    }
+
+    pub(super) fn requests(&self) -> usize {
+        self.requests
+    }
+
+    /// Whether sync has nothing left to do.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.open.is_empty() && !self.sync.is_walking()
+    }
+
+    pub(super) fn connect(&mut self, number: usize, behaviour: Behaviour) {
+        self.peers.insert(peer(number), behaviour);
+        self.status(number, Checkpoint::default());
+    }
+
+    pub(super) fn disconnect(&mut self, number: usize) {
+        let peer = peer(number);
+        self.peers.remove(&peer);
+        self.open.retain(|(_, other, _)| *other != peer);
+        self.sync.on_disconnected(&peer);
+        self.poll();
+    }
+
+    pub(super) fn status(&mut self, number: usize, head: Checkpoint) {
+        self.status_with(number, Checkpoint::default(), head);
+    }
+
+    pub(super) fn status_with(&mut self, number: usize, finalized: Checkpoint, head: Checkpoint) {
+        let status = Status { finalized, head };
+        let actions =
+            self.with_view(|sync, view| sync.on_status(super::model::peer(number), status, view));
+        self.act(actions);
+    }
+
+    /// One answer, or a tick when none is due.
+    pub(super) fn step(&mut self) {
+        if self.open.is_empty() {
+            self.sync.on_tick();
+            return self.poll();
+        }
+        let index = self.below(self.open.len());
+        let (request, peer, roots) = self.open.swap_remove(index);
+        let result = self.answer(&peer, &roots);
+        let noted = self.with_view(|sync, view| sync.on_response(request, &result, view));
+        let Some((_, actions)) = noted else {
+            return;
+        };
+        self.act(actions);
+        for block in result.unwrap_or_default() {
+            self.dispatch(block, &peer);
+        }
+        self.poll();
+    }
+
+    /// Steps until sync is quiet, at most `patience` times.
+    pub(super) fn run(&mut self, patience: usize) {
+        for _ in 0..patience {
+            if self.is_quiet() {
+                return;
+            }
+            self.step();
+        }
+    }
+
+    /// Lets the peers serve another tree as well.
+    pub(super) fn add(&mut self, tree: &Tree) {
+        let blocks = tree.0.iter().enumerate();
+        let blocks = blocks.map(|(number, block)| (root(block), (number, block.clone())));
+        self.tree.extend(blocks);
+    }
+
+    fn answer(
+        &self,
+        peer: &PeerName,
+        roots: &[Root],
+    ) -> Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError> {
+        let held = |keep: &dyn Fn(usize) -> bool| {
+            let blocks = roots.iter().filter_map(|root| self.tree.get(root));
+            let kept = blocks.filter(|(number, _)| keep(*number));
+            kept.map(|(_, block)| block.clone()).collect::<Vec<_>>()
+        };
+        match self.peers.get(peer).copied() {
+            Some(Behaviour::Honest) => Ok(held(&|_| true)),
+            Some(Behaviour::Sparing(most)) => {
+                let mut blocks = held(&|_| true);
+                blocks.truncate(most);
+                Ok(blocks)
+            }
+            Some(Behaviour::Forgetful(each)) => Ok(held(&|number| number % each != 0)),
+            Some(Behaviour::Empty) => Ok(Vec::new()),
+            Some(Behaviour::Malformed) => Err(RequestError::Malformed),
+            Some(Behaviour::Unsupported) => Err(RequestError::Unsupported),
+            Some(Behaviour::Silent) | None => Err(RequestError::NoAnswer),
+        }
+    }
+
+    /// What the chain service does with a block.
+    fn dispatch(&mut self, block: Arc<SignedBlockWithAttestation>, from: &PeerName) {
+        let (root, slot) = (root(&block), block.block().slot);
+        let parent_root = block.block().parent_root;
+        if self.chain.contains_key(&root)
+            || slot <= self.finalized_slot
+            || slot > self.current_slot + 1
+        {
+            return;
+        }
+        if !self.chain.contains_key(&parent_root) {
+            let origin = Origin::Sync(from.clone());
+            let verdicts = Vec::new();
+            let pending = PendingBlock {
+                root,
+                block,
+                origin,
+                verdicts,
+            };
+            return self.parking.park_block(pending, parent_root);
+        }
+        self.chain.insert(root, slot);
+        let (children, _) = self.parking.release(&root);
+        for child in children {
+            self.dispatch(child.block, from);
+        }
+    }
+
+    fn poll(&mut self) {
+        let actions = self.with_view(|sync, view| sync.poll(view));
+        self.act(actions);
+    }
+
+    fn act(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Request {
+                    request,
+                    peer,
+                    roots,
+                } => {
+                    assert!(!roots.is_empty() && roots.len() <= BATCH);
+                    self.requests += 1;
+                    self.open.push((request, peer, roots));
+                }
+                Action::Disconnect { peer, .. } => self.dismissed.push(peer),
+                Action::Penalize { .. } => {}
+            }
+        }
+        let mut load: HashMap<&PeerName, usize> = HashMap::new();
+        for (_, peer, _) in &self.open {
+            *load.entry(peer).or_default() += 1;
+        }
+        assert!(load.values().all(|load| *load <= MAX_REQUESTS_PER_PEER));
+        self.most_walks = self.most_walks.max(self.sync.walks.len());
+        self.ever_targeted |= self.sync.target(0).is_some();
+    }
+
+    fn with_view<T>(&mut self, run: impl FnOnce(&mut Sync, &ModelView<'_>) -> T) -> T {
+        let view = ModelView {
+            chain: &self.chain,
+            parking: &self.parking,
+            finalized_slot: self.finalized_slot,
+            current_slot: self.current_slot,
+        };
+        run(&mut self.sync, &view)
+    }
+
+    /// A number below `limit`, from a linear congruential generator: the order of answers.
+    fn below(&mut self, limit: usize) -> usize {
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) as usize % limit
+    }
+}

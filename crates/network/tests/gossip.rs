@@ -1,0 +1,178 @@
+//! Gossip between services on loopback: what is forwarded, what is refused.
+
+mod support;
+
+use quartet_chain::Verdict;
+use quartet_network::wire::{Topic, compress};
+use ssz::Encode as _;
+use support::{Block, FORK, Node, attestation, block, rogue::Rogue, until};
+
+/// Three nodes in a line, with gossip flowing from the first through the second to the third.
+async fn line() -> [Node; 3] {
+    let mut second = Node::start(2, &[]).await;
+    let first = Node::start(1, &[&second.multiaddr]).await;
+    let mut third = Node::start(3, &[&second.multiaddr]).await;
+    let accept_everything = async {
+        loop {
+            let (_, verdict) = second.next_block().await;
+            verdict.send(Verdict::Accept).unwrap();
+        }
+    };
+    let mut slot = 1_000_000;
+    let flow = until(
+        async || {
+            slot += 1;
+            first.publish(&block(slot)).await;
+        },
+        third.next_block(),
+    );
+    tokio::select! {
+        _ = accept_everything => unreachable!(),
+        _ = flow => {}
+    }
+    // What is still under way must not be taken for what a test sends.
+    let last = block(2_000_000);
+    first.publish(&last).await;
+    loop {
+        let (block, verdict) = second.next_block().await;
+        let _ = verdict.send(Verdict::Accept);
+        if block == last {
+            break;
+        }
+    }
+    while third.next_block().await.0 != last {}
+    [first, second, third]
+}
+
+async fn verdict_on(node: &mut Node, expected: &Block, verdict: Verdict) {
+    let (found, sender) = node.next_block().await;
+    assert_eq!(&found, expected);
+    sender.send(verdict).unwrap();
+}
+
+#[tokio::test]
+async fn a_block_is_forwarded_when_the_chain_accepts_it_and_not_before() {
+    let [first, mut second, mut third] = line().await;
+    let (one, two) = (block(1), block(2));
+    first.publish(&one).await;
+    let (found, verdict_on_one) = second.next_block().await;
+    assert_eq!(found, one);
+    first.publish(&two).await;
+    verdict_on(&mut second, &two, Verdict::Accept).await;
+    // The second overtakes the first, on which there is no verdict.
+    assert_eq!(third.next_block().await.0, two);
+    verdict_on_one.send(Verdict::Accept).unwrap();
+    assert_eq!(third.next_block().await.0, one);
+}
+
+#[tokio::test]
+async fn what_the_chain_rejects_or_ignores_is_not_forwarded() {
+    let [first, mut second, mut third] = line().await;
+    let verdicts = [
+        (Verdict::Reject, attestation(1)),
+        (Verdict::Ignore, attestation(2)),
+        (Verdict::Accept, attestation(3)),
+    ];
+    for (verdict, attestation) in &verdicts {
+        first.publish_attestation(attestation).await;
+        let received = second.next_attestation().await;
+        assert_eq!(&received.attestation, attestation);
+        assert_eq!(received.peer, first.name);
+        received.verdict.send(*verdict).unwrap();
+    }
+    let (_, accepted) = &verdicts[2];
+    assert_eq!(&third.next_attestation().await.attestation, accepted);
+
+    // A verdict that is never given is none.
+    for slot in [4, 5] {
+        first.publish_attestation(&attestation(slot)).await;
+        let received = second.next_attestation().await;
+        match slot {
+            4 => drop(received.verdict),
+            _ => received.verdict.send(Verdict::Accept).unwrap(),
+        }
+    }
+    assert_eq!(third.next_attestation().await.attestation, attestation(5));
+}
+
+#[tokio::test]
+async fn a_peer_whose_messages_are_rejected_is_no_longer_heard() {
+    let [first, mut second, third] = line().await;
+    for slot in 1..=5 {
+        first.publish_attestation(&attestation(slot)).await;
+        let received = second.next_attestation().await;
+        received.verdict.send(Verdict::Reject).unwrap();
+    }
+    // The verdicts are dealt with before what a third one says is passed on.
+    until(
+        async || third.publish_attestation(&attestation(100)).await,
+        async {
+            let received = second.next_attestation().await;
+            assert_eq!(received.attestation, attestation(100));
+        },
+    )
+    .await;
+    first.publish_attestation(&attestation(7)).await;
+    third.publish_attestation(&attestation(101)).await;
+    let received = second.next_attestation().await;
+    assert_eq!(received.attestation, attestation(101));
+}
+
+#[tokio::test]
+async fn gossip_that_is_no_message_of_its_topic_never_reaches_the_chain() {
+    let mut node = Node::start(1, &[]).await;
+    let ssz = attestation(9).as_ssz_bytes();
+    let good = compress(&ssz).unwrap();
+    let longest = Topic::Block.max_bytes();
+    let cases: [(Topic, Vec<u8>); 9] = [
+        (Topic::Attestation, b"no snappy".to_vec()),
+        (Topic::Attestation, Vec::new()),
+        (Topic::Attestation, good[..good.len() - 1].to_vec()),
+        (Topic::Attestation, compress(&ssz[1..]).unwrap()),
+        (
+            Topic::Attestation,
+            compress(&[&ssz[..], &[0]].concat()).unwrap(),
+        ),
+        // Four gigabytes announced.
+        (Topic::Block, vec![0xff, 0xff, 0xff, 0xff, 0x0f]),
+        (Topic::Block, compress(&vec![0; longest + 1]).unwrap()),
+        (Topic::Block, compress(&ssz).unwrap()),
+        (Topic::Block, compress(&[0xff; 500]).unwrap()),
+    ];
+    for (slot, (topic, data)) in cases.into_iter().enumerate() {
+        let mut rogue = Rogue::connect(&node.multiaddr).await;
+        rogue.gossip(&topic.name(FORK), data).await;
+        // What comes after it on the same connection arrives.
+        let sentinel = attestation(slot as u64);
+        let data = compress(&sentinel.as_ssz_bytes()).unwrap();
+        rogue.gossip(&Topic::Attestation.name(FORK), data).await;
+        let received = tokio::select! {
+            () = rogue.run() => unreachable!(),
+            received = node.next_attestation() => received,
+        };
+        assert_eq!(received.attestation, sentinel);
+    }
+    // No block came either: a good one is the first.
+    let mut rogue = Rogue::connect(&node.multiaddr).await;
+    let good = block(1);
+    let data = compress(&good.as_ssz_bytes()).unwrap();
+    rogue.gossip(&Topic::Block.name(FORK), data).await;
+    let received = tokio::select! {
+        () = rogue.run() => unreachable!(),
+        received = node.next_block() => received,
+    };
+    assert_eq!(received.0, good);
+}
+
+#[tokio::test]
+async fn blocks_wait_for_a_chain_that_does_not_keep_up() {
+    let [first, mut second, _third] = line().await;
+    // More than the queue to the chain and the one before it hold.
+    let blocks: Vec<_> = (0..400).map(block).collect();
+    for block in &blocks {
+        first.publish(block).await;
+    }
+    for block in &blocks {
+        verdict_on(&mut second, block, Verdict::Ignore).await;
+    }
+}

@@ -1,0 +1,235 @@
+//! Nodes for tests: the network service on loopback, with the test in the place of the chain.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+
+pub mod rogue;
+
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use quartet_chain::{
+    BlockStore as _, ChainInbox, ChainMessage, ChainReader, GossipAttestation, LeanChain,
+    MemoryStore, NetworkHandle, NetworkMessage, PeerName, Peers, RequestError, VerdictSender,
+    chain_channel, network_channel,
+};
+use quartet_clock::Clock;
+use quartet_network::{Identity, NetworkConfig, NetworkError, NetworkService, StaticPeer};
+use quartet_types::{
+    PublicKey, Root, Signature, SignedAttestation, SignedBlockWithAttestation, State, Status,
+};
+use tokio::{task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+use tree_hash::TreeHash as _;
+
+/// What a test waits for comes long before this, or never.
+const LIMIT: Duration = Duration::from_secs(30);
+/// How often something is tried again that may come too early.
+const AGAIN: Duration = Duration::from_millis(250);
+
+pub const FORK: &str = "devnet0";
+pub const LOOPBACK: &str = "127.0.0.1:0";
+
+pub type Block = Arc<SignedBlockWithAttestation>;
+
+/// Waits for what must come.
+pub async fn within<T>(future: impl Future<Output = T>) -> T {
+    timeout(LIMIT, future).await.expect("it did not come")
+}
+
+/// Does `act` again and again until `outcome` is there.
+pub async fn until<T>(mut act: impl AsyncFnMut(), outcome: impl Future<Output = T>) -> T {
+    let mut outcome = std::pin::pin!(outcome);
+    let repeated = async {
+        loop {
+            act().await;
+            if let Ok(outcome) = timeout(AGAIN, &mut outcome).await {
+                return outcome;
+            }
+        }
+    };
+    within(repeated).await
+}
+
+/// A running network service. The test answers for its chain.
+pub struct Node {
+    pub name: PeerName,
+    pub address: SocketAddr,
+    pub multiaddr: String,
+    pub inbox: ChainInbox,
+    pub network: NetworkHandle,
+    pub peers: Peers,
+    pub store: Arc<MemoryStore>,
+    cancel: CancellationToken,
+    task: JoinHandle<Result<(), NetworkError>>,
+}
+
+/// The configuration of the node with this number.
+pub fn config(number: u8, dials: &[&str]) -> NetworkConfig {
+    let identity = Identity::from_secret(&[number; 32]).unwrap();
+    let mut config = NetworkConfig::new(identity, LOOPBACK.parse().unwrap(), FORK);
+    config.static_peers = dials.iter().map(|dial| peer(dial)).collect();
+    config
+}
+
+pub fn peer(multiaddr: &str) -> StaticPeer {
+    multiaddr.parse().unwrap()
+}
+
+/// A chain at its genesis, with a store of its own.
+fn reader(store: Arc<MemoryStore>) -> ChainReader {
+    let genesis = State::genesis(0, &[PublicKey::default()]).unwrap();
+    ChainReader::new(LeanChain::from_genesis(genesis).shared(), store)
+}
+
+impl Node {
+    pub async fn start(number: u8, dials: &[&str]) -> Self {
+        Self::with(config(number, dials)).await.unwrap()
+    }
+
+    pub async fn with(config: NetworkConfig) -> Result<Self, NetworkError> {
+        let store = Arc::new(MemoryStore::default());
+        let (chain, inbox) = chain_channel();
+        let (network, messages) = network_channel();
+        let peers = Peers::default();
+        let service = NetworkService::start(
+            config,
+            reader(store.clone()),
+            chain,
+            messages,
+            peers.clone(),
+            Clock::system(0),
+        );
+        let service = service.await?;
+        let cancel = CancellationToken::new();
+        Ok(Self {
+            name: service.name(),
+            address: service.local_address(),
+            multiaddr: service.multiaddr().to_string(),
+            inbox,
+            network,
+            peers,
+            store,
+            task: tokio::spawn(service.run(cancel.clone())),
+            cancel,
+        })
+    }
+
+    /// Starts on a port that another node has just left; the system may take a moment to free it.
+    pub async fn take_over(config: NetworkConfig) -> Self {
+        within(async {
+            loop {
+                match Self::with(config.clone()).await {
+                    Ok(node) => return node,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Stops the service; returns when it has taken leave of its peers.
+    pub async fn stop(self) {
+        self.cancel.cancel();
+        within(self.task).await.unwrap().unwrap();
+    }
+
+    pub async fn send(&self, message: NetworkMessage) {
+        self.network.send(message).await.unwrap();
+    }
+
+    pub async fn publish(&self, block: &Block) {
+        self.send(NetworkMessage::PublishBlock(block.clone())).await;
+    }
+
+    pub async fn publish_attestation(&self, attestation: &SignedAttestation) {
+        let attestation = Box::new(attestation.clone());
+        self.send(NetworkMessage::PublishAttestation(attestation))
+            .await;
+    }
+
+    pub async fn next_message(&mut self) -> ChainMessage {
+        within(self.inbox.next_message()).await.unwrap()
+    }
+
+    /// The next block; what else comes before it is left aside.
+    pub async fn next_block(&mut self) -> (Block, VerdictSender) {
+        loop {
+            if let ChainMessage::Block { block, verdict, .. } = self.next_message().await {
+                return (block, verdict);
+            }
+        }
+    }
+
+    pub async fn next_attestation(&mut self) -> GossipAttestation {
+        within(self.inbox.next_attestation()).await.unwrap()
+    }
+
+    pub async fn next_status(&mut self) -> (PeerName, Status) {
+        loop {
+            if let ChainMessage::Status { peer, status } = self.next_message().await {
+                return (peer, status);
+            }
+        }
+    }
+
+    pub async fn next_disconnected(&mut self) -> PeerName {
+        loop {
+            if let ChainMessage::Disconnected { peer } = self.next_message().await {
+                return peer;
+            }
+        }
+    }
+
+    /// Asks a peer for blocks and waits for the outcome.
+    pub async fn request(
+        &mut self,
+        peer: &PeerName,
+        roots: Vec<Root>,
+    ) -> Result<Vec<Block>, RequestError> {
+        let request = 77;
+        let peer = peer.clone();
+        self.send(NetworkMessage::RequestBlocks {
+            request,
+            peer,
+            roots,
+        })
+        .await;
+        loop {
+            if let ChainMessage::RequestedBlocks {
+                request: answered,
+                result,
+            } = self.next_message().await
+            {
+                assert_eq!(answered, request);
+                return result;
+            }
+        }
+    }
+
+    /// Puts blocks where the node serves them from.
+    pub fn keep(&self, blocks: &[&Block]) {
+        for block in blocks {
+            self.store.put(root(block), block).unwrap();
+        }
+    }
+}
+
+/// A block as it may travel, though no chain would take it.
+pub fn block(slot: u64) -> Block {
+    let mut block = SignedBlockWithAttestation::default();
+    block.message.block.slot = slot;
+    block.signature = vec![Signature::default()].try_into().unwrap();
+    Arc::new(block)
+}
+
+pub fn root(block: &Block) -> Root {
+    block.block().tree_hash_root()
+}
+
+pub fn attestation(slot: u64) -> SignedAttestation {
+    let mut message = quartet_types::Attestation::default();
+    message.data.slot = slot;
+    SignedAttestation {
+        message,
+        signature: Signature::default(),
+    }
+}

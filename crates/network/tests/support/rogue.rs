@@ -1,0 +1,224 @@
+//! A peer that sends whatever bytes a test wants.
+
+use std::{future::pending, io, time::Duration};
+
+use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, StreamExt as _};
+use libp2p::{
+    Multiaddr, StreamProtocol, Swarm, SwarmBuilder, gossipsub,
+    request_response::{self, Codec, Event, Message, ProtocolSupport},
+    swarm::{NetworkBehaviour, SwarmEvent},
+};
+use quartet_network::{BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL};
+
+use super::within;
+
+/// What a rogue answers to a request.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    pub bytes: Vec<u8>,
+    /// Whether the stream stays open after them.
+    pub stays_open: bool,
+}
+
+/// Passes bytes through.
+#[derive(Clone, Default)]
+pub struct RawCodec;
+
+impl Codec for RawCodec {
+    type Protocol = StreamProtocol;
+    type Request = Vec<u8>;
+    type Response = Answer;
+
+    async fn read_request<T: AsyncRead + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        stream: &mut T,
+    ) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await?;
+        Ok(bytes)
+    }
+
+    async fn read_response<T: AsyncRead + Unpin + Send>(
+        &mut self,
+        protocol: &StreamProtocol,
+        stream: &mut T,
+    ) -> io::Result<Answer> {
+        Ok(Answer {
+            bytes: self.read_request(protocol, stream).await?,
+            stays_open: false,
+        })
+    }
+
+    async fn write_request<T: AsyncWrite + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        stream: &mut T,
+        bytes: Vec<u8>,
+    ) -> io::Result<()> {
+        stream.write_all(&bytes).await
+    }
+
+    async fn write_response<T: AsyncWrite + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        stream: &mut T,
+        answer: Answer,
+    ) -> io::Result<()> {
+        stream.write_all(&answer.bytes).await?;
+        stream.flush().await?;
+        if answer.stays_open {
+            pending::<()>().await;
+        }
+        Ok(())
+    }
+}
+
+#[derive(NetworkBehaviour)]
+pub struct Behaviour {
+    gossip: gossipsub::Behaviour,
+    status: request_response::Behaviour<RawCodec>,
+    blocks: request_response::Behaviour<RawCodec>,
+}
+
+/// A peer without manners.
+pub struct Rogue {
+    pub swarm: Swarm<Behaviour>,
+    /// What it answers to requests for blocks.
+    pub blocks: Answer,
+}
+
+impl Rogue {
+    /// A rogue that is connected to the node at `address`.
+    pub async fn connect(address: &str) -> Self {
+        let mut rogue = Self::new(ProtocolSupport::Full);
+        rogue
+            .swarm
+            .dial(address.parse::<Multiaddr>().unwrap())
+            .unwrap();
+        let connected = async {
+            while !matches!(
+                rogue.swarm.select_next_some().await,
+                SwarmEvent::ConnectionEstablished { .. }
+            ) {}
+        };
+        within(connected).await;
+        rogue
+    }
+
+    /// A rogue that listens; returns its address as well.
+    pub async fn listen(requests: ProtocolSupport) -> (Self, String) {
+        let mut rogue = Self::new(requests);
+        let address = "/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap();
+        rogue.swarm.listen_on(address).unwrap();
+        let listening = async {
+            loop {
+                if let SwarmEvent::NewListenAddr { address, .. } =
+                    rogue.swarm.select_next_some().await
+                {
+                    return address;
+                }
+            }
+        };
+        let address = within(listening).await;
+        let name = *rogue.swarm.local_peer_id();
+        (rogue, format!("{address}/p2p/{name}"))
+    }
+
+    fn new(requests: ProtocolSupport) -> Self {
+        let gossip = gossipsub::ConfigBuilder::default()
+            .validation_mode(gossipsub::ValidationMode::Anonymous)
+            .max_transmit_size(64 << 20)
+            .message_id_fn(|message| message.data.clone().into())
+            .build()
+            .unwrap();
+        let privacy = gossipsub::MessageAuthenticity::Anonymous;
+        let raw = |protocol| {
+            let protocols = [(StreamProtocol::new(protocol), requests.clone())];
+            request_response::Behaviour::new(protocols, request_response::Config::default())
+        };
+        let behaviour = Behaviour {
+            gossip: gossipsub::Behaviour::new(privacy, gossip).unwrap(),
+            status: raw(STATUS_PROTOCOL),
+            blocks: raw(BLOCKS_BY_ROOT_PROTOCOL),
+        };
+        let swarm = SwarmBuilder::with_new_identity()
+            .with_tokio()
+            .with_quic()
+            .with_behaviour(|_| behaviour)
+            .unwrap()
+            .with_swarm_config(|swarm| {
+                swarm.with_idle_connection_timeout(Duration::from_secs(1_000))
+            })
+            .build();
+        Self {
+            swarm,
+            blocks: Answer::default(),
+        }
+    }
+
+    /// Gossips raw data as soon as the other side wants it.
+    pub async fn gossip(&mut self, topic: &str, data: Vec<u8>) {
+        let topic = gossipsub::TopicHash::from_raw(topic);
+        let sent = async {
+            loop {
+                let gossip = &mut self.swarm.behaviour_mut().gossip;
+                if gossip.publish(topic.clone(), data.clone()).is_ok() {
+                    break;
+                }
+                self.swarm.select_next_some().await;
+            }
+        };
+        within(sent).await;
+    }
+
+    /// Asks the other side for blocks with these bytes; returns the bytes of the answer.
+    pub async fn ask_for_blocks(&mut self, request: Vec<u8>) -> Vec<u8> {
+        let node = *self.swarm.connected_peers().next().unwrap();
+        (self.swarm.behaviour_mut().blocks).send_request(&node, request);
+        let answered = async {
+            loop {
+                if let SwarmEvent::Behaviour(BehaviourEvent::Blocks(Event::Message {
+                    message: Message::Response { response, .. },
+                    ..
+                })) = self.swarm.select_next_some().await
+                {
+                    return response.bytes;
+                }
+            }
+        };
+        within(answered).await
+    }
+
+    /// Tells the other side a status with these bytes; returns the bytes of the answer.
+    pub async fn tell_status(&mut self, request: Vec<u8>) -> Vec<u8> {
+        let node = *self.swarm.connected_peers().next().unwrap();
+        (self.swarm.behaviour_mut().status).send_request(&node, request);
+        let answered = async {
+            loop {
+                if let SwarmEvent::Behaviour(BehaviourEvent::Status(Event::Message {
+                    message: Message::Response { response, .. },
+                    ..
+                })) = self.swarm.select_next_some().await
+                {
+                    return response.bytes;
+                }
+            }
+        };
+        within(answered).await
+    }
+
+    /// Goes on answering requests for blocks, for ever.
+    pub async fn run(&mut self) {
+        loop {
+            if let SwarmEvent::Behaviour(BehaviourEvent::Blocks(Event::Message {
+                message: Message::Request { channel, .. },
+                ..
+            })) = self.swarm.select_next_some().await
+            {
+                let answer = self.blocks.clone();
+                let _ = (self.swarm.behaviour_mut().blocks).send_response(channel, answer);
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The service from outside: through its router, and over loopback sockets.
+
+// In a test an unwrap is an assertion, also outside of the test functions themselves.
+#![allow(clippy::unwrap_used)]
+
+mod http_api;
+mod json_rpc;
+mod leanspec;
+mod metrics;
+mod node;
+mod service;

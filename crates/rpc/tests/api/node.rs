@@ -1,0 +1,200 @@
+//! A node with a short, finalized chain, and ways to ask it.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    http::{HeaderMap, Request, Response, StatusCode, header},
+};
+use quartet_chain::{
+    BlockStore, ChainReader, Direction, ImportableBlock, LeanChain, MemoryStore, PeerInfo,
+    PeerName, Peers, SharedChain, SyncState,
+};
+use quartet_clock::Clock;
+use quartet_rpc::{Metrics, NodeInfo, NodeView};
+use quartet_types::{
+    Attestation, BlockWithAttestation, PublicKey, Root, Signature, SignedAttestation,
+    SignedBlockWithAttestation, State, Status,
+};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+pub(crate) const GENESIS_TIME: u64 = 1_000;
+pub(crate) const VALIDATORS: u64 = 4;
+
+pub(crate) struct TestNode {
+    pub(crate) chain: SharedChain,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) peers: Peers,
+    pub(crate) view: NodeView,
+}
+
+impl TestNode {
+    /// A node at the genesis of a network whose clock is `slots` slots after it.
+    pub(crate) fn at_genesis(slots: u64) -> Self {
+        Self::with_metrics(slots, None)
+    }
+
+    pub(crate) fn with_metrics(slots: u64, metrics: Option<Metrics>) -> Self {
+        Self::new(genesis(VALIDATORS as usize), slots, metrics)
+    }
+
+    /// A node at the genesis of a network with so many validators.
+    pub(crate) fn with_validators(validators: usize, metrics: Option<Metrics>) -> Self {
+        Self::new(genesis(validators), 0, metrics)
+    }
+
+    /// A node that starts from the head of this one's chain.
+    pub(crate) fn anchored_at_head(&self) -> Self {
+        let chain = self.chain.read();
+        let head = chain.head();
+        let block = SignedBlockWithAttestation::clone(&chain.block(head.root).unwrap());
+        let state = State::clone(chain.head_state());
+        Self::new(LeanChain::from_anchor(block, state), head.slot, None)
+    }
+
+    fn new(chain: LeanChain, slots: u64, metrics: Option<Metrics>) -> Self {
+        let chain = chain.shared();
+        let store = Arc::new(MemoryStore::default());
+        let peers = Peers::default();
+        let now = Duration::from_secs(GENESIS_TIME + 4 * slots);
+        let info = NodeInfo {
+            name: "quartet_0".to_owned(),
+            version: "0.1.0".to_owned(),
+            commit: "abc1234".to_owned(),
+            validators: 2,
+        };
+        let view = NodeView::new(
+            ChainReader::new(chain.clone(), store.clone()),
+            peers.clone(),
+            Clock::manual(GENESIS_TIME, now),
+            info,
+            metrics,
+        );
+        Self {
+            chain,
+            store,
+            peers,
+            view,
+        }
+    }
+
+    /// A node whose chain has a block with every vote in each slot up to `slots`.
+    pub(crate) fn with_chain(slots: u64) -> Self {
+        let node = Self::at_genesis(slots);
+        for slot in 1..=slots {
+            node.extend(slot);
+        }
+        node
+    }
+
+    /// Lives through a slot: its proposal, everybody's votes, and their acceptance.
+    pub(crate) fn extend(&self, slot: u64) -> Root {
+        let mut chain = self.chain.write();
+        chain.advance(4 * slot);
+        chain.accept_new_attestations();
+        let proposer = slot % VALIDATORS;
+        let produced = chain.proposal_basis().build(slot).unwrap();
+        let data = produced.attestation_data(&chain).unwrap();
+        let root = produced.root;
+        let signatures = produced.signatures.len() + 1;
+        let block = SignedBlockWithAttestation {
+            message: BlockWithAttestation {
+                block: produced.block,
+                proposer_attestation: Attestation {
+                    validator_id: proposer,
+                    data,
+                },
+            },
+            signature: vec![Signature::default(); signatures].try_into().unwrap(),
+        };
+        self.store.put(root, &block).unwrap();
+        let importable = ImportableBlock {
+            root,
+            block: Arc::new(block),
+            post_state: Arc::new(produced.post_state),
+        };
+        chain.import_block(importable).unwrap();
+
+        let data = chain.attestation_data(slot).unwrap();
+        for validator_id in (0..VALIDATORS).filter(|validator| *validator != proposer) {
+            let signed = SignedAttestation {
+                message: Attestation { validator_id, data },
+                signature: Signature::default(),
+            };
+            chain.import_attestation(&signed).unwrap();
+        }
+        chain.advance(4 * slot + 3);
+        root
+    }
+
+    pub(crate) fn set_sync_state(&self, state: SyncState) {
+        self.chain.write().set_sync_state(state);
+    }
+
+    pub(crate) fn connect(&self, name: &str, agent: Option<&str>, status: Option<Status>) {
+        let info = PeerInfo {
+            address: "/ip4/127.0.0.1/udp/9001/quic-v1".to_owned(),
+            direction: Direction::Outbound,
+            agent: agent.map(str::to_owned),
+            status,
+        };
+        self.peers.insert(PeerName::new(name), info);
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        quartet_rpc::router(self.view.clone())
+    }
+}
+
+fn genesis(validators: usize) -> LeanChain {
+    let keys = vec![PublicKey::default(); validators];
+    LeanChain::from_genesis(State::genesis(GENESIS_TIME, &keys).unwrap())
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn content_type(&self) -> &str {
+        let value = self.headers.get(header::CONTENT_TYPE);
+        value.map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+pub(crate) async fn ask(router: Router, request: Request<Body>) -> Answer {
+    let response: Response<Body> = router.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: to_bytes(body, usize::MAX).await.unwrap(),
+    }
+}
+
+pub(crate) async fn get(node: &TestNode, path: &str) -> Answer {
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    ask(node.router(), request).await
+}
+
+pub(crate) async fn get_as(node: &TestNode, path: &str, accept: &str) -> Answer {
+    let request = Request::get(path).header(header::ACCEPT, accept);
+    ask(node.router(), request.body(Body::empty()).unwrap()).await
+}
+
+pub(crate) async fn post(node: &TestNode, body: impl Into<Body>) -> Answer {
+    let request = Request::post("/").body(body.into()).unwrap();
+    ask(node.router(), request).await
+}

@@ -1,0 +1,128 @@
+//! Attesting, a quarter into the slot.
+
+use metrics::{counter, histogram};
+use quartet_chain::{ChainMessage, NetworkMessage};
+use quartet_clock::Stopwatch;
+use quartet_processor::Priority;
+use quartet_types::{Attestation, SECONDS_PER_SLOT, SignedAttestation, Slot, proposer_index};
+use tokio::sync::oneshot;
+use tracing::{error, info, warn};
+
+use crate::{ValidatorService, ValidatorServiceError, signers::NotSigned};
+
+impl ValidatorService {
+    /// Attests with every validator of this node but the one that has proposed in this slot.
+    pub(crate) async fn attest(&mut self, slot: Slot) -> Result<(), ValidatorServiceError> {
+        let watch = Stopwatch::start();
+        let (data, proposer) = {
+            let chain = self.chain.read();
+            let proposer = proposer_index(slot, chain.validator_count());
+            (chain.attestation_data(slot), proposer)
+        };
+        let data = match data {
+            Ok(data) => data,
+            Err(error) => {
+                error!(slot, %error, "cannot attest");
+                return Ok(());
+            }
+        };
+        let has_proposed = |validator| self.proposed == Some(slot) && proposer == Some(validator);
+        let attesters = self
+            .signers
+            .indices()
+            .filter(|validator| !has_proposed(*validator));
+        let attestations: Vec<Attestation> = attesters
+            .map(|validator_id| Attestation { validator_id, data })
+            .collect();
+
+        let mut published = 0usize;
+        for signed in self.sign(attestations).await {
+            self.publish_attestation(signed).await?;
+            published += 1;
+        }
+        if published > 0 {
+            histogram!("lean_attestations_production_time_seconds").record(watch.seconds());
+            self.count_late(slot, published);
+            info!(
+                slot,
+                attestations = published,
+                head = data.head.slot,
+                target = data.target.slot,
+                source = data.source.slot,
+                "attested"
+            );
+        }
+        Ok(())
+    }
+
+    /// Signs; what cannot be signed is logged and left out, so that one validator's key never costs
+    /// another's duty.
+    pub(crate) async fn sign(&self, attestations: Vec<Attestation>) -> Vec<SignedAttestation> {
+        let signers = self.signers.clone();
+        let work = move || {
+            let watch = Stopwatch::start();
+            let results = signers.sign(&attestations);
+            if !results.is_empty() {
+                let each = watch.seconds() / results.len() as f64;
+                histogram!("lean_pq_sig_attestation_signing_time_seconds").record(each);
+            }
+            results
+        };
+        let results = match self.processor.run(Priority::Duty, work).await {
+            Ok(results) => results,
+            Err(error) => {
+                error!(%error, "nothing is signed");
+                return Vec::new();
+            }
+        };
+        let (mut signed, mut refused) = (Vec::new(), 0);
+        for result in results {
+            match result {
+                Ok(attestation) => signed.push(attestation),
+                Err(NotSigned { attestation, error }) => {
+                    refused += 1;
+                    let (validator, slot) = (attestation.validator_id, attestation.data.slot);
+                    warn!(validator, slot, %error, "not signed");
+                }
+            }
+        }
+        counter!("lean_pq_sig_attestation_signatures_total").increment(signed.len() as u64);
+        counter!("quartet_signatures_refused_total").increment(refused);
+        signed
+    }
+
+    async fn publish_attestation(
+        &self,
+        signed: SignedAttestation,
+    ) -> Result<(), ValidatorServiceError> {
+        let (imported, outcome) = oneshot::channel();
+        let attestation = Box::new(signed);
+        let message = ChainMessage::OwnAttestation {
+            attestation: attestation.clone(),
+            imported,
+        };
+        self.chain_service.send(message).await?;
+        if let Ok(Err(error)) = outcome.await {
+            warn!(%error, "our own attestation was not counted");
+            return Ok(());
+        }
+        Ok(self
+            .network
+            .send(NetworkMessage::PublishAttestation(attestation))
+            .await?)
+    }
+
+    /// An attestation that leaves after the middle of its slot comes too late for the safe target.
+    fn count_late(&self, slot: Slot, attestations: usize) {
+        let since = self.clock.since_slot(slot);
+        if since.as_millis() * 2 >= u128::from(SECONDS_PER_SLOT) * 1000 {
+            warn!(
+                slot,
+                attestations,
+                delay_ms = since.as_millis() as u64,
+                "attested late"
+            );
+            counter!("quartet_attestations_late_total").increment(attestations as u64);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A peer that follows no rules but the scenario's.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::Mutex;
+use quartet_chain::ProducedBlock;
+use quartet_types::{
+    Attestation, BlockSignatures, BlockWithAttestation, Root, SignedAttestation,
+    SignedBlockWithAttestation, Status,
+};
+use tree_hash::TreeHash as _;
+
+use crate::{
+    SimulationError,
+    network::{Gossip, Inbound, Network, Packet},
+    validators::Validators,
+};
+
+/// A peer of every node, with the keys of all validators.
+#[derive(Debug)]
+pub struct Adversary {
+    number: usize,
+    network: Arc<Network>,
+    validators: Arc<Validators>,
+    pretence: Arc<Mutex<Pretence>>,
+}
+
+/// What it tells those who ask.
+#[derive(Debug, Default)]
+struct Pretence {
+    status: Status,
+    blocks: BTreeMap<Root, Arc<SignedBlockWithAttestation>>,
+    requests: u64,
+}
+
+impl Adversary {
+    pub(crate) fn new(number: usize, network: Arc<Network>, validators: Arc<Validators>) -> Self {
+        let pretence = Arc::new(Mutex::new(Pretence::default()));
+        let mut inbound = network.attach(number);
+        let (answers, wire) = (pretence.clone(), network.clone());
+        tokio::spawn(async move {
+            while let Some(inbound) = inbound.recv().await {
+                if let Inbound::Packet { peer, packet } = inbound
+                    && let Some(answer) = answers.lock().answer(packet)
+                {
+                    wire.send(number, peer, answer);
+                }
+            }
+        });
+        Self {
+            number,
+            network,
+            validators,
+            pretence,
+        }
+    }
+
+    /// Its number among the peers.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Claims this of its chain, to one node now and to all who ask later.
+    pub fn claim(&self, node: usize, status: Status) {
+        self.pretence.lock().status = status;
+        let answer = true;
+        let packet = Packet::Status { status, answer };
+        self.network.send(self.number, node, packet);
+    }
+
+    /// Serves a block to those who ask for it.
+    pub fn serve(&self, block: Arc<SignedBlockWithAttestation>) {
+        let root = block.block().tree_hash_root();
+        self.pretence.lock().blocks.insert(root, block);
+    }
+
+    /// How many requests for blocks it has had.
+    pub fn requests(&self) -> u64 {
+        self.pretence.lock().requests
+    }
+
+    /// Signs whatever it likes, with anybody's key.
+    ///
+    /// # Errors
+    /// When the key cannot sign in that epoch.
+    pub fn sign(&self, attestation: Attestation) -> Result<SignedAttestation, SimulationError> {
+        self.validators.sign(attestation)
+    }
+
+    /// Makes an envelope for a block with a proposer's attestation.
+    ///
+    /// # Errors
+    /// When the key cannot sign in that epoch, or the block holds too many attestations.
+    pub fn seal(
+        &self,
+        produced: ProducedBlock,
+        proposer_attestation: Attestation,
+    ) -> Result<Arc<SignedBlockWithAttestation>, SimulationError> {
+        let own = self.sign(proposer_attestation)?;
+        let mut signatures = produced.signatures;
+        signatures.push(own.signature);
+        let signature = BlockSignatures::try_from(signatures)
+            .map_err(|error| SimulationError::Block(format!("{error:?}")))?;
+        let message = BlockWithAttestation {
+            block: produced.block,
+            proposer_attestation,
+        };
+        Ok(Arc::new(SignedBlockWithAttestation { message, signature }))
+    }
+
+    /// Sends a block to one node as gossip.
+    pub fn send_block(&self, node: usize, block: Arc<SignedBlockWithAttestation>) {
+        let packet = Packet::Gossip(Gossip::block(block));
+        self.network.send(self.number, node, packet);
+    }
+
+    /// Sends an attestation to one node as gossip.
+    pub fn send_attestation(&self, node: usize, attestation: SignedAttestation) {
+        let packet = Packet::Gossip(Gossip::attestation(Box::new(attestation)));
+        self.network.send(self.number, node, packet);
+    }
+}
+
+impl Pretence {
+    fn answer(&mut self, packet: Packet) -> Option<Packet> {
+        match packet {
+            Packet::Status { answer: false, .. } => Some(Packet::Status {
+                status: self.status,
+                answer: true,
+            }),
+            Packet::BlocksRequest { request, roots } => {
+                self.requests += 1;
+                let found = roots.iter().filter_map(|root| self.blocks.get(root));
+                let blocks = found.cloned().collect();
+                Some(Packet::BlocksResponse { request, blocks })
+            }
+            _ => None,
+        }
+    }
+}

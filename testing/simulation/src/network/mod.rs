@@ -1,0 +1,446 @@
+//! The simulated network: what lies between the nodes, and the agenda of all that is to happen.
+//!
+//! Everything that takes time goes through one agenda, ordered by time and then by the order of
+//! entry, so that a run depends on nothing but its seed. This is the only place of a simulation that
+//! waits for time to pass.
+
+mod link;
+mod packet;
+mod station;
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use quartet_clock::Clock;
+use quartet_types::SECONDS_PER_SLOT;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::{observer::Observer, validators::GENESIS_TIME};
+use link::Link;
+
+pub use link::Conditions;
+pub(crate) use packet::{Alarm, Gossip, Inbound, Item, Packet};
+pub(crate) use station::Station;
+
+/// What may wait for a station to take it in; more is lost, as in a full buffer of a socket.
+const INBOUND: usize = 8192;
+/// How long after its start a node is connected.
+const FIRST_DIAL: Duration = Duration::from_millis(100);
+/// How long a connection outlives the other side or the link, and how long it takes to dial again.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+const REDIAL: Duration = Duration::from_secs(2);
+/// How long a peer that the chain has sent away is not dialled.
+const SHUNNED: Duration = Duration::from_secs(15 * SECONDS_PER_SLOT);
+
+/// What lies between the nodes. Stations are numbered; a pair has the lower number first.
+pub(crate) struct Network {
+    clock: Clock,
+    seed: u64,
+    state: Mutex<State>,
+    /// Something has been entered in the agenda.
+    entered: Notify,
+    observer: Arc<Mutex<Observer>>,
+}
+
+#[derive(Default)]
+struct State {
+    agenda: BTreeMap<(Duration, u64), Event>,
+    entries: u64,
+    links: BTreeMap<(usize, usize), Link>,
+    stations: BTreeMap<usize, Attached>,
+    connections: u64,
+    stations_made: u64,
+}
+
+/// A station that takes part.
+struct Attached {
+    number: u64,
+    inbound: mpsc::Sender<Inbound>,
+}
+
+enum Event {
+    Deliver {
+        connection: u64,
+        from: usize,
+        to: usize,
+        packet: Packet,
+    },
+    Ring {
+        station: usize,
+        number: u64,
+        alarm: Alarm,
+    },
+    Dial {
+        dialler: usize,
+        other: usize,
+    },
+    /// Close a connection over which nothing has come for long.
+    Expire {
+        pair: (usize, usize),
+        connection: u64,
+    },
+    Wake(oneshot::Sender<()>),
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
+fn pair(one: usize, other: usize) -> (usize, usize) {
+    (one.min(other), one.max(other))
+}
+
+impl Network {
+    pub(crate) fn new(seed: u64, clock: Clock, observer: Arc<Mutex<Observer>>) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            seed,
+            state: Mutex::default(),
+            entered: Notify::new(),
+            observer,
+        })
+    }
+
+    /// Lays a link between two stations, whether they take part yet or not.
+    pub(crate) fn lay(&self, one: usize, other: usize, conditions: Conditions) {
+        let (low, high) = pair(one, other);
+        let link = Link::new(self.seed, low, high, conditions);
+        self.state.lock().links.insert((low, high), link);
+    }
+
+    /// Changes what packets on a link go through from now on.
+    pub(crate) fn set_conditions(&self, one: usize, other: usize, conditions: Conditions) {
+        if let Some(link) = self.state.lock().links.get_mut(&pair(one, other)) {
+            link.conditions = conditions;
+        }
+    }
+
+    /// Cuts a link: all that is sent is lost, and in time the connection expires.
+    pub(crate) fn cut(&self, one: usize, other: usize) {
+        let (now, pair) = (self.now(), pair(one, other));
+        let mut state = self.state.lock();
+        let Some(link) = state.links.get_mut(&pair) else {
+            return;
+        };
+        if link.cut_since.is_some() {
+            return;
+        }
+        link.cut_since = Some(now);
+        if let Some(connection) = link.connection {
+            state.enter(now + IDLE_TIMEOUT, Event::Expire { pair, connection });
+        }
+        drop(state);
+        self.record(format_args!("{pair:?} is cut"));
+    }
+
+    /// Mends a link. A connection that has not expired goes on; else it is dialled again.
+    pub(crate) fn mend(&self, one: usize, other: usize) {
+        let pair = pair(one, other);
+        if let Some(link) = self.state.lock().links.get_mut(&pair) {
+            link.cut_since = None;
+        }
+        self.record(format_args!("{pair:?} is mended"));
+    }
+
+    /// Lets a station take part; the ends of its links are dialled.
+    pub(crate) fn attach(&self, station: usize) -> mpsc::Receiver<Inbound> {
+        let (inbound, receiver) = mpsc::channel(INBOUND);
+        let now = self.now();
+        let mut state = self.state.lock();
+        state.stations_made += 1;
+        let number = state.stations_made;
+        state.stations.insert(station, Attached { number, inbound });
+        let links = state.links.keys().copied();
+        let others: Vec<usize> = links
+            .filter_map(|(low, high)| match station {
+                _ if low == station => Some(high),
+                _ if high == station => Some(low),
+                _ => None,
+            })
+            .filter(|other| state.stations.contains_key(other))
+            .collect();
+        for other in others {
+            let dialler = station;
+            state.enter(now + FIRST_DIAL, Event::Dial { dialler, other });
+        }
+        drop(state);
+        self.entered.notify_one();
+        receiver
+    }
+
+    /// Takes a station away. When it took its leave its peers know at once, otherwise when the
+    /// connections expire.
+    pub(crate) fn detach(&self, station: usize, takes_leave: bool) {
+        let now = self.now();
+        let mut state = self.state.lock();
+        state.stations.remove(&station);
+        let ends = state
+            .links
+            .iter()
+            .filter(|((low, high), _)| *low == station || *high == station);
+        let open: Vec<((usize, usize), u64)> = ends
+            .filter_map(|(pair, link)| Some((*pair, link.connection?)))
+            .collect();
+        for (pair, connection) in open {
+            match takes_leave {
+                true => state.close(pair),
+                false => state.enter(now + IDLE_TIMEOUT, Event::Expire { pair, connection }),
+            }
+        }
+    }
+
+    /// Sends a packet over an open connection; without one it is lost.
+    pub(crate) fn send(&self, from: usize, to: usize, packet: Packet) {
+        let now = self.now();
+        let mut state = self.state.lock();
+        let Some(link) = state.links.get_mut(&pair(from, to)) else {
+            return;
+        };
+        let Some(connection) = link.connection else {
+            return;
+        };
+        let Some(latency) = link.transmit(from < to) else {
+            let name = packet.name();
+            drop(state);
+            return self.record(format_args!("{from} to {to}: {name} lost"));
+        };
+        let deliver = Event::Deliver {
+            connection,
+            from,
+            to,
+            packet,
+        };
+        state.enter(now + latency, deliver);
+        drop(state);
+        self.entered.notify_one();
+    }
+
+    /// Has an alarm delivered to a station after a while, unless it has been replaced by then.
+    pub(crate) fn ring(&self, station: usize, after: Duration, alarm: Alarm) {
+        let now = self.now();
+        let mut state = self.state.lock();
+        let Some(number) = state.stations.get(&station).map(|attached| attached.number) else {
+            return;
+        };
+        let ring = Event::Ring {
+            station,
+            number,
+            alarm,
+        };
+        state.enter(now + after, ring);
+        drop(state);
+        self.entered.notify_one();
+    }
+
+    /// Closes a connection that one side does not want, for a while.
+    pub(crate) fn shun(&self, station: usize, peer: usize) {
+        let until = self.now() + SHUNNED;
+        let pair = pair(station, peer);
+        let mut state = self.state.lock();
+        if let Some(link) = state.links.get_mut(&pair) {
+            link.shunned_until = until;
+        }
+        state.close(pair);
+        let dial = Event::Dial {
+            dialler: station,
+            other: peer,
+        };
+        state.enter(until, dial);
+        drop(state);
+        self.entered.notify_one();
+        self.record(format_args!("{station} shuns {peer}"));
+    }
+
+    /// Completes at a time since the Unix epoch.
+    pub(crate) fn at(&self, time: Duration) -> oneshot::Receiver<()> {
+        let (wake, woken) = oneshot::channel();
+        self.state.lock().enter(time, Event::Wake(wake));
+        self.entered.notify_one();
+        woken
+    }
+
+    /// Whether two stations are connected.
+    pub(crate) fn are_connected(&self, one: usize, other: usize) -> bool {
+        let state = self.state.lock();
+        let link = state.links.get(&pair(one, other));
+        link.is_some_and(|link| link.connection.is_some())
+    }
+
+    /// Time since the Unix epoch.
+    pub(crate) fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
+    /// Shows the observer something.
+    pub(crate) fn observe(&self, show: impl FnOnce(&mut Observer, Duration)) {
+        // Slot 0 starts at a round time that says less than the time since.
+        let time = self.now().saturating_sub(Duration::from_secs(GENESIS_TIME));
+        show(&mut self.observer.lock(), time);
+    }
+
+    fn record(&self, entry: fmt::Arguments<'_>) {
+        self.observe(|observer, time| observer.record(time, entry));
+    }
+
+    /// Carries out the agenda.
+    pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            let next = self
+                .state
+                .lock()
+                .agenda
+                .keys()
+                .next()
+                .map(|(time, _)| *time);
+            let due = async {
+                match next {
+                    Some(time) => tokio::time::sleep(time.saturating_sub(self.now())).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = self.entered.notified() => {}
+                () = due => self.carry_out_due(),
+            }
+        }
+    }
+
+    fn carry_out_due(&self) {
+        let now = self.now();
+        loop {
+            let mut state = self.state.lock();
+            match state.agenda.first_key_value() {
+                Some(((time, _), _)) if *time <= now => {}
+                _ => return,
+            }
+            let Some((_, event)) = state.agenda.pop_first() else {
+                return;
+            };
+            let told = state.carry_out(event, now);
+            drop(state);
+            if let Some(told) = told {
+                self.record(format_args!("{told}"));
+            }
+        }
+    }
+}
+
+impl State {
+    fn enter(&mut self, time: Duration, event: Event) {
+        self.entries += 1;
+        self.agenda.insert((time, self.entries), event);
+    }
+
+    /// Carries out an event and says what happened.
+    fn carry_out(&mut self, event: Event, now: Duration) -> Option<String> {
+        match event {
+            Event::Deliver {
+                connection,
+                from,
+                to,
+                packet,
+            } => {
+                let link = self.links.get(&pair(from, to))?;
+                if link.connection != Some(connection) {
+                    return None;
+                }
+                let told = format!("{from} to {to}: {}", packet.name());
+                self.tell(to, Inbound::Packet { peer: from, packet });
+                Some(told)
+            }
+            Event::Ring {
+                station,
+                number,
+                alarm,
+            } => {
+                let attached = self.stations.get(&station)?;
+                if attached.number == number {
+                    self.tell(station, Inbound::Alarm(alarm));
+                }
+                None
+            }
+            Event::Dial { dialler, other } => self.dial(dialler, other, now),
+            Event::Expire { pair, connection } => {
+                let link = self.links.get(&pair)?;
+                let cut_for = link.cut_since.map(|since| now.saturating_sub(since));
+                let one_is_gone = [pair.0, pair.1]
+                    .iter()
+                    .any(|end| !self.stations.contains_key(end));
+                let expired = one_is_gone || cut_for.is_some_and(|cut_for| cut_for >= IDLE_TIMEOUT);
+                if link.connection != Some(connection) || !expired {
+                    return None;
+                }
+                self.close(pair);
+                let (dialler, other) = pair;
+                self.enter(now + REDIAL, Event::Dial { dialler, other });
+                Some(format!("{pair:?} expired"))
+            }
+            Event::Wake(wake) => {
+                // Nobody waits any more when a scenario has ended early.
+                let _ = wake.send(());
+                None
+            }
+        }
+    }
+
+    fn dial(&mut self, dialler: usize, other: usize, now: Duration) -> Option<String> {
+        let pair = pair(dialler, other);
+        let attached = |station| self.stations.contains_key(station);
+        if ![dialler, other].iter().all(attached) {
+            // Who comes back dials.
+            return None;
+        }
+        let link = self.links.get(&pair)?;
+        if link.shunned_until > now {
+            let until = link.shunned_until;
+            self.enter(until, Event::Dial { dialler, other });
+            return None;
+        }
+        if link.cut_since.is_some() {
+            self.enter(now + REDIAL, Event::Dial { dialler, other });
+            return None;
+        }
+        let number = |station| self.stations.get(&station).map(|attached| attached.number);
+        let ends = [number(pair.0), number(pair.1)];
+        if link.connection.is_some() {
+            if link.ends == ends {
+                return None;
+            }
+            // What is left of a connection to an earlier life of one of them.
+            self.close(pair);
+        }
+        self.connections += 1;
+        let connection = self.connections;
+        let link = self.links.get_mut(&pair)?;
+        (link.connection, link.ends) = (Some(connection), ends);
+        let (peer, dialled) = (other, true);
+        self.tell(dialler, Inbound::Connected { peer, dialled });
+        let (peer, dialled) = (dialler, false);
+        self.tell(other, Inbound::Connected { peer, dialled });
+        Some(format!("{dialler} connects to {other}"))
+    }
+
+    fn close(&mut self, pair: (usize, usize)) {
+        let Some(link) = self.links.get_mut(&pair) else {
+            return;
+        };
+        if link.connection.take().is_some() {
+            self.tell(pair.0, Inbound::Disconnected { peer: pair.1 });
+            self.tell(pair.1, Inbound::Disconnected { peer: pair.0 });
+        }
+    }
+
+    fn tell(&self, station: usize, inbound: Inbound) {
+        if let Some(attached) = self.stations.get(&station) {
+            // A station that is this far behind loses what comes, as a socket would.
+            let _ = attached.inbound.try_send(inbound);
+        }
+    }
+}

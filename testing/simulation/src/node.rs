@@ -1,0 +1,165 @@
+//! A node of the simulation: the real services on a place of the simulated network.
+
+use std::{path::PathBuf, sync::Arc};
+
+use quartet_chain::{
+    ChainEvent, ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain, MemoryStore,
+    SharedChain, chain_channel, network_channel,
+};
+use quartet_clock::Clock;
+use quartet_keystore::record::SigningRecord;
+use quartet_processor::Processor;
+use quartet_types::{Checkpoint, State, ValidatorIndex};
+use quartet_validator::{Signers, ValidatorService, ValidatorServiceConfig};
+use quartet_xmss::Scheme;
+use tokio::{sync::broadcast, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    SimulationError,
+    mortal::{Life, Mortal},
+    network::{Network, Station},
+    validators::Validators,
+};
+
+/// What outlives a node's process: its directory with keys and signing record, and its block store.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) number: usize,
+    pub(crate) validators: Vec<ValidatorIndex>,
+    pub(crate) directory: PathBuf,
+    pub(crate) store: Arc<MemoryStore>,
+    /// What it had finalized when it was last looked at.
+    pub(crate) finalized: Checkpoint,
+    pub(crate) running: Option<Running>,
+}
+
+/// What ends with it.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) chain: SharedChain,
+    pub(crate) events: broadcast::Receiver<ChainEvent>,
+    pub(crate) life: Life,
+    stop: CancellationToken,
+    services: Vec<(&'static str, JoinHandle<Result<(), String>>)>,
+}
+
+/// What all nodes of a run share.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) network: Arc<Network>,
+    pub(crate) clock: Clock,
+    pub(crate) genesis: State,
+    pub(crate) scheme: Scheme,
+}
+
+impl Node {
+    /// Starts the node as its binary would: open the record, load the keys, replay the store, run the
+    /// services.
+    pub(crate) fn start(
+        &mut self,
+        surroundings: &Surroundings,
+        validators: &Validators,
+    ) -> Result<(), SimulationError> {
+        let Surroundings {
+            network,
+            clock,
+            genesis,
+            scheme,
+        } = surroundings.clone();
+        let signers = self.signers(validators)?;
+        let chain = LeanChain::from_genesis(genesis).shared();
+        let (chain_handle, chain_inbox) = chain_channel();
+        let (network_handle, network_inbox) = network_channel();
+        let events = EventBus::new();
+        let watcher = events.watch();
+        let chain_service = ChainService::new(ChainServiceConfig {
+            chain: chain.clone(),
+            inbox: chain_inbox,
+            network: network_handle.clone(),
+            store: self.store.clone(),
+            events,
+            processor: Processor::inline(),
+            clock: clock.clone(),
+            scheme,
+            expects_peers: true,
+        })?;
+        let validator_service = ValidatorService::new(ValidatorServiceConfig {
+            chain: chain.clone(),
+            chain_service: chain_handle.clone(),
+            network: network_handle,
+            signers,
+            processor: Processor::inline(),
+            clock,
+        });
+        let reader = ChainReader::new(chain.clone(), self.store.clone());
+        let station = Station::new(self.number, network, network_inbox, chain_handle, reader);
+
+        let (life, stop) = (Life::new(), CancellationToken::new());
+        let services = vec![
+            spawn("chain", &life, chain_service.run(stop.clone())),
+            spawn("validator", &life, validator_service.run(stop.clone())),
+            spawn("network", &life, station.run(stop.clone())),
+        ];
+        self.running = Some(Running {
+            chain,
+            events: watcher,
+            life,
+            stop,
+            services,
+        });
+        Ok(())
+    }
+
+    fn signers(&self, validators: &Validators) -> Result<Signers, SimulationError> {
+        let record = SigningRecord::open(&self.directory.join("signing-record"))?;
+        let signers = self.validators.iter();
+        let signers: Result<Vec<_>, _> = signers
+            .map(|validator| validators.signer(*validator, &self.directory, &record))
+            .collect();
+        Ok(Signers::new(signers?))
+    }
+}
+
+fn spawn<E: ToString>(
+    name: &'static str,
+    life: &Life,
+    service: impl Future<Output = Result<(), E>> + Send + 'static,
+) -> (&'static str, JoinHandle<Result<(), String>>) {
+    let service = async move { service.await.map_err(|error| error.to_string()) };
+    (name, tokio::spawn(Mortal::new(life, service)))
+}
+
+impl Running {
+    /// The first service that has ended although nobody told it to.
+    pub(crate) fn has_failed(&self) -> Option<&'static str> {
+        if self.life.has_ended() {
+            return None;
+        }
+        let ended = self.services.iter().find(|(_, task)| task.is_finished());
+        ended.map(|(name, _)| *name)
+    }
+
+    /// Stops the services as a signal to the process would, and returns what went wrong.
+    pub(crate) async fn stop(self) -> Result<(), String> {
+        self.stop.cancel();
+        for (name, task) in self.services {
+            match task.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(format!("the {name} service failed: {error}")),
+                Err(error) => return Err(format!("the {name} service panicked: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the services where they are.
+    pub(crate) async fn kill(self) {
+        self.life.limit(0);
+        for (_, task) in self.services {
+            task.abort();
+            // Whether it had ended by itself does not matter; now it has let go of all it held.
+            let _ = task.await;
+        }
+    }
+}

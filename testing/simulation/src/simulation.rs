@@ -1,0 +1,190 @@
+//! A run: nodes and their network made from a seed, and a scenario that is played on them.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use quartet_clock::Clock;
+use quartet_types::{Checkpoint, ValidatorIndex};
+use quartet_xmss::Scheme;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Conditions, SimulationError, World,
+    meter::Meter,
+    network::Network,
+    node::{Node, Surroundings},
+    observer::Observer,
+    trace::Fingerprint,
+    validators::{GENESIS_TIME, Validators},
+};
+
+/// How long before genesis the nodes are started.
+const BEFORE_GENESIS: Duration = Duration::from_secs(2);
+
+/// What a run is made of.
+#[derive(Clone, Debug)]
+pub struct Simulation {
+    seed: u64,
+    nodes: usize,
+    validators: usize,
+    adversarial: usize,
+    conditions: Conditions,
+    connected: fn(usize, usize) -> bool,
+    absent: Vec<usize>,
+}
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The seed that replays it.
+    pub seed: u64,
+    /// The hash of everything that happened.
+    pub fingerprint: Fingerprint,
+    /// How many things happened.
+    pub events: u64,
+}
+
+impl Simulation {
+    /// Four nodes with a validator each, every two connected by a good link.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            nodes: 4,
+            validators: 4,
+            adversarial: 0,
+            conditions: Conditions::default(),
+            connected: |_, _| true,
+            absent: Vec::new(),
+        }
+    }
+
+    /// So many nodes; as many validators, unless [`Self::validators`] says otherwise later.
+    #[must_use]
+    pub fn nodes(mut self, nodes: usize) -> Self {
+        (self.nodes, self.validators) = (nodes, nodes);
+        self
+    }
+
+    /// So many validators, dealt out to the nodes in turn.
+    #[must_use]
+    pub fn validators(mut self, validators: usize) -> Self {
+        self.validators = validators;
+        self
+    }
+
+    /// So many more validators, whose keys no node has but the scenario.
+    #[must_use]
+    pub fn adversarial(mut self, validators: usize) -> Self {
+        self.adversarial = validators;
+        self
+    }
+
+    /// What packets go through on every link.
+    #[must_use]
+    pub fn conditions(mut self, conditions: Conditions) -> Self {
+        self.conditions = conditions;
+        self
+    }
+
+    /// Which nodes have a link between them.
+    #[must_use]
+    pub fn connected(mut self, connected: fn(usize, usize) -> bool) -> Self {
+        self.connected = connected;
+        self
+    }
+
+    /// Nodes that are not started by themselves.
+    #[must_use]
+    pub fn absent(mut self, nodes: &[usize]) -> Self {
+        self.absent = nodes.to_vec();
+        self
+    }
+
+    /// Plays a scenario, on virtual time.
+    ///
+    /// # Errors
+    /// When the nodes cannot be made, something happens that never must, or the scenario says so.
+    pub fn run(
+        self,
+        scenario: impl AsyncFnOnce(&mut World) -> Result<(), SimulationError>,
+    ) -> Result<Report, SimulationError> {
+        let meter = Meter::default();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()?;
+        metrics::with_local_recorder(&meter, || {
+            runtime.block_on(async {
+                let mut world = self.make(meter.clone())?;
+                world.start_all()?;
+                scenario(&mut world).await?;
+                world.end().await
+            })
+        })
+    }
+
+    fn make(self, meter: Meter) -> Result<World, SimulationError> {
+        let clock = Clock::manual(
+            GENESIS_TIME,
+            Duration::from_secs(GENESIS_TIME) - BEFORE_GENESIS,
+        );
+        let observer = Arc::new(Mutex::new(Observer::default()));
+        let network = Network::new(self.seed, clock.clone(), observer.clone());
+        for high in 1..self.nodes {
+            for low in (0..high).filter(|low| (self.connected)(*low, high)) {
+                network.lay(low, high, self.conditions.clone());
+            }
+        }
+        let stop = CancellationToken::new();
+        let running = Arc::clone(&network).run(stop.clone());
+        let network_task = tokio::spawn(running);
+
+        let validators = Validators::draw(self.seed, self.validators + self.adversarial)?;
+        let genesis = validators.genesis()?;
+        let directory = tempfile::tempdir()?;
+        let nodes: Result<Vec<Node>, SimulationError> = (0..self.nodes)
+            .map(|number| self.node(number, directory.path(), &validators))
+            .collect();
+        Ok(World {
+            seed: self.seed,
+            nodes: nodes?,
+            absent: self.absent,
+            conditions: self.conditions,
+            surroundings: Surroundings {
+                network,
+                clock,
+                genesis,
+                scheme: Scheme::Test,
+            },
+            validators: Arc::new(validators),
+            observer,
+            meter,
+            stop,
+            network_task,
+            _directory: directory,
+        })
+    }
+
+    fn node(
+        &self,
+        number: usize,
+        directory: &Path,
+        validators: &Validators,
+    ) -> Result<Node, SimulationError> {
+        let directory = directory.join(format!("node-{number}"));
+        std::fs::create_dir(&directory)?;
+        let mine = (number..self.validators).step_by(self.nodes);
+        let mine: Vec<ValidatorIndex> = mine.map(|index| index as ValidatorIndex).collect();
+        for validator in &mine {
+            validators.write(*validator, &directory)?;
+        }
+        Ok(Node {
+            number,
+            validators: mine,
+            directory,
+            store: Arc::default(),
+            finalized: Checkpoint::default(),
+            running: None,
+        })
+    }
+}

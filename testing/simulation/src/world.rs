@@ -1,0 +1,343 @@
+//! A run under way: what a scenario can do to it and see of it.
+
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use quartet_chain::{ChainEvent, SharedChain, SyncState, Verdict, View};
+use quartet_types::{Checkpoint, SECONDS_PER_SLOT, Slot, ValidatorIndex};
+use tempfile::TempDir;
+use tokio::{sync::broadcast::error::TryRecvError, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Conditions, Report, SimulationError,
+    adversary::Adversary,
+    meter::Meter,
+    node::{Node, Running, Surroundings},
+    observer::Observer,
+    validators::{GENESIS_TIME, Validators},
+};
+
+/// When in an interval the nodes are looked at, in milliseconds: all that belongs to it is done.
+const LOOK: u64 = 990;
+const SLOT: u64 = 1000 * SECONDS_PER_SLOT;
+
+/// A run under way. Nodes are numbered from 0.
+#[derive(Debug)]
+pub struct World {
+    pub(crate) seed: u64,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) absent: Vec<usize>,
+    pub(crate) conditions: Conditions,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) validators: Arc<Validators>,
+    pub(crate) observer: Arc<Mutex<Observer>>,
+    pub(crate) meter: Meter,
+    pub(crate) stop: CancellationToken,
+    pub(crate) network_task: JoinHandle<()>,
+    pub(crate) _directory: TempDir,
+}
+
+impl World {
+    /// Lets time pass until so many milliseconds into a slot, looking at all nodes in every interval.
+    ///
+    /// # Errors
+    /// When something happens that never must.
+    pub async fn at(&mut self, slot: Slot, milliseconds: u64) -> Result<(), SimulationError> {
+        let genesis = Duration::from_secs(GENESIS_TIME);
+        let target = genesis + Duration::from_millis(slot * SLOT + milliseconds);
+        loop {
+            let now = self.surroundings.clock.now();
+            if now >= target {
+                return self.look();
+            }
+            let past = now.as_millis() as u64;
+            let next_look = (past + 1000 - LOOK) / 1000 * 1000 + LOOK;
+            let next = target.min(Duration::from_millis(next_look));
+            // The network ends only with the run.
+            let _ = self.surroundings.network.at(next).await;
+            self.look()?;
+        }
+    }
+
+    /// Lets time pass until the end of a slot, when all that belongs to it is done.
+    ///
+    /// # Errors
+    /// As [`Self::at`].
+    pub async fn end_of(&mut self, slot: Slot) -> Result<(), SimulationError> {
+        self.at(slot, SLOT - 1000 + LOOK).await
+    }
+
+    /// The current slot.
+    pub fn slot(&self) -> Slot {
+        self.surroundings.clock.slot()
+    }
+
+    /// Where the chain of a running node stands.
+    ///
+    /// # Errors
+    /// When the node does not run.
+    pub fn view(&self, node: usize) -> Result<View, SimulationError> {
+        Ok(self.chain(node)?.read().view())
+    }
+
+    /// Where the chains of all running nodes stand, in order.
+    pub fn views(&self) -> Vec<View> {
+        let running = self.nodes.iter().filter_map(|node| node.running.as_ref());
+        running.map(|running| running.chain.read().view()).collect()
+    }
+
+    /// The head of all running nodes, if they agree on it.
+    pub fn common_head(&self) -> Option<Checkpoint> {
+        let views = self.views();
+        let head = views.first()?.head;
+        views.iter().all(|view| view.head == head).then_some(head)
+    }
+
+    /// How far a running node is with catching up.
+    ///
+    /// # Errors
+    /// When the node does not run.
+    pub fn sync_state(&self, node: usize) -> Result<SyncState, SimulationError> {
+        Ok(self.chain(node)?.read().sync_state())
+    }
+
+    /// The chain of a running node, for reading.
+    ///
+    /// # Errors
+    /// When the node does not run.
+    pub fn chain(&self, node: usize) -> Result<&SharedChain, SimulationError> {
+        self.running(node).map(|running| &running.chain)
+    }
+
+    /// Whether two nodes are connected.
+    pub fn are_connected(&self, one: usize, other: usize) -> bool {
+        self.surroundings.network.are_connected(one, other)
+    }
+
+    /// Starts a node with what it has kept.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub fn start(&mut self, node: usize) -> Result<(), SimulationError> {
+        self.record(format_args!("{node} starts"));
+        self.nodes[node].start(&self.surroundings, &self.validators)
+    }
+
+    /// Stops a node in order.
+    ///
+    /// # Errors
+    /// When the node does not run, or does not stop in order.
+    pub async fn stop(&mut self, node: usize) -> Result<(), SimulationError> {
+        let running = self.take(node)?;
+        self.record(format_args!("{node} stops"));
+        if let Err(reason) = running.stop().await {
+            self.observer
+                .lock()
+                .violated(format!("node {node}: {reason}"));
+        }
+        self.surroundings.network.detach(node, true);
+        self.look()
+    }
+
+    /// Kills a node as SIGKILL does; its peers find out in time.
+    ///
+    /// # Errors
+    /// When the node does not run.
+    pub async fn kill(&mut self, node: usize) -> Result<(), SimulationError> {
+        let running = self.take(node)?;
+        self.record(format_args!("{node} is killed"));
+        running.kill().await;
+        self.surroundings.network.detach(node, false);
+        Ok(())
+    }
+
+    /// Lets a node take so many more steps and no other. [`Self::kill`] then clears it away.
+    ///
+    /// # Errors
+    /// When the node does not run.
+    pub fn doom(&mut self, node: usize, steps: u64) -> Result<(), SimulationError> {
+        self.running(node).map(|running| running.life.limit(steps))
+    }
+
+    /// Whether a node that was doomed has taken its last step.
+    ///
+    /// # Errors
+    /// When the node does not run.
+    pub fn is_dead(&self, node: usize) -> Result<bool, SimulationError> {
+        Ok(self.running(node)?.life.has_ended())
+    }
+
+    /// Has a node that does not run lose its blocks, but not its keys and signing record.
+    pub fn lose_store(&mut self, node: usize) {
+        self.nodes[node].store = Arc::default();
+        self.nodes[node].finalized = Checkpoint::default();
+    }
+
+    /// Cuts the link between two nodes.
+    pub fn cut(&mut self, one: usize, other: usize) {
+        self.surroundings.network.cut(one, other);
+    }
+
+    /// Mends the link between two nodes.
+    pub fn mend(&mut self, one: usize, other: usize) {
+        self.surroundings.network.mend(one, other);
+    }
+
+    /// Cuts every link between a group of nodes and the others.
+    pub fn part(&mut self, group: &[usize]) {
+        for (one, other) in self.border(group) {
+            self.cut(one, other);
+        }
+    }
+
+    /// Mends what [`Self::part`] has cut.
+    pub fn heal(&mut self, group: &[usize]) {
+        for (one, other) in self.border(group) {
+            self.mend(one, other);
+        }
+    }
+
+    /// Changes what packets go through between two nodes.
+    pub fn set_conditions(&mut self, one: usize, other: usize, conditions: Conditions) {
+        let network = &self.surroundings.network;
+        network.set_conditions(one, other, conditions);
+    }
+
+    /// Lets in somebody who follows no rules but the scenario's, connected to every node.
+    pub fn adversary(&mut self) -> Adversary {
+        let number = self.nodes.len();
+        for node in 0..number {
+            let network = &self.surroundings.network;
+            network.lay(node, number, self.conditions.clone());
+        }
+        let network = self.surroundings.network.clone();
+        Adversary::new(number, network, self.validators.clone())
+    }
+
+    /// The validators of a node.
+    pub fn validators_of(&self, node: usize) -> &[ValidatorIndex] {
+        &self.nodes[node].validators
+    }
+
+    /// How often a counter of the services was counted up, over all nodes.
+    pub fn counter(&self, name: &str) -> u64 {
+        self.meter.counter(name)
+    }
+
+    /// The highest value of a gauge of the services, over all nodes.
+    pub fn peak(&self, name: &str) -> f64 {
+        self.meter.peak(name)
+    }
+
+    /// How many messages of a sender the nodes have judged so.
+    pub fn verdicts_on(&self, sender: usize, verdict: Verdict) -> u64 {
+        self.observer.lock().verdicts_on(sender, verdict)
+    }
+
+    /// How often nodes have asked for a penalty against a peer.
+    pub fn penalties_of(&self, peer: usize) -> u64 {
+        self.observer.lock().penalties_of(peer)
+    }
+
+    pub(crate) fn start_all(&mut self) -> Result<(), SimulationError> {
+        for node in 0..self.nodes.len() {
+            if !self.absent.contains(&node) {
+                self.start(node)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops every node in order, and says what the run came to.
+    pub(crate) async fn end(mut self) -> Result<Report, SimulationError> {
+        self.look()?;
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].running.is_some() {
+                self.stop(node).await?;
+            }
+        }
+        self.stop.cancel();
+        // It has nothing to say but that it has ended.
+        let _ = (&mut self.network_task).await;
+        let observer = self.observer.lock();
+        Ok(Report {
+            seed: self.seed,
+            fingerprint: observer.trace.fingerprint(),
+            events: observer.trace.entries(),
+        })
+    }
+
+    /// Looks at every running node: what has it told its watchers, and is what is finalized on its chain?
+    fn look(&mut self) -> Result<(), SimulationError> {
+        let time = self.surroundings.clock.since_genesis();
+        let mut observer = self.observer.lock();
+        for node in &mut self.nodes {
+            let number = node.number;
+            let Some(running) = &mut node.running else {
+                continue;
+            };
+            if let Some(service) = running.has_failed() {
+                observer.violated(format!("the {service} service of node {number} has ended"));
+            }
+            loop {
+                match running.events.try_recv() {
+                    Ok(event) => {
+                        observer.record(time, format_args!("{number} tells {event:?}"));
+                        if let ChainEvent::Finalized(now) = event {
+                            observer.finalized(number, node.finalized, now);
+                            node.finalized = now;
+                        }
+                    }
+                    Err(TryRecvError::Lagged(missed)) => {
+                        observer.violated(format!("{missed} events of node {number} were missed"));
+                    }
+                    Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                }
+            }
+            let chain = running.chain.read();
+            let finalized = chain.latest_finalized();
+            let strayed = observer
+                .finalized_up_to(finalized.slot)
+                .find(|other| chain.canonical_root(other.slot) != Some(other.root));
+            drop(chain);
+            if let Some(other) = strayed {
+                observer.violated(format!(
+                    "node {number} finalized {finalized}, whose chain lacks the finalized {other}"
+                ));
+            }
+        }
+        match observer.violation() {
+            Some(what) => Err(SimulationError::Violation {
+                seed: self.seed,
+                what: what.clone(),
+                trace: observer.trace.recent(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn border(&self, group: &[usize]) -> Vec<(usize, usize)> {
+        let others = (0..self.nodes.len()).filter(|node| !group.contains(node));
+        others
+            .flat_map(|other| group.iter().map(move |one| (*one, other)))
+            .collect()
+    }
+
+    fn running(&self, node: usize) -> Result<&Running, SimulationError> {
+        let state = "does not run";
+        let running = self.nodes[node].running.as_ref();
+        running.ok_or(SimulationError::Node { node, state })
+    }
+
+    fn take(&mut self, node: usize) -> Result<Running, SimulationError> {
+        let state = "does not run";
+        let running = self.nodes[node].running.take();
+        running.ok_or(SimulationError::Node { node, state })
+    }
+
+    fn record(&self, entry: std::fmt::Arguments<'_>) {
+        let time = self.surroundings.clock.since_genesis();
+        self.observer.lock().record(time, entry);
+    }
+}
