@@ -235,3 +235,54 @@ fn export_ssz(
     key.secret_key_file = name;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use quartet_keystore::TreesReport;
+
+    use super::*;
+
+    #[test]
+    fn ready_made_keys_are_copied_once_and_then_used() {
+        let ready_made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../keystores");
+        let directory = tempfile::tempdir().unwrap();
+        let wanted = WantedKeys {
+            count: 4,
+            active_epochs: 1 << 18,
+            ready_made: Some(&ready_made),
+        };
+        let keys = ensure_keys(directory.path(), &wanted).unwrap();
+        let manifest = KeyManifest::read(&ready_made.join(MANIFEST_FILE)).unwrap();
+        for (key, entry) in keys.iter().zip(&manifest.validators) {
+            assert_eq!(key.public_key, entry.public_key);
+            let copied = inspect(&directory.path().join(&key.secret_key_file), None).unwrap();
+            assert_eq!(copied.public_key, entry.public_key);
+            assert!(matches!(copied.trees, TreesReport::Whole(_)));
+        }
+        let without = WantedKeys {
+            ready_made: None,
+            ..wanted
+        };
+        assert_eq!(ensure_keys(directory.path(), &without).unwrap(), keys);
+    }
+
+    #[test]
+    fn a_manifest_that_names_another_key_is_refused() {
+        let ready_made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../keystores");
+        let directory = tempfile::tempdir().unwrap();
+        let copied = |name: &str| directory.path().join(name);
+        copy(
+            &ready_made.join("validator_0.yaml"),
+            &copied("validator_1.yaml"),
+        )
+        .unwrap();
+        let manifest = std::fs::read_to_string(ready_made.join(MANIFEST_FILE)).unwrap();
+        std::fs::write(copied(MANIFEST_FILE), manifest).unwrap();
+        let manifest = KeyManifest::read(&copied(MANIFEST_FILE)).unwrap();
+        let error = existing_key(directory.path(), Some(&manifest), 1).unwrap_err();
+        assert!(
+            error.to_string().contains("its public key is 0xa9fb"),
+            "{error}"
+        );
+    }
+}

@@ -5,61 +5,100 @@
 
 use std::{
     collections::HashMap,
+    fs,
     io::{BufRead as _, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use quartet_keystore::record::{SigningRecord, SigningRequest};
+use quartet_keystore::{
+    KeyRequest, inspect, keystore_file_name, load_signer,
+    record::{SigningRecord, SigningRequest},
+};
 use quartet_types::{PublicKey, Root};
 
-const RECORD: &str = "QUARTET_TEST_RECORD";
+/// Tells the child that it is one, and where it lives.
+const DIRECTORY: &str = "QUARTET_TEST_DIRECTORY";
 const LIFE: &str = "QUARTET_TEST_LIFE";
-const LIVES: u64 = 60;
 
-fn key(number: u8) -> PublicKey {
-    PublicKey([number; 52])
+/// The directory and number of the child's life; nothing in a run of all tests.
+fn life() -> Option<(PathBuf, u64)> {
+    let directory = std::env::var_os(DIRECTORY)?;
+    let life = std::env::var(LIFE).ok()?.parse().ok()?;
+    Some((directory.into(), life))
 }
 
-/// The signer's life; only does something when the test below starts it. It begins some epochs back and
-/// asks for messages that no other life asks for, so every epoch that two lives were granted would show.
+fn open_record(directory: &Path) -> SigningRecord {
+    SigningRecord::open(&directory.join("signing-record")).unwrap()
+}
+
+/// A message that no other life asks for, so that every epoch granted to two lives shows.
+fn message(life: u64) -> Root {
+    Root::from_slice(&[[0; 24].as_slice(), &life.to_be_bytes()].concat())
+}
+
+/// Where a life begins: some epochs back, all of which the record must refuse. The last grant may not have
+/// been reported, but older ones were.
+fn first_epoch(record: &SigningRecord, key: &PublicKey) -> u64 {
+    record
+        .highest_epoch(key)
+        .map_or(0, |e| e.saturating_sub(20))
+}
+
+/// A life that asks the record alone, as fast as it goes, for three keys at once.
 #[test]
-fn signer() {
-    let (Ok(path), Ok(life)) = (std::env::var(RECORD), std::env::var(LIFE)) else {
+fn asks_the_record() {
+    let Some((directory, life)) = life() else {
         return;
     };
-    let life: u64 = life.parse().unwrap();
-    let record = SigningRecord::open(&PathBuf::from(path)).unwrap();
-    let first = record.highest_epoch(&key(0)).map_or(0, |highest| {
-        // The last grant may not have been reported; the oldest that is remembered surely was.
-        highest.saturating_sub(20)
-    });
-    for epoch in first.. {
-        let message_root = Root::from_slice(&[[0; 24].as_slice(), &life.to_be_bytes()].concat());
-        let requests = [0, 1, 2].map(|number| SigningRequest {
-            public_key: key(number),
+    let record = open_record(&directory);
+    let keys = [0, 1, 2].map(|number| PublicKey([number; 52]));
+    for epoch in first_epoch(&record, &keys[0]).. {
+        let requests = keys.map(|public_key| SigningRequest {
+            public_key,
             epoch,
-            message_root,
+            message_root: message(life),
         });
         let verdicts = record.authorise_many(&requests).unwrap();
         for (number, verdict) in verdicts.iter().enumerate() {
             if verdict.is_ok() {
-                println!("granted {number} {epoch} {life}");
+                println!("granted {number} {epoch} {life} .");
             }
         }
     }
 }
 
+/// A life that signs with one of the ready-made keys.
 #[test]
-fn no_epoch_gets_two_messages_over_many_kills() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("signing-record");
+fn signs() {
+    let Some((directory, life)) = life() else {
+        return;
+    };
+    let record = open_record(&directory);
+    let public_key = inspect(&directory.join(keystore_file_name(0)), None)
+        .unwrap()
+        .public_key;
+    let request = KeyRequest {
+        index: 0,
+        public_key,
+        file: None,
+    };
+    let signer = load_signer(&directory, &request, None, &record, &|_| {}).unwrap();
+    for epoch in first_epoch(&record, &public_key).. {
+        if signer.sign(epoch, message(life)).is_ok() {
+            println!("granted 0 {epoch} {life} .");
+        }
+    }
+}
+
+/// Runs `child` for many lives, each ended by SIGKILL, and checks what all of them were granted together.
+fn no_epoch_gets_two_messages(child: &str, directory: &Path, lives: u64) {
     let mut granted: HashMap<(u64, u64), u64> = HashMap::new();
     let mut seed = u64::from(std::process::id());
-    for life in 0..LIVES {
+    for life in 0..lives {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "signer", "--nocapture"])
-            .env(RECORD, &path)
+            .args(["--exact", child, "--nocapture"])
+            .env(DIRECTORY, directory)
             .env(LIFE, life.to_string())
             .stdout(Stdio::piped())
             .spawn()
@@ -71,12 +110,13 @@ fn no_epoch_gets_two_messages_over_many_kills() {
         let mut read = 0;
         while let Some(Ok(line)) = lines.next() {
             // The test harness may have written the beginning of the first line.
-            if let Some(at) = line.find("granted ") {
-                let words = line[at..].split(' ').skip(1);
-                let numbers: Vec<u64> = words.filter_map(|word| word.parse().ok()).collect();
+            let words = line.find("granted ").map(|at| line[at..].split(' '));
+            let words: Vec<&str> = words.into_iter().flatten().collect();
+            // Without the dot, the kill tore the line.
+            if let [_, numbers @ .., "."] = words.as_slice() {
+                let numbers: Vec<u64> = numbers.iter().map(|n| n.parse().unwrap()).collect();
                 let [validator, epoch, message] = numbers[..] else {
-                    // The kill tore the last line.
-                    continue;
+                    panic!("{line}");
                 };
                 let first = *granted.entry((validator, epoch)).or_insert(message);
                 assert_eq!(first, message, "validator {validator}, epoch {epoch}");
@@ -89,5 +129,21 @@ fn no_epoch_gets_two_messages_over_many_kills() {
         assert!(read >= enough, "the signer ended early");
         child.wait().unwrap();
     }
-    assert!(granted.len() as u64 > LIVES);
+    assert!(granted.len() as u64 >= lives);
+}
+
+#[test]
+fn no_epoch_is_granted_to_two_messages_over_many_kills() {
+    let directory = tempfile::tempdir().unwrap();
+    no_epoch_gets_two_messages("asks_the_record", directory.path(), 60);
+}
+
+#[test]
+fn no_epoch_is_signed_twice_over_many_kills() {
+    let directory = tempfile::tempdir().unwrap();
+    let ready_made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../keystores");
+    for name in ["validator_0.yaml", "validator_0.trees"] {
+        fs::copy(ready_made.join(name), directory.path().join(name)).unwrap();
+    }
+    no_epoch_gets_two_messages("signs", directory.path(), 20);
 }

@@ -10,10 +10,10 @@ use quartet_types::{PublicKey, ValidatorIndex};
 use serde_json::json;
 
 use super::{
-    generate::{add_to_manifest, enter},
+    generate::add_to_manifest,
     inspect::{index_of, is_encrypted, key_files},
     output,
-    passphrase::PassphraseArgs,
+    passphrase::{PassphraseArgs, read_file},
     print, progress_bar, table,
 };
 
@@ -29,9 +29,12 @@ pub(super) struct ImportArgs {
     /// The validator, where a key's file is not named after it.
     #[arg(long)]
     index: Option<ValidatorIndex>,
-    /// Encrypt the secrets with a passphrase; asked for where neither file nor environment give it.
+    /// Encrypt the keystores with a passphrase.
     #[arg(long)]
     encrypt: bool,
+    /// File whose first line is the passphrase to encrypt with, where it is another than the one to read with.
+    #[arg(long, value_name = "FILE", requires = "encrypt")]
+    new_passphrase_file: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -92,15 +95,22 @@ struct Source {
 
 impl ImportArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let new = match self.encrypt {
-            true => Some(self.passphrase.for_writing()?),
-            false => None,
+        let new = match (&self.new_passphrase_file, self.encrypt) {
+            (Some(path), _) => Some(read_file(path)?),
+            (None, true) => Some(self.passphrase.for_writing()?),
+            (None, false) => None,
         };
         let mut old = self.passphrase.given()?;
         let mut done = Vec::new();
         for source in sources(&self.paths, self.index)? {
-            if old.is_none() && is_encrypted(&source.path) {
-                old = Some(self.passphrase.for_reading()?);
+            match (is_encrypted(&source.path), &old) {
+                (true, None) => old = Some(self.passphrase.for_reading()?),
+                // Whoever gave it did not expect the secret to be written in the open.
+                (false, Some(_)) if new.is_none() => bail!(
+                    "{}: is not encrypted, yet a passphrase is given; say --encrypt to encrypt with it",
+                    source.path.display()
+                ),
+                _ => {}
             }
             let target = self.directory.join(keystore_file_name(source.index));
             let bar = progress_bar(&format!("validator {}", source.index));
@@ -114,7 +124,11 @@ impl ImportArgs {
             );
             bar.finish_and_clear();
             let public_key = public_key?;
-            add_to_manifest(&self.directory, None, source.index, public_key)?;
+            add_to_manifest(
+                &self.directory,
+                source.index,
+                keystore_file_name(source.index),
+            )?;
             done.push((source.index, public_key, target));
         }
         report(&done, self.json)
@@ -159,7 +173,7 @@ fn export_key(
     );
     bar.finish_and_clear();
     let (name, public_key) = exported?;
-    enter(directory, None, index, public_key, name.clone())?;
+    add_to_manifest(directory, index, name.clone())?;
     Ok((name, public_key))
 }
 

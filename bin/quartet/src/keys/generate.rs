@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 use quartet_config::{KeyManifest, MANIFEST_FILE, ManifestEntry, PRODUCTION_SCHEME};
-use quartet_keystore::{NewKey, generate, keystore_file_name};
+use quartet_keystore::{NewKey, generate, inspect, keystore_file_name};
 use quartet_types::{PublicKey, ValidatorIndex};
 use quartet_xmss::Scheme;
 use serde_json::json;
@@ -22,7 +22,7 @@ pub(super) struct GenerateArgs {
     #[arg(long, value_name = "DIR")]
     directory: PathBuf,
     /// How many keys to make.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
     /// Index of the first validator.
     #[arg(long, default_value_t = 0)]
@@ -48,7 +48,9 @@ pub(super) struct GenerateArgs {
 
 impl GenerateArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let passphrase = match self.encrypt || self.passphrase.given()?.is_some() {
+        // Whoever gives a passphrase does not expect the secret to be written in the open.
+        let encrypt = self.encrypt || self.passphrase.given()?.is_some();
+        let passphrase = match encrypt && !self.public_test_key {
             true => Some(self.passphrase.for_writing()?),
             false => None,
         };
@@ -72,9 +74,7 @@ impl GenerateArgs {
             let public_key = make_key(&self.directory, index, &new)?;
             made.push((index, public_key));
             // After each, so that what is made is never without its entry.
-            let log = self.active_epochs.checked_next_power_of_two();
-            let log = log.and_then(|epochs| u8::try_from(epochs.ilog2()).ok());
-            add_to_manifest(&self.directory, log, index, public_key)?;
+            add_to_manifest(&self.directory, index, keystore_file_name(index))?;
         }
         self.report(&made)
     }
@@ -110,41 +110,35 @@ pub(crate) fn make_key(
     Ok(public_key?)
 }
 
-/// Enters a key into the directory's manifest, in the place of an older entry of the validator.
+/// Enters a key that is in the directory into its manifest, in the place of an older entry of the validator.
 pub(super) fn add_to_manifest(
     directory: &Path,
-    log_active_epochs: Option<u8>,
     index: ValidatorIndex,
-    public_key: PublicKey,
-) -> anyhow::Result<()> {
-    let file = keystore_file_name(index);
-    enter(directory, log_active_epochs, index, public_key, file)
-}
-
-/// As [`add_to_manifest`], for a file of any name.
-pub(super) fn enter(
-    directory: &Path,
-    log_active_epochs: Option<u8>,
-    index: ValidatorIndex,
-    public_key: PublicKey,
     secret_key_file: PathBuf,
 ) -> anyhow::Result<()> {
+    let key = inspect(&directory.join(&secret_key_file), None)?;
     let path = directory.join(MANIFEST_FILE);
     let mut manifest = match path.exists() {
         true => KeyManifest::read(&path)?,
         false => KeyManifest {
             scheme: Some(PRODUCTION_SCHEME.to_owned()),
-            log_active_epochs,
+            log_active_epochs: log2(key.active.end - key.active.start),
             validators: Vec::new(),
         },
     };
     manifest.validators.retain(|entry| entry.index != index);
     manifest.validators.push(ManifestEntry {
         index,
-        public_key,
+        public_key: key.public_key,
         secret_key_file,
     });
     // Scripts of other tools take the position in the list for the index.
     manifest.validators.sort_by_key(|entry| entry.index);
     Ok(manifest.write(&path)?)
+}
+
+/// The exponent, of powers of two.
+fn log2(epochs: u64) -> Option<u8> {
+    let exponent = epochs.is_power_of_two().then(|| epochs.ilog2())?;
+    u8::try_from(exponent).ok()
 }

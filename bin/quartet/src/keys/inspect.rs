@@ -62,10 +62,27 @@ impl InspectArgs {
         };
         let passphrase = self.passphrase.given()?;
         let mut reports = Vec::new();
+        let mut failures = Vec::new();
         for path in key_files(&self.paths)? {
-            reports.push(inspect(&path, passphrase.as_ref())?);
+            match inspect(&path, passphrase.as_ref()) {
+                Ok(report) => reports.push(report),
+                Err(error) => failures.push(error.to_string()),
+            }
         }
-        let last_signed = |key: &PublicKey| record.as_ref()?.highest_epoch(key);
+        self.report(&reports, slot, record.as_ref())?;
+        if !failures.is_empty() {
+            bail!("{}", failures.join("; "));
+        }
+        Ok(())
+    }
+
+    fn report(
+        &self,
+        reports: &[KeyReport],
+        slot: Option<u64>,
+        record: Option<&RecordView>,
+    ) -> anyhow::Result<()> {
+        let last_signed = |key: &PublicKey| record?.highest_epoch(key);
         if self.json {
             let keys = reports.iter().map(|report| {
                 let mut value = as_json(report);
@@ -88,7 +105,7 @@ impl InspectArgs {
             "notes",
         ];
         let mut rows = vec![heading.map(str::to_owned)];
-        for report in &reports {
+        for report in reports {
             let left = slot.map(|slot| {
                 let left = epochs_left(report, slot);
                 format!("{left} ({})", duration(left))

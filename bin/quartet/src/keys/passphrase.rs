@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     io::{self, IsTerminal as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, bail};
@@ -27,9 +27,7 @@ impl PassphraseArgs {
     /// The passphrase that was given by file or environment.
     pub(super) fn given(&self) -> anyhow::Result<Option<Passphrase>> {
         if let Some(path) = &self.passphrase_file {
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("--passphrase-file {}", path.display()))?;
-            return not_empty(Passphrase::first_line(text)).map(Some);
+            return read_file(path).map(Some);
         }
         match env::var(VARIABLE) {
             Ok(text) => not_empty(Passphrase::new(text)).map(Some),
@@ -56,6 +54,12 @@ impl PassphraseArgs {
         }
         Ok(first)
     }
+}
+
+/// A passphrase from the first line of a file.
+pub(super) fn read_file(path: &Path) -> anyhow::Result<Passphrase> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    not_empty(Passphrase::first_line(text)).with_context(|| path.display().to_string())
 }
 
 fn prompt(what: &str) -> anyhow::Result<Passphrase> {
