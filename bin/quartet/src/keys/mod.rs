@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 
 pub(crate) use generate::make_key;
 pub(crate) use output::{print, progress_bar, table};
+pub(crate) use passphrase::PassphraseArgs;
 
 /// The arguments of `quartet keys`.
 #[derive(Debug, Args)]

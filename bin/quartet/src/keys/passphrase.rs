@@ -16,7 +16,7 @@ const VARIABLE: &str = "QUARTET_KEYS_PASSPHRASE";
 
 /// Flags of commands that read or write encrypted keys.
 #[derive(Clone, Debug, Args)]
-pub(super) struct PassphraseArgs {
+pub(crate) struct PassphraseArgs {
     /// File whose first line is the passphrase of encrypted keys. Without it: the environment variable
     /// QUARTET_KEYS_PASSPHRASE, or else a prompt where one is needed.
     #[arg(long, value_name = "FILE", env = "QUARTET_KEYS_PASSPHRASE_FILE")]
@@ -25,7 +25,7 @@ pub(super) struct PassphraseArgs {
 
 impl PassphraseArgs {
     /// The passphrase that was given by file or environment.
-    pub(super) fn given(&self) -> anyhow::Result<Option<Passphrase>> {
+    pub(crate) fn given(&self) -> anyhow::Result<Option<Passphrase>> {
         if let Some(path) = &self.passphrase_file {
             return read_file(path).map(Some);
         }
@@ -36,7 +36,7 @@ impl PassphraseArgs {
     }
 
     /// The passphrase for reading encrypted keys: given, or asked for.
-    pub(super) fn for_reading(&self) -> anyhow::Result<Passphrase> {
+    pub(crate) fn for_reading(&self) -> anyhow::Result<Passphrase> {
         match self.given()? {
             Some(passphrase) => Ok(passphrase),
             None => prompt("Passphrase of the key"),
