@@ -74,16 +74,6 @@ pub enum AttestationError {
     },
 }
 
-impl AttestationError {
-    /// The root that would have to be known for the attestation to be judged.
-    pub fn unknown_root(&self) -> Option<Root> {
-        match self {
-            Self::UnknownBlock { checkpoint, .. } => Some(checkpoint.root),
-            _ => None,
-        }
-    }
-}
-
 /// Why a block is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BlockError {

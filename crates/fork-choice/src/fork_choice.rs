@@ -96,11 +96,6 @@ impl ForkChoice {
         self.tree.find(root).map(|index| *self.tree.block(index))
     }
 
-    /// Slot of a block.
-    pub fn slot_of(&self, root: &Root) -> Option<Slot> {
-        self.block(root).map(|block| block.slot)
-    }
-
     /// Parent root of a block; the parent of the tree's oldest block is not in the tree.
     pub fn parent_of(&self, root: &Root) -> Option<Root> {
         self.block(root).map(|block| block.parent_root)
@@ -110,12 +105,6 @@ impl ForkChoice {
     pub fn children_of(&self, root: &Root) -> impl Iterator<Item = &BlockInfo> {
         let index = self.tree.find(root).into_iter();
         index.flat_map(|index| self.tree.children(index))
-    }
-
-    /// The last block at or before `slot` on the chain that ends in `root`; `None` if either is not in the tree.
-    pub fn ancestor_at_slot(&self, root: &Root, slot: Slot) -> Option<BlockInfo> {
-        let ancestor = self.tree.ancestor_at(self.tree.find(root)?, slot)?;
-        Some(*self.tree.block(ancestor))
     }
 
     /// Whether `ancestor` is on the chain that ends in `root`; every block of the tree is on its own.

@@ -12,7 +12,7 @@ impl ForkChoice {
     /// Moves on to the next interval. `has_proposal` says whether this node proposes in it, should it begin a slot.
     ///
     /// Source: leanSpec `Store.tick_interval`.
-    pub fn tick_interval(&mut self, has_proposal: bool) {
+    pub(crate) fn tick_interval(&mut self, has_proposal: bool) {
         self.time = self.time.saturating_add(1);
         match self.time % INTERVALS_PER_SLOT {
             // The proposal shall build on all that has been heard.
