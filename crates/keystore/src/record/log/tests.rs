@@ -79,6 +79,26 @@ fn a_second_message_and_an_older_epoch_are_refused_also_after_a_restart() {
 }
 
 #[test]
+fn a_record_restored_from_a_backup_does_not_forget() {
+    let fixture = Fixture::new();
+    let record = fixture.open();
+    record.authorise(request(1, 5, 1)).unwrap();
+    drop(record);
+    let backup = fs::read(&fixture.path).unwrap();
+    fixture.open().authorise(request(1, 9, 1)).unwrap();
+    fs::write(&fixture.path, backup).unwrap();
+
+    let restored = fixture.open();
+    restored.started_in(9).unwrap();
+    let (epoch, started) = (9, 9);
+    let refused = Refusal::BeforeStart { epoch, started };
+    assert_eq!(refusal(&restored, request(1, 9, 2)), refused);
+    assert_eq!(refusal(&restored, request(2, 9, 2)), refused);
+    restored.authorise(request(1, 5, 1)).unwrap();
+    restored.authorise(request(1, 10, 2)).unwrap();
+}
+
+#[test]
 fn requests_of_one_call_have_to_agree_with_each_other() {
     let fixture = Fixture::new();
     let record = fixture.open();
