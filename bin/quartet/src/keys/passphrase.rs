@@ -16,7 +16,7 @@ const VARIABLE: &str = "QUARTET_KEYS_PASSPHRASE";
 
 /// Flags of commands that read or write encrypted keys.
 #[derive(Clone, Debug, Args)]
-pub(super) struct PassphraseArgs {
+pub(crate) struct PassphraseArgs {
     /// File whose first line is the passphrase of encrypted keys. Without it: the environment variable
     /// QUARTET_KEYS_PASSPHRASE, or else a prompt where one is needed.
     #[arg(long, value_name = "FILE", env = "QUARTET_KEYS_PASSPHRASE_FILE")]
@@ -40,6 +40,17 @@ impl PassphraseArgs {
         match self.given()? {
             Some(passphrase) => Ok(passphrase),
             None => prompt("Passphrase of the key"),
+        }
+    }
+
+    /// The passphrase for a node's keys: given, or asked for where `encrypted` finds one that needs it.
+    pub(crate) fn for_keys(
+        &self,
+        encrypted: impl FnOnce() -> bool,
+    ) -> anyhow::Result<Option<Passphrase>> {
+        match self.given()? {
+            None if encrypted() => self.for_reading().map(Some),
+            given => Ok(given),
         }
     }
 

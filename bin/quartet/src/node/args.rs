@@ -4,6 +4,8 @@ use std::{net::IpAddr, path::PathBuf};
 
 use clap::Args;
 
+use crate::keys::PassphraseArgs;
+
 /// Run a node of a devnet.
 #[derive(Debug, Args)]
 // Of a flag that a script gives twice, the last one counts.
@@ -48,6 +50,9 @@ pub(crate) struct NodeArgs {
     /// The validators' secret keys [default: `hash-sig-keys` beside the validators file].
     #[arg(long, value_name = "DIR", env = "QUARTET_KEYSTORES")]
     pub(crate) keystores: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) keys_passphrase: PassphraseArgs,
 
     /// Where the node keeps its database, its signing record and what it makes itself.
     #[arg(

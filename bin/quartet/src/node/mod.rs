@@ -72,7 +72,7 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
 
     let store: Arc<dyn BlockStore> =
         Arc::new(Database::open(&args.data_dir.join("blocks"), genesis_root)?);
-    let (setup, signers) = setup.load_signers(&args, clock.slot()).await?;
+    let (setup, signers) = setup.load_signers(&args, &clock).await?;
 
     let chain = LeanChain::from_genesis(genesis).shared();
     let reader = ChainReader::new(chain.clone(), store.clone());

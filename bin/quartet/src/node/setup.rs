@@ -11,13 +11,14 @@ use quartet_config::{
     AssignedValidator, Bootnode, GenesisConfig, KeyManifest, MANIFEST_FILE, NodeKey,
     ValidatorAssignments,
 };
-use quartet_keystore::{KeyRequest, load_signers, record::SigningRecord};
+use quartet_keystore::{KeyRequest, find_key, load_signers, record::SigningRecord};
 use quartet_network::{Identity, NetworkConfig, StaticPeer};
 use quartet_types::{Root, Slot};
 use quartet_validator::Signers;
 use tracing::{error, info, warn};
 
 use super::NodeArgs;
+use crate::keys::{PassphraseArgs, is_encrypted};
 
 /// Where foreign tools put the keys, beside the validators file.
 const KEYS_DIRECTORY: &str = "hash-sig-keys";
@@ -65,11 +66,13 @@ impl Setup {
     pub(crate) async fn load_signers(
         self,
         args: &NodeArgs,
-        slot: Slot,
+        clock: &Clock,
     ) -> anyhow::Result<(Self, Signers)> {
         let (directory, data_dir) = (keys_directory(args), args.data_dir.clone());
+        let passphrase = args.keys_passphrase.clone();
+        let started = clock.until_genesis().is_zero().then(|| clock.slot());
         let load = move || {
-            let signers = self.signers(&directory, &data_dir, slot)?;
+            let signers = self.signers(&directory, &data_dir, &passphrase, started)?;
             Ok((self, signers))
         };
         tokio::task::spawn_blocking(load)
@@ -79,16 +82,28 @@ impl Setup {
 
     /// Loads the keys of this node's validators. One that cannot be loaded costs the others nothing; that
     /// none can is an error.
-    fn signers(&self, directory: &Path, data_dir: &Path, slot: Slot) -> anyhow::Result<Signers> {
+    fn signers(
+        &self,
+        directory: &Path,
+        data_dir: &Path,
+        passphrase: &PassphraseArgs,
+        started: Option<Slot>,
+    ) -> anyhow::Result<Signers> {
         if self.validators.is_empty() {
             info!("no validators: following the chain");
             return Ok(Signers::default());
         }
         let requests = self.key_requests(directory)?;
         let record = SigningRecord::open(&data_dir.join("signing-record"))?;
+        if let Some(slot) = started {
+            record.started_in(slot)?;
+        }
+        let slot = started.unwrap_or(0);
+        let passphrase = passphrase.for_keys(|| any_is_encrypted(directory, &requests))?;
         let mut signers = Vec::new();
         let mut failures = Vec::new();
-        for (validator, result) in load_signers(directory, &requests, None, &record) {
+        for (validator, result) in load_signers(directory, &requests, passphrase.as_ref(), &record)
+        {
             match result {
                 Ok(signer) => {
                     let active = signer.active();
@@ -192,6 +207,12 @@ pub(crate) fn log_genesis(clock: &Clock, root: Root, validators: u64) {
         }
         _ => info!(%root, validators, in_s = to_go, "genesis is ahead"),
     }
+}
+
+fn any_is_encrypted(directory: &Path, requests: &[KeyRequest]) -> bool {
+    requests
+        .iter()
+        .any(|request| find_key(directory, request).is_ok_and(|path| is_encrypted(&path)))
 }
 
 fn keys_directory(args: &NodeArgs) -> PathBuf {
