@@ -1,5 +1,7 @@
 //! Gossip between services on loopback: what is forwarded, what is refused.
 
+#![allow(clippy::unwrap_used, reason = "everything here is a test")]
+
 mod support;
 
 use quartet_chain::Verdict;

@@ -1,5 +1,7 @@
 //! Statuses and requests for blocks, between services and with peers without manners.
 
+#![allow(clippy::unwrap_used, reason = "everything here is a test")]
+
 mod support;
 
 use libp2p::request_response::ProtocolSupport;
@@ -110,7 +112,7 @@ async fn a_stream_that_never_closes_is_not_waited_for_once_all_is_there() {
     })
     .await;
     let got = node.request(&rogue, vec![root(&wanted)]).await;
-    assert_eq!(got.unwrap(), [wanted.clone()]);
+    assert_eq!(got.unwrap(), std::slice::from_ref(&wanted));
     // It brings one of two, and then nothing more.
     let roots = vec![root(&block(2)), root(&wanted)];
     let got = node.request(&rogue, roots).await;

@@ -1,5 +1,7 @@
 //! The wire's functions against the reference vectors `own/gossip.json` and `own/reqresp.json`.
 
+#![allow(clippy::unwrap_used, reason = "everything here is a test")]
+
 use std::{env, fs, path::PathBuf};
 
 use quartet_network::wire::{

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 /// Names the directory; without it, the directory beside the checkout is taken.
 const VARIABLE: &str = "LEAN_VECTORS";
-/// Where the vectors are beside the checkout, from this package's folder.
-const BESIDE_THE_CHECKOUT: &str = "../../../shared/vectors";
+/// Where the vectors are beside the checkout, from the workspace on.
+const BESIDE_THE_CHECKOUT: &str = "../shared/vectors";
 
 /// All files of the directory.
 #[derive(Debug)]
@@ -34,10 +34,12 @@ impl Vectors {
     /// # Errors
     /// When the directory was asked for by `LEAN_VECTORS` and cannot be read.
     pub fn find() -> Result<Option<Self>> {
+        // Tests run in their package's folder, but a relative path is meant from where cargo was called.
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let root = match env::var_os(VARIABLE) {
-            Some(path) => PathBuf::from(path),
+            Some(path) => workspace.join(path),
             None => {
-                let default = Path::new(env!("CARGO_MANIFEST_DIR")).join(BESIDE_THE_CHECKOUT);
+                let default = workspace.join(BESIDE_THE_CHECKOUT);
                 if !default.is_dir() {
                     return Ok(None);
                 }

@@ -216,7 +216,7 @@ pub(super) fn parse_public_key(text: &str) -> anyhow::Result<PublicKey> {
 }
 
 /// Whether reading the key takes a passphrase; what else may be wrong with it shows when it is read.
-pub(crate) fn is_encrypted(path: &Path) -> bool {
+pub(super) fn is_encrypted(path: &Path) -> bool {
     let own = matches!(KeyFormat::of(path), Ok(KeyFormat::Keystore));
     own && inspect(path, None).is_ok_and(|report| report.encrypted)
 }

@@ -11,7 +11,6 @@ mod record;
 use clap::{Args, Subcommand};
 
 pub(crate) use generate::make_key;
-pub(crate) use inspect::is_encrypted;
 pub(crate) use output::{print, progress_bar, table};
 pub(crate) use passphrase::PassphraseArgs;
 

@@ -25,7 +25,7 @@ pub(crate) struct PassphraseArgs {
 
 impl PassphraseArgs {
     /// The passphrase that was given by file or environment.
-    pub(super) fn given(&self) -> anyhow::Result<Option<Passphrase>> {
+    pub(crate) fn given(&self) -> anyhow::Result<Option<Passphrase>> {
         if let Some(path) = &self.passphrase_file {
             return read_file(path).map(Some);
         }
@@ -36,21 +36,10 @@ impl PassphraseArgs {
     }
 
     /// The passphrase for reading encrypted keys: given, or asked for.
-    pub(super) fn for_reading(&self) -> anyhow::Result<Passphrase> {
+    pub(crate) fn for_reading(&self) -> anyhow::Result<Passphrase> {
         match self.given()? {
             Some(passphrase) => Ok(passphrase),
             None => prompt("Passphrase of the key"),
-        }
-    }
-
-    /// The passphrase for a node's keys: given, or asked for where `encrypted` finds one that needs it.
-    pub(crate) fn for_keys(
-        &self,
-        encrypted: impl FnOnce() -> bool,
-    ) -> anyhow::Result<Option<Passphrase>> {
-        match self.given()? {
-            None if encrypted() => self.for_reading().map(Some),
-            given => Ok(given),
         }
     }
 

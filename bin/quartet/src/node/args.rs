@@ -52,7 +52,7 @@ pub(crate) struct NodeArgs {
     pub(crate) keystores: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) keys_passphrase: PassphraseArgs,
+    pub(crate) passphrase: PassphraseArgs,
 
     /// Where the node keeps its database, its signing record and what it makes itself.
     #[arg(

@@ -5,6 +5,7 @@ mod setup;
 mod signals;
 mod slot_log;
 mod supervisor;
+mod validator_keys;
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, thread};
 
@@ -72,7 +73,7 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
 
     let store: Arc<dyn BlockStore> =
         Arc::new(Database::open(&args.data_dir.join("blocks"), genesis_root)?);
-    let (setup, signers) = setup.load_signers(&args, &clock).await?;
+    let signers = setup.signers(&args, clock.slot()).await?;
 
     let chain = LeanChain::from_genesis(genesis).shared();
     let reader = ChainReader::new(chain.clone(), store.clone());

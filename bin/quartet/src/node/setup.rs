@@ -7,18 +7,13 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use quartet_clock::Clock;
-use quartet_config::{
-    AssignedValidator, Bootnode, GenesisConfig, KeyManifest, MANIFEST_FILE, NodeKey,
-    ValidatorAssignments,
-};
-use quartet_keystore::{KeyRequest, find_key, load_signers, record::SigningRecord};
+use quartet_config::{AssignedValidator, Bootnode, GenesisConfig, NodeKey, ValidatorAssignments};
 use quartet_network::{Identity, NetworkConfig, StaticPeer};
 use quartet_types::{Root, Slot};
 use quartet_validator::Signers;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use super::NodeArgs;
-use crate::keys::{PassphraseArgs, is_encrypted};
+use super::{NodeArgs, validator_keys::ValidatorKeys};
 
 /// Where foreign tools put the keys, beside the validators file.
 const KEYS_DIRECTORY: &str = "hash-sig-keys";
@@ -63,106 +58,20 @@ impl Setup {
     }
 
     /// Loads the keys of this node's validators, beside the runtime: to rebuild a damaged one takes long.
-    pub(crate) async fn load_signers(
-        self,
-        args: &NodeArgs,
-        clock: &Clock,
-    ) -> anyhow::Result<(Self, Signers)> {
-        let (directory, data_dir) = (keys_directory(args), args.data_dir.clone());
-        let passphrase = args.keys_passphrase.clone();
-        let started = clock.until_genesis().is_zero().then(|| clock.slot());
-        let load = move || {
-            let signers = self.signers(&directory, &data_dir, &passphrase, started)?;
-            Ok((self, signers))
+    ///
+    /// # Errors
+    /// As [`ValidatorKeys::load`].
+    pub(crate) async fn signers(&self, args: &NodeArgs, slot: Slot) -> anyhow::Result<Signers> {
+        let keys = ValidatorKeys {
+            directory: keys_directory(args),
+            record: args.data_dir.join("signing-record"),
+            passphrase: args.passphrase.clone(),
+            validators: self.validators.clone(),
+            registry: self.genesis.validators.clone(),
         };
-        tokio::task::spawn_blocking(load)
+        tokio::task::spawn_blocking(move || keys.load(slot))
             .await
             .context("loading the keys")?
-    }
-
-    /// Loads the keys of this node's validators. One that cannot be loaded costs the others nothing; that
-    /// none can is an error.
-    fn signers(
-        &self,
-        directory: &Path,
-        data_dir: &Path,
-        passphrase: &PassphraseArgs,
-        started: Option<Slot>,
-    ) -> anyhow::Result<Signers> {
-        if self.validators.is_empty() {
-            info!("no validators: following the chain");
-            return Ok(Signers::default());
-        }
-        let requests = self.key_requests(directory)?;
-        let record = SigningRecord::open(&data_dir.join("signing-record"))?;
-        if let Some(slot) = started {
-            record.started_in(slot)?;
-        }
-        let slot = started.unwrap_or(0);
-        let passphrase = passphrase.for_keys(|| any_is_encrypted(directory, &requests))?;
-        let mut signers = Vec::new();
-        let mut failures = Vec::new();
-        for (validator, result) in load_signers(directory, &requests, passphrase.as_ref(), &record)
-        {
-            match result {
-                Ok(signer) => {
-                    let active = signer.active();
-                    if active.contains(&slot) {
-                        info!(
-                            validator,
-                            last_signed = signer.last_signed(),
-                            epochs_left = signer.epochs_left(slot),
-                            "key loaded"
-                        );
-                    } else {
-                        warn!(
-                            validator,
-                            slot,
-                            first = active.start,
-                            last = active.end.saturating_sub(1),
-                            "the key is not active now; it signs nothing outside of its epochs"
-                        );
-                    }
-                    signers.push(signer);
-                }
-                Err(error) => failures.push((validator, error)),
-            }
-        }
-        if signers.is_empty()
-            && let Some((_, error)) = failures.pop()
-        {
-            return Err(error).context("no key of this node can be used");
-        }
-        for (validator, error) in failures {
-            error!(validator, %error, "a key cannot be used; its validator has no duties here");
-        }
-        Ok(Signers::new(signers))
-    }
-
-    fn key_requests(&self, directory: &Path) -> anyhow::Result<Vec<KeyRequest>> {
-        let manifest = directory.join(MANIFEST_FILE);
-        let manifest = if manifest.exists() {
-            Some(KeyManifest::read(&manifest)?)
-        } else {
-            None
-        };
-        let request = |validator: &AssignedValidator| {
-            let index = validator.index;
-            let annotated = validator
-                .key
-                .as_ref()
-                .map(|key| key.secret_key_file.clone());
-            let listed = || Some(manifest.as_ref()?.entry(index)?.secret_key_file.clone());
-            let position = usize::try_from(index).ok();
-            let public_key = position.and_then(|position| self.genesis.validators.get(position));
-            Some(KeyRequest {
-                index,
-                // `ValidatorAssignments::check` has seen to it that the registry has it.
-                public_key: *public_key?,
-                file: annotated.or_else(listed),
-            })
-        };
-        Ok(self.validators.iter().filter_map(request).collect())
     }
 
     /// How to meet the peers; this node itself is not one of them.
@@ -207,12 +116,6 @@ pub(crate) fn log_genesis(clock: &Clock, root: Root, validators: u64) {
         }
         _ => info!(%root, validators, in_s = to_go, "genesis is ahead"),
     }
-}
-
-fn any_is_encrypted(directory: &Path, requests: &[KeyRequest]) -> bool {
-    requests
-        .iter()
-        .any(|request| find_key(directory, request).is_ok_and(|path| is_encrypted(&path)))
 }
 
 fn keys_directory(args: &NodeArgs) -> PathBuf {

@@ -79,6 +79,10 @@ impl ChainService {
                 drop(chain);
                 return self.park(pending, unknown);
             }
+            // Finality has ruled its branch out, which its sender need not know.
+            Err(BlockError::RuledOut { .. }) => {
+                return answer(pending.verdicts, Verdict::Ignore);
+            }
             Err(error) => {
                 drop(chain);
                 return self.on_invalid(pending, &error.into());

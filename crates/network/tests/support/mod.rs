@@ -1,6 +1,7 @@
 //! Nodes for tests: the network service on loopback, with the test in the place of the chain.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "everything here is a test")]
 
 pub mod rogue;
 

@@ -7,7 +7,6 @@ use quartet_spec_tests::{Report, VectorFile};
 use quartet_types::{Attestation, INTERVALS_PER_SLOT, Root};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tree_hash::TreeHash as _;
 
 use crate::{
     fixture::{JsonBlock, JsonState, fixtures, get},
@@ -89,15 +88,13 @@ fn take(
     let (result, outcome) = match step {
         Step::Tick { time, outcome } => {
             // An interval is a second long.
-            store.fork_choice.advance_to(time, false);
+            store.advance(time, false);
             (Ok(()), outcome)
         }
         Step::Block { block, outcome } => {
             let proposer = block.proposer_attestation;
             let block = block.block.into_block()?;
-            store
-                .fork_choice
-                .advance_to(block.slot * INTERVALS_PER_SLOT, true);
+            store.advance(block.slot * INTERVALS_PER_SLOT, true);
             (store.on_block(&block, &proposer), outcome)
         }
     };
@@ -136,7 +133,7 @@ fn expect_label(
 
 /// Checks that the head is the largest of the leaves, one of which each name stands for.
 fn expect_tie(store: &Store, names: &Value, listed: &mut Vec<&'static str>) -> Result<()> {
-    let fork_choice = &store.fork_choice;
+    let fork_choice = store.fork_choice();
     let roots = fork_choice.blocks().map(|node| node.block.root);
     let leaves: Vec<Root> = roots
         .filter(|root| fork_choice.children_of(root).next().is_none())
@@ -152,7 +149,7 @@ fn expect_tie(store: &Store, names: &Value, listed: &mut Vec<&'static str>) -> R
 }
 
 fn expect(store: &Store, check: &str, expected: &Value) -> Result<()> {
-    let fork_choice = &store.fork_choice;
+    let fork_choice = store.fork_choice();
     let root = || -> Result<Root> { Ok(serde_json::from_value(expected.clone())?) };
     let same = match check {
         "time" => *expected == fork_choice.time(),
@@ -181,7 +178,7 @@ fn expect(store: &Store, check: &str, expected: &Value) -> Result<()> {
 }
 
 fn expect_attestation(store: &Store, check: &Value) -> Result<()> {
-    let fork_choice = &store.fork_choice;
+    let fork_choice = store.fork_choice();
     let by_validator = |attestation: &Attestation| check["validator"] == attestation.validator_id;
     let found = match check["location"].as_str() {
         Some("new") => fork_choice.new_attestations().find(by_validator),

@@ -4,11 +4,18 @@
 //! choose kinds. A kind without a file fails, and so does a file that no kind reads.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
+mod api;
+mod codec;
 mod constants;
+mod devnet_sample;
+mod field;
 mod fixture;
 mod fork_choice;
 mod justifiable;
+mod messages;
+mod poseidon2;
 mod scenarios;
+mod signatures;
 mod ssz_big;
 mod ssz_containers;
 mod ssz_invalid;
@@ -17,6 +24,8 @@ mod state_transition;
 mod stf_cases;
 mod store;
 mod time;
+mod xmss_primitives;
+mod xmss_scheme;
 
 use std::{env, process::ExitCode};
 
@@ -94,6 +103,61 @@ const KINDS: &[Kind] = &[
         name: "scenarios",
         claims: |name| own(name, "scenarios/"),
         replay: scenarios::replay,
+    },
+    Kind {
+        name: "scenario signatures",
+        claims: |name| own(name, "scenarios/") && name.contains("signed"),
+        replay: signatures::replay_scenario,
+    },
+    Kind {
+        name: "block signatures",
+        claims: |name| own(name, "block_signatures"),
+        replay: signatures::replay_blocks,
+    },
+    Kind {
+        name: "block signature fixtures",
+        claims: |name| filled(name, "verify_signatures"),
+        replay: signatures::replay_fixture,
+    },
+    Kind {
+        name: "poseidon2",
+        claims: |name| own(name, "poseidon2"),
+        replay: poseidon2::replay,
+    },
+    Kind {
+        name: "xmss primitives",
+        claims: |name| own(name, "xmss_primitives"),
+        replay: xmss_primitives::replay,
+    },
+    Kind {
+        name: "xmss schemes",
+        claims: |name| own(name, "xmss_") && name.contains("_scheme"),
+        replay: xmss_scheme::replay,
+    },
+    Kind {
+        name: "gossip",
+        claims: |name| own(name, "gossip"),
+        replay: messages::replay_gossip,
+    },
+    Kind {
+        name: "requests and responses",
+        claims: |name| own(name, "reqresp"),
+        replay: messages::replay_requests,
+    },
+    Kind {
+        name: "network codec fixtures",
+        claims: |name| filled(name, "networking_codec"),
+        replay: codec::replay,
+    },
+    Kind {
+        name: "api fixtures",
+        claims: |name| filled(name, "api_endpoint"),
+        replay: api::replay,
+    },
+    Kind {
+        name: "devnet sample",
+        claims: |name| name.starts_with("own/devnet-sample/"),
+        replay: devnet_sample::replay,
     },
 ];
 

@@ -41,6 +41,13 @@ impl Serialize for Signature {
     }
 }
 
+impl Signature {
+    /// Its bytes, padding and all.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 pub(crate) type BlockSignatures = VariableList<Signature, U4096>;
 pub(crate) type AggregationBits = Bitlist<U4096>;
 

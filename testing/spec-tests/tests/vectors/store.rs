@@ -1,11 +1,15 @@
-//! A store for replays: the state transition and fork choice, put together as leanSpec's `Store` does it.
+//! The store of a replay: the node's own `LeanChain`, fed as the chain service feeds it, without signatures.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
-use quartet_fork_choice::{AttestationOrigin, BlockInfo, ForkChoice};
+use quartet_chain::{ImportableBlock, LeanChain};
+use quartet_fork_choice::ForkChoice;
 use quartet_state_transition::{build_block, state_transition};
-use quartet_types::{Attestation, Block, Root, State};
+use quartet_types::{
+    Attestation, Block, BlockWithAttestation, INTERVALS_PER_SLOT, Root, Signature,
+    SignedAttestation, SignedBlockWithAttestation, State,
+};
 use tree_hash::TreeHash as _;
 
 /// How to judge votes that name blocks from before the anchor.
@@ -17,11 +21,13 @@ pub(crate) enum Rule {
     Node,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Store {
-    pub(crate) fork_choice: ForkChoice,
-    states: HashMap<Root, State>,
+    chain: LeanChain,
+    /// The post-states of all blocks; the chain drops what finality has left behind, the specification nothing.
+    states: HashMap<Root, Arc<State>>,
     rule: Rule,
+    unsigned: Signature,
 }
 
 impl Store {
@@ -30,16 +36,40 @@ impl Store {
             state.tree_hash_root() == block.state_root,
             "the anchor's state root is wrong"
         );
-        let root = block.tree_hash_root();
+        let message = BlockWithAttestation {
+            block: block.clone(),
+            proposer_attestation: Attestation::default(),
+        };
+        let anchor = SignedBlockWithAttestation {
+            message,
+            signature: Vec::new()
+                .try_into()
+                .map_err(|error| anyhow::anyhow!("{error:?}"))?,
+        };
         Ok(Self {
-            fork_choice: ForkChoice::new(info(block, root), state.validator_count()),
-            states: HashMap::from([(root, state)]),
+            states: HashMap::from([(block.tree_hash_root(), Arc::new(state.clone()))]),
+            chain: LeanChain::from_anchor(anchor, state),
             rule,
+            unsigned: Signature::default(),
         })
     }
 
-    pub(crate) fn state(&self, root: &Root) -> Option<&State> {
-        self.states.get(root)
+    pub(crate) fn fork_choice(&self) -> &ForkChoice {
+        self.chain.fork_choice()
+    }
+
+    /// The post-states of all blocks.
+    pub(crate) fn states(&self) -> &HashMap<Root, Arc<State>> {
+        &self.states
+    }
+
+    /// Moves the time on, and accepts the new votes if the node proposes in the slot that begins.
+    pub(crate) fn advance(&mut self, time: u64, has_proposal: bool) {
+        let moves = time > self.chain.time();
+        self.chain.advance(time);
+        if has_proposal && moves && time.is_multiple_of(INTERVALS_PER_SLOT) {
+            self.chain.accept_new_attestations();
+        }
     }
 
     /// Imports a block, whose signatures are taken for verified.
@@ -52,51 +82,65 @@ impl Store {
             .states
             .get(&block.parent_root)
             .context("unknown parent state")?;
-        let post = state_transition(parent, block)?;
-        let body: Vec<Attestation> = block.body.attestations.iter().copied().collect();
-        for attestation in body.iter().chain([proposer]) {
+        let post_state = Arc::new(state_transition(parent, block)?);
+        for attestation in block.body.attestations.iter().chain([proposer]) {
             self.all_known(attestation, Some(root))?;
         }
-        let (justified, finalized) = (post.latest_justified, post.latest_finalized);
-        self.fork_choice
-            .on_block(info(block, root), justified, finalized, &body, proposer)?;
-        self.states.insert(root, post);
+        let signatures = vec![self.unsigned.clone(); block.body.attestations.len() + 1];
+        let message = BlockWithAttestation {
+            block: block.clone(),
+            proposer_attestation: *proposer,
+        };
+        let block = Arc::new(SignedBlockWithAttestation {
+            message,
+            signature: signatures
+                .try_into()
+                .map_err(|error| anyhow::anyhow!("{error:?}"))?,
+        });
+        self.chain.import_block(ImportableBlock {
+            root,
+            block,
+            post_state: post_state.clone(),
+        })?;
+        self.states.insert(root, post_state);
         Ok(())
     }
 
     /// Takes a vote, whose signature is taken for verified.
     pub(crate) fn on_attestation(&mut self, attestation: &Attestation) -> Result<()> {
         self.all_known(attestation, None)?;
-        self.fork_choice
-            .on_attestation(attestation, AttestationOrigin::Gossip)?;
+        self.chain.import_attestation(&SignedAttestation {
+            message: *attestation,
+            signature: self.unsigned.clone(),
+        })?;
         Ok(())
     }
 
-    /// Builds a block on the head; it is not imported.
+    /// Builds a block on the head, as the validator service does; it is not imported.
     pub(crate) fn produce_block(&mut self, slot: u64) -> Result<Block> {
-        let head = self.fork_choice.proposal_head(slot);
+        self.chain.advance(slot * INTERVALS_PER_SLOT);
+        self.chain.accept_new_attestations();
+        Ok(self.chain.proposal_basis().build(slot)?.block)
+    }
+
+    /// The block that would be built in a slot; nothing changes.
+    pub(crate) fn foretell_block(&self, slot: u64) -> Result<Block> {
+        let mut fork_choice = self.chain.fork_choice().clone();
+        let head = fork_choice.proposal_head(slot);
         let state = self
-            .states
-            .get(&head.root)
+            .chain
+            .state(head.root)
             .context("no state of the head")?;
-        let candidates: Vec<_> = self.fork_choice.known_attestations().collect();
-        Ok(build_block(state, slot, &candidates)?.0)
+        let candidates: Vec<_> = fork_choice.known_attestations().collect();
+        Ok(build_block(&state, slot, &candidates)?.0)
     }
 
     fn all_known(&self, attestation: &Attestation, incoming: Option<Root>) -> Result<()> {
         let data = &attestation.data;
         for root in [data.source.root, data.target.root, data.head.root] {
-            let known = self.fork_choice.contains(&root) || incoming == Some(root);
+            let known = self.states.contains_key(&root) || incoming == Some(root);
             ensure!(known || self.rule == Rule::Node, "unknown block {root}");
         }
         Ok(())
-    }
-}
-
-fn info(block: &Block, root: Root) -> BlockInfo {
-    BlockInfo {
-        root,
-        parent_root: block.parent_root,
-        slot: block.slot,
     }
 }
