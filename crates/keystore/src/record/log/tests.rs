@@ -336,6 +336,28 @@ proptest! {
     }
 
     #[test]
+    fn no_bytes_make_opening_a_record_panic_or_grant_what_they_hold(
+        signed in 1..6u64, at in 0..800usize, with in proptest::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let fixture = Fixture::new();
+        let mut log = Log::open(&fixture.path).unwrap();
+        for epoch in 1..=signed {
+            log.authorise(&[request(1, epoch, 1)]).unwrap();
+        }
+        drop(log);
+        let mut bytes = fs::read(&fixture.path).unwrap();
+        let at = at % bytes.len();
+        let end = bytes.len().min(at + with.len());
+        bytes.splice(at..end, with);
+        fs::write(&fixture.path, bytes).unwrap();
+        if let Ok(log) = Log::open(&fixture.path) {
+            // Only the end may have been taken for unfinished; what is before it still counts.
+            let whole = (at / ENTRY_BYTES) as u64;
+            prop_assert!(log.history.highest_epoch(&key(1)).unwrap_or(0) >= whole);
+        }
+    }
+
+    #[test]
     fn an_import_refuses_all_that_either_side_refused(ours in requests(), theirs in requests()) {
         let (one, two) = (Fixture::new(), Fixture::new());
         let mut log = Log::open(&one.path).unwrap();
