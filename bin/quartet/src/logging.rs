@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
 
 /// Libraries that speak of their own affairs at info.
-const QUIET: &str = "libp2p=warn,quinn=warn,libp2p_gossipsub=error";
+const QUIET: &str = "libp2p=warn,quinn=warn,libp2p_gossipsub=error,libp2p_request_response=error";
 
 /// Starts to log. `level` is a level (`info`) or a filter as of the tracing crate
 /// (`info,quartet_network=debug`).

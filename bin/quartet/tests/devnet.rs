@@ -1,6 +1,7 @@
 //! `quartet devnet` as its users run it: the real binary, real processes, loopback.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
 
 use std::{
     fs,

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{ImportError, PeerName};
 
 /// Blocks, duties and sync messages that may wait for the chain service.
-const CHAIN_QUEUE: usize = 64;
+const CHAIN_QUEUE: usize = 32;
 /// Attestations from gossip that may wait for the chain service; more are dropped and counted.
 const ATTESTATION_QUEUE: usize = 4096;
 /// Messages that may wait for the network service.

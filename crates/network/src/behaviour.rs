@@ -33,6 +33,9 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 const MAX_STREAMS: u32 = 64;
 
+/// What a connection may have received that the service has not seen; each may be a longest message.
+const MAX_EVENTS_PER_CONNECTION: usize = 2;
+
 const STATUS_TIMEOUT: Duration = Duration::from_secs(8);
 /// Longer than a codec takes to read a response, so that a part of one is not lost.
 const BLOCKS_TIMEOUT: Duration = Duration::from_secs(25);
@@ -71,7 +74,9 @@ pub(crate) fn build(config: &NetworkConfig) -> Result<Swarm<Behaviour>, &'static
     let swarm = builder
         // Peers are kept even when they speak none of our protocols.
         .with_swarm_config(|swarm| {
-            swarm.with_idle_connection_timeout(Duration::from_secs(u64::MAX))
+            swarm
+                .with_idle_connection_timeout(Duration::from_secs(u64::MAX))
+                .with_per_connection_event_buffer_size(MAX_EVENTS_PER_CONNECTION)
         })
         .build();
     Ok(swarm)

@@ -10,6 +10,7 @@ mod config;
 mod dialer;
 mod gossip;
 mod limiter;
+mod outbox;
 mod protocol;
 mod server;
 mod service;

@@ -8,7 +8,7 @@ use quartet_types::{Attestation, SECONDS_PER_SLOT, SignedAttestation, Slot, prop
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use crate::{ValidatorService, ValidatorServiceError, signers::NotSigned};
+use crate::{ValidatorService, ValidatorServiceError};
 
 impl ValidatorService {
     /// Attests with every validator of this node but the one that has proposed in this slot.
@@ -76,10 +76,13 @@ impl ValidatorService {
             }
         };
         let (mut signed, mut refused) = (Vec::new(), 0);
-        for result in results {
-            match result {
-                Ok(attestation) => signed.push(attestation),
-                Err(NotSigned { attestation, error }) => {
+        for (attestation, signature) in results {
+            match signature {
+                Ok(signature) => signed.push(SignedAttestation {
+                    message: attestation,
+                    signature,
+                }),
+                Err(error) => {
                     refused += 1;
                     let (validator, slot) = (attestation.validator_id, attestation.data.slot);
                     warn!(validator, slot, %error, "not signed");

@@ -3,20 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use quartet_keystore::{SignError, Signer, SigningDuty, sign_many};
-use quartet_types::{Attestation, SignedAttestation, Slot, ValidatorIndex};
+use quartet_types::{Attestation, Signature, Slot, ValidatorIndex};
 use tracing::error;
 use tree_hash::TreeHash as _;
 
 /// The keys of this node's validators. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Signers(Arc<BTreeMap<ValidatorIndex, Signer>>);
-
-/// An attestation that was not signed, and why.
-#[derive(Debug)]
-pub(crate) struct NotSigned {
-    pub(crate) attestation: Attestation,
-    pub(crate) error: SignError,
-}
 
 impl Signers {
     /// The validators of this node with their keys.
@@ -51,7 +44,7 @@ impl Signers {
     pub(crate) fn sign(
         &self,
         attestations: &[Attestation],
-    ) -> Vec<Result<SignedAttestation, NotSigned>> {
+    ) -> Vec<(Attestation, Result<Signature, SignError>)> {
         let duty = |attestation: &Attestation| {
             let duty = SigningDuty {
                 signer: self.0.get(&attestation.validator_id)?,
@@ -62,16 +55,7 @@ impl Signers {
         };
         let (ours, duties): (Vec<Attestation>, Vec<SigningDuty<'_>>) =
             attestations.iter().filter_map(duty).unzip();
-        let results = ours.into_iter().zip(sign_many(&duties));
-        results
-            .map(|(attestation, signature)| match signature {
-                Ok(signature) => Ok(SignedAttestation {
-                    message: attestation,
-                    signature,
-                }),
-                Err(error) => Err(NotSigned { attestation, error }),
-            })
-            .collect()
+        ours.into_iter().zip(sign_many(&duties)).collect()
     }
 
     /// Has every key ready for `slot`. Seconds, where a whole tree has to be built.

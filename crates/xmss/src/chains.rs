@@ -27,14 +27,11 @@ pub(crate) struct Walk {
 pub(crate) fn walk_all<L: Lanes>(
     context: &Context,
     parameters: &[[u32; PARAMETER_ELEMENTS]],
-    walks: &mut [Walk],
+    walks: &[Walk],
     values: &mut [Digest],
 ) {
-    walks.sort_unstable_by_key(|walk| u8::MAX - walk.steps);
+    let walks = longest_first(walks);
     for group in walks.chunks(L::WIDTH) {
-        if group[0].steps == 0 {
-            break;
-        }
         // Lanes past the end repeat the last walk.
         let of_lane = |lane: usize| &group[lane.min(group.len() - 1)];
         let parameter: ParameterLanes<L> = gather::<L, PARAMETER_ELEMENTS>(|lane| {
@@ -75,4 +72,27 @@ pub(crate) fn walk_all<L: Lanes>(
             }
         });
     }
+}
+
+/// The walks of at least one step, sorted by length, the longest first.
+fn longest_first(walks: &[Walk]) -> Vec<Walk> {
+    let mut places = [0; u8::MAX as usize + 1];
+    for walk in walks {
+        places[usize::from(walk.steps)] += 1;
+    }
+    // Where the walks of each length begin.
+    let mut total = 0;
+    for count in places[1..].iter_mut().rev() {
+        (*count, total) = (total, total + *count);
+    }
+    let Some(any) = walks.first() else {
+        return Vec::new();
+    };
+    let mut sorted = vec![*any; total];
+    for walk in walks.iter().filter(|walk| walk.steps > 0) {
+        let place = &mut places[usize::from(walk.steps)];
+        sorted[*place] = *walk;
+        *place += 1;
+    }
+    sorted
 }

@@ -151,6 +151,18 @@ impl Signature {
             &mut signature.path,
             &mut signature.chains,
         )?;
+        let Self {
+            randomness,
+            path,
+            chains,
+        } = &mut signature;
+        let digests = path
+            .as_flattened_mut()
+            .iter_mut()
+            .chain(chains.as_flattened_mut());
+        for element in randomness.iter_mut().chain(digests) {
+            *element = field::to_montgomery(*element);
+        }
         Ok(signature)
     }
 
@@ -172,7 +184,8 @@ impl Signature {
     }
 }
 
-/// Reads a signature into buffers of the right lengths, without allocation.
+/// Reads a signature into buffers of the right lengths, without allocation. The elements are checked, but left
+/// as they are: to bring them into Montgomery form is faster in lanes.
 pub(crate) fn read(
     scheme: Scheme,
     bytes: &[u8],
@@ -205,10 +218,10 @@ pub(crate) fn read(
             value,
         }
     };
-    field::read_canonical(&bytes[4..], randomness).map_err(non_canonical("randomness"))?;
-    field::read_canonical(&bytes[siblings..], path.as_flattened_mut())
+    field::read_values(&bytes[4..], randomness).map_err(non_canonical("randomness"))?;
+    field::read_values(&bytes[siblings..], path.as_flattened_mut())
         .map_err(non_canonical("path"))?;
-    field::read_canonical(&bytes[chains_at..], chains.as_flattened_mut())
+    field::read_values(&bytes[chains_at..], chains.as_flattened_mut())
         .map_err(non_canonical("chain values"))?;
     match bytes[end..].iter().position(|byte| *byte != 0) {
         Some(position) => Err(DecodeError::Padding {

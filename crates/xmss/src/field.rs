@@ -73,15 +73,27 @@ pub(crate) fn write_canonical(elements: &[u32], bytes: &mut [u8]) {
     }
 }
 
-/// Reads canonical elements into Montgomery form; the error is the position and value of the first
-/// number that is not below p.
+/// Reads elements as they are, without bringing them into Montgomery form; the error is the position and value of
+/// the first number that is not below p.
+pub(crate) fn read_values(bytes: &[u8], values: &mut [u32]) -> Result<(), (usize, u32)> {
+    // No early exit: as a plain sum the check takes a vector instruction or two per four elements.
+    let mut all_below = true;
+    for (chunk, value) in bytes.chunks_exact(4).zip(&mut *values) {
+        *value = u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
+        all_below &= *value < P;
+    }
+    if all_below {
+        return Ok(());
+    }
+    let found = values.iter().enumerate().find(|(_, value)| **value >= P);
+    found.map_or(Ok(()), |(index, value)| Err((index, *value)))
+}
+
+/// Reads canonical elements into Montgomery form; errors as [`read_values`].
 pub(crate) fn read_canonical(bytes: &[u8], elements: &mut [u32]) -> Result<(), (usize, u32)> {
-    for (index, (chunk, element)) in bytes.chunks_exact(4).zip(elements).enumerate() {
-        let value = u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
-        if value >= P {
-            return Err((index, value));
-        }
-        *element = to_montgomery(value);
+    read_values(bytes, elements)?;
+    for element in elements {
+        *element = to_montgomery(*element);
     }
     Ok(())
 }

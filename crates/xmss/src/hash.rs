@@ -62,7 +62,11 @@ fn compress16<L: Lanes>(input: &[L; 16], constants: &Constants) -> [L; DIGEST_EL
 #[inline(always)]
 fn compress24<L: Lanes, const N: usize>(input: &[L; 24], constants: &Constants) -> [L; N] {
     let mut state = *input;
-    L::permute24(&mut state, constants);
+    if N <= 8 {
+        L::permute24_to_8(&mut state, constants);
+    } else {
+        L::permute24(&mut state, constants);
+    }
     let mut output = [L::splat(0); N];
     for i in 0..N {
         output[i] = state[i].add(input[i]);
@@ -162,7 +166,7 @@ impl<'a, L: Lanes> LeafSponge<'a, L> {
     /// Missing elements of the last block count as zero.
     #[inline(always)]
     pub(crate) fn finish(mut self) -> [L; DIGEST_ELEMENTS] {
-        L::permute24(&mut self.state, self.constants);
+        L::permute24_to_8(&mut self.state, self.constants);
         let mut output = [L::splat(0); DIGEST_ELEMENTS];
         output.copy_from_slice(&self.state[..DIGEST_ELEMENTS]);
         output

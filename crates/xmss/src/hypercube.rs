@@ -96,6 +96,8 @@ pub(crate) struct Hypercube {
     target_layer: usize,
     /// `sizes[n][d]`: vertices of layer d in n dimensions, for d up to the final layer.
     sizes: Vec<Vec<U192>>,
+    /// The same numbers for as many dimensions, from none on, as they have at most 128 bits.
+    narrow: Vec<Vec<u128>>,
     /// `before[d]`: vertices in the layers below d; one entry more than there are layers.
     before: Vec<U192>,
     /// p^(14−i) modulo the number of vertices: the weight of the i-th element of a message hash.
@@ -120,6 +122,16 @@ impl Hypercube {
                     .fold(U192::ZERO, |sum, smaller| sum.plus(sizes[n - 1][smaller]));
             }
         }
+        let narrow = sizes
+            .iter()
+            .take_while(|sizes| sizes.iter().all(|size| size.0[2] == 0))
+            .map(|sizes| {
+                sizes
+                    .iter()
+                    .map(|size| u128::from(size.0[1]) << 64 | u128::from(size.0[0]))
+                    .collect()
+            })
+            .collect();
         let mut before = vec![U192::ZERO];
         for size in &sizes[dimension] {
             before.push(before[before.len() - 1].plus(*size));
@@ -143,6 +155,7 @@ impl Hypercube {
             dimension,
             target_layer: dimension * (base - 1) - parameters.target_sum,
             sizes,
+            narrow,
             before,
             weights: [U192::ZERO; HASH_ELEMENTS],
             reciprocal,
@@ -191,10 +204,30 @@ impl Hypercube {
         let top = self.base - 1;
         let mut layer = layer;
         let mut vertex = Vec::with_capacity(self.dimension);
-        for left in (0..self.dimension).rev() {
+        for left in (self.narrow.len()..self.dimension).rev() {
             let sizes = &self.sizes[left];
             let mut lost = layer.saturating_sub(top * left);
             while let (smaller, false) = offset.minus(sizes[layer - lost]) {
+                offset = smaller;
+                lost += 1;
+            }
+            vertex.push((top - lost) as u8);
+            layer -= lost;
+        }
+        // From here on the numbers are of 128 bits. Most coordinates are among the two largest, but which is as
+        // good as random: taking the first block is arithmetic instead of a branch.
+        let mut offset = u128::from(offset.0[1]) << 64 | u128::from(offset.0[0]);
+        for left in (0..self.narrow.len().min(self.dimension)).rev() {
+            let sizes = &self.narrow[left];
+            let mut lost = layer.saturating_sub(top * left);
+            let (smaller, within) = offset.overflowing_sub(sizes[layer - lost]);
+            offset = if within { offset } else { smaller };
+            lost += usize::from(!within);
+            while lost <= layer {
+                let (smaller, within) = offset.overflowing_sub(sizes[layer - lost]);
+                if within {
+                    break;
+                }
                 offset = smaller;
                 lost += 1;
             }

@@ -6,7 +6,7 @@ use crate::field::{DIGEST_ELEMENTS, P, from_u64, read_canonical, to_canonical, t
 use crate::hash::{self, LeafSponge};
 use crate::lanes::{Backend, Kernel, Lanes, broadcast, store_rows};
 use crate::parameters::{Instance, PARAMETER_ELEMENTS, Scheme};
-use crate::poseidon2::{ConstantOrder, Constants};
+use crate::poseidon2::{self, ConstantOrder, Constants};
 use crate::prf::{ChainStarts, Derivation, Randomness};
 use crate::{MaterialError, tweak};
 
@@ -31,9 +31,9 @@ pub fn permute<const W: usize>(
                 lanes[i] = L::load(&row.0).to_montgomery();
             }
             if let Ok(state) = <&mut [L; 16]>::try_from(lanes.as_mut_slice()) {
-                L::permute16(state, &self.0);
+                poseidon2::permute16::<L, 16>(state, &self.0);
             } else if let Ok(state) = <&mut [L; 24]>::try_from(lanes.as_mut_slice()) {
-                L::permute24(state, &self.0);
+                poseidon2::permute24::<L, 24>(state, &self.0);
             }
             for lanes in &mut lanes {
                 *lanes = lanes.to_canonical();
@@ -299,4 +299,35 @@ pub fn signature_from_parts(
         path: path.iter().map(digest).collect(),
         chains: chains.iter().map(digest).collect(),
     }
+}
+
+/// Repeats a permutation over full lanes: `width` is 16 or 24 of Poseidon2, or 1600 of Keccak. For benchmarks.
+pub fn permute_repeatedly(backend: Backend, width: usize, count: usize) -> u32 {
+    struct Repeat<'a>(&'a Constants, usize, usize);
+    impl Kernel for Repeat<'_> {
+        type Output = u32;
+        #[inline(always)]
+        fn run<L: Lanes>(self) -> u32 {
+            let mut row = crate::lanes::Row::ZERO;
+            let mut small = [L::splat(1); 16];
+            let mut large = [L::splat(2); 24];
+            let mut words = [<L::Words as crate::lanes::Words>::splat(3); 25];
+            for _ in 0..self.2 {
+                match self.1 {
+                    16 => L::permute16(&mut small, self.0),
+                    24 => L::permute24(&mut large, self.0),
+                    _ => L::keccak(&mut words),
+                }
+            }
+            small[0].add(large[0]).store(&mut row.0);
+            let mut word = [0; 8];
+            crate::lanes::Words::store(words[0], &mut word);
+            row.0[0] ^ word[0] as u32
+        }
+    }
+    backend.run(Repeat(
+        Instance::from(Scheme::Test).context().constants,
+        width,
+        count,
+    ))
 }

@@ -40,7 +40,7 @@ impl Kernel for SignOnce<'_> {
                 }
             });
         }
-        let mut walks: Vec<Walk> = (0u8..)
+        let walks: Vec<Walk> = (0u8..)
             .zip(&codeword)
             .map(|(chain, digit)| Walk {
                 epoch: self.epoch,
@@ -54,7 +54,7 @@ impl Kernel for SignOnce<'_> {
         walk_all::<L>(
             self.context,
             std::slice::from_ref(self.parameter),
-            &mut walks,
+            &walks,
             &mut values,
         );
         Some((randomness, values))

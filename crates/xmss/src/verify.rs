@@ -8,7 +8,9 @@ use crate::encoding::{self, PUBLIC_KEY_BYTES, PublicKey};
 use crate::field::{DIGEST_ELEMENTS, Digest, to_montgomery};
 use crate::hash::{self, LeafSponge, message_elements, node, tweaks};
 use crate::hypercube::HASH_ELEMENTS;
-use crate::lanes::{Backend, Kernel, Lanes, Scalar, gather, scatter, store_rows};
+use crate::lanes::{
+    Backend, Kernel, Lanes, Scalar, all_to_montgomery, gather, scatter, store_rows,
+};
 use crate::parameters::{
     Context, Instance, MESSAGE_ELEMENTS, PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS, Scheme,
     TWEAK_ELEMENTS,
@@ -102,7 +104,7 @@ impl Instance {
     }
 }
 
-/// Decoded signatures, field by field; `sources[i]` is the place of the i-th among those asked for.
+/// Decoded signatures, field by field, at first with values and then with Montgomery elements; `sources[i]` is the place of the i-th among those asked for.
 #[derive(Default)]
 struct Batch {
     sources: Vec<usize>,
@@ -180,6 +182,10 @@ impl Kernel for VerifyBatch<'_> {
         } = self;
         let count = batch.sources.len();
         let dimension = context.parameters.dimension;
+        let height = context.parameters.log_lifetime as usize;
+        all_to_montgomery::<L>(batch.randomness.as_flattened_mut());
+        all_to_montgomery::<L>(batch.paths[..height * count].as_flattened_mut());
+        all_to_montgomery::<L>(batch.chains[..dimension * count].as_flattened_mut());
         let mut walks = Vec::with_capacity(count * dimension);
         let mut encoded = [false; BATCH];
         if count == 1 {
@@ -188,7 +194,7 @@ impl Kernel for VerifyBatch<'_> {
         } else {
             codewords::<L>(context, batch, &mut walks, &mut encoded);
         }
-        walk_all::<L>(context, &batch.parameters, &mut walks, &mut batch.chains);
+        walk_all::<L>(context, &batch.parameters, &walks, &mut batch.chains);
         if count == 1 {
             roots::<Scalar>(context, batch, &encoded, valid);
         } else {

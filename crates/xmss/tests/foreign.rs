@@ -6,7 +6,7 @@ use std::io::Read;
 
 use common::vectors;
 use flate2::read::GzDecoder;
-use quartet_xmss::{ForeignKey, PublicKey, Scheme, SecretKey, Threads, Verification};
+use quartet_xmss::{ForeignKey, PublicKey, Scheme, SecretKey, Threads, Trees, Verification};
 
 const PUBLIC_KEYS: [&str; 2] = [
     "17cb10578e7ef545de4d3d7cd0c73f5c29c8b9185d1c0f6a8e5e7f429940df290a7ef14dc1dc8f00b036092c76a91157d3a6d44c",
@@ -55,7 +55,7 @@ fn ssz_key_signs_and_is_written_back_as_it_was() {
         .import(Scheme::Production, Some(&public_key(0)))
         .expect("a whole key");
     assert_eq!(key.active(), 0..1 << 18);
-    assert_eq!(key.kept(), [0..1 << 17]);
+    assert_eq!(key.kept(), std::slice::from_ref(&(0..1 << 17)));
     signs_across_its_range(&mut key);
 
     // What we export are the same trees; only the node beside the root, which nobody reads, is of our making.
@@ -120,4 +120,42 @@ fn damaged_node_is_found_on_import() {
             .import(Scheme::Production, Some(&public_key(0)))
             .is_err()
     );
+}
+
+#[test]
+fn next_bottom_tree_is_built_piece_by_piece_across_a_restart() {
+    let Some(bytes) = unpacked("validator_0_sk.ssz.gz") else {
+        return;
+    };
+    let foreign = ForeignKey::from_ssz_bytes(&bytes).expect("leanSig's encoding");
+    let mut key = foreign
+        .import(Scheme::Production, Some(&public_key(0)))
+        .expect("a whole key");
+    let epoch = 2 << 16;
+    let mut pieces = 0;
+    while let Some(work) = key.work_for(epoch) {
+        key.accept(work.run()).expect("fits");
+        pieces += 1;
+        if pieces == 100 {
+            // What is done so far survives in the trees' encoding.
+            let trees = Trees::from_bytes(&key.trees().to_bytes()).expect("our own encoding");
+            let material = key.material().clone();
+            let (loaded, damaged) =
+                SecretKey::load(material, trees, &public_key(0)).expect("undamaged");
+            assert!(damaged.is_empty());
+            key = loaded;
+        }
+    }
+    // The nodes of the tree, then the subtree of the epoch once more with all its layers.
+    assert_eq!(pieces, 256 + 1);
+    assert_eq!(key.kept(), std::slice::from_ref(&(0..3 << 16)));
+    let public_key = key.public_key().to_bytes();
+    let signature = key.sign(epoch, &[3; 32]).expect("prepared");
+    let verification = Verification {
+        public_key: &public_key,
+        epoch,
+        message: &[3; 32],
+        signature: &signature[..],
+    };
+    assert!(Scheme::Production.verify(&verification));
 }

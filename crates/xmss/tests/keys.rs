@@ -246,7 +246,11 @@ fn exported_key_signs_the_same() {
     let mut theirs = back
         .import(Scheme::Test, Some(&ours.public_key()))
         .expect("a whole key");
-    assert_eq!(theirs.kept(), [64..96], "the two prepared trees");
+    assert_eq!(
+        theirs.kept(),
+        std::slice::from_ref(&(64..96)),
+        "the two prepared trees"
+    );
     for epoch in theirs.active() {
         ours.prepare(epoch).expect("an undamaged key");
         theirs.prepare(epoch).expect("an undamaged key");

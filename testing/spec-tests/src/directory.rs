@@ -50,6 +50,7 @@ impl Vectors {
         collect(&root, "", &mut files)
             .with_context(|| format!("cannot read {VARIABLE}={}", root.display()))?;
         files.sort_by(|a, b| a.name.cmp(&b.name));
+        let root = root.canonicalize().unwrap_or(root);
         Ok(Some(Self { root, files }))
     }
 

@@ -223,7 +223,8 @@ async fn still_silent(nodes: &[std::net::SocketAddr]) -> Vec<std::net::SocketAdd
     silent
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::process::Command;
 

@@ -167,7 +167,8 @@ pub(super) fn describe(status: &io::Result<ExitStatus>) -> String {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::{super::ports::NodePorts, *};
 

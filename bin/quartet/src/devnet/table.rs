@@ -1,4 +1,4 @@
-//! The table: one line per slot, aligned, in colour where a terminal shows it.
+//! The table: one line per slot, aligned, no wider than 80 characters, in colour where a terminal shows it.
 
 use quartet_types::{Checkpoint, Root, Slot};
 
@@ -20,7 +20,7 @@ impl Table {
     /// The line above all others.
     pub(super) fn header(self) -> String {
         let header = format!(
-            "{:>6}  {:<18}  {:<18}  {:<18}  {:>5}  {}",
+            "{:>6}  {:<17}  {:<17}  {:<17}  {:>5}  {}",
             "slot", "  head", "  justified", "  finalized", "peers", "agree"
         );
         self.painted(BOLD, header)
@@ -30,8 +30,8 @@ impl Table {
     pub(super) fn line(self, slot: Slot, views: &[Option<NodeView>]) -> String {
         let agreement = Agreement::among(views);
         let column = |checkpoint: Option<Checkpoint>| match checkpoint {
-            Some(Checkpoint { slot, root }) => format!("{slot:>5} {:<12}", short(root)),
-            None => format!("{:>5} {:<12}", "-", "-"),
+            Some(Checkpoint { slot, root }) => format!("{slot:>5} {}", short(root)),
+            None => format!("{:>5} {:<11}", "-", "-"),
         };
         let chain = agreement.chain;
         format!(
@@ -49,7 +49,7 @@ impl Table {
             return self.painted(GREEN, "yes".to_owned());
         }
         let Agreement { sharing, nodes, .. } = agreement;
-        self.painted(RED, format!("NO: {sharing} of {nodes}"))
+        self.painted(RED, format!("NO {sharing}/{nodes}"))
     }
 
     fn painted(self, colour: &str, text: String) -> String {
@@ -71,7 +71,7 @@ fn peers(views: &[Option<NodeView>]) -> String {
     }
 }
 
-/// The beginning and the end of a root.
+/// The beginning and the end of a root, in 11 characters.
 fn short(root: Root) -> String {
     let [a, b, .., y, z] = root.0;
     format!("0x{a:02x}{b:02x}…{y:02x}{z:02x}")
@@ -104,7 +104,7 @@ mod tests {
                 slot.to_string()
             );
             let verdict: String = line.chars().skip(position(&header, "agree")).collect();
-            assert!(verdict == "yes" || verdict.starts_with("NO: "), "{line}");
+            assert!(verdict == "yes" || verdict.starts_with("NO "), "{line}");
         }
     }
 
@@ -113,7 +113,7 @@ mod tests {
         let line = PLAIN_TABLE.line(8, &[view(7, 0xcd), view(8, 0xab), view(8, 0xab)]);
         assert_eq!(
             line,
-            "     8      8 0xabab…abab       6 0x0202…0202       5 0x0303…0303       3  NO: 2 of 3"
+            "     8      8 0xabab…abab      6 0x0202…0202      5 0x0303…0303      3  NO 2/3"
         );
     }
 
@@ -123,7 +123,7 @@ mod tests {
         lonely.as_mut().unwrap().peers = 0;
         assert_eq!(peers(&[view(1, 1), lonely]), "0-3");
         assert_eq!(peers(&[None]), "-");
-        assert!(PLAIN_TABLE.line(3, &[None]).ends_with("-  NO: 0 of 1"));
+        assert!(PLAIN_TABLE.line(3, &[None]).ends_with("-  NO 0/1"));
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub enum ChainServiceError {
         /// Its slot.
         slot: Slot,
         /// Why.
-        reason: ImportError,
+        reason: Box<ImportError>,
     },
 }
 

@@ -44,7 +44,11 @@ impl ChainService {
         let Some(block) = self.store.get(root)? else {
             return Ok(false);
         };
-        let broken = |reason: ImportError| ChainServiceError::Replay { root, slot, reason };
+        let broken = |reason: ImportError| ChainServiceError::Replay {
+            root,
+            slot,
+            reason: Box::new(reason),
+        };
         let parent = self.chain.read().state(block.block().parent_root);
         let Some(parent) = parent else {
             // It builds on a block that was never stored, or that finality has left behind.

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// is not lost.
 const RESPONSE_TIME: Duration = Duration::from_secs(20);
 /// When this much has been received, the rest of a response is left alone.
-const MAX_RESPONSE_BYTES: usize = 32 << 20;
+const MAX_RESPONSE_BYTES: usize = 16 << 20;
 /// Least bytes of a block: no attestation, no signature.
 const MIN_BLOCK_BYTES: usize = 236;
 /// Bytes of a root.

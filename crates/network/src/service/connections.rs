@@ -141,8 +141,8 @@ impl NetworkService {
         info!(peer = %id, reason, "peer disconnected");
         self.peers.remove(&id);
         self.table.remove(&name);
-        self.outbox
-            .push_back(ChainMessage::Disconnected { peer: name });
+        let message = ChainMessage::Disconnected { peer: name };
+        self.outbox.push(message, 0);
         self.dialer.disconnected(&id, self.clock.now());
         if let Some(until) = self.banned.get(&id) {
             self.dialer.postpone(&id, *until);

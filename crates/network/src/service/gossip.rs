@@ -80,11 +80,12 @@ impl NetworkService {
                 oneshot::channel().0
             }
         };
-        self.outbox.push_back(ChainMessage::Block {
+        let message = ChainMessage::Block {
             block,
             peer: name_of(&source),
             verdict,
-        });
+        };
+        self.outbox.push(message, ssz.len());
         Ok(())
     }
 

@@ -6,12 +6,7 @@ mod gossip;
 mod peer;
 mod requests;
 
-use std::{
-    collections::{HashMap, VecDeque},
-    io,
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{collections::HashMap, io, net::SocketAddr, time::Duration};
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use libp2p::{
@@ -35,17 +30,13 @@ use crate::{
     behaviour::{self, Behaviour, BehaviourEvent},
     config::{name_of, quic_address, udp_address},
     dialer::Dialer,
+    outbox::Outbox,
     server::BlockServer,
 };
 use census::Census;
 use gossip::Judged;
 use peer::Peer;
 
-/// Messages for the chain that may wait here for room in its queue. Beyond, nothing more is taken from
-/// peers: theirs is the next queue to fill, and then their congestion windows.
-const MAX_OUTBOX: usize = 64;
-/// Beyond this many, our own side waits as well.
-const MAX_OUTBOX_FOR_OURSELVES: usize = 2 * MAX_OUTBOX;
 /// How long leave-taking may last.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// How long the system may take to say where we listen.
@@ -94,7 +85,7 @@ pub struct NetworkService {
     census: Census,
 
     /// For the chain, in order.
-    outbox: VecDeque<ChainMessage>,
+    outbox: Outbox,
     /// Our place in the line for the chain's queue.
     room: Option<RoomForMessage>,
     /// Gossip that the chain has not judged yet.
@@ -137,7 +128,7 @@ impl NetworkService {
             banned: HashMap::new(),
             started_over: HashMap::new(),
             census: Census::default(),
-            outbox: VecDeque::new(),
+            outbox: Outbox::default(),
             room: None,
             unjudged: FuturesUnordered::new(),
             requests: HashMap::new(),
@@ -175,7 +166,7 @@ impl NetworkService {
                 permit = next(&mut self.room) => {
                     self.room = None;
                     let permit = permit?;
-                    if let Some(message) = self.outbox.pop_front() {
+                    if let Some(message) = self.outbox.pop() {
                         permit.send(message);
                     }
                 }
@@ -183,7 +174,7 @@ impl NetworkService {
                     self.on_verdict(judged);
                 }
                 message = self.inbox.recv(),
-                    if listening_to_us && self.outbox.len() < MAX_OUTBOX_FOR_OURSELVES =>
+                    if listening_to_us && self.outbox.has_room_for_ours() =>
                 {
                     match message {
                         Some(message) => self.on_message(message),
@@ -191,7 +182,7 @@ impl NetworkService {
                     }
                 }
                 (channel, response) = self.server.next() => self.answer_blocks(channel, response),
-                event = self.swarm.select_next_some(), if self.outbox.len() < MAX_OUTBOX => {
+                event = self.swarm.select_next_some(), if self.outbox.has_room_for_peers() => {
                     self.on_event(event);
                 }
                 () = sleep(next_dial.unwrap_or_default()), if next_dial.is_some() => self.dial(),

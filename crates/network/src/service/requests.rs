@@ -9,6 +9,7 @@ use libp2p::{
 use metrics::counter;
 use quartet_chain::{ChainMessage, PeerName, RequestError};
 use quartet_types::{MAX_REQUEST_BLOCKS, Root, SignedBlockWithAttestation, Status};
+use ssz::Encode as _;
 use tracing::debug;
 
 use super::{NetworkService, SLOT};
@@ -106,8 +107,8 @@ impl NetworkService {
         let name = known.name.clone();
         debug!(%peer, head = %status.head, finalized = %status.finalized, "status");
         self.table.update(&name, |info| info.status = Some(status));
-        self.outbox
-            .push_back(ChainMessage::Status { peer: name, status });
+        let message = ChainMessage::Status { peer: name, status };
+        self.outbox.push(message, 0);
     }
 
     /// Asks a peer for blocks on behalf of the chain.
@@ -133,8 +134,10 @@ impl NetworkService {
             Err(RequestError::Malformed) => "malformed",
         };
         counter!("quartet_block_requests_total", "result" => word).increment(1);
-        self.outbox
-            .push_back(ChainMessage::RequestedBlocks { request, result });
+        let blocks = result.iter().flatten();
+        let bytes = blocks.map(|block| block.ssz_bytes_len()).sum();
+        let message = ChainMessage::RequestedBlocks { request, result };
+        self.outbox.push(message, bytes);
     }
 
     pub(super) fn on_blocks(&mut self, event: Event<BlocksRequest, BlocksResponse>) {

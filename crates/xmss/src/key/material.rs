@@ -162,7 +162,8 @@ impl KeyMaterial {
         let parameters = instance.parameters();
         let unit = parameters.epochs_per_tree();
         let lifetime = parameters.lifetime();
-        if activation_epoch % unit != 0 || active_epochs % unit != 0 || active_epochs < 2 * unit {
+        let aligned = activation_epoch.is_multiple_of(unit) && active_epochs.is_multiple_of(unit);
+        if !aligned || active_epochs < 2 * unit {
             return Err(MaterialError::Alignment {
                 start: activation_epoch,
                 count: active_epochs,

@@ -8,11 +8,13 @@
 mod foreign;
 mod material;
 mod secret;
+mod subtree;
 mod top;
 mod trees;
 
 pub use foreign::{ForeignElement, ForeignKey, ForeignKeyError, ForeignLayer, ForeignTree};
 pub(crate) use material::expand_activation;
 pub use material::{KeyMaterial, MaterialError, PaddingNode};
-pub use secret::{Progress, SecretKey, SignError, Subtree, SubtreeWork, Threads};
+pub use secret::{SecretKey, SignError};
+pub use subtree::{Progress, Subtree, SubtreeWork, Threads};
 pub use trees::{Trees, TreesError};

@@ -7,6 +7,8 @@
 
 mod backend;
 mod portable;
+#[cfg(test)]
+mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -46,10 +48,10 @@ pub(crate) trait Lanes: Copy {
     fn mul(self, rhs: Self) -> Self;
     /// `(self + c)^3`, where `rhs` holds c − p.
     fn add_and_cube(self, rhs: Self) -> Self;
-    /// `self + x / 2^N` for N from 1 to 24.
-    fn add_shifted<const N: u32>(self, x: Self) -> Self;
-    /// `self − x / 2^N` for N from 1 to 24.
-    fn sub_shifted<const N: u32>(self, x: Self) -> Self;
+    /// `self / 2^N` for N from 1 to 24.
+    fn shifted<const N: u32>(self) -> Self;
+    /// `self · 2^N` for N from 1 to 4.
+    fn times_power<const N: u32>(self) -> Self;
     /// `rhs` where `mask` is all ones, `self` where it is zero.
     fn select(self, mask: Self, rhs: Self) -> Self;
 
@@ -70,8 +72,12 @@ pub(crate) trait Lanes: Copy {
         self.mul(Self::splat(1))
     }
 
-    /// Poseidon2 of width 16, as a function of its own so that each kernel does not carry a copy.
+    // The permutations are functions of their own, so that each kernel does not carry copies.
+
+    /// The first half of Poseidon2 of width 16, in place; what is left in the other half means nothing.
     fn permute16(state: &mut [Self; 16], constants: &Constants);
+    /// The first eight elements of Poseidon2 of width 24, in place; what is left in the others means nothing.
+    fn permute24_to_8(state: &mut [Self; 24], constants: &Constants);
     /// Poseidon2 of width 24.
     fn permute24(state: &mut [Self; 24], constants: &Constants);
     /// Keccak-f[1600].
@@ -161,5 +167,17 @@ pub(crate) fn scatter<L: Lanes, const N: usize>(
             *element = row.0[lane];
         }
         write(lane, digest);
+    }
+}
+
+/// Brings many elements into Montgomery form.
+#[inline(always)]
+pub(crate) fn all_to_montgomery<L: Lanes>(elements: &mut [u32]) {
+    let mut chunks = elements.chunks_exact_mut(L::WIDTH);
+    for chunk in &mut chunks {
+        L::load(chunk).to_montgomery().store(chunk);
+    }
+    for element in chunks.into_remainder() {
+        *element = crate::field::to_montgomery(*element);
     }
 }

@@ -9,29 +9,6 @@ use crate::poseidon2::{self, Constants};
 #[derive(Clone, Copy)]
 pub(crate) struct Scalar(u32);
 
-impl Scalar {
-    /// `self + y` for y between −p and p.
-    #[inline(always)]
-    fn add_signed(self, y: i32) -> Self {
-        let sum = i64::from(self.0) + i64::from(y);
-        let p = i64::from(P);
-        Self(if sum < 0 {
-            sum + p
-        } else if sum >= p {
-            sum - p
-        } else {
-            sum
-        } as u32)
-    }
-}
-
-/// `x / 2^N` between −p and p. As 1 = −127 · 2^24, the low N bits move down as −127 · 2^(24−N) each.
-#[inline(always)]
-fn shift<const N: u32>(x: u32) -> i32 {
-    let low = x << (32 - N);
-    ((x >> N) + (low >> 8)) as i32 - (low >> 1) as i32
-}
-
 impl Lanes for Scalar {
     const WIDTH: usize = 1;
     type Words = u64;
@@ -81,13 +58,19 @@ impl Lanes for Scalar {
     }
 
     #[inline(always)]
-    fn add_shifted<const N: u32>(self, x: Self) -> Self {
-        self.add_signed(shift::<N>(x.0))
+    fn shifted<const N: u32>(self) -> Self {
+        // As 1 = −127 · 2^24, each of the low N bits moves down as −127 · 2^(24−N).
+        let low = self.0 << (32 - N);
+        let difference = ((self.0 >> N) + (low >> 8)).wrapping_sub(low >> 1);
+        Self(difference.min(difference.wrapping_add(P)))
     }
 
     #[inline(always)]
-    fn sub_shifted<const N: u32>(self, x: Self) -> Self {
-        self.add_signed(-shift::<N>(x.0))
+    fn times_power<const N: u32>(self) -> Self {
+        // As 2^31 = 2^24 − 1, what moves beyond 31 bits comes back as that multiple.
+        let high = self.0 >> (31 - N);
+        let sum = ((self.0 << N) & (u32::MAX >> 1)) + (high << 24) - high;
+        Self(sum.min(sum.wrapping_sub(P)))
     }
 
     #[inline(always)]
@@ -96,11 +79,15 @@ impl Lanes for Scalar {
     }
 
     fn permute16(state: &mut [Self; 16], constants: &Constants) {
-        poseidon2::permute(state, &constants.width_16);
+        poseidon2::permute16::<_, 8>(state, constants);
+    }
+
+    fn permute24_to_8(state: &mut [Self; 24], constants: &Constants) {
+        poseidon2::permute24::<_, 8>(state, constants);
     }
 
     fn permute24(state: &mut [Self; 24], constants: &Constants) {
-        poseidon2::permute(state, &constants.width_24);
+        poseidon2::permute24::<_, 24>(state, constants);
     }
 
     fn keccak(state: &mut [u64; 25]) {

@@ -4,13 +4,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 use quartet_network::{BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL, wire::Domain};
 use quartet_spec_tests::{Report, VectorFile};
 use quartet_types as ours;
-use quartet_xmss::{Scheme, primitives};
+use quartet_xmss::{ConstantOrder, Scheme, primitives};
 use serde_json::{Value, json};
 
 use crate::{
     field::scheme_named,
     fixture::{get, hex},
-    ssz_containers::PADDED,
 };
 
 const SHOWN_ELSEWHERE: &str = "not in the crate's interface; the codewords, layers and signatures of the other kinds \
@@ -41,11 +40,9 @@ pub(crate) fn replay(file: &VectorFile, report: &mut Report) -> Result<()> {
         for (name, expected) in constants.as_object().context("no object")? {
             let full_name = format!("{scheme_name} {name}");
             if name == "SIGNATURE_LEN_BYTES" {
-                report.deviation(full_name, PADDED, || {
-                    ensure!(
-                        *expected == 3116 && ours::SIGNATURE_BYTES == 3112,
-                        "are {expected}"
-                    );
+                report.case(full_name, || {
+                    let length: usize = serde_json::from_value(expected.clone())?;
+                    primitives::signature_from_plain(scheme, &vec![0; length])?;
                     Ok(())
                 });
                 continue;
@@ -105,11 +102,12 @@ fn of_the_scheme(scheme: Scheme, name: &str) -> Result<Option<u64>> {
         "TWEAK_LEN_FE" => primitives::encode_epoch(0).len() as u64,
         "RAND_LEN_FE" => primitives::prf_randomness(&[0; 32], 0, &[0; 32], 0).len() as u64,
         "HASH_LEN_FE" => primitives::prf_chain_start(&[0; 32], 0, 0).len() as u64,
+        "CAPACITY" => primitives::safe_domain_separator(ConstantOrder::Spec, [0; 4]).len() as u64,
+        // A public key is a hash and a parameter, of four bytes per element.
+        "PARAMETER_LEN" => (quartet_xmss::PUBLIC_KEY_BYTES / 4 - 8) as u64,
         "FINAL_LAYER"
         | "TARGET_SUM"
         | "MAX_TRIES"
-        | "PARAMETER_LEN"
-        | "CAPACITY"
         | "POS_OUTPUT_LEN_PER_INV_FE"
         | "POS_INVOCATIONS" => return Ok(None),
         other => bail!("no constant {other}"),

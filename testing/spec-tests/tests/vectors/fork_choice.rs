@@ -28,7 +28,7 @@ struct Fixture {
 #[serde(tag = "stepType", rename_all = "camelCase")]
 enum Step {
     Block {
-        block: JsonBlockWithAttestation,
+        block: Box<JsonBlockWithAttestation>,
         #[serde(flatten)]
         outcome: Outcome,
     },

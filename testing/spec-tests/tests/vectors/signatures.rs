@@ -282,7 +282,7 @@ fn check_scenario_block(instance: Instance, registry: &State, block: &Value) -> 
         .map(|signature| unpadded(instance, signature))
         .collect();
     verify_block(instance, registry, &attestations(&message), &signatures)?;
-    if block.get(&format!("interop_3112_{field}")).is_some() {
+    if block.get(format!("interop_3112_{field}")).is_some() {
         let ours: SignedBlockWithAttestation = ssz_field(block, &format!("interop_3112_{field}"))?;
         same_block(instance, &padded, &ours)?;
         let root: Root = parse(block, "interop_3112_signed_block_with_attestation_root")?;

@@ -1,5 +1,6 @@
 //! AVX2: eight elements, or four words of Keccak, side by side.
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 use crate::field::{MU, P};
@@ -14,12 +15,17 @@ pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
 
 #[target_feature(enable = "avx2")]
 fn permute16(state: &mut [Avx2; 16], constants: &Constants) {
-    poseidon2::permute(state, &constants.width_16);
+    poseidon2::permute16::<_, 8>(state, constants);
+}
+
+#[target_feature(enable = "avx2")]
+fn permute24_to_8(state: &mut [Avx2; 24], constants: &Constants) {
+    poseidon2::permute24::<_, 8>(state, constants);
 }
 
 #[target_feature(enable = "avx2")]
 fn permute24(state: &mut [Avx2; 24], constants: &Constants) {
-    poseidon2::permute(state, &constants.width_24);
+    poseidon2::permute24::<_, 24>(state, constants);
 }
 
 #[target_feature(enable = "avx2")]
@@ -49,35 +55,30 @@ fn high_halves(even: __m256i, odd: __m256i) -> __m256i {
     unsafe { _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<32>(even), odd) }
 }
 
+/// The signed products of the low halves of the 64-bit lanes. Written as an instruction because the compiler
+/// knows the intrinsic as arithmetic, and turns products with a constant into longer sequences.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn multiply_signed(a: __m256i, b: __m256i) -> __m256i {
+    let product;
+    unsafe {
+        asm!(
+            "vpmuldq {product}, {a}, {b}",
+            product = lateout(ymm_reg) product,
+            a = in(ymm_reg) a,
+            b = in(ymm_reg) b,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    product
+}
+
 /// Subtracts q·p, which clears the low half of each signed product; what is left is in the high half.
 #[inline(always)]
 fn reduce_signed(product: __m256i) -> __m256i {
     unsafe {
-        let q = _mm256_mul_epi32(product, splat(MU));
-        _mm256_sub_epi64(product, _mm256_mul_epi32(q, splat(P)))
-    }
-}
-
-/// `x / 2^N` in the field; see the scalar back-end for the rule.
-#[inline(always)]
-fn shift<const N: u32>(x: __m256i) -> __m256i {
-    unsafe {
-        let high = _mm256_srl_epi32(x, _mm_cvtsi32_si128(N as i32));
-        if N <= 8 {
-            // 127 times the low N bits, from the lowest byte of each lane, in one instruction.
-            let low = if N == 8 {
-                x
-            } else {
-                _mm256_and_si256(x, splat((1 << N) - 1))
-            };
-            let low_127 = _mm256_maddubs_epi16(low, splat(127));
-            let low_127 = _mm256_sll_epi32(low_127, _mm_cvtsi32_si128(24 - N as i32));
-            add_p_if_negative(_mm256_sub_epi32(high, low_127))
-        } else {
-            let low = _mm256_sll_epi32(x, _mm_cvtsi32_si128(32 - N as i32));
-            let high = _mm256_add_epi32(high, _mm256_srli_epi32::<8>(low));
-            add_p_if_negative(_mm256_sub_epi32(high, _mm256_srli_epi32::<1>(low)))
-        }
+        let q = multiply_signed(product, splat(MU));
+        _mm256_sub_epi64(product, multiply_signed(q, splat(P)))
     }
 }
 
@@ -149,22 +150,55 @@ impl Lanes for Avx2 {
             // Between −p and p, as a signed number; so are all values until the last line.
             let even = _mm256_add_epi32(self.0, rhs.0);
             let odd = _mm256_srli_epi64::<32>(even);
-            let square_even = _mm256_srli_epi64::<32>(reduce_signed(_mm256_mul_epi32(even, even)));
-            let square_odd = _mm256_srli_epi64::<32>(reduce_signed(_mm256_mul_epi32(odd, odd)));
-            let cube_even = reduce_signed(_mm256_mul_epi32(square_even, even));
-            let cube_odd = reduce_signed(_mm256_mul_epi32(square_odd, odd));
+            let square_even = _mm256_srli_epi64::<32>(reduce_signed(multiply_signed(even, even)));
+            let square_odd = _mm256_srli_epi64::<32>(reduce_signed(multiply_signed(odd, odd)));
+            let cube_even = reduce_signed(multiply_signed(square_even, even));
+            let cube_odd = reduce_signed(multiply_signed(square_odd, odd));
             Self(add_p_if_negative(high_halves(cube_even, cube_odd)))
         }
     }
 
     #[inline(always)]
-    fn add_shifted<const N: u32>(self, x: Self) -> Self {
-        self.add(Self(shift::<N>(x.0)))
+    fn shifted<const N: u32>(self) -> Self {
+        // See the scalar back-end for the rule. Multiplying bytes or halves of a lane by 127 takes one
+        // instruction where they are few bits.
+        unsafe {
+            let x = self.0;
+            let count = |n: u32| _mm_cvtsi32_si128(n as i32);
+            let difference = if N == 16 {
+                // The low half counts as signed, so the high one is rounded.
+                let low_127 = _mm256_madd_epi16(x, splat(127 << 8));
+                let rounded = _mm256_add_epi32(x, splat(1 << 15));
+                _mm256_sub_epi32(_mm256_srli_epi32::<16>(rounded), low_127)
+            } else if N < 16 {
+                let low_127 = if N == 8 {
+                    _mm256_maddubs_epi16(x, splat(127))
+                } else {
+                    _mm256_madd_epi16(_mm256_and_si256(x, splat((1 << N) - 1)), splat(127))
+                };
+                _mm256_sub_epi32(
+                    _mm256_srl_epi32(x, count(N)),
+                    _mm256_sll_epi32(low_127, count(24 - N)),
+                )
+            } else {
+                let low = _mm256_sll_epi32(x, count(32 - N));
+                let high =
+                    _mm256_add_epi32(_mm256_srl_epi32(x, count(N)), _mm256_srli_epi32::<8>(low));
+                _mm256_sub_epi32(high, _mm256_srli_epi32::<1>(low))
+            };
+            Self(add_p_if_negative(difference))
+        }
     }
 
     #[inline(always)]
-    fn sub_shifted<const N: u32>(self, x: Self) -> Self {
-        self.sub(Self(shift::<N>(x.0)))
+    fn times_power<const N: u32>(self) -> Self {
+        unsafe {
+            let count = |n: u32| _mm_cvtsi32_si128(n as i32);
+            let high = _mm256_srl_epi32(self.0, count(31 - N));
+            let low = _mm256_and_si256(_mm256_sll_epi32(self.0, count(N)), splat(u32::MAX >> 1));
+            let sum = _mm256_add_epi32(low, _mm256_sub_epi32(_mm256_slli_epi32::<24>(high), high));
+            Self(_mm256_min_epu32(sum, _mm256_sub_epi32(sum, splat(P))))
+        }
     }
 
     #[inline(always)]
@@ -175,6 +209,11 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn permute16(state: &mut [Self; 16], constants: &Constants) {
         unsafe { permute16(state, constants) }
+    }
+
+    #[inline(always)]
+    fn permute24_to_8(state: &mut [Self; 24], constants: &Constants) {
+        unsafe { permute24_to_8(state, constants) }
     }
 
     #[inline(always)]

@@ -2,11 +2,14 @@
 //!
 //! The structure is leanSpec's `poseidon2/permutation.py`; the numbers are those of `p3-koala-bear`.
 
+mod partial;
+
 use p3_field::PrimeField32;
 use p3_koala_bear as koala_bear;
 
 use crate::field::{P, to_montgomery};
 use crate::lanes::Lanes;
+use partial::{Diagonal, partial_rounds};
 
 /// Full rounds on each side of the partial ones.
 const HALF_FULL_ROUNDS: usize = 4;
@@ -96,43 +99,73 @@ impl<const W: usize, const PARTIAL: usize> Rounds<W, PARTIAL> {
     }
 }
 
-/// The permutation, for every lane.
+/// The permutation of width 16, for every lane; see [`permute`] for `OUTPUT`.
 #[inline(always)]
-pub(crate) fn permute<L: Lanes, const W: usize, const PARTIAL: usize>(
+pub(crate) fn permute16<L: Lanes, const OUTPUT: usize>(state: &mut [L; 16], constants: &Constants) {
+    permute::<L, partial::Diagonal16, 16, PARTIAL_ROUNDS_16, 6, 3, OUTPUT>(
+        state,
+        &constants.width_16,
+    );
+}
+
+/// The permutation of width 24, likewise.
+#[inline(always)]
+pub(crate) fn permute24<L: Lanes, const OUTPUT: usize>(state: &mut [L; 24], constants: &Constants) {
+    permute::<L, partial::Diagonal24, 24, PARTIAL_ROUNDS_24, 9, 5, OUTPUT>(
+        state,
+        &constants.width_24,
+    );
+}
+
+/// The permutation, of which only the first `OUTPUT` elements are wanted: whatever the others take in the last
+/// layer is not computed, and they are left undefined.
+#[inline(always)]
+fn permute<
+    L: Lanes,
+    D: Diagonal<W, PAIRS, SINGLES>,
+    const W: usize,
+    const PARTIAL: usize,
+    const PAIRS: usize,
+    const SINGLES: usize,
+    const OUTPUT: usize,
+>(
     state: &mut [L; W],
     rounds: &Rounds<W, PARTIAL>,
 ) {
-    external_layer(state);
+    external_layer::<L, W, W>(state);
     for constants in &rounds.initial {
-        full_round(state, constants);
+        full_round::<L, W, W>(state, constants);
     }
-    for constant in &rounds.partial {
-        partial_round(state, *constant);
+    partial_rounds::<L, D, W, PAIRS, SINGLES>(state, &rounds.partial);
+    let [terminal @ .., last] = &rounds.terminal;
+    for constants in terminal {
+        full_round::<L, W, W>(state, constants);
     }
-    for constants in &rounds.terminal {
-        full_round(state, constants);
-    }
+    full_round::<L, W, OUTPUT>(state, last);
 }
 
 #[inline(always)]
-fn full_round<L: Lanes, const W: usize>(state: &mut [L; W], constants: &[u32; W]) {
+fn full_round<L: Lanes, const W: usize, const OUTPUT: usize>(
+    state: &mut [L; W],
+    constants: &[u32; W],
+) {
     for (element, constant) in state.iter_mut().zip(constants) {
         *element = element.add_and_cube(L::splat(*constant));
     }
-    external_layer(state);
+    external_layer::<L, W, OUTPUT>(state);
 }
 
 /// The external matrix: circ(2·M4, M4, …, M4). As M4 is linear, adding the column sums before M4 instead of
 /// after it gives the same result, with every block then on its own.
 #[inline(always)]
-fn external_layer<L: Lanes, const W: usize>(state: &mut [L; W]) {
+fn external_layer<L: Lanes, const W: usize, const OUTPUT: usize>(state: &mut [L; W]) {
     let mut sums = [state[0], state[1], state[2], state[3]];
     for block in state[4..].chunks_exact(4) {
         for (sum, element) in sums.iter_mut().zip(block) {
             *sum = sum.add(*element);
         }
     }
-    for block in state.chunks_exact_mut(4) {
+    for block in state[..OUTPUT.next_multiple_of(4)].chunks_exact_mut(4) {
         let x = [
             block[0].add(sums[0]),
             block[1].add(sums[1]),
@@ -150,57 +183,4 @@ fn external_layer<L: Lanes, const W: usize>(state: &mut [L; W]) {
         block[2] = all_and_3.add(pair_23);
         block[3] = all_and_3.add(x[0].double());
     }
-}
-
-/// One S-box, then the internal matrix: all ones plus a diagonal.
-#[inline(always)]
-fn partial_round<L: Lanes, const W: usize>(s: &mut [L; W], constant: u32) {
-    let rest = sum_of_rest(s);
-    let first = s[0].add_and_cube(L::splat(constant));
-    let sum = rest.add(first);
-    // The diagonal is −2, 1, 2, ½, 3, 4, −½, −3, −4, then powers of ½ that depend on the width.
-    s[0] = rest.sub(first);
-    s[1] = sum.add(s[1]);
-    s[2] = sum.add(s[2].double());
-    s[3] = sum.add(s[3].halve());
-    s[4] = sum.add(s[4].double()).add(s[4]);
-    s[5] = sum.add(s[5].double().double());
-    s[6] = sum.sub(s[6].halve());
-    s[7] = sum.sub(s[7].double()).sub(s[7]);
-    s[8] = sum.sub(s[8].double().double());
-    if W == 16 {
-        s[9] = sum.add_shifted::<8>(s[9]);
-        s[10] = sum.add_shifted::<3>(s[10]);
-        s[11] = sum.add_shifted::<24>(s[11]);
-        s[12] = sum.sub_shifted::<8>(s[12]);
-        s[13] = sum.sub_shifted::<3>(s[13]);
-        s[14] = sum.sub_shifted::<4>(s[14]);
-        s[15] = sum.sub_shifted::<24>(s[15]);
-    } else {
-        s[9] = sum.add_shifted::<8>(s[9]);
-        s[10] = sum.add_shifted::<2>(s[10]);
-        s[11] = sum.add_shifted::<3>(s[11]);
-        s[12] = sum.add_shifted::<4>(s[12]);
-        s[13] = sum.add_shifted::<5>(s[13]);
-        s[14] = sum.add_shifted::<6>(s[14]);
-        s[15] = sum.add_shifted::<24>(s[15]);
-        s[16] = sum.sub_shifted::<8>(s[16]);
-        s[17] = sum.sub_shifted::<3>(s[17]);
-        s[18] = sum.sub_shifted::<4>(s[18]);
-        s[19] = sum.sub_shifted::<5>(s[19]);
-        s[20] = sum.sub_shifted::<6>(s[20]);
-        s[21] = sum.sub_shifted::<7>(s[21]);
-        s[22] = sum.sub_shifted::<9>(s[22]);
-        s[23] = sum.sub_shifted::<24>(s[23]);
-    }
-}
-
-/// The sum of all elements but the first, as four independent chains: it is off the path of the S-box.
-#[inline(always)]
-fn sum_of_rest<L: Lanes, const W: usize>(s: &[L; W]) -> L {
-    let mut sums = [s[1], s[2], s[3], s[4]];
-    for (i, element) in s.iter().enumerate().skip(5) {
-        sums[(i - 1) % 4] = sums[(i - 1) % 4].add(*element);
-    }
-    sums[0].add(sums[1]).add(sums[2].add(sums[3]))
 }
