@@ -374,3 +374,89 @@ pub(crate) fn open_locked(path: &Path) -> Result<File, KeyError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use quartet_xmss::Threads;
+
+    use super::*;
+
+    fn keystore(passphrase: Option<&Passphrase>) -> Keystore {
+        let node = |index| PaddingNode {
+            layer: 4,
+            index,
+            node: [index as u8; 32],
+        };
+        let material = KeyMaterial::from_parts(
+            Scheme::Test,
+            Derivation::Spec,
+            [7; 32],
+            &[0; 20],
+            32,
+            32,
+            &[],
+        )
+        .unwrap();
+        let key = SecretKey::build(material, Threads::One, &|_| {});
+        let mut keystore = Keystore::of_key(&key, passphrase, true).unwrap();
+        keystore.padding = vec![node(1), node(6)];
+        keystore
+    }
+
+    fn is_same(one: &Keystore, other: &Keystore) -> bool {
+        let secrets = match (&one.secret, &other.secret) {
+            (Secret::Plain(one), Secret::Plain(other)) => one == other,
+            (Secret::Sealed(one), Secret::Sealed(other)) => one == other,
+            _ => false,
+        };
+        secrets
+            && format!("{one:?}") == format!("{other:?}")
+            && one.padding == other.padding
+            && one.parameter == other.parameter
+            && one.derivation == other.derivation
+            && one.purpose == other.purpose
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let passphrase = Passphrase::new("hush".to_owned());
+        for passphrase in [None, Some(&passphrase)] {
+            let keystore = keystore(passphrase);
+            let text = keystore.to_yaml().unwrap();
+            assert!(is_same(&Keystore::parse(&text).unwrap(), &keystore));
+        }
+    }
+
+    #[test]
+    fn the_secret_is_taken_with_and_without_quotes_and_prefix() {
+        let keystore = keystore(None);
+        let text = keystore.to_yaml().unwrap();
+        let digits = "07".repeat(32);
+        let line = format!("prf_key: \"0x{digits}\"");
+        assert!(text.contains(&line));
+        for other in [
+            format!("prf_key: {digits}"),
+            format!("prf_key: '0x{digits}'"),
+        ] {
+            let parsed = Keystore::parse(&text.replace(&line, &other)).unwrap();
+            assert!(is_same(&parsed, &keystore));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_text_is_refused_or_read_and_never_shows_its_secret(
+            at in 0..2000usize, with in "[ -~\n]{0,3}", cut in 0..4usize,
+        ) {
+            let text = keystore(None).to_yaml().unwrap();
+            let (start, secret) = (at % text.len(), "0707070707");
+            let end = (start + cut).min(text.len());
+            let changed = format!("{}{with}{}", &text[..start], &text[end..]);
+            if let Err(error) = Keystore::parse(&changed) {
+                let message = error.to_string();
+                prop_assert!(!message.contains(secret), "{}", message);
+            }
+        }
+    }
+}

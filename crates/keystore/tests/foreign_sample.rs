@@ -37,6 +37,19 @@ fn stated(keys: &Path, index: u64) -> PublicKey {
     PublicKey::try_from(bytes.as_slice()).unwrap()
 }
 
+/// The unpacked key of a validator in a directory of its own.
+fn unpack(keys: &Path, directory: &Path, index: u64, format: ForeignFormat) -> PathBuf {
+    let name = format.file_name(index);
+    let path = directory.join(&name);
+    let packed = File::open(keys.join(format!("{}.gz", name.display()))).unwrap();
+    std::io::copy(
+        &mut GzDecoder::new(packed),
+        &mut File::create(&path).unwrap(),
+    )
+    .unwrap();
+    path
+}
+
 #[test]
 fn foreign_keys_sign_and_our_verifier_accepts() {
     let Some(keys) = sample_keys() else {
@@ -46,12 +59,7 @@ fn foreign_keys_sign_and_our_verifier_accepts() {
     let directory = tempfile::tempdir().unwrap();
     let record = SigningRecord::open(&directory.path().join("record")).unwrap();
     for (index, format) in [(0, ForeignFormat::Ssz), (1, ForeignFormat::Json)] {
-        let name = format.file_name(index);
-        let packed = keys.join(format!("{}.gz", name.display()));
-        let path = directory.path().join(&name);
-        let mut unpacked = GzDecoder::new(File::open(packed).unwrap());
-        std::io::copy(&mut unpacked, &mut File::create(&path).unwrap()).unwrap();
-
+        let path = unpack(&keys, directory.path(), index, format);
         let public_key = stated(&keys, index);
         let report = inspect(&path, None).unwrap();
         assert_eq!(report.format, KeyFormat::Foreign(format));
@@ -75,7 +83,7 @@ fn foreign_keys_sign_and_our_verifier_accepts() {
             message: &message.0,
             signature: signature.as_bytes(),
         });
-        assert!(accepted, "{}", name.display());
+        assert!(accepted, "{}", path.display());
 
         // Taken over into our own form, it is the same key in less than a hundredth of the bytes.
         let own = directory.path().join(format!("own/validator_{index}.yaml"));
@@ -86,4 +94,35 @@ fn foreign_keys_sign_and_our_verifier_accepts() {
         let ours = bytes(&own) + bytes(&own.with_extension("trees"));
         assert!(ours * 100 < bytes(&path), "{ours} bytes");
     }
+}
+
+/// Foreign keys have two bottom trees prepared. The third is built while epochs pass in the second, a piece at
+/// a time, and a restart goes on where the last one was.
+#[test]
+fn the_next_bottom_tree_is_built_ahead_across_restarts() {
+    let Some(keys) = sample_keys() else {
+        println!("skipped: no vectors beside the checkout");
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let path = unpack(&keys, directory.path(), 0, ForeignFormat::Ssz);
+    let record = SigningRecord::open(&directory.path().join("record")).unwrap();
+    let request = KeyRequest {
+        index: 0,
+        public_key: stated(&keys, 0),
+        file: None,
+    };
+    let epoch = 1 << 16;
+    let live = || {
+        let signer = load_signer(directory.path(), &request, None, &record, &|_| {}).unwrap();
+        // The parts around this epoch and the next ones come first, then what is kept every 32 pieces.
+        for _ in 0..2 + 32 {
+            assert!(signer.work_ahead(epoch).unwrap());
+        }
+        assert!(signer.is_prepared(epoch) && signer.is_prepared(epoch + 256));
+        let trees = fs::metadata(path.with_extension("trees")).unwrap();
+        trees.len()
+    };
+    let (first, second) = (live(), live());
+    assert_eq!(second - first, 32 * 32);
 }

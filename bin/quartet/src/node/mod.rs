@@ -73,7 +73,7 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
 
     let store: Arc<dyn BlockStore> =
         Arc::new(Database::open(&args.data_dir.join("blocks"), genesis_root)?);
-    let signers = setup.signers(&args, clock.slot()).await?;
+    let signers = setup.signers(&args, &clock).await?;
 
     let chain = LeanChain::from_genesis(genesis).shared();
     let reader = ChainReader::new(chain.clone(), store.clone());

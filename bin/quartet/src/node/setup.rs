@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use quartet_clock::Clock;
 use quartet_config::{AssignedValidator, Bootnode, GenesisConfig, NodeKey, ValidatorAssignments};
 use quartet_network::{Identity, NetworkConfig, StaticPeer};
-use quartet_types::{Root, Slot};
+use quartet_types::Root;
 use quartet_validator::Signers;
 use tracing::{info, warn};
 
@@ -61,7 +61,7 @@ impl Setup {
     ///
     /// # Errors
     /// As [`ValidatorKeys::load`].
-    pub(crate) async fn signers(&self, args: &NodeArgs, slot: Slot) -> anyhow::Result<Signers> {
+    pub(crate) async fn signers(&self, args: &NodeArgs, clock: &Clock) -> anyhow::Result<Signers> {
         let keys = ValidatorKeys {
             directory: keys_directory(args),
             record: args.data_dir.join("signing-record"),
@@ -69,7 +69,8 @@ impl Setup {
             validators: self.validators.clone(),
             registry: self.genesis.validators.clone(),
         };
-        tokio::task::spawn_blocking(move || keys.load(slot))
+        let started = clock.until_genesis().is_zero().then(|| clock.slot());
+        tokio::task::spawn_blocking(move || keys.load(started))
             .await
             .context("loading the keys")?
     }

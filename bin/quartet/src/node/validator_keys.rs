@@ -25,17 +25,21 @@ pub(super) struct ValidatorKeys {
 }
 
 impl ValidatorKeys {
-    /// Loads them. One that cannot be loaded costs the others nothing.
+    /// Loads them. One that cannot be loaded costs the others nothing. `started` is the slot of the start,
+    /// where genesis is past.
     ///
     /// # Errors
     /// When none can be loaded, or the signing record cannot be opened.
-    pub(super) fn load(self, slot: Slot) -> anyhow::Result<Signers> {
+    pub(super) fn load(self, started: Option<Slot>) -> anyhow::Result<Signers> {
         if self.validators.is_empty() {
             info!("no validators: following the chain");
             return Ok(Signers::default());
         }
         let requests = self.requests()?;
         let record = SigningRecord::open(&self.record)?;
+        if let Some(slot) = started {
+            record.started_in(slot)?;
+        }
         let mut passphrase = self.passphrase.given()?;
         let (mut signers, mut failures) = (Vec::new(), Vec::new());
         for request in &requests {
@@ -46,7 +50,7 @@ impl ValidatorKeys {
             }
             match loaded {
                 Ok(signer) => {
-                    introduce(&signer, slot);
+                    introduce(&signer, started.unwrap_or(0));
                     signers.push(signer);
                 }
                 Err(error) => failures.push((request.index, error)),

@@ -33,6 +33,16 @@ pub enum Refusal {
         /// The highest epoch used.
         highest: u64,
     },
+    /// The epoch had begun before this process did, and the record knows nothing of it: it may be an old copy.
+    #[error(
+        "refusing to sign in epoch {epoch}: this node started in epoch {started}, and another copy of it may have signed before"
+    )]
+    BeforeStart {
+        /// The epoch asked for.
+        epoch: u64,
+        /// The epoch of the start, the last to be refused.
+        started: u64,
+    },
     /// An imported record disagrees with this one about the epoch, or knows no message for it.
     #[error("refusing to sign in epoch {epoch}: an imported record marks it as used")]
     Sealed {
@@ -54,6 +64,8 @@ pub struct SignedMessage {
 #[derive(Debug, Default)]
 pub(super) struct History {
     keys: HashMap<PublicKey, VecDeque<SignedMessage>>,
+    /// The epoch in which the process started, where it is known.
+    started: Option<u64>,
 }
 
 /// What a request comes to.
@@ -68,10 +80,22 @@ pub(super) enum Verdict {
 impl History {
     /// What the rules say about a request.
     pub(super) fn judge(&self, request: &SigningRequest) -> Result<Verdict, Refusal> {
-        let Some(recent) = self.keys.get(&request.public_key) else {
-            return Ok(Verdict::New);
+        let verdict = match self.keys.get(&request.public_key) {
+            Some(recent) => judge(recent, request)?,
+            None => Verdict::New,
         };
-        judge(recent, request)
+        let epoch = request.epoch;
+        match self.started {
+            Some(started) if verdict == Verdict::New && epoch <= started => {
+                Err(Refusal::BeforeStart { epoch, started })
+            }
+            _ => Ok(verdict),
+        }
+    }
+
+    /// From now on, nothing new is granted up to and including `epoch`.
+    pub(super) fn started_in(&mut self, epoch: u64) {
+        self.started = self.started.max(Some(epoch));
     }
 
     /// Takes in an entry, of the log or of a request that has been granted and written.

@@ -69,6 +69,10 @@ impl Log {
         &self.history
     }
 
+    pub(super) fn started_in(&mut self, epoch: u64) {
+        self.history.started_in(epoch);
+    }
+
     /// Judges each request, then makes the grants durable, and only then reports them.
     pub(super) fn authorise(
         &mut self,

@@ -125,6 +125,19 @@ impl SigningRecord {
         })
     }
 
+    /// Says in which epoch the process started, if genesis is past: nothing new is granted up to and including
+    /// it. A record that was restored from a backup lacks what was signed since, but all of that lies in
+    /// epochs before the start or in the same one.
+    ///
+    /// # Errors
+    /// When the record is unusable.
+    pub fn started_in(&self, epoch: u64) -> Result<(), RecordError> {
+        self.with_log(|log| {
+            log.started_in(epoch);
+            Ok(())
+        })
+    }
+
     /// Grants one signature. When this returns `Ok`, the grant is on disk.
     ///
     /// # Errors

@@ -79,6 +79,26 @@ fn a_second_message_and_an_older_epoch_are_refused_also_after_a_restart() {
 }
 
 #[test]
+fn a_record_restored_from_a_backup_does_not_forget() {
+    let fixture = Fixture::new();
+    let record = fixture.open();
+    record.authorise(request(1, 5, 1)).unwrap();
+    drop(record);
+    let backup = fs::read(&fixture.path).unwrap();
+    fixture.open().authorise(request(1, 9, 1)).unwrap();
+    fs::write(&fixture.path, backup).unwrap();
+
+    let restored = fixture.open();
+    restored.started_in(9).unwrap();
+    let (epoch, started) = (9, 9);
+    let refused = Refusal::BeforeStart { epoch, started };
+    assert_eq!(refusal(&restored, request(1, 9, 2)), refused);
+    assert_eq!(refusal(&restored, request(2, 9, 2)), refused);
+    restored.authorise(request(1, 5, 1)).unwrap();
+    restored.authorise(request(1, 10, 2)).unwrap();
+}
+
+#[test]
 fn requests_of_one_call_have_to_agree_with_each_other() {
     let fixture = Fixture::new();
     let record = fixture.open();
@@ -312,6 +332,28 @@ proptest! {
                     prop_assert_eq!(first, request.message_root);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_opening_a_record_panic_or_grant_what_they_hold(
+        signed in 1..6u64, at in 0..800usize, with in proptest::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let fixture = Fixture::new();
+        let mut log = Log::open(&fixture.path).unwrap();
+        for epoch in 1..=signed {
+            log.authorise(&[request(1, epoch, 1)]).unwrap();
+        }
+        drop(log);
+        let mut bytes = fs::read(&fixture.path).unwrap();
+        let at = at % bytes.len();
+        let end = bytes.len().min(at + with.len());
+        bytes.splice(at..end, with);
+        fs::write(&fixture.path, bytes).unwrap();
+        if let Ok(log) = Log::open(&fixture.path) {
+            // Only the end may have been taken for unfinished; what is before it still counts.
+            let whole = (at / ENTRY_BYTES) as u64;
+            prop_assert!(log.history.highest_epoch(&key(1)).unwrap_or(0) >= whole);
         }
     }
 

@@ -1,0 +1,209 @@
+//! `quartet keys` and `quartet genesis`, as an operator and as a script see them.
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+fn quartet(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_quartet"))
+        .args(arguments)
+        .env_remove("QUARTET_KEYS_PASSPHRASE")
+        .env_remove("QUARTET_KEYS_PASSPHRASE_FILE")
+        .output()
+        .unwrap()
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let output = quartet(arguments);
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What it says on standard error when it fails.
+fn failure(arguments: &[&str]) -> String {
+    let output = quartet(arguments);
+    assert!(!output.status.success(), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn ready_made() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../keystores")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn the_ready_made_keys_are_whole_and_active_for_twelve_days() {
+    let keys = json(&["keys", "inspect", "--json", text(&ready_made())]);
+    let keys = keys.as_array().unwrap();
+    assert_eq!(keys.len(), 4);
+    for key in keys {
+        assert_eq!(key["active"], serde_json::json!([0, (1 << 18) - 1]));
+        assert_eq!(key["prepared"], serde_json::json!([[0, (1 << 18) - 1]]));
+        assert_eq!(key["public_test_key"], true);
+        assert_eq!(key["trees"], "ok");
+    }
+}
+
+#[test]
+fn a_key_is_encrypted_changes_its_passphrase_and_is_opened_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let (one, two) = (at("one.txt"), at("two.txt"));
+    fs::write(&one, "correct horse\nsecond line\n").unwrap();
+    fs::write(&two, "battery staple").unwrap();
+    let (first, second, plain) = (at("first"), at("second"), at("plain"));
+    let unwritten = at("unwritten");
+    let source = ready_made().join("validator_2.yaml");
+
+    let import = ["keys", "import", "--json", "--directory"];
+    let run = |rest: &[&str]| json(&[&import, rest].concat());
+    run(&[
+        text(&first),
+        text(&source),
+        "--encrypt",
+        "--passphrase-file",
+        text(&one),
+    ]);
+    let change = [
+        "--encrypt",
+        "--passphrase-file",
+        text(&one),
+        "--new-passphrase-file",
+        text(&two),
+    ];
+    run(&[&[text(&second), text(&first)], change.as_slice()].concat());
+    let opened = run(&[text(&plain), text(&second), "--passphrase-file", text(&two)]);
+    assert_eq!(opened[0]["index"], 2);
+
+    let secret = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap();
+        let line = text.lines().find(|line| line.starts_with("prf_key"));
+        line.map(str::to_owned)
+    };
+    let name = "validator_2.yaml";
+    assert_eq!(secret(&plain.join(name)), secret(&source));
+    assert_eq!(secret(&second.join(name)), None);
+    let inspect = [
+        "keys",
+        "inspect",
+        text(&second),
+        "--passphrase-file",
+        text(&one),
+    ];
+    assert!(failure(&inspect).contains("wrong passphrase"));
+    let silently_plain = [
+        import.as_slice(),
+        &[
+            text(&unwritten),
+            text(&source),
+            "--passphrase-file",
+            text(&one),
+        ],
+    ];
+    assert!(failure(&silently_plain.concat()).contains("say --encrypt"));
+    let again = [import.as_slice(), &[text(&plain), text(&source)]];
+    assert!(failure(&again.concat()).contains("exists already; not replacing a key"));
+}
+
+#[test]
+fn a_genesis_directory_is_made_from_a_plan_and_made_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let genesis = directory.path().join("genesis");
+    fs::create_dir(&genesis).unwrap();
+    let plan = "shuffle: roundrobin\nconfig: {activeEpoch: 18, keyType: hash-sig}\nvalidators:\n\
+        - {name: quartet_0, enrFields: {ip: 127.0.0.1, quic: 9001}, count: 2}\n\
+        - {name: ream_0, enrFields: {ip: 127.0.0.1, quic: 9002}, count: 1}\n";
+    fs::write(genesis.join("validator-config.yaml"), plan).unwrap();
+    let keystores = ready_made();
+    let make = |time| {
+        let time = ["--genesis-time", time, "--keystores", text(&keystores)];
+        json(&[&["genesis", text(&genesis), "--json"], time.as_slice()].concat())
+    };
+    let made = make("1795211904");
+    assert_eq!(made["nodes"][0]["validators"], serde_json::json!([0, 2]));
+    let names = [
+        "config.yaml",
+        "validators.yaml",
+        "annotated_validators.yaml",
+        "nodes.yaml",
+        "quartet_0.key",
+        "ream_0.key",
+        "hash-sig-keys/validator-keys-manifest.yaml",
+        "hash-sig-keys/validator_2.yaml",
+        "hash-sig-keys/validator_2.trees",
+    ];
+    for name in names {
+        assert!(genesis.join(name).exists(), "{name}");
+    }
+    let keys = |name: &str| fs::read(genesis.join("hash-sig-keys").join(name)).unwrap();
+    let before = keys("validator_2.yaml");
+    make("1795219999");
+    assert_eq!(keys("validator_2.yaml"), before);
+    let config = fs::read_to_string(genesis.join("config.yaml")).unwrap();
+    assert!(config.starts_with("GENESIS_TIME: 1795219999\n"));
+}
+
+#[test]
+fn a_signing_record_moves_to_another_machine() {
+    let directory = tempfile::tempdir().unwrap();
+    let record = directory.path().join("data/signing-record");
+    let exported = directory.path().join("record.json");
+    let key = format!("0x{}", "11".repeat(52));
+    let root = format!("0x{}", "22".repeat(32));
+    let document = format!(
+        r#"{{"format":"quartet-signing-record","version":1,"validators":[{{"public_key":"{key}","signed":[{{"epoch":41,"message_root":"{root}"}}]}}]}}"#
+    );
+    fs::write(&exported, &document).unwrap();
+    let import = [
+        "keys",
+        "record",
+        "import",
+        "--json",
+        "--record",
+        text(&record),
+        text(&exported),
+    ];
+    assert_eq!(json(&import)["raised"], 1);
+    assert_eq!(json(&import)["raised"], 0);
+    let export = ["keys", "record", "export", "--record", text(&record)];
+    let expected: Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(json(&export), expected);
+    fs::write(&exported, "{}").unwrap();
+    assert!(failure(&import).contains("not an exported signing record"));
+    let missing = directory.path().join("nowhere");
+    assert!(failure(&["keys", "record", "export", "--record", text(&missing)]).contains("nowhere"));
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let directory = tempfile::tempdir().unwrap();
+    let empty = text(directory.path());
+    let cases: [(&[&str], &str); 5] = [
+        (&["keys", "inspect", empty], "no keys (validator_N.yaml"),
+        (
+            &["keys", "inspect", "nowhere.yaml"],
+            "nowhere.yaml: cannot be read",
+        ),
+        (
+            &["keys", "inspect", "key.pem"],
+            "key.pem: unknown format; known are .yaml, .ssz and .json",
+        ),
+        (&["genesis", empty], "validator-config.yaml: cannot be read"),
+        (
+            &["keys", "generate", "--directory", empty, "--count", "0"],
+            "0 is not in 1..",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let said = failure(arguments);
+        assert!(said.contains(expected), "{said} lacks {expected}");
+    }
+}
