@@ -106,7 +106,8 @@ impl Instance {
     }
 }
 
-/// Decoded signatures, field by field, at first with values and then with Montgomery elements; `sources[i]` is the place of the i-th among those asked for.
+/// Decoded signatures, field by field, at first with values and then with Montgomery elements; `sources[i]` is the
+/// place of the i-th among those asked for.
 #[derive(Default)]
 struct Batch {
     sources: Vec<usize>,
