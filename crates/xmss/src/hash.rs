@@ -28,22 +28,11 @@ pub(crate) fn tweaks<L: Lanes>(
         rows[0].0[lane] = low;
         rows[1].0[lane] = high;
     }
-    load_rows::<L, TWEAK_ELEMENTS>(&rows).map_lanes()
-}
-
-/// `map` without a closure, which would lose the caller's instruction set.
-trait MapLanes {
-    fn map_lanes(self) -> Self;
-}
-
-impl<L: Lanes, const N: usize> MapLanes for [L; N] {
-    #[inline(always)]
-    fn map_lanes(mut self) -> Self {
-        for lanes in &mut self {
-            *lanes = lanes.to_montgomery();
-        }
-        self
+    let mut tweak = load_rows::<L, TWEAK_ELEMENTS>(&rows);
+    for element in &mut tweak {
+        *element = element.to_montgomery();
     }
+    tweak
 }
 
 /// Compression of up to 16 elements to a digest: permutation, plus the input, cut off.

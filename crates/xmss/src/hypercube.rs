@@ -20,18 +20,18 @@ impl U192 {
 
     #[inline]
     fn plus(self, rhs: Self) -> Self {
-        let (low, carry) = self.0[0].carrying_add_stable(rhs.0[0], false);
-        let (middle, carry) = self.0[1].carrying_add_stable(rhs.0[1], carry);
-        let (high, _) = self.0[2].carrying_add_stable(rhs.0[2], carry);
+        let (low, carry) = self.0[0].carrying_add(rhs.0[0], false);
+        let (middle, carry) = self.0[1].carrying_add(rhs.0[1], carry);
+        let (high, _) = self.0[2].carrying_add(rhs.0[2], carry);
         Self([low, middle, high])
     }
 
     /// The difference, and whether it is negative.
     #[inline]
     fn minus(self, rhs: Self) -> (Self, bool) {
-        let (low, borrow) = self.0[0].borrowing_sub_stable(rhs.0[0], false);
-        let (middle, borrow) = self.0[1].borrowing_sub_stable(rhs.0[1], borrow);
-        let (high, borrow) = self.0[2].borrowing_sub_stable(rhs.0[2], borrow);
+        let (low, borrow) = self.0[0].borrowing_sub(rhs.0[0], false);
+        let (middle, borrow) = self.0[1].borrowing_sub(rhs.0[1], borrow);
+        let (high, borrow) = self.0[2].borrowing_sub(rhs.0[2], borrow);
         (Self([low, middle, high]), borrow)
     }
 
@@ -63,28 +63,6 @@ impl U192 {
             [_, middle, 0] => 128 - middle.leading_zeros(),
             [_, _, high] => 192 - high.leading_zeros(),
         }
-    }
-}
-
-/// Addition and subtraction with carry, limb by limb.
-trait Carry: Sized {
-    fn carrying_add_stable(self, rhs: Self, carry: bool) -> (Self, bool);
-    fn borrowing_sub_stable(self, rhs: Self, borrow: bool) -> (Self, bool);
-}
-
-impl Carry for u64 {
-    #[inline(always)]
-    fn carrying_add_stable(self, rhs: Self, carry: bool) -> (Self, bool) {
-        let (sum, first) = self.overflowing_add(rhs);
-        let (sum, second) = sum.overflowing_add(u64::from(carry));
-        (sum, first | second)
-    }
-
-    #[inline(always)]
-    fn borrowing_sub_stable(self, rhs: Self, borrow: bool) -> (Self, bool) {
-        let (difference, first) = self.overflowing_sub(rhs);
-        let (difference, second) = difference.overflowing_sub(u64::from(borrow));
-        (difference, first | second)
     }
 }
 

@@ -3,6 +3,8 @@
 //! Every signature is one job on its own up to its codeword; then the chains of all signatures of a batch are
 //! walked together, and leaves and Merkle paths are computed with one signature per lane.
 
+use std::ops::Range;
+
 use crate::chains::{Walk, walk_all};
 use crate::encoding::{self, PUBLIC_KEY_BYTES, PublicKey};
 use crate::field::{DIGEST_ELEMENTS, Digest, to_montgomery};
@@ -73,11 +75,11 @@ impl Instance {
     #[must_use]
     pub fn verify_many_parallel(self, verifications: &[Verification<'_>]) -> Vec<bool> {
         use rayon::prelude::*;
+        // Eights fill the lanes well enough, and the threads better than larger shares.
         let share = verifications
             .len()
             .div_ceil(rayon::current_num_threads())
-            .div_ceil(16)
-            * 16;
+            .next_multiple_of(8);
         verifications
             .par_chunks(share.max(1))
             .flat_map_iter(|chunk| self.verify_many(chunk))
@@ -104,7 +106,8 @@ impl Instance {
     }
 }
 
-/// Decoded signatures, field by field, at first with values and then with Montgomery elements; `sources[i]` is the place of the i-th among those asked for.
+/// Decoded signatures, field by field, at first with values and then with Montgomery elements; `sources[i]` is the
+/// place of the i-th among those asked for.
 #[derive(Default)]
 struct Batch {
     sources: Vec<usize>,
@@ -188,19 +191,45 @@ impl Kernel for VerifyBatch<'_> {
         all_to_montgomery::<L>(batch.chains[..dimension * count].as_flattened_mut());
         let mut walks = Vec::with_capacity(count * dimension);
         let mut encoded = [false; BATCH];
-        if count == 1 {
-            // A vector with one lane in use takes longer than a scalar.
-            codewords::<Scalar>(context, batch, &mut walks, &mut encoded);
-        } else {
-            codewords::<L>(context, batch, &mut walks, &mut encoded);
+        for (lanes, group) in groups::<L>(count) {
+            let (walks, encoded) = (&mut walks, &mut encoded);
+            match lanes {
+                Used::One => codewords::<Scalar>(context, batch, group, walks, encoded),
+                Used::Few => codewords::<L::Narrow>(context, batch, group, walks, encoded),
+                Used::Many => codewords::<L>(context, batch, group, walks, encoded),
+            }
         }
         walk_all::<L>(context, &batch.parameters, &walks, &mut batch.chains);
-        if count == 1 {
-            roots::<Scalar>(context, batch, &encoded, valid);
-        } else {
-            roots::<L>(context, batch, &encoded, valid);
+        for (lanes, group) in groups::<L>(count) {
+            match lanes {
+                Used::One => roots::<Scalar>(context, batch, group, &encoded, valid),
+                Used::Few => roots::<L::Narrow>(context, batch, group, &encoded, valid),
+                Used::Many => roots::<L>(context, batch, group, &encoded, valid),
+            }
         }
     }
+}
+
+/// How many lanes a group of signatures fills. A vector takes as long however few are in use: for few, a narrower
+/// one is faster, for one a scalar.
+#[derive(Clone, Copy)]
+enum Used {
+    One,
+    Few,
+    Many,
+}
+
+/// Cuts `count` signatures into groups with a lane for each.
+fn groups<L: Lanes>(count: usize) -> impl Iterator<Item = (Used, Range<usize>)> {
+    (0..count).step_by(L::WIDTH).map(move |start| {
+        let end = count.min(start + L::WIDTH);
+        let used = match end - start {
+            1 => Used::One,
+            used if used <= <L::Narrow as Lanes>::WIDTH => Used::Few,
+            _ => Used::Many,
+        };
+        (used, start..end)
+    })
 }
 
 /// Hashes the messages, maps the hashes to codewords, and lists how far each chain is from its end.
@@ -208,86 +237,85 @@ impl Kernel for VerifyBatch<'_> {
 fn codewords<L: Lanes>(
     context: &Context,
     batch: &Batch,
+    group: Range<usize>,
     walks: &mut Vec<Walk>,
     encoded: &mut [bool; BATCH],
 ) {
-    let count = batch.sources.len();
     let (dimension, base) = (context.parameters.dimension, context.parameters.base);
-    for start in (0..count).step_by(L::WIDTH) {
-        let of_lane = |lane: usize| (start + lane).min(count - 1);
-        let mut output = hash::message::<L>(
-            context.constants,
-            &gather(|lane| &batch.randomness[of_lane(lane)]),
-            &gather(|lane| &batch.parameters[of_lane(lane)]),
-            gather(|lane| &batch.epoch_elements[of_lane(lane)]),
-            &gather(|lane| &batch.messages[of_lane(lane)]),
-        );
-        for element in &mut output {
-            *element = element.to_canonical();
-        }
-        let rows = store_rows::<L, HASH_ELEMENTS>(&output);
-        for lane in 0..L::WIDTH.min(count - start) {
-            let place = start + lane;
-            let Some(codeword) = context.hypercube.codeword(&rows.map(|row| row.0[lane])) else {
-                continue;
-            };
-            encoded[place] = true;
-            for (chain, digit) in codeword.into_iter().enumerate() {
-                walks.push(Walk {
-                    epoch: batch.epochs[place],
-                    chain: chain as u8,
-                    from: digit,
-                    steps: base as u8 - 1 - digit,
-                    parameter: place as u16,
-                    value: (place * dimension + chain) as u32,
-                });
-            }
+    let of_lane = |lane: usize| (group.start + lane).min(group.end - 1);
+    let mut output = hash::message::<L>(
+        context.constants,
+        &gather(|lane| &batch.randomness[of_lane(lane)]),
+        &gather(|lane| &batch.parameters[of_lane(lane)]),
+        gather(|lane| &batch.epoch_elements[of_lane(lane)]),
+        &gather(|lane| &batch.messages[of_lane(lane)]),
+    );
+    for element in &mut output {
+        *element = element.to_canonical();
+    }
+    let rows = store_rows::<L, HASH_ELEMENTS>(&output);
+    for (lane, place) in group.enumerate() {
+        let Some(codeword) = context.hypercube.codeword(&rows.map(|row| row.0[lane])) else {
+            continue;
+        };
+        encoded[place] = true;
+        for (chain, digit) in codeword.into_iter().enumerate() {
+            walks.push(Walk {
+                epoch: batch.epochs[place],
+                chain: chain as u8,
+                from: digit,
+                steps: base as u8 - 1 - digit,
+                parameter: place as u16,
+                value: (place * dimension + chain) as u32,
+            });
         }
     }
 }
 
 /// Hashes the chain ends to leaves, the leaves up to roots, and compares.
 #[inline(always)]
-fn roots<L: Lanes>(context: &Context, batch: &Batch, encoded: &[bool; BATCH], valid: &mut [bool]) {
-    let count = batch.sources.len();
+fn roots<L: Lanes>(
+    context: &Context,
+    batch: &Batch,
+    group: Range<usize>,
+    encoded: &[bool; BATCH],
+    valid: &mut [bool],
+) {
     let (dimension, height) = (
         context.parameters.dimension,
         context.parameters.log_lifetime as usize,
     );
-    for start in (0..count).step_by(L::WIDTH) {
-        let of_lane = |lane: usize| (start + lane).min(count - 1);
-        let parameter = gather::<L, PARAMETER_ELEMENTS>(|lane| &batch.parameters[of_lane(lane)]);
-        let tweak = tweaks::<L>(|lane| tweak::tree(0, batch.epochs[of_lane(lane)]));
-        let mut sponge = LeafSponge::new(context, &parameter, tweak);
-        for chain in 0..dimension {
-            sponge.absorb(&gather(|lane| {
-                &batch.chains[of_lane(lane) * dimension + chain]
-            }));
-        }
-        let mut current = sponge.finish();
-        for level in 0..height {
-            let sibling = gather::<L, 8>(|lane| &batch.paths[of_lane(lane) * height + level]);
-            let mut is_right = crate::lanes::Row::ZERO;
-            for lane in 0..L::WIDTH {
-                is_right.0[lane] =
-                    0u32.wrapping_sub((batch.epochs[of_lane(lane)] >> level) as u32 & 1);
-            }
-            let is_right = L::load(&is_right.0);
-            let (mut left, mut right) = (current, sibling);
-            for i in 0..DIGEST_ELEMENTS {
-                left[i] = current[i].select(is_right, sibling[i]);
-                right[i] = sibling[i].select(is_right, current[i]);
-            }
-            let tweak = tweaks::<L>(|lane| {
-                tweak::tree(level as u32 + 1, batch.epochs[of_lane(lane)] >> (level + 1))
-            });
-            current = node(context.constants, &parameter, tweak, &left, &right);
-        }
-        scatter(&current, |lane, root| {
-            let place = start + lane;
-            if place < count {
-                valid[batch.sources[place]] = encoded[place] && root == batch.roots[place];
-            }
-        });
+    let of_lane = |lane: usize| (group.start + lane).min(group.end - 1);
+    let parameter = gather::<L, PARAMETER_ELEMENTS>(|lane| &batch.parameters[of_lane(lane)]);
+    let tweak = tweaks::<L>(|lane| tweak::tree(0, batch.epochs[of_lane(lane)]));
+    let mut sponge = LeafSponge::new(context, &parameter, tweak);
+    for chain in 0..dimension {
+        sponge.absorb(&gather(|lane| {
+            &batch.chains[of_lane(lane) * dimension + chain]
+        }));
     }
+    let mut current = sponge.finish();
+    for level in 0..height {
+        let sibling = gather::<L, 8>(|lane| &batch.paths[of_lane(lane) * height + level]);
+        let mut is_right = crate::lanes::Row::ZERO;
+        for lane in 0..L::WIDTH {
+            is_right.0[lane] = 0u32.wrapping_sub((batch.epochs[of_lane(lane)] >> level) as u32 & 1);
+        }
+        let is_right = L::load(&is_right.0);
+        let (mut left, mut right) = (current, sibling);
+        for i in 0..DIGEST_ELEMENTS {
+            left[i] = current[i].select(is_right, sibling[i]);
+            right[i] = sibling[i].select(is_right, current[i]);
+        }
+        let tweak = tweaks::<L>(|lane| {
+            tweak::tree(level as u32 + 1, batch.epochs[of_lane(lane)] >> (level + 1))
+        });
+        current = node(context.constants, &parameter, tweak, &left, &right);
+    }
+    scatter(&current, |lane, root| {
+        let place = group.start + lane;
+        if place < group.end {
+            valid[batch.sources[place]] = encoded[place] && root == batch.roots[place];
+        }
+    });
 }

@@ -35,6 +35,8 @@ pub(crate) trait Lanes: Copy {
     const WIDTH: usize;
     /// The 64-bit vector of the same instruction set; its width divides `WIDTH`.
     type Words: Words;
+    /// A narrower vector that is faster for as much as it holds, or this one.
+    type Narrow: Lanes;
 
     fn splat(value: u32) -> Self;
     /// Reads the first `WIDTH` numbers.

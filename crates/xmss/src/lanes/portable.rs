@@ -12,6 +12,7 @@ pub(crate) struct Scalar(u32);
 impl Lanes for Scalar {
     const WIDTH: usize = 1;
     type Words = u64;
+    type Narrow = Self;
 
     #[inline(always)]
     fn splat(value: u32) -> Self {

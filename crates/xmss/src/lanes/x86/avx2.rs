@@ -85,6 +85,7 @@ fn reduce_signed(product: __m256i) -> __m256i {
 impl Lanes for Avx2 {
     const WIDTH: usize = 8;
     type Words = Avx2Words;
+    type Narrow = Self;
 
     #[inline(always)]
     fn splat(value: u32) -> Self {

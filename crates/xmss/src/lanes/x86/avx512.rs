@@ -85,6 +85,7 @@ fn reduce_signed(product: __m512i) -> __m512i {
 impl Lanes for Avx512 {
     const WIDTH: usize = 16;
     type Words = Avx512Words;
+    type Narrow = super::avx2::Avx2;
 
     #[inline(always)]
     fn splat(value: u32) -> Self {
