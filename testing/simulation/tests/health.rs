@@ -1,6 +1,6 @@
 //! Networks in which nothing goes wrong but what the links do.
 
-use quartet_simulation::{Conditions, Simulation, SimulationError, World};
+use quartet_simulation::{Simulation, SimulationError, World};
 use quartet_types::Slot;
 
 /// Looks at every node at the end of each slot and expects the same head everywhere, of this very slot,
