@@ -19,7 +19,10 @@ use quartet_types::{
 };
 use tree_hash::TreeHash as _;
 
-use crate::{ImportError, production::ProposalBasis};
+use crate::{
+    ImportError,
+    production::{ProposalBasis, votes_to_catch_up},
+};
 
 /// The one state that all services share; only the chain service takes the write lock.
 pub type SharedChain = Arc<RwLock<LeanChain>>;
@@ -274,10 +277,22 @@ impl LeanChain {
 
     /// What the validators of this node attest to in `slot`.
     ///
+    /// The target is one that the head's own state can justify. The specification measures from the
+    /// finalized slot of the store, which a block on an abandoned branch may have raised beyond that of
+    /// the head's chain: then nearly every slot is justifiable by the one and not by the other, and nothing
+    /// would be justified any more.
+    ///
     /// # Errors
     /// When no ancestor of the head may be a target, which no reachable state of the fork choice allows.
     pub fn attestation_data(&self, slot: Slot) -> Result<AttestationData, NoTarget> {
-        self.fork_choice.attestation_data(slot)
+        let head = self.head();
+        let parent_root = self.fork_choice.parent_of(&head.root).unwrap_or_default();
+        let finalized = self.head_state().latest_finalized;
+        let justified = self.latest_justified();
+        let data =
+            self.fork_choice
+                .attestation_data_for(head, parent_root, justified, finalized)?;
+        Ok(AttestationData { slot, ..data })
     }
 
     /// All that is needed to build a block on the head, by value.
@@ -289,7 +304,8 @@ impl LeanChain {
         });
         ProposalBasis {
             state: self.head_state().clone(),
-            attestations: signed.collect(),
+            justified: self.latest_justified(),
+            attestations: votes_to_catch_up(self).into_iter().chain(signed).collect(),
         }
     }
 

@@ -1,9 +1,12 @@
 //! Building a block and the proposer's attestation for it, on a snapshot of the chain.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
-use quartet_fork_choice::NoTarget;
-use quartet_state_transition::{Error as TransitionError, build_block};
+use quartet_fork_choice::{AttestationOrigin, NoTarget};
+use quartet_state_transition::{Error as TransitionError, build_block_toward};
 use quartet_types::{
     Attestation, AttestationData, Block, Checkpoint, Root, Signature, SignedAttestation, Slot,
     State,
@@ -17,7 +20,10 @@ use crate::LeanChain;
 pub struct ProposalBasis {
     /// The post-state of the head.
     pub state: Arc<State>,
-    /// The known attestations with their signatures, in order of arrival.
+    /// The newest justified checkpoint that is known, perhaps not on the head's chain.
+    pub justified: Checkpoint,
+    /// The known attestations with their signatures, in order of arrival; before them, those that the
+    /// head's chain lacks to justify that checkpoint.
     pub attestations: Vec<SignedAttestation>,
 }
 
@@ -38,14 +44,15 @@ impl ProposalBasis {
     /// Builds the block of `slot`.
     ///
     /// # Errors
-    /// As [`build_block`].
+    /// As [`build_block_toward`].
     pub fn build(self, slot: Slot) -> Result<ProducedBlock, TransitionError> {
         let candidates: Vec<Attestation> = self
             .attestations
             .iter()
             .map(|signed| signed.message)
             .collect();
-        let (block, post_state) = build_block(&self.state, slot, &candidates)?;
+        let (block, post_state) =
+            build_block_toward(&self.state, slot, &candidates, self.justified)?;
         let signed = self.attestations.into_iter();
         let signatures: HashMap<Attestation, Signature> = signed
             .map(|signed| (signed.message, signed.signature))
@@ -84,7 +91,46 @@ impl ProducedBlock {
             head,
             self.block.parent_root,
             newer(chain.latest_justified(), self.post_state.latest_justified),
-            newer(chain.latest_finalized(), self.post_state.latest_finalized),
+            self.post_state.latest_finalized,
         )
     }
+}
+
+/// Votes in blocks beside the head's chain that can justify there what they have justified on their own;
+/// none while the head's chain has justified what is justified at all. One for each validator and target,
+/// so that a block never gets larger than the registry takes.
+pub(crate) fn votes_to_catch_up(chain: &LeanChain) -> Vec<SignedAttestation> {
+    let (ours, newest) = (
+        chain.head_state().latest_justified,
+        chain.latest_justified(),
+    );
+    if ours.slot >= newest.slot {
+        return Vec::new();
+    }
+    let (fork_choice, head) = (chain.fork_choice(), chain.head().root);
+    let mut seen = BTreeSet::new();
+    let mut votes = Vec::new();
+    for weighed in fork_choice.blocks() {
+        let root = weighed.block.root;
+        let Some(block) = chain
+            .block(root)
+            .filter(|_| !fork_choice.is_ancestor(&root, &head))
+        else {
+            continue;
+        };
+        for (message, signature) in block.attestations().zip(&block.signature) {
+            let target = message.data.target;
+            let helps = ours.slot < target.slot
+                && target.slot <= newest.slot
+                && fork_choice.is_ancestor(&target.root, &head)
+                && fork_choice
+                    .validate_attestation(message, AttestationOrigin::Block)
+                    .is_ok();
+            if helps && seen.insert((message.validator_id, target)) {
+                let (message, signature) = (*message, signature.clone());
+                votes.push(SignedAttestation { message, signature });
+            }
+        }
+    }
+    votes
 }

@@ -46,6 +46,12 @@ pub(crate) fn process_attestations(
     tallies.write(state)
 }
 
+/// Whether a vote would be counted in the next block, and so may bring its target closer to being justified.
+pub(crate) fn would_count(state: &State, data: &AttestationData) -> bool {
+    let countable = matches!(countable(state, 0, data), Ok(Some(_)));
+    countable && is_justifiable_after(data.target.slot, state.latest_finalized.slot) == Ok(true)
+}
+
 /// Whether the chain knows both checkpoints and the step from source to target is a new one: then the
 /// target's position in the history.
 fn countable(

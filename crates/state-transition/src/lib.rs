@@ -13,7 +13,7 @@ mod slots;
 mod tallies;
 
 pub use error::{CheckpointRole, Error};
-pub use production::build_block;
+pub use production::{build_block, build_block_toward};
 pub use slots::process_slots;
 
 use quartet_types::{Block, State};

@@ -1,11 +1,12 @@
 //! Building a block: which of the votes at hand go into it.
 
 use quartet_types::{
-    Attestation, Block, BlockBody, Root, Slot, State, VALIDATOR_REGISTRY_LIMIT, proposer_index,
+    Attestation, Block, BlockBody, Checkpoint, Root, Slot, State, VALIDATOR_REGISTRY_LIMIT,
+    proposer_index,
 };
 use tree_hash::TreeHash as _;
 
-use crate::{Error, process_block, process_slots};
+use crate::{Error, attestations::would_count, process_block, process_slots};
 
 /// Most attestations in a block: its signatures, of which there is one more, have the registry's limit too.
 const MAX_ATTESTATIONS: usize = VALIDATOR_REGISTRY_LIMIT as usize - 1;
@@ -24,6 +25,24 @@ pub fn build_block(
     pre: &State,
     slot: Slot,
     candidates: &[Attestation],
+) -> Result<(Block, State), Error> {
+    build_block_toward(pre, slot, candidates, pre.latest_justified)
+}
+
+/// As [`build_block`], for a proposer who knows of a newer `justified` checkpoint than this chain does: a block on a
+/// branch that the head has left justified it. Every validator then attests with that checkpoint as source, which
+/// this chain does not count, and by the specification's rule alone nothing would be justified any more.
+///
+/// So until this chain has justified it too, candidates with an older justified source are carried as well, if they
+/// bring something newer closer. For any receiver they are as valid as all others.
+///
+/// # Errors
+/// As [`build_block`].
+pub fn build_block_toward(
+    pre: &State,
+    slot: Slot,
+    candidates: &[Attestation],
+    justified: Checkpoint,
 ) -> Result<(Block, State), Error> {
     let mut advanced = pre.clone();
     process_slots(&mut advanced, slot)?;
@@ -50,7 +69,13 @@ pub fn build_block(
             }
         }
         let room = MAX_ATTESTATIONS - chosen.len();
-        let fits = |vote: &mut Attestation| vote.data.source == post.latest_justified;
+        let behind = post.latest_justified.slot < justified.slot;
+        let fits = |vote: &mut Attestation| {
+            vote.data.source == post.latest_justified
+                || behind
+                    && vote.data.target.slot > post.latest_justified.slot
+                    && would_count(&post, &vote.data)
+        };
         let more: Vec<_> = waiting.extract_if(.., fits).take(room).collect();
         if more.is_empty() {
             block.state_root = post.tree_hash_root();
