@@ -194,6 +194,9 @@ impl ChainService {
     }
 
     /// Writes an imported block to the store, and drops what finality left behind, off this thread.
+    ///
+    /// The store keeps blocks of abandoned branches: blocks of the chain may carry votes that name them, and
+    /// can be imported, after a restart or by a peer that catches up, only by who has these.
     fn keep(&mut self, root: Root, block: Arc<SignedBlockWithAttestation>, pruned: Pruned) {
         if !pruned.is_empty() {
             let finalized = self.chain.read().latest_finalized();
@@ -202,7 +205,6 @@ impl ChainService {
         let store = self.store.clone();
         let work = move || {
             store.put(root, &block)?;
-            store.remove(&pruned.orphans)?;
             match pruned.is_empty() {
                 true => Ok(()),
                 // Finality moved: a good moment to make all of this durable.
