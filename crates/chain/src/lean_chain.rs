@@ -97,8 +97,6 @@ pub struct ImportableBlock {
 pub struct Pruned {
     blocks: Vec<Arc<SignedBlockWithAttestation>>,
     states: Vec<Arc<State>>,
-    /// Blocks that are not part of the finalized chain.
-    pub orphans: Vec<(Slot, Root)>,
 }
 
 impl Pruned {
@@ -376,18 +374,10 @@ impl LeanChain {
 
     /// Drops what finality has left behind.
     fn prune(&mut self) -> Pruned {
-        let finalized = self.latest_finalized();
         let mut pruned = Pruned::default();
         for root in self.fork_choice.prune() {
             pruned.states.extend(self.states.remove(&root));
-            let Some(block) = self.blocks.remove(&root) else {
-                continue;
-            };
-            let slot = block.block().slot;
-            if slot > finalized.slot || self.canonical_root(slot) != Some(root) {
-                pruned.orphans.push((slot, root));
-            }
-            pruned.blocks.push(block);
+            pruned.blocks.extend(self.blocks.remove(&root));
         }
         pruned
     }

@@ -82,6 +82,11 @@ impl Parking {
         self.blocks.contains_key(root)
     }
 
+    /// Whether a block waits for this one.
+    pub(crate) fn is_awaited(&self, root: &Root) -> bool {
+        self.waiting.contains_key(root)
+    }
+
     /// The oldest ancestor of `root` that is not here: what has to be fetched for it.
     pub(crate) fn missing_ancestor(&self, root: Root) -> Root {
         let mut missing = root;

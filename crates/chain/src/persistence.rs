@@ -29,9 +29,6 @@ pub trait BlockStore: Send + Sync + fmt::Debug {
     /// Roots of up to `limit` blocks that come after `(slot, root)`, ordered by slot, then root.
     fn after(&self, last: (Slot, Root), limit: usize) -> Result<Vec<(Slot, Root)>, StoreError>;
 
-    /// Forgets blocks that finality has left behind.
-    fn remove(&self, blocks: &[(Slot, Root)]) -> Result<(), StoreError>;
-
     /// Makes everything durable.
     fn flush(&self) -> Result<(), StoreError>;
 }
@@ -47,10 +44,6 @@ impl BlockStore for Database {
 
     fn after(&self, last: (Slot, Root), limit: usize) -> Result<Vec<(Slot, Root)>, StoreError> {
         Ok(Database::after(self, last, limit)?)
-    }
-
-    fn remove(&self, blocks: &[(Slot, Root)]) -> Result<(), StoreError> {
-        Ok(Database::remove(self, blocks)?)
     }
 
     fn flush(&self) -> Result<(), StoreError> {
@@ -91,15 +84,6 @@ impl BlockStore for MemoryStore {
         let tables = self.0.read();
         let later = tables.order.range((Excluded(last), Unbounded));
         Ok(later.take(limit).copied().collect())
-    }
-
-    fn remove(&self, blocks: &[(Slot, Root)]) -> Result<(), StoreError> {
-        let mut tables = self.0.write();
-        for block in blocks {
-            tables.order.remove(block);
-            tables.blocks.remove(&block.1);
-        }
-        Ok(())
     }
 
     fn flush(&self) -> Result<(), StoreError> {

@@ -46,6 +46,9 @@ pub enum SimulationError {
     /// A key does not sign.
     #[error(transparent)]
     Signature(#[from] quartet_xmss::SignError),
+    /// A signer does not sign.
+    #[error(transparent)]
+    Signer(#[from] quartet_keystore::SignError),
     /// A signing record cannot be opened.
     #[error(transparent)]
     Record(#[from] RecordError),

@@ -25,6 +25,7 @@
 
 mod adversary;
 mod error;
+mod history;
 mod meter;
 mod mortal;
 mod network;
@@ -37,6 +38,7 @@ mod world;
 
 pub use adversary::Adversary;
 pub use error::SimulationError;
+pub use history::History;
 pub use network::Conditions;
 pub use simulation::{Report, Simulation};
 pub use trace::Fingerprint;

@@ -4,12 +4,12 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use quartet_clock::Clock;
-use quartet_types::{Checkpoint, ValidatorIndex};
+use quartet_types::{Checkpoint, SECONDS_PER_SLOT, ValidatorIndex};
 use quartet_xmss::Scheme;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Conditions, SimulationError, World,
+    Conditions, History, SimulationError, World,
     meter::Meter,
     network::Network,
     node::{Node, Surroundings},
@@ -18,8 +18,8 @@ use crate::{
     validators::{GENESIS_TIME, Validators},
 };
 
-/// How long before genesis the nodes are started.
-const BEFORE_GENESIS: Duration = Duration::from_secs(2);
+/// How long before genesis, or before the slot after a history, the nodes are started.
+const BEFORE_START: Duration = Duration::from_secs(2);
 
 /// What a run is made of.
 #[derive(Clone, Debug)]
@@ -31,6 +31,7 @@ pub struct Simulation {
     conditions: Conditions,
     connected: fn(usize, usize) -> bool,
     absent: Vec<usize>,
+    history: Option<History>,
 }
 
 /// What a run came to.
@@ -55,6 +56,7 @@ impl Simulation {
             conditions: Conditions::default(),
             connected: |_, _| true,
             absent: Vec::new(),
+            history: None,
         }
     }
 
@@ -100,6 +102,13 @@ impl Simulation {
         self
     }
 
+    /// Begins where a chain ends that node 0 has in its store. Its validators are on no node.
+    #[must_use]
+    pub fn after(mut self, history: &History) -> Self {
+        (self.history, self.validators) = (Some(history.clone()), 0);
+        self
+    }
+
     /// Plays a scenario, on virtual time.
     ///
     /// # Errors
@@ -124,10 +133,12 @@ impl Simulation {
     }
 
     fn make(self, meter: Meter) -> Result<World, SimulationError> {
-        let clock = Clock::manual(
-            GENESIS_TIME,
-            Duration::from_secs(GENESIS_TIME) - BEFORE_GENESIS,
-        );
+        let past = self
+            .history
+            .as_ref()
+            .map_or(0, |history| history.length + 1);
+        let start = Duration::from_secs(GENESIS_TIME + past * SECONDS_PER_SLOT) - BEFORE_START;
+        let clock = Clock::manual(GENESIS_TIME, start);
         let observer = Arc::new(Mutex::new(Observer::default()));
         let network = Network::new(self.seed, clock.clone(), observer.clone());
         for high in 1..self.nodes {
@@ -140,7 +151,10 @@ impl Simulation {
         let network_task = tokio::spawn(running);
 
         let validators = Validators::draw(self.seed, self.validators + self.adversarial)?;
-        let genesis = validators.genesis()?;
+        let (genesis, scheme) = match &self.history {
+            Some(history) => (history.genesis.clone(), history.scheme),
+            None => (validators.genesis()?, Scheme::Test),
+        };
         let directory = tempfile::tempdir()?;
         let nodes: Result<Vec<Node>, SimulationError> = (0..self.nodes)
             .map(|number| self.node(number, directory.path(), &validators))
@@ -154,7 +168,7 @@ impl Simulation {
                 network,
                 clock,
                 genesis,
-                scheme: Scheme::Test,
+                scheme,
             },
             validators: Arc::new(validators),
             observer,
@@ -178,11 +192,14 @@ impl Simulation {
         for validator in &mine {
             validators.write(*validator, &directory)?;
         }
+        let history = self.history.as_ref().filter(|_| number == 0);
         Ok(Node {
             number,
             validators: mine,
             directory,
-            store: Arc::default(),
+            store: history
+                .map(|history| history.store.clone())
+                .unwrap_or_default(),
             finalized: Checkpoint::default(),
             running: None,
         })

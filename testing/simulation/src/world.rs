@@ -289,14 +289,19 @@ impl World {
                             node.finalized = now;
                         }
                     }
+                    // Catching up, a node tells more at a time than its bus holds.
                     Err(TryRecvError::Lagged(missed)) => {
-                        observer.violated(format!("{missed} events of node {number} were missed"));
+                        observer.record(time, format_args!("{number} tells {missed} more"));
                     }
                     Err(TryRecvError::Empty | TryRecvError::Closed) => break,
                 }
             }
             let chain = running.chain.read();
             let finalized = chain.latest_finalized();
+            if finalized != node.finalized {
+                observer.finalized(number, node.finalized, finalized);
+                node.finalized = finalized;
+            }
             let strayed = observer
                 .finalized_up_to(finalized.slot)
                 .find(|other| chain.canonical_root(other.slot) != Some(other.root));

@@ -1,27 +1,94 @@
 //! Networks in which nothing goes wrong but what the links do.
 
-use quartet_simulation::{Simulation, SimulationError, World};
-use quartet_types::Slot;
+mod common;
 
-/// Looks at every node at the end of each slot and expects the same head everywhere, of this very slot,
-/// and finality exactly three slots behind it.
-async fn finalizes_at_full_pace(world: &mut World, slots: Slot) -> Result<(), SimulationError> {
-    for slot in 1..=slots {
-        world.end_of(slot).await?;
-        let head = world.common_head();
-        assert_eq!(head.map(|head| head.slot), Some(slot), "slot {slot}");
-        for view in world.views() {
-            assert_eq!(view.justified.slot, slot.saturating_sub(2), "slot {slot}");
-            assert_eq!(view.finalized.slot, slot.saturating_sub(3), "slot {slot}");
-        }
+use common::{Outcome, finalizes_at_full_pace, full_pace, links};
+use quartet_simulation::Simulation;
+
+#[test]
+fn four_nodes_finalize_three_slots_behind_the_head_slot_after_slot() -> Outcome {
+    let simulation = Simulation::new(1);
+    simulation.run(async |world| finalizes_at_full_pace(world, 1..=240).await)?;
+    Ok(())
+}
+
+#[test]
+fn so_do_eight_validators_on_four_nodes() -> Outcome {
+    let simulation = Simulation::new(2).nodes(4).validators(8);
+    simulation.run(async |world| finalizes_at_full_pace(world, 1..=40).await)?;
+    Ok(())
+}
+
+#[test]
+fn so_do_thirty_validators_on_seven_nodes() -> Outcome {
+    let simulation = Simulation::new(3).nodes(7).validators(30);
+    simulation.run(async |world| finalizes_at_full_pace(world, 1..=40).await)?;
+    Ok(())
+}
+
+#[test]
+fn so_do_two_nodes_and_so_does_one_validator_with_a_follower() -> Outcome {
+    for simulation in [
+        Simulation::new(4).nodes(2),
+        Simulation::new(4).nodes(2).validators(1),
+    ] {
+        simulation.run(async |world| finalizes_at_full_pace(world, 1..=20).await)?;
     }
     Ok(())
 }
 
 #[test]
-fn four_nodes_finalize_three_slots_behind_the_head_slot_after_slot() -> Result<(), SimulationError>
-{
-    Simulation::new(1)
-        .run(async |world| finalizes_at_full_pace(world, 60).await)
-        .map(drop)
+fn so_do_nodes_whose_packets_take_eight_tenths_of_a_second() -> Outcome {
+    let simulation = Simulation::new(5).conditions(links(700..=800, 0.0));
+    simulation.run(async |world| finalizes_at_full_pace(world, 1..=40).await)?;
+    Ok(())
+}
+
+#[test]
+fn nodes_pass_on_what_is_valid_around_a_ring() -> Outcome {
+    let ring = |low, high| high - low == 1 || high - low == 7;
+    let simulation = Simulation::new(6).nodes(8).connected(ring);
+    simulation.run(async |world| finalizes_at_full_pace(world, 1..=30).await)?;
+    Ok(())
+}
+
+#[test]
+fn finality_follows_later_when_packets_take_longer_than_an_interval() -> Outcome {
+    let simulation = Simulation::new(7).conditions(links(1_000..=1_800, 0.0));
+    simulation.run(async |world| {
+        for slot in 20..=80 {
+            world.end_of(slot).await?;
+            for view in world.views() {
+                assert!(view.finalized.slot + 16 > slot, "slot {slot}: {view:?}");
+            }
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn links_that_lose_packets_slow_finality_but_never_stop_it() -> Outcome {
+    for (seed, loss) in [
+        (1, 0.1),
+        (2, 0.2),
+        (3, 0.3),
+        (12, 0.3),
+        (16, 0.3),
+        (27, 0.3),
+    ] {
+        let simulation = Simulation::new(seed).conditions(links(20..=200, loss));
+        simulation.run(async |world| {
+            world.end_of(100).await?;
+            for node in 0..4 {
+                for other in 0..node {
+                    world.set_conditions(node, other, links(20..=200, 0.0));
+                }
+            }
+            // What was lost before may have left a branch with a newer justified block behind.
+            full_pace(world, 24).await?;
+            finalizes_at_full_pace(world, world.slot() + 1..=world.slot() + 10).await
+        })?;
+    }
+    Ok(())
 }

@@ -66,7 +66,10 @@ impl ChainService {
             return answer(pending.verdicts, Verdict::Reject);
         }
         if let Some(same) = self.checking.get_mut(&pending.root) {
-            same.verdicts.append(&mut pending.verdicts);
+            // A copy with other signatures is let go; should it be the valid one, it will be fetched.
+            if same.block == pending.block {
+                same.verdicts.append(&mut pending.verdicts);
+            }
             return;
         }
         if slot > current {
@@ -85,7 +88,7 @@ impl ChainService {
             }
             Err(error) => {
                 drop(chain);
-                return self.on_invalid(pending, &error.into());
+                return self.refuse(pending, &error.into());
             }
         }
         if self.checking.len() >= MAX_CHECKED_BLOCKS {
@@ -159,7 +162,7 @@ impl ChainService {
                 debug!(%root, %error, "a block could not be checked");
                 answer(pending.verdicts, Verdict::Ignore);
             }
-            Err(error) => self.on_invalid(pending, &error),
+            Err(error) => self.refuse(pending, &error),
         }
         self.poll_sync();
         self.update_sync_state();
@@ -194,6 +197,9 @@ impl ChainService {
     }
 
     /// Writes an imported block to the store, and drops what finality left behind, off this thread.
+    ///
+    /// The store keeps blocks of abandoned branches: blocks of the chain may carry votes that name them, and
+    /// can be imported, after a restart or by a peer that catches up, only by who has these.
     fn keep(&mut self, root: Root, block: Arc<SignedBlockWithAttestation>, pruned: Pruned) {
         if !pruned.is_empty() {
             let finalized = self.chain.read().latest_finalized();
@@ -202,7 +208,6 @@ impl ChainService {
         let store = self.store.clone();
         let work = move || {
             store.put(root, &block)?;
-            store.remove(&pruned.orphans)?;
             match pruned.is_empty() {
                 true => Ok(()),
                 // Finality moved: a good moment to make all of this durable.
@@ -217,18 +222,27 @@ impl ChainService {
         self.spawn(Priority::Background, work, done);
     }
 
-    /// A block is invalid, and with it all that builds on it.
-    fn on_invalid(&mut self, pending: PendingBlock, error: &ImportError) {
-        let root = pending.root;
+    /// What came is invalid: the block, and then all that builds on it, or only its envelope, whose
+    /// signatures and proposer's attestation its root does not cover. Of a block in a bad envelope another
+    /// copy may be valid, or else anybody could have it refused.
+    fn refuse(&mut self, pending: PendingBlock, error: &ImportError) {
+        let (root, slot) = (pending.root, pending.slot());
+        let peer = pending.origin.peer().clone();
         counter!("quartet_blocks_invalid_total").increment(1);
-        debug!(%root, slot = pending.slot(), peer = %pending.origin.peer(), %error, "invalid block");
-        if let Origin::Sync(peer) = &pending.origin {
+        debug!(%root, slot, %peer, %error, "invalid block");
+        if let Origin::Sync(peer) = pending.origin {
             let reason = "it served an invalid block";
-            let peer = peer.clone();
             self.network
                 .try_send(NetworkMessage::Penalize { peer, reason });
         }
         answer(pending.verdicts, Verdict::Reject);
+        if !condemns_block(error) {
+            self.sync.on_bad_envelope(&root, peer);
+            if self.parking.is_awaited(&root) {
+                self.with_sync(|sync, view| sync.want(root, slot, None, view));
+            }
+            return self.poll_sync();
+        }
         self.remember_invalid(root);
         self.sync.on_invalid(&root);
         for descendant in self.parking.release_descendants(root) {
@@ -246,6 +260,20 @@ impl ChainService {
         {
             self.invalid_set.remove(&oldest);
         }
+    }
+}
+
+/// Whether an error lies in what the block's root covers.
+fn condemns_block(error: &ImportError) -> bool {
+    match error {
+        ImportError::StateTransition(_) => true,
+        ImportError::Block(error) => !matches!(error, BlockError::ProposerAttestation(_)),
+        ImportError::SignatureCount { .. }
+        | ImportError::ValidatorOutOfRange { .. }
+        | ImportError::InvalidSignature { .. }
+        | ImportError::UnknownParent(_)
+        | ImportError::Attestation(_)
+        | ImportError::Processor(_) => false,
     }
 }
 

@@ -181,6 +181,14 @@ impl Sync {
         self.walks.retain(|_, walk| !walk.covers(root));
     }
 
+    /// A peer's copy of a block has bad signatures: another peer's may have good ones.
+    pub(crate) fn on_bad_envelope(&mut self, root: &Root, peer: PeerName) {
+        let mut walks = self.walks.values_mut();
+        if let Some(walk) = walks.find(|walk| walk.covers(root)) {
+            walk.failed_with(peer);
+        }
+    }
+
     /// Time has passed: walks that came to a stop are given up.
     pub(crate) fn on_tick(&mut self) {
         self.walks.retain(|_, walk| walk.tick());

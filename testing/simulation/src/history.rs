@@ -1,0 +1,102 @@
+//! A chain that was there before the run began, longer than the keys of the test scheme live.
+
+use std::{path::Path, sync::Arc};
+
+use quartet_chain::{BlockStore as _, ImportableBlock, LeanChain, MemoryStore, ProducedBlock};
+use quartet_keystore::{
+    KeyRequest, Signer, inspect, keystore_file_name, load_signer, record::SigningRecord,
+};
+use quartet_types::{
+    Attestation, BlockSignatures, BlockWithAttestation, INTERVALS_PER_SLOT,
+    SignedBlockWithAttestation, Slot, State,
+};
+use quartet_xmss::Scheme;
+use tree_hash::TreeHash as _;
+
+use crate::{SimulationError, validators::GENESIS_TIME};
+
+/// A chain of one validator with a key of the production scheme: a block in every slot, each with nothing
+/// but its proposer's attestation, so that nothing is finalized.
+#[derive(Clone, Debug)]
+pub struct History {
+    pub(crate) genesis: State,
+    pub(crate) scheme: Scheme,
+    pub(crate) length: Slot,
+    pub(crate) store: Arc<MemoryStore>,
+}
+
+impl History {
+    /// Makes a chain of so many slots with the key of validator 0 in a directory of keystores.
+    ///
+    /// # Errors
+    /// When the key cannot be used.
+    pub fn make(keystores: &Path, length: Slot) -> Result<Self, SimulationError> {
+        let directory = tempfile::tempdir()?;
+        // A copy, since a signer holds its key's file for itself.
+        for name in ["validator_0.yaml", "validator_0.trees"] {
+            std::fs::copy(keystores.join(name), directory.path().join(name))?;
+        }
+        let path = directory.path().join(keystore_file_name(0));
+        let public_key = inspect(&path, None)?.public_key;
+        let request = KeyRequest {
+            index: 0,
+            public_key,
+            file: None,
+        };
+        let record = SigningRecord::open(&directory.path().join("signing-record"))?;
+        let signer = load_signer(directory.path(), &request, None, &record, &|_| {})?;
+
+        let genesis = State::genesis(GENESIS_TIME, &[public_key])?;
+        let mut chain = LeanChain::from_genesis(genesis.clone());
+        let store = MemoryStore::default();
+        for slot in 1..=length {
+            chain.advance(slot * INTERVALS_PER_SLOT);
+            let importable = propose(&chain, &signer, slot)?;
+            let stored = store.put(importable.root, &importable.block);
+            stored.map_err(|error| SimulationError::Block(error.to_string()))?;
+            let imported = chain.import_block(importable);
+            imported.map_err(|error| SimulationError::Block(error.to_string()))?;
+        }
+        Ok(Self {
+            genesis,
+            scheme: Scheme::Production,
+            length,
+            store: Arc::new(store),
+        })
+    }
+}
+
+fn propose(
+    chain: &LeanChain,
+    signer: &Signer,
+    slot: Slot,
+) -> Result<ImportableBlock, SimulationError> {
+    let failed = |error: &dyn ToString| SimulationError::Block(error.to_string());
+    let mut basis = chain.proposal_basis();
+    basis.attestations.clear();
+    let produced = basis.build(slot).map_err(|error| failed(&error))?;
+    let data = produced.attestation_data(chain);
+    let proposer_attestation = Attestation {
+        validator_id: 0,
+        data: data.map_err(|error| failed(&error))?,
+    };
+    signer.prepare(slot)?;
+    let signature = signer.sign(slot, proposer_attestation.tree_hash_root())?;
+    let signature = BlockSignatures::try_from(vec![signature]);
+    let ProducedBlock {
+        root,
+        block,
+        post_state,
+        ..
+    } = produced;
+    let message = BlockWithAttestation {
+        block,
+        proposer_attestation,
+    };
+    let signature = signature.map_err(|_| SimulationError::Block("too large".to_owned()))?;
+    Ok(ImportableBlock {
+        root,
+        block: Arc::new(SignedBlockWithAttestation { message, signature }),
+        post_state: Arc::new(post_state),
+    })
+}

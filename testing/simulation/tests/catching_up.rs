@@ -1,0 +1,82 @@
+//! Nodes that start late, with nothing but the genesis.
+
+mod common;
+
+use std::path::Path;
+
+use common::{Outcome, finalizes_at_full_pace, full_pace, links};
+use quartet_chain::SyncState;
+use quartet_simulation::{History, Simulation};
+
+#[test]
+fn a_node_that_starts_two_hundred_slots_late_fetches_them_all() -> Outcome {
+    let simulation = Simulation::new(1).nodes(5).validators(4).absent(&[4]);
+    simulation.run(async |world| {
+        world.end_of(200).await?;
+        world.start(4)?;
+        world.at(202, 0).await?;
+        assert!(matches!(world.sync_state(4)?, SyncState::Syncing { .. }));
+        // One round trip for each block of the way back, some 100 ms.
+        world.end_of(206).await?;
+        assert_eq!(world.sync_state(4)?, SyncState::Synced);
+        finalizes_at_full_pace(world, 207..=215).await
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_validator_that_starts_a_hundred_slots_late_takes_up_its_duties() -> Outcome {
+    let simulation = Simulation::new(2).absent(&[3]);
+    simulation.run(async |world| {
+        world.end_of(100).await?;
+        assert!(world.view(0)?.finalized.slot > 80);
+        world.start(3)?;
+        assert!(full_pace(world, 20).await? <= 120);
+        finalizes_at_full_pace(world, world.slot() + 1..=130).await
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_late_node_also_fetches_the_abandoned_blocks_that_votes_name() -> Outcome {
+    for seed in 1..=4 {
+        let simulation = Simulation::new(seed)
+            .nodes(5)
+            .validators(4)
+            .absent(&[4])
+            .conditions(links(20..=200, 0.3));
+        simulation.run(async |world| {
+            world.end_of(60).await?;
+            for node in 0..5 {
+                for other in 0..node {
+                    world.set_conditions(node, other, links(20..=80, 0.0));
+                }
+            }
+            full_pace(world, 24).await?;
+            world.start(4)?;
+            full_pace(world, 6).await?;
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_gap_larger_than_the_parking_is_closed() -> Outcome {
+    const LENGTH: u64 = 700;
+    let keystores = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../keystores");
+    let history = History::make(&keystores, LENGTH)?;
+    let simulation = Simulation::new(3).nodes(3).after(&history);
+    simulation.run(async |world| {
+        world.at(LENGTH + 1, 500).await?;
+        assert_eq!(world.view(0)?.head.slot, LENGTH);
+        assert_eq!(world.view(1)?.head.slot, 0);
+        // A round trip of some 100 ms for each block back, then 32 blocks at a time.
+        world.end_of(LENGTH + 25).await?;
+        assert_eq!(world.common_head().map(|head| head.slot), Some(LENGTH));
+        assert_eq!(world.sync_state(1)?, SyncState::Synced);
+        assert!(world.peak("quartet_parked_blocks") <= 512.0);
+        Ok(())
+    })?;
+    Ok(())
+}
