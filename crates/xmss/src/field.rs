@@ -23,7 +23,8 @@ pub(crate) const DIGEST_ELEMENTS: usize = 8;
 /// A digest in Montgomery form.
 pub(crate) type Digest = [u32; DIGEST_ELEMENTS];
 
-const fn power_of_two(exponent: u32) -> u32 {
+/// A power of two modulo p.
+pub(crate) const fn power_of_two(exponent: u32) -> u32 {
     let mut value: u64 = 1;
     let mut i = 0;
     while i < exponent {

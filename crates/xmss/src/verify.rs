@@ -10,9 +10,7 @@ use crate::encoding::{self, PUBLIC_KEY_BYTES, PublicKey};
 use crate::field::{DIGEST_ELEMENTS, Digest, to_montgomery};
 use crate::hash::{self, LeafSponge, message_elements, node, tweaks};
 use crate::hypercube::HASH_ELEMENTS;
-use crate::lanes::{
-    Backend, Kernel, Lanes, Scalar, all_to_montgomery, gather, scatter, store_rows,
-};
+use crate::lanes::{Backend, Kernel, Lanes, all_to_montgomery, gather, scatter, store_rows};
 use crate::parameters::{
     Context, Instance, MESSAGE_ELEMENTS, PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS, Scheme,
     TWEAK_ELEMENTS,
@@ -194,7 +192,11 @@ impl Kernel for VerifyBatch<'_> {
         for (lanes, group) in groups::<L>(count) {
             let (walks, encoded) = (&mut walks, &mut encoded);
             match lanes {
-                Used::One => codewords::<Scalar>(context, batch, group, walks, encoded),
+                Used::OneOrTwo => {
+                    for one in group {
+                        codewords::<L::Single>(context, batch, one..one + 1, walks, encoded);
+                    }
+                }
                 Used::Few => codewords::<L::Narrow>(context, batch, group, walks, encoded),
                 Used::Many => codewords::<L>(context, batch, group, walks, encoded),
             }
@@ -202,7 +204,11 @@ impl Kernel for VerifyBatch<'_> {
         walk_all::<L>(context, &batch.parameters, &walks, &mut batch.chains);
         for (lanes, group) in groups::<L>(count) {
             match lanes {
-                Used::One => roots::<Scalar>(context, batch, group, &encoded, valid),
+                Used::OneOrTwo => {
+                    for one in group {
+                        roots::<L::Single>(context, batch, one..one + 1, &encoded, valid);
+                    }
+                }
                 Used::Few => roots::<L::Narrow>(context, batch, group, &encoded, valid),
                 Used::Many => roots::<L>(context, batch, group, &encoded, valid),
             }
@@ -210,11 +216,11 @@ impl Kernel for VerifyBatch<'_> {
     }
 }
 
-/// How many lanes a group of signatures fills. A vector takes as long however few are in use: for few, a narrower
-/// one is faster, for one a scalar.
+/// How many lanes a group of signatures fills. A vector takes as long however few are in use: few are done sooner
+/// in a narrower one, and one or two one by one.
 #[derive(Clone, Copy)]
 enum Used {
-    One,
+    OneOrTwo,
     Few,
     Many,
 }
@@ -224,7 +230,7 @@ fn groups<L: Lanes>(count: usize) -> impl Iterator<Item = (Used, Range<usize>)> 
     (0..count).step_by(L::WIDTH).map(move |start| {
         let end = count.min(start + L::WIDTH);
         let used = match end - start {
-            1 => Used::One,
+            1 | 2 => Used::OneOrTwo,
             used if used <= <L::Narrow as Lanes>::WIDTH => Used::Few,
             _ => Used::Many,
         };

@@ -234,7 +234,10 @@ fn wrong_secret_is_found_before_it_signs() {
     .expect("parts of the right shape");
     let (mut bent, _) = SecretKey::load(other, honest.trees().clone(), &honest.public_key())
         .expect("the nodes are whole");
-    assert_eq!(bent.prepare(3), Err(TreesError::Subtree { epochs: 0..16 }));
+    let damage = Err(TreesError::Subtree { epochs: 0..16 });
+    assert_eq!(bent.prepare(3), damage);
+    assert_eq!(bent.check(Threads::One, &|_| ()), damage);
+    assert_eq!(honest.check(Threads::One, &|_| ()), Ok(()));
 }
 
 #[test]

@@ -140,6 +140,37 @@ impl SecretKey {
         Ok((key, damaged))
     }
 
+    /// Computes the whole key anew, and compares every node that is kept of it: as long as [`SecretKey::build`].
+    ///
+    /// # Errors
+    /// Returns an error that names the first epochs whose nodes do not follow from the key's secret.
+    pub fn check(
+        &self,
+        threads: Threads,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(), TreesError> {
+        let parameters = self.material.instance.parameters();
+        let rebuilt = Self::build((*self.material).clone(), threads, progress);
+        for (tree, nodes) in &self.trees.upper {
+            let right = rebuilt.trees.upper.get(tree).unwrap_or(nodes);
+            if let Some(place) = (0..nodes.len()).find(|i| nodes[*i] != right[*i]) {
+                let unit = parameters.epochs_per_subtree();
+                let start = tree * parameters.epochs_per_tree() + place as u64 * unit;
+                return Err(TreesError::Subtree {
+                    epochs: start..start + unit,
+                });
+            }
+        }
+        let roots = self.trees.roots.iter().zip(&rebuilt.trees.roots);
+        match (self.trees.first..)
+            .zip(roots)
+            .find(|(_, (kept, right))| kept != right)
+        {
+            Some((tree, _)) => Err(TreesError::Tree { tree }),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn assemble(material: KeyMaterial, trees: Trees) -> Self {
         let top = TopTree::build(&material, &trees.roots);
         let public_key = PublicKey {

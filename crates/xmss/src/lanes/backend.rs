@@ -36,17 +36,19 @@ impl Backend {
     /// Every back-end that the processor has, the narrowest first.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let mut all = vec![Self::SCALAR];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if x86::has_avx2() {
-                all.push(Self(Kind::Avx2));
-            }
-            if x86::has_avx512() {
-                all.push(Self(Kind::Avx512));
-            }
-        }
-        all
+        [Self::SCALAR].into_iter().chain(Self::vectors()).collect()
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn vectors() -> impl Iterator<Item = Self> {
+        let avx2 = x86::has_avx2().then_some(Self(Kind::Avx2));
+        let avx512 = x86::has_avx512().then_some(Self(Kind::Avx512));
+        avx2.into_iter().chain(avx512)
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn vectors() -> impl Iterator<Item = Self> {
+        std::iter::empty()
     }
 
     /// Its name, as metrics and benchmarks show it.

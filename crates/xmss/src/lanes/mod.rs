@@ -37,6 +37,8 @@ pub(crate) trait Lanes: Copy {
     type Words: Words;
     /// A narrower vector that is faster for as much as it holds, or this one.
     type Narrow: Lanes;
+    /// One lane, for what has to be done one by one.
+    type Single: Lanes;
 
     fn splat(value: u32) -> Self;
     /// Reads the first `WIDTH` numbers.

@@ -13,6 +13,7 @@ impl Lanes for Scalar {
     const WIDTH: usize = 1;
     type Words = u64;
     type Narrow = Self;
+    type Single = Self;
 
     #[inline(always)]
     fn splat(value: u32) -> Self {

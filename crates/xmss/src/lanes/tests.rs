@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::{Backend, Kernel, Lanes, MAX_WIDTH, Row};
 use crate::field::{P, to_canonical};
+use crate::poseidon2::{ConstantOrder, Constants};
 
 /// Results of all operations on two rows, as elements.
 struct Operations {
@@ -162,6 +163,31 @@ proptest! {
         b in prop::array::uniform16(0..P),
     ) {
         check(a, b);
+    }
+
+    #[test]
+    fn single_lanes_permute_as_the_scalar_one(state in prop::array::uniform24(0..P)) {
+        struct Permute([u32; 24]);
+        impl Kernel for Permute {
+            type Output = [u32; 24];
+            #[inline(always)]
+            fn run<L: Lanes>(self) -> [u32; 24] {
+                let constants = Constants::new(ConstantOrder::Interop);
+                let mut state = [L::Single::splat(0); 24];
+                for i in 0..24 {
+                    state[i] = L::Single::splat(self.0[i]);
+                }
+                L::Single::permute24(&mut state, &constants);
+                let mut output = [0; 24];
+                for i in 0..24 {
+                    state[i].store(&mut output[i..]);
+                }
+                output
+            }
+        }
+        for backend in Backend::all() {
+            prop_assert_eq!(backend.run(Permute(state)), Backend::SCALAR.run(Permute(state)));
+        }
     }
 
     #[test]

@@ -28,9 +28,9 @@ pub enum ConstantOrder {
 /// Round constants of one width, each as the Montgomery form of c minus p, which saves a reduction per S-box.
 #[derive(Debug)]
 pub(crate) struct Rounds<const W: usize, const PARTIAL: usize> {
-    initial: [[u32; W]; HALF_FULL_ROUNDS],
-    partial: [u32; PARTIAL],
-    terminal: [[u32; W]; HALF_FULL_ROUNDS],
+    pub(crate) initial: [[u32; W]; HALF_FULL_ROUNDS],
+    pub(crate) partial: [u32; PARTIAL],
+    pub(crate) terminal: [[u32; W]; HALF_FULL_ROUNDS],
 }
 
 /// The round constants of both widths.

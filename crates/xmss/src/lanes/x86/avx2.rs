@@ -34,7 +34,7 @@ fn permute_keccak(state: &mut [Avx2Words; 25]) {
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Avx2(__m256i);
+pub(super) struct Avx2(pub(super) __m256i);
 
 // SAFETY, for every block below: values of these types exist only where AVX2 does (see the parent module).
 
@@ -86,6 +86,7 @@ impl Lanes for Avx2 {
     const WIDTH: usize = 8;
     type Words = Avx2Words;
     type Narrow = Self;
+    type Single = super::single::Single;
 
     #[inline(always)]
     fn splat(value: u32) -> Self {

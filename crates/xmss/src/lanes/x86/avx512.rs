@@ -86,6 +86,7 @@ impl Lanes for Avx512 {
     const WIDTH: usize = 16;
     type Words = Avx512Words;
     type Narrow = super::avx2::Avx2;
+    type Single = super::single::Single;
 
     #[inline(always)]
     fn splat(value: u32) -> Self {
