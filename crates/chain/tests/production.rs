@@ -1,5 +1,7 @@
 //! Blocks and votes that this node makes, on trees in which some blocks build on old parents, some slots
 //! stay empty, and some votes are lost.
+// A test that unwraps fails as it should.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 
