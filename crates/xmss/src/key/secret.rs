@@ -68,7 +68,7 @@ pub enum SignError {
 }
 
 impl SecretKey {
-    /// Computes all one-time keys and the trees over them: about 50 µs per epoch with AVX-512 (see
+    /// Computes all one-time keys and the trees over them: some 40 µs per epoch with AVX-512 (see
     /// `docs/performance.md`). `progress` is called after every subtree, from any thread.
     #[must_use]
     pub fn build(
