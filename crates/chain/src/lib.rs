@@ -28,4 +28,4 @@ pub use messages::{
 pub use peers::{Direction, PeerInfo, PeerName, Peers};
 pub use persistence::{BlockStore, ChainReader, MemoryStore, StoreError};
 pub use production::{ProducedBlock, ProposalBasis};
-pub use service::{ChainService, ChainServiceConfig, ChainServiceError};
+pub use service::{ChainService, ChainServiceConfig};

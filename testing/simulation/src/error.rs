@@ -1,6 +1,6 @@
 //! Why a run fails.
 
-use quartet_chain::ChainServiceError;
+use quartet_chain::StoreError;
 use quartet_keystore::{EncryptionError, KeyError, record::RecordError};
 use quartet_types::GenesisError;
 
@@ -27,7 +27,7 @@ pub enum SimulationError {
     },
     /// A node cannot start.
     #[error(transparent)]
-    Chain(#[from] ChainServiceError),
+    Chain(#[from] StoreError),
     /// There is no such genesis.
     #[error(transparent)]
     Genesis(#[from] GenesisError),

@@ -26,7 +26,7 @@ use tracing::{debug, error};
 
 use crate::{
     BlockStore, ChainEvent, ChainInbox, ChainMessage, EventBus, GossipAttestation, ImportError,
-    ImportableBlock, LeanChain, NetworkHandle, NetworkMessage, SharedChain, SyncState,
+    ImportableBlock, LeanChain, NetworkHandle, NetworkMessage, SharedChain, StoreError, SyncState,
     lean_chain::View,
     messages::Incoming,
     origin::Origin,
@@ -84,24 +84,6 @@ enum Done {
     Stored(Result<(), String>),
 }
 
-/// The chain service could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ChainServiceError {
-    /// The block store failed.
-    #[error(transparent)]
-    Store(#[from] crate::StoreError),
-    /// A block of the store could not be replayed: the database is damaged.
-    #[error("block {root} of slot {slot} from the store cannot be replayed: {reason}")]
-    Replay {
-        /// Root of the block.
-        root: Root,
-        /// Its slot.
-        slot: Slot,
-        /// Why.
-        reason: Box<ImportError>,
-    },
-}
-
 /// What the chain service needs.
 #[derive(Debug)]
 pub struct ChainServiceConfig {
@@ -129,8 +111,8 @@ impl ChainService {
     /// Makes the service and replays what the store holds, without verifying signatures again.
     ///
     /// # Errors
-    /// When the store fails or holds blocks that cannot be replayed.
-    pub fn new(config: ChainServiceConfig) -> Result<Self, ChainServiceError> {
+    /// When the store fails.
+    pub fn new(config: ChainServiceConfig) -> Result<Self, StoreError> {
         let started = config.clock.now();
         let mut service = Self {
             chain: config.chain,
@@ -160,7 +142,7 @@ impl ChainService {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn run(mut self, stop: CancellationToken) -> Result<(), ChainServiceError> {
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), StoreError> {
         let mut ticks = self.clock.ticks();
         loop {
             let batch = if self.batches < MAX_BATCHES {
@@ -185,7 +167,7 @@ impl ChainService {
     }
 
     /// What has been imported must be in the store before the process ends.
-    async fn shut_down(mut self) -> Result<(), ChainServiceError> {
+    async fn shut_down(mut self) -> Result<(), StoreError> {
         self.inbox.close();
         while let Some(message) = self.inbox.next_message().await {
             self.on_message(message);
@@ -248,7 +230,7 @@ impl ChainService {
         }
     }
 
-    fn on_done(&mut self, done: Done) -> Result<(), ChainServiceError> {
+    fn on_done(&mut self, done: Done) -> Result<(), StoreError> {
         match done {
             Done::Block { root, result } => self.on_block_checked(root, result),
             Done::Attestations { items, valid } => self.on_attestations_verified(items, valid),
@@ -256,7 +238,7 @@ impl ChainService {
             Done::Stored(Err(reason)) => {
                 // A node that cannot keep what it imports must not pretend to.
                 error!(%reason, "the block store failed");
-                return Err(crate::StoreError(reason).into());
+                return Err(StoreError(reason));
             }
         }
         Ok(())

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use quartet_state_transition::state_transition;
 use quartet_types::{INTERVALS_PER_SLOT, Root, Slot};
-use tracing::info;
+use tracing::{info, warn};
 
-use super::{ChainService, ChainServiceError};
-use crate::{ImportError, ImportableBlock};
+use super::ChainService;
+use crate::{ImportError, ImportableBlock, StoreError};
 
 /// Blocks that are listed at a time.
 const PAGE: usize = 1024;
@@ -15,7 +15,7 @@ const PAGE: usize = 1024;
 impl ChainService {
     /// Imports the blocks of the store that come after the anchor. Their signatures were verified when
     /// they were stored; their transitions are run again.
-    pub(super) fn replay(&mut self) -> Result<(), ChainServiceError> {
+    pub(super) fn replay(&mut self) -> Result<(), StoreError> {
         let anchor = self.chain.read().head();
         let mut last = (anchor.slot, Root::repeat_byte(0xff));
         let mut count = 0u64;
@@ -40,30 +40,30 @@ impl ChainService {
         Ok(())
     }
 
-    fn replay_block(&mut self, slot: Slot, root: Root) -> Result<bool, ChainServiceError> {
+    /// Whether the block is in the chain now. One that cannot be imported is left out, and what builds on it;
+    /// peers have it too.
+    fn replay_block(&mut self, slot: Slot, root: Root) -> Result<bool, StoreError> {
         let Some(block) = self.store.get(root)? else {
             return Ok(false);
-        };
-        let broken = |reason: ImportError| ChainServiceError::Replay {
-            root,
-            slot,
-            reason: Box::new(reason),
         };
         let parent = self.chain.read().state(block.block().parent_root);
         let Some(parent) = parent else {
             // It builds on a block that was never stored, or that finality has left behind.
             return Ok(false);
         };
-        let post_state =
-            state_transition(&parent, block.block()).map_err(|error| broken(error.into()))?;
-        let importable = ImportableBlock {
-            root,
-            block: Arc::new(block),
-            post_state: Arc::new(post_state),
-        };
-        let mut chain = self.chain.write();
-        chain.advance(slot.saturating_mul(INTERVALS_PER_SLOT));
-        chain.import_block(importable).map_err(broken)?;
-        Ok(true)
+        let replayed = state_transition(&parent, block.block()).map_err(ImportError::from);
+        let replayed = replayed.and_then(|post_state| {
+            let mut chain = self.chain.write();
+            chain.advance(slot.saturating_mul(INTERVALS_PER_SLOT));
+            chain.import_block(ImportableBlock {
+                root,
+                block: Arc::new(block),
+                post_state: Arc::new(post_state),
+            })
+        });
+        if let Err(error) = &replayed {
+            warn!(%root, slot, %error, "a stored block cannot be replayed; it will be fetched from peers");
+        }
+        Ok(replayed.is_ok())
     }
 }
