@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metrics::histogram;
+use metrics::{counter, histogram};
 use quartet_clock::Stopwatch;
 use quartet_state_transition::state_transition;
 use quartet_types::{
@@ -54,11 +54,6 @@ impl BlockCheck {
             parent_state,
             unverified,
         })
-    }
-
-    /// Number of signatures that this check verifies.
-    pub(crate) fn signatures(&self) -> usize {
-        self.unverified.len()
     }
 
     /// Applies the transition, then verifies the signatures: the transition is the cheaper of the two.
@@ -125,8 +120,23 @@ fn verify(scheme: Scheme, keys: &[PublicKey], signed: &[(&Attestation, &Signatur
             signature: signature.as_bytes(),
         })
         .collect();
-    match items.len() < PARALLEL {
+    let watch = Stopwatch::start();
+    let results = match items.len() < PARALLEL {
         true => scheme.verify_many(&items),
         false => scheme.verify_many_parallel(&items),
+    };
+    record(&results, watch.seconds());
+    results
+}
+
+fn record(results: &[bool], seconds: f64) {
+    if results.is_empty() {
+        return;
     }
+    let each = seconds / results.len() as f64;
+    histogram!("lean_pq_sig_attestation_verification_time_seconds").record(each);
+    let valid = results.iter().filter(|valid| **valid).count();
+    counter!("lean_pq_sig_attestation_signatures_valid_total").increment(valid as u64);
+    let invalid = results.len() - valid;
+    counter!("lean_pq_sig_attestation_signatures_invalid_total").increment(invalid as u64);
 }

@@ -66,13 +66,7 @@ impl ChainService {
         let scheme = self.scheme;
         let attestations: Vec<SignedAttestation> =
             items.iter().map(|item| item.attestation.clone()).collect();
-        let work = move || {
-            let watch = Stopwatch::start();
-            let valid = verify_attestations(scheme, &keys, &attestations);
-            let each = watch.seconds() / valid.len() as f64;
-            histogram!("lean_pq_sig_attestation_verification_time_seconds").record(each);
-            valid
-        };
+        let work = move || verify_attestations(scheme, &keys, &attestations);
         self.spawn(Priority::Attestation, work, |valid| Done::Attestations {
             items,
             valid,
@@ -106,15 +100,13 @@ impl ChainService {
         });
         for (item, result) in items.into_iter().zip(results) {
             match result {
-                Ok(()) => {
-                    counter!("lean_pq_sig_attestation_signatures_valid_total").increment(1);
-                    answer(item, Verdict::Accept);
-                }
-                Err(error) => {
-                    counter!("lean_pq_sig_attestation_signatures_invalid_total").increment(1);
+                Ok(()) => answer(item, Verdict::Accept),
+                Err(error @ ImportError::InvalidSignature { .. }) => {
                     debug!(peer = %item.peer, %error, "invalid attestation");
                     answer(item, Verdict::Reject);
                 }
+                // It was in order before; the chain has moved on meanwhile.
+                Err(_) => answer(item, Verdict::Ignore),
             }
         }
     }

@@ -107,20 +107,9 @@ impl ChainService {
     fn check(&mut self, root: Root, check: BlockCheck) {
         let scheme = self.scheme;
         let work = move || {
-            let (signatures, watch) = (check.signatures(), Stopwatch::start());
+            let watch = Stopwatch::start();
             let result = check.run(scheme);
             histogram!("quartet_block_check_seconds").record(watch.seconds());
-            if signatures > 0 {
-                let each = watch.seconds() / signatures as f64;
-                histogram!("lean_pq_sig_attestation_verification_time_seconds").record(each);
-            }
-            let outcome = match &result {
-                Err(ImportError::InvalidSignature { .. }) => {
-                    "lean_pq_sig_attestation_signatures_invalid_total"
-                }
-                _ => "lean_pq_sig_attestation_signatures_valid_total",
-            };
-            counter!(outcome).increment(signatures as u64);
             result
         };
         let done = move |result: Result<_, ImportError>| Done::Block {
