@@ -318,30 +318,19 @@ impl ChainService {
         self.act(actions);
     }
 
-    fn act(&mut self, actions: Vec<sync::Action>) {
-        for action in actions {
-            let (message, request) = match action {
-                sync::Action::Request {
+    /// Sends what sync has decided.
+    fn act(&mut self, messages: Vec<NetworkMessage>) {
+        for message in messages {
+            let request = match &message {
+                NetworkMessage::RequestBlocks {
                     request,
                     peer,
                     roots,
                 } => {
-                    debug!(%peer, first = %roots[0], count = roots.len(), "asking for blocks");
-                    (
-                        NetworkMessage::RequestBlocks {
-                            request,
-                            peer,
-                            roots,
-                        },
-                        Some(request),
-                    )
+                    debug!(%peer, first = ?roots.first(), count = roots.len(), "asking for blocks");
+                    Some(*request)
                 }
-                sync::Action::Disconnect { peer, reason } => {
-                    (NetworkMessage::Disconnect { peer, reason }, None)
-                }
-                sync::Action::Penalize { peer, reason } => {
-                    (NetworkMessage::Penalize { peer, reason }, None)
-                }
+                _ => None,
             };
             if !self.network.try_send(message)
                 && let Some(request) = request

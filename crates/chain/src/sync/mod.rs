@@ -5,7 +5,7 @@
 //! roots; then it goes forward over these, many roots a request. Bodies that it meets on its way back
 //! wait in the parking; where that overflows, the pass forward fetches them again.
 //!
-//! This module only decides. The chain service carries messages in and actions out, so that everything
+//! This module only decides. The chain service carries messages in and out, so that everything
 //! here is plain data, deterministic and bounded.
 
 #[cfg(test)]
@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, Status};
 
-use crate::{PeerName, RequestError, persistence::block_root};
+use crate::{NetworkMessage, PeerName, RequestError, persistence::block_root};
 use walk::{Link, Next, Walk};
 
 /// Most gaps that are closed at a time.
@@ -40,24 +40,6 @@ pub(crate) trait View {
     fn finalized(&self) -> Checkpoint;
     /// The current slot.
     fn current_slot(&self) -> Slot;
-}
-
-/// What the service does for sync.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    Request {
-        request: u64,
-        peer: PeerName,
-        roots: Vec<Root>,
-    },
-    Disconnect {
-        peer: PeerName,
-        reason: &'static str,
-    },
-    Penalize {
-        peer: PeerName,
-        reason: &'static str,
-    },
 }
 
 #[derive(Debug)]
@@ -89,11 +71,11 @@ impl Sync {
         peer: PeerName,
         status: Status,
         view: &impl View,
-    ) -> Vec<Action> {
+    ) -> Vec<NetworkMessage> {
         if !on_our_chain(&status, view) {
             self.on_disconnected(&peer);
             let reason = "its finalized checkpoint is not on our chain";
-            return vec![Action::Disconnect { peer, reason }];
+            return vec![NetworkMessage::Disconnect { peer, reason }];
         }
         match self.peers.get_mut(&peer) {
             Some(known) => known.status = status,
@@ -146,13 +128,13 @@ impl Sync {
         request: u64,
         result: &Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>,
         view: &impl View,
-    ) -> Option<(PeerName, Vec<Action>)> {
+    ) -> Option<(PeerName, Vec<NetworkMessage>)> {
         let request = self.requests.remove(&request)?;
         let peer = request.peer;
         let mut actions = Vec::new();
         let mut penalize = |reason| {
             let peer = peer.clone();
-            actions.push(Action::Penalize { peer, reason });
+            actions.push(NetworkMessage::Penalize { peer, reason });
         };
         match result {
             Ok(blocks) => {
@@ -195,7 +177,7 @@ impl Sync {
     }
 
     /// What to ask for now.
-    pub(crate) fn poll(&mut self, view: &impl View) -> Vec<Action> {
+    pub(crate) fn poll(&mut self, view: &impl View) -> Vec<NetworkMessage> {
         let mut actions = Vec::new();
         let walks: Vec<u64> = self.walks.keys().copied().collect();
         for number in walks {
@@ -249,7 +231,7 @@ impl Sync {
         worst != Link::Broken
     }
 
-    fn poll_walk(&mut self, number: u64, view: &impl View) -> Option<Action> {
+    fn poll_walk(&mut self, number: u64, view: &impl View) -> Option<NetworkMessage> {
         let walk = self.walks.get_mut(&number)?;
         let open: Vec<&Request> = self
             .requests
@@ -288,7 +270,7 @@ impl Sync {
             None => return None,
         };
         let request = self.number();
-        let action = Action::Request {
+        let action = NetworkMessage::RequestBlocks {
             request,
             peer: peer.clone(),
             roots: roots.clone(),

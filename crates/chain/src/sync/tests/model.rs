@@ -12,9 +12,9 @@ use quartet_types::{
 };
 use tree_hash::TreeHash as _;
 
-use super::super::{Action, MAX_REQUESTS_PER_PEER, Sync, View, walk::BATCH};
+use super::super::{MAX_REQUESTS_PER_PEER, Sync, View, walk::BATCH};
 use crate::{
-    PeerName, RequestError,
+    NetworkMessage, PeerName, RequestError,
     origin::Origin,
     parking::{Parking, PendingBlock},
 };
@@ -334,10 +334,10 @@ impl Model {
         self.act(actions);
     }
 
-    fn act(&mut self, actions: Vec<Action>) {
+    fn act(&mut self, actions: Vec<NetworkMessage>) {
         for action in actions {
             match action {
-                Action::Request {
+                NetworkMessage::RequestBlocks {
                     request,
                     peer,
                     roots,
@@ -346,8 +346,8 @@ impl Model {
                     self.requests += 1;
                     self.open.push((request, peer, roots));
                 }
-                Action::Disconnect { peer, .. } => self.dismissed.push(peer),
-                Action::Penalize { .. } => {}
+                NetworkMessage::Disconnect { peer, .. } => self.dismissed.push(peer),
+                other => assert!(matches!(other, NetworkMessage::Penalize { .. })),
             }
         }
         let mut load: HashMap<&PeerName, usize> = HashMap::new();
