@@ -31,6 +31,13 @@ pub enum ChainEvent {
     Finalized(Checkpoint),
     /// The safe target changed.
     SafeTarget(Checkpoint),
+    /// A validator was found to have signed two messages for one slot.
+    Equivocation {
+        /// The validator.
+        validator: ValidatorIndex,
+        /// The slot.
+        slot: Slot,
+    },
     /// A slot has ended its last interval: time for a summary.
     SlotEnd(Slot),
 }

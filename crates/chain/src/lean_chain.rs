@@ -3,15 +3,14 @@
 //! Plain data with plain methods; the chain service alone calls the ones that change it, each of which
 //! takes microseconds: hashes, signatures and transitions are computed before, outside the lock.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::RwLock;
 use quartet_fork_choice::{
-    AttestationOrigin, BlockInfo, BlockOutcome, ForkChoice, NoTarget, WeighedBlock,
+    AttestationOrigin, AttestationOutcome, BlockInfo, BlockOutcome, Checkpoints, ForkChoice, Names,
+    Rules, WeighedBlock,
 };
+use quartet_state_transition::Selection;
 use quartet_types::{
     Attestation, AttestationData, Block, BlockSignatures, BlockWithAttestation, Checkpoint,
     PublicKey, Root, Signature, SignedAttestation, SignedBlockWithAttestation, Slot, State, Status,
@@ -20,8 +19,7 @@ use quartet_types::{
 use tree_hash::TreeHash as _;
 
 use crate::{
-    ImportError,
-    production::{ProposalBasis, votes_to_catch_up},
+    Equivocation, Equivocations, ImportError, production::ProposalBasis, vote_pool::VotePool,
 };
 
 /// The one state that all services share; only the chain service takes the write lock.
@@ -36,8 +34,9 @@ pub struct LeanChain {
     blocks: HashMap<Root, Arc<SignedBlockWithAttestation>>,
     /// Their post-states.
     states: HashMap<Root, Arc<State>>,
-    /// Verified signatures of the attestations that the fork choice counts, for building blocks.
-    signatures: HashMap<Attestation, Signature>,
+    /// Verified votes with their signatures, for building blocks.
+    votes: VotePool,
+    equivocations: Equivocations,
     sync_state: SyncState,
 }
 
@@ -116,6 +115,12 @@ impl LeanChain {
     /// A chain that starts from a trusted block and its post-state, which counts as justified and
     /// finalized.
     pub fn from_anchor(anchor: SignedBlockWithAttestation, state: State) -> Self {
+        Self::with_rules(anchor, state, Rules::QUARTET)
+    }
+
+    /// As [`Self::from_anchor`], by other rules than the node's own: the reference vectors are checked with
+    /// [`Rules::SPECIFICATION`].
+    pub fn with_rules(anchor: SignedBlockWithAttestation, state: State, rules: Rules) -> Self {
         let block = anchor.block();
         let root = block.tree_hash_root();
         let info = BlockInfo {
@@ -123,12 +128,24 @@ impl LeanChain {
             parent_root: block.parent_root,
             slot: block.slot,
         };
+        let validators = state.validator_count();
+        let mut fork_choice = ForkChoice::new(
+            info,
+            anchor_checkpoints(&info, &state, rules),
+            validators,
+            rules,
+        );
+        let history = state.historical_block_hashes.iter().zip(0..);
+        for (root, slot) in history.filter(|(root, _)| !root.is_zero()) {
+            fork_choice.remember(Checkpoint { root: *root, slot });
+        }
         Self {
             genesis_time: state.config.genesis_time,
-            fork_choice: ForkChoice::new(info, state.validator_count()),
+            fork_choice,
             blocks: HashMap::from([(root, Arc::new(anchor))]),
             states: HashMap::from([(root, Arc::new(state))]),
-            signatures: HashMap::new(),
+            votes: VotePool::new(validators),
+            equivocations: Equivocations::default(),
             sync_state: SyncState::Starting,
         }
     }
@@ -268,49 +285,67 @@ impl LeanChain {
         self.fork_choice.blocks().filter_map(node).collect()
     }
 
-    /// Whether this very attestation with this very signature has been verified and still counts.
+    /// Whether this very attestation with this very signature has been verified and is still at hand.
     pub fn has_verified(&self, attestation: &Attestation, signature: &Signature) -> bool {
-        self.signatures.get(attestation) == Some(signature)
+        self.votes.signature(attestation) == Some(signature)
+    }
+
+    /// Validators that have signed two messages for one slot.
+    pub fn equivocations(&self) -> &Equivocations {
+        &self.equivocations
     }
 
     /// What the validators of this node attest to in `slot`.
-    ///
-    /// The target is one that the head's own state can justify. The specification measures from the
-    /// finalized slot of the store, which a block on an abandoned branch may have raised beyond that of
-    /// the head's chain: then nearly every slot is justifiable by the one and not by the other, and nothing
-    /// would be justified any more.
-    ///
-    /// # Errors
-    /// When no ancestor of the head may be a target, which no reachable state of the fork choice allows.
-    pub fn attestation_data(&self, slot: Slot) -> Result<AttestationData, NoTarget> {
-        let head = self.head();
-        let parent_root = self.fork_choice.parent_of(&head.root).unwrap_or_default();
-        let finalized = self.head_state().latest_finalized;
-        let justified = self.latest_justified();
-        let data =
-            self.fork_choice
-                .attestation_data_for(head, parent_root, justified, finalized)?;
-        Ok(AttestationData { slot, ..data })
+    pub fn attestation_data(&self, slot: Slot) -> AttestationData {
+        self.fork_choice.attestation_data(slot)
     }
 
     /// All that is needed to build a block on the head, by value.
     pub fn proposal_basis(&self) -> ProposalBasis {
-        let votes = self.fork_choice.known_attestations();
-        let signed = votes.filter_map(|message| {
-            let signature = self.signatures.get(&message)?.clone();
-            Some(SignedAttestation { message, signature })
-        });
+        let known = self.fork_choice.known_attestations();
+        let mut attestations: Vec<SignedAttestation> = known
+            .filter(|message| self.may_be_carried(message))
+            .filter_map(|message| {
+                let signature = self.votes.signature(&message)?.clone();
+                Some(SignedAttestation { message, signature })
+            })
+            .collect();
+        let selection = match self.fork_choice.rules().proposals_carry_all_that_counts {
+            true => Selection::AllThatCount,
+            false => Selection::LatestSource,
+        };
+        if selection == Selection::AllThatCount {
+            let is_known = |message: &Attestation| {
+                let newest = self.fork_choice.known_attestation(message.validator_id);
+                newest == Some(message.data)
+            };
+            let others = self
+                .votes
+                .iter()
+                .filter(|(message, _)| !is_known(message) && self.may_be_carried(message));
+            attestations.extend(others.map(|(message, signature)| SignedAttestation {
+                message,
+                signature: signature.clone(),
+            }));
+        }
         ProposalBasis {
             state: self.head_state().clone(),
-            justified: self.latest_justified(),
-            attestations: votes_to_catch_up(self).into_iter().chain(signed).collect(),
+            attestations,
+            selection,
         }
+    }
+
+    /// Whether every store has what a vote names, so that it takes a block which carries it.
+    fn may_be_carried(&self, message: &Attestation) -> bool {
+        let verdict = self
+            .fork_choice
+            .validate_attestation(message, AttestationOrigin::Block);
+        verdict.is_ok() && self.contains(&message.data.head.root)
     }
 
     /// Advances to `time`, in intervals since genesis, as if no block were proposed here.
     pub fn advance(&mut self, time: u64) {
         self.fork_choice.advance_to(time, false);
-        self.forget_signatures();
     }
 
     /// Accepts the new attestations, as at the start of a slot in which this node proposes.
@@ -328,6 +363,18 @@ impl LeanChain {
     /// # Errors
     /// When its parent is unknown, or one of its attestations is invalid; the chain is then unchanged.
     pub fn import_block(&mut self, importable: ImportableBlock) -> Result<Pruned, ImportError> {
+        self.import_block_with(importable, Names::Known)
+    }
+
+    /// As [`Self::import_block`], where [`Names::Vouched`] lets the block's attestations name blocks that are not at hand.
+    ///
+    /// # Errors
+    /// As [`Self::import_block`].
+    pub fn import_block_with(
+        &mut self,
+        importable: ImportableBlock,
+        names: Names,
+    ) -> Result<Pruned, ImportError> {
         let ImportableBlock {
             root,
             block,
@@ -344,32 +391,57 @@ impl LeanChain {
         };
         let outcome = self.fork_choice.on_block(
             info,
-            post_state.latest_justified,
-            post_state.latest_finalized,
+            checkpoints(&post_state, self.fork_choice.rules()),
             &inner.body.attestations,
             proposer_attestation,
+            names,
         )?;
         if outcome == BlockOutcome::AlreadyKnown {
             return Ok(Pruned::default());
         }
         for (attestation, signature) in block.attestations().zip(&block.signature) {
-            self.signatures.insert(*attestation, signature.clone());
+            self.keep_vote(attestation, signature);
         }
         self.blocks.insert(root, block);
         self.states.insert(root, post_state);
         Ok(self.prune())
     }
 
-    /// Counts a verified attestation from gossip or of our own.
+    /// Counts a verified attestation from gossip or of our own, if it is newer than what counts. Whether it counts or not, with
+    /// another one of the same slot it is evidence.
     ///
     /// # Errors
     /// When it is invalid or names unknown blocks.
-    pub fn import_attestation(&mut self, signed: &SignedAttestation) -> Result<(), ImportError> {
-        self.fork_choice
-            .on_attestation(&signed.message, AttestationOrigin::Gossip)?;
-        self.signatures
-            .insert(signed.message, signed.signature.clone());
-        Ok(())
+    pub fn import_attestation(
+        &mut self,
+        signed: &SignedAttestation,
+    ) -> Result<AttestationOutcome, ImportError> {
+        self.witness(signed);
+        let origin = AttestationOrigin::Gossip;
+        Ok(self.fork_choice.on_attestation(&signed.message, origin)?)
+    }
+
+    /// Keeps a verified message of a validator that need not count: with another one of the same slot it is evidence.
+    pub fn witness(&mut self, signed: &SignedAttestation) {
+        self.keep_vote(&signed.message, &signed.signature);
+    }
+
+    /// Notes a block that came before the anchor or was dropped long ago: votes may name it.
+    pub fn remember(&mut self, block: Checkpoint) {
+        self.fork_choice.remember(block);
+    }
+
+    fn keep_vote(&mut self, attestation: &Attestation, signature: &Signature) {
+        if let Some(first) = self.votes.insert(attestation, signature) {
+            let second = SignedAttestation {
+                message: *attestation,
+                signature: signature.clone(),
+            };
+            let slot = attestation.data.slot;
+            self.fork_choice
+                .on_equivocation(attestation.validator_id, slot);
+            self.equivocations.record(Equivocation { first, second });
+        }
     }
 
     /// Drops what finality has left behind.
@@ -381,14 +453,27 @@ impl LeanChain {
         }
         pruned
     }
+}
 
-    /// Forgets signatures of attestations that no longer count.
-    fn forget_signatures(&mut self) {
-        let known = self.fork_choice.known_attestations();
-        let new = self.fork_choice.new_attestations();
-        let counted: HashSet<Attestation> = known.chain(new).collect();
-        self.signatures
-            .retain(|attestation, _| counted.contains(attestation));
+/// The checkpoints of a post-state that the fork choice is to know.
+pub(crate) fn checkpoints(state: &State, rules: Rules) -> Checkpoints {
+    Checkpoints {
+        justified: match rules.justified_is_the_highest {
+            true => state.highest_justified(),
+            false => state.latest_justified,
+        },
+        finalized: state.latest_finalized,
+    }
+}
+
+/// The checkpoints of an anchor's post-state. A genesis state cannot name its own block.
+fn anchor_checkpoints(anchor: &BlockInfo, state: &State, rules: Rules) -> Checkpoints {
+    if anchor.slot > 0 {
+        return checkpoints(state, rules);
+    }
+    Checkpoints {
+        justified: anchor.checkpoint(),
+        finalized: anchor.checkpoint(),
     }
 }
 

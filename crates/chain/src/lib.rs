@@ -3,6 +3,8 @@
 //! Knows neither sockets nor files: peers are names, blocks come and go over channels, and what must
 //! outlive the process goes through the [`BlockStore`] trait.
 
+mod envelope;
+mod equivocations;
 mod error;
 mod events;
 mod lean_chain;
@@ -15,7 +17,9 @@ mod production;
 mod service;
 mod sync;
 mod verification;
+mod vote_pool;
 
+pub use equivocations::{Equivocation, Equivocations};
 pub use error::ImportError;
 pub use events::{ChainEvent, EventBus};
 pub use lean_chain::{

@@ -12,6 +12,11 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
+    /// Whether it came by gossip, so that the sender's verdict decides on forwarding it.
+    pub(crate) fn is_gossip(&self) -> bool {
+        matches!(self, Self::Gossip(_))
+    }
+
     /// The peer behind it.
     pub(crate) fn peer(&self) -> &PeerName {
         match self {

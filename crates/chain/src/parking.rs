@@ -9,11 +9,13 @@ use std::{
 };
 
 use metrics::gauge;
+use quartet_fork_choice::Names;
 use quartet_types::{
-    Attestation, Root, SIGNATURE_BYTES, Signature, SignedBlockWithAttestation, Slot,
+    Attestation, Root, SIGNATURE_BYTES, Signature, SignedAttestation, SignedBlockWithAttestation,
+    Slot,
 };
 
-use crate::{GossipAttestation, VerdictSender, origin::Origin};
+use crate::{GossipAttestation, VerdictSender, envelope::Binding, origin::Origin};
 
 /// Most blocks that wait for a parent.
 const MAX_BLOCKS: usize = 512;
@@ -35,9 +37,61 @@ pub(crate) struct PendingBlock {
     pub(crate) origin: Origin,
     /// Who waits to hear what became of it. Dropped unsent, it means "ignore".
     pub(crate) verdicts: Vec<VerdictSender>,
+    /// Whether its proposer's signature has been verified.
+    pub(crate) is_authentic: bool,
+    /// Whether what its attestations name has to be at hand.
+    pub(crate) names: Names,
+}
+
+/// Why a block waits for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// It builds on it.
+    Parent,
+    /// One of its attestations names it.
+    Name,
+}
+
+/// Why a block that has no place of its own is to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Need {
+    /// Attestations of others name it.
+    Name,
+    /// A block that is to be had builds on it.
+    Ancestor,
 }
 
 impl PendingBlock {
+    /// A block that has just arrived.
+    pub(crate) fn new(
+        root: Root,
+        block: Arc<SignedBlockWithAttestation>,
+        origin: Origin,
+        verdicts: Vec<VerdictSender>,
+    ) -> Self {
+        Self {
+            root,
+            block,
+            origin,
+            verdicts,
+            is_authentic: false,
+            names: Names::Known,
+        }
+    }
+
+    /// What ties it to its proposer.
+    pub(crate) fn binding(&self) -> Binding {
+        Binding::of(self.root, &self.block.message)
+    }
+
+    /// Its proposer's attestation, if it comes with a signature.
+    pub(crate) fn signed_proposer_attestation(&self) -> Option<SignedAttestation> {
+        Some(SignedAttestation {
+            message: self.block.message.proposer_attestation,
+            signature: self.block.signature.last()?.clone(),
+        })
+    }
+
     pub(crate) fn slot(&self) -> Slot {
         self.block.block().slot
     }
@@ -59,6 +113,9 @@ impl PendingBlock {
 struct Parked {
     block: PendingBlock,
     waits_for: Root,
+    wait: Wait,
+    /// How many validators vouched for it when that was last looked into.
+    vouchers: usize,
 }
 
 /// What waits.
@@ -82,9 +139,21 @@ impl Parking {
         self.blocks.contains_key(root)
     }
 
-    /// Whether a block waits for this one.
-    pub(crate) fn is_awaited(&self, root: &Root) -> bool {
-        self.waiting.contains_key(root)
+    /// A block that waits for another.
+    pub(crate) fn block(&self, root: &Root) -> Option<&SignedBlockWithAttestation> {
+        self.blocks.get(root).map(|parked| &*parked.block.block)
+    }
+
+    /// Why what waits here needs this block.
+    pub(crate) fn need(&self, root: &Root) -> Option<Need> {
+        let blocks = self.waiting.get(root).into_iter().flatten();
+        let parked = blocks.filter_map(|waiting| self.blocks.get(waiting));
+        let needs = parked.map(|parked| match parked.wait {
+            Wait::Parent => Need::Ancestor,
+            Wait::Name => Need::Name,
+        });
+        let named = self.attestations.contains_key(root).then_some(Need::Name);
+        needs.chain(named).max()
     }
 
     /// The oldest ancestor of `root` that is not here: what has to be fetched for it.
@@ -96,8 +165,8 @@ impl Parking {
         missing
     }
 
-    /// Parks a block until the older block `waits_for` is imported. When full, the newest gives way.
-    pub(crate) fn park_block(&mut self, block: PendingBlock, waits_for: Root) {
+    /// Parks a block until the block `waits_for` is imported. When full, the newest gives way.
+    pub(crate) fn park_block(&mut self, block: PendingBlock, waits_for: Root, wait: Wait) {
         if self.blocks.contains_key(&block.root) {
             return;
         }
@@ -113,14 +182,23 @@ impl Parking {
         self.block_bytes += bytes;
         self.by_slot.insert(key);
         self.waiting.entry(waits_for).or_default().push(block.root);
-        self.blocks.insert(block.root, Parked { block, waits_for });
+        let parked = Parked {
+            waits_for,
+            wait,
+            vouchers: 0,
+            block,
+        };
+        self.blocks.insert(parked.block.root, parked);
         self.record();
     }
 
     /// Parks an attestation under the block that it names and that is unknown.
     pub(crate) fn park_attestation(&mut self, unknown: Root, attestation: GossipAttestation) {
+        if self.attestation_count >= MAX_ATTESTATIONS {
+            return;
+        }
         let waiting = self.attestations.entry(unknown).or_default();
-        if self.attestation_count < MAX_ATTESTATIONS && waiting.len() < MAX_ATTESTATIONS_PER_BLOCK {
+        if waiting.len() < MAX_ATTESTATIONS_PER_BLOCK {
             waiting.push(attestation);
             self.attestation_count += 1;
         }
@@ -166,9 +244,9 @@ impl Parking {
         self.record();
     }
 
-    /// Holds a block until its slot begins.
-    pub(crate) fn hold_block(&mut self, block: PendingBlock) {
-        let held = self.early_blocks.entry(block.slot()).or_default();
+    /// Holds a block until a slot begins, its own or that of a vote it carries.
+    pub(crate) fn hold_block(&mut self, block: PendingBlock, until: Slot) {
+        let held = self.early_blocks.entry(until).or_default();
         if held.len() < MAX_EARLY_BLOCKS && held.iter().all(|other| other.root != block.root) {
             held.push(block);
         }
@@ -195,8 +273,11 @@ impl Parking {
         )
     }
 
-    fn take_block(&mut self, root: Root) -> Option<PendingBlock> {
-        let Parked { block, waits_for } = self.blocks.remove(&root)?;
+    /// Takes a block out.
+    pub(crate) fn take_block(&mut self, root: Root) -> Option<PendingBlock> {
+        let Parked {
+            block, waits_for, ..
+        } = self.blocks.remove(&root)?;
         self.by_slot.remove(&(block.slot(), root));
         self.block_bytes -= block.bytes();
         if let Some(waiting) = self.waiting.get_mut(&waits_for) {
@@ -206,6 +287,71 @@ impl Parking {
             }
         }
         Some(block)
+    }
+
+    /// The blocks that wait for one that their attestations name.
+    pub(crate) fn waiting_for_names(&self) -> impl Iterator<Item = Root> {
+        self.by_slot.iter().filter_map(|(_, root)| {
+            let parked = self.blocks.get(root)?;
+            (parked.wait == Wait::Name).then_some(*root)
+        })
+    }
+
+    /// One signed vote of each validator for a waiting block or for what builds on it and waits here, if by now more than
+    /// `threshold` have voted so, and more than when this was last asked. Signatures in blocks have not been verified.
+    pub(crate) fn vouchers(
+        &mut self,
+        root: Root,
+        threshold: usize,
+    ) -> Option<Vec<SignedAttestation>> {
+        let subtree = self.subtree(root);
+        let in_bodies = subtree
+            .iter()
+            .filter_map(|root| self.blocks.get(root))
+            .flat_map(|parked| {
+                let block = &parked.block.block;
+                block.attestations().copied().zip(&block.signature)
+            });
+        let by_gossip = subtree
+            .iter()
+            .filter_map(|root| self.attestations.get(root))
+            .flatten()
+            .map(|item| (item.attestation.message, &item.attestation.signature));
+        let mut votes = BTreeMap::new();
+        for (message, signature) in in_bodies.chain(by_gossip) {
+            if subtree.contains(&message.data.head.root) {
+                let signature = signature.clone();
+                votes.insert(
+                    message.validator_id,
+                    SignedAttestation { message, signature },
+                );
+            }
+        }
+        let parked = self.blocks.get_mut(&root)?;
+        if votes.len() <= threshold || votes.len() <= parked.vouchers {
+            return None;
+        }
+        parked.vouchers = votes.len();
+        Some(votes.into_values().collect())
+    }
+
+    /// A waiting block and all that waits for it, down to the last descendant.
+    fn subtree(&self, root: Root) -> BTreeSet<Root> {
+        let mut subtree = BTreeSet::from([root]);
+        let mut open = vec![root];
+        while let Some(root) = open.pop() {
+            let children = self.waiting.get(&root).into_iter().flatten();
+            let children = children.filter(|child| {
+                let parked = self.blocks.get(*child);
+                parked.is_some_and(|parked| parked.wait == Wait::Parent)
+            });
+            for child in children {
+                if subtree.insert(*child) {
+                    open.push(*child);
+                }
+            }
+        }
+        subtree
     }
 
     fn record(&self) {
@@ -224,7 +370,7 @@ mod tests {
 
     fn park(parking: &mut Parking, block: PendingBlock) {
         let parent_root = block.parent_root();
-        parking.park_block(block, parent_root);
+        parking.park_block(block, parent_root, Wait::Parent);
     }
 
     fn block(slot: Slot, parent_root: Root) -> PendingBlock {
@@ -238,15 +384,12 @@ mod tests {
             block,
             ..BlockWithAttestation::default()
         };
-        PendingBlock {
-            root,
-            block: Arc::new(SignedBlockWithAttestation {
-                message,
-                ..Default::default()
-            }),
-            origin: Origin::Gossip(PeerName::new("peer")),
-            verdicts: Vec::new(),
-        }
+        let block = Arc::new(SignedBlockWithAttestation {
+            message,
+            ..Default::default()
+        });
+        let origin = Origin::Gossip(PeerName::new("peer"));
+        PendingBlock::new(root, block, origin, Vec::new())
     }
 
     #[test]
@@ -322,8 +465,8 @@ mod tests {
     #[test]
     fn early_blocks_wait_for_their_slot() {
         let mut parking = Parking::default();
-        parking.hold_block(block(5, Root::ZERO));
-        parking.hold_block(block(5, Root::ZERO));
+        parking.hold_block(block(5, Root::ZERO), 5);
+        parking.hold_block(block(5, Root::ZERO), 5);
         assert!(parking.begin_slot(4).0.is_empty());
         assert_eq!(parking.begin_slot(5).0.len(), 1);
         assert!(parking.begin_slot(6).0.is_empty());

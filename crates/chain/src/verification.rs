@@ -1,6 +1,6 @@
 //! Checking blocks and attestations: the CPU-heavy work, done on the processor against snapshots.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use metrics::{counter, histogram};
 use quartet_clock::Stopwatch;
@@ -22,6 +22,8 @@ pub(crate) struct BlockCheck {
     root: Root,
     block: Arc<SignedBlockWithAttestation>,
     parent_state: Arc<State>,
+    /// Whether its proposer's signature has been verified before.
+    is_authentic: bool,
     /// Indices of the signatures that have not been verified before.
     unverified: Vec<usize>,
 }
@@ -32,6 +34,7 @@ impl BlockCheck {
         chain: &LeanChain,
         root: Root,
         block: Arc<SignedBlockWithAttestation>,
+        is_authentic: bool,
     ) -> Result<Self, ImportError> {
         let parent_root = block.block().parent_root;
         let parent_state = chain
@@ -44,50 +47,98 @@ impl BlockCheck {
                 found: block.signature.len(),
             });
         }
-        let signed = block.attestations().zip(&block.signature).enumerate();
+        let body = block.block().body.attestations.iter();
+        let signed = body.zip(&block.signature).enumerate();
+        // A body may repeat itself; each attestation is worth one verification.
+        let mut seen: HashMap<&Attestation, &Signature> = HashMap::new();
         let unverified = signed
-            .filter(|(_, (attestation, signature))| !chain.has_verified(attestation, signature));
+            .filter(|(_, (attestation, signature))| !chain.has_verified(attestation, signature))
+            .filter(|(_, (attestation, signature))| {
+                seen.insert(attestation, signature) != Some(signature)
+            });
         let unverified = unverified.map(|(index, _)| index).collect();
+        let proposer = &block.message.proposer_attestation;
+        let signature = block.signature.last();
+        let is_authentic = is_authentic
+            || signature.is_some_and(|signature| chain.has_verified(proposer, signature));
         Ok(Self {
             root,
             block,
             parent_state,
+            is_authentic,
             unverified,
         })
     }
 
-    /// Applies the transition, then verifies the signatures: the transition is the cheaper of the two.
+    /// Verifies the proposer's signature, which a stranger cannot make, applies the transition, and verifies the other
+    /// signatures, which cost the most.
     pub(crate) fn run(self, scheme: Scheme) -> Result<ImportableBlock, ImportError> {
+        if !self.is_authentic {
+            authenticate(scheme, &self.block, &self.parent_state)?;
+        }
         let watch = Stopwatch::start();
         let post_state = state_transition(&self.parent_state, self.block.block())?;
         histogram!("lean_state_transition_time_seconds").record(watch.seconds());
-        let attestations: Vec<&Attestation> = self.block.attestations().collect();
-        let signed: Vec<(&Attestation, &Signature)> = self
-            .unverified
-            .iter()
-            .map(|index| (attestations[*index], &self.block.signature[*index]))
+        let body = &self.block.block().body.attestations;
+        let signed = self.unverified.iter();
+        let signed: Vec<_> = signed
+            .map(|index| (&body[*index], &self.block.signature[*index]))
             .collect();
-        let mut items = Vec::with_capacity(signed.len());
-        for (attestation, _) in &signed {
-            let validator = attestation.validator_id;
-            let key = self.parent_state.public_key(validator);
-            items.push(*key.ok_or(ImportError::ValidatorOutOfRange {
-                validator,
-                validators: self.parent_state.validator_count(),
-            })?);
-        }
-        let valid = verify(scheme, &items, &signed);
-        if let Some(index) = valid.iter().position(|valid| !valid) {
-            return Err(ImportError::InvalidSignature {
-                validator: signed[index].0.validator_id,
-                slot: signed[index].0.data.slot,
-            });
-        }
+        verify_all(scheme, &self.parent_state, &signed)?;
         Ok(ImportableBlock {
             root: self.root,
             block: self.block,
             post_state: Arc::new(post_state),
         })
+    }
+}
+
+/// Verifies the proposer's signature alone. The registry is the same in every state.
+///
+/// # Errors
+/// When there is no such signature, no such validator, or it is invalid.
+pub(crate) fn authenticate(
+    scheme: Scheme,
+    block: &SignedBlockWithAttestation,
+    state: &State,
+) -> Result<(), ImportError> {
+    let expected = block.block().body.attestations.len() + 1;
+    let signature = block
+        .signature
+        .last()
+        .filter(|_| block.signature.len() == expected);
+    let signature = signature.ok_or(ImportError::SignatureCount {
+        expected,
+        found: block.signature.len(),
+    })?;
+    verify_all(
+        scheme,
+        state,
+        &[(&block.message.proposer_attestation, signature)],
+    )
+}
+
+fn verify_all(
+    scheme: Scheme,
+    state: &State,
+    signed: &[(&Attestation, &Signature)],
+) -> Result<(), ImportError> {
+    let mut keys = Vec::with_capacity(signed.len());
+    for (attestation, _) in signed {
+        let validator = attestation.validator_id;
+        let key = state.public_key(validator);
+        keys.push(*key.ok_or(ImportError::ValidatorOutOfRange {
+            validator,
+            validators: state.validator_count(),
+        })?);
+    }
+    let valid = verify(scheme, &keys, signed);
+    match valid.iter().position(|valid| !valid) {
+        None => Ok(()),
+        Some(index) => Err(ImportError::InvalidSignature {
+            validator: signed[index].0.validator_id,
+            slot: signed[index].0.data.slot,
+        }),
     }
 }
 

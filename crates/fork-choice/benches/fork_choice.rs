@@ -7,7 +7,7 @@ mod naive;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use naive::NaiveStore;
-use quartet_fork_choice::{AttestationOrigin, BlockInfo, ForkChoice};
+use quartet_fork_choice::{AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, Names, Rules};
 use quartet_types::{Attestation, AttestationData, Root};
 
 const VALIDATORS: u64 = 64;
@@ -67,11 +67,17 @@ fn bench(criterion: &mut Criterion) {
         let genesis = blocks[0];
         let anchor = genesis.checkpoint();
 
-        let mut store = ForkChoice::new(genesis, VALIDATORS);
+        let checkpoints = Checkpoints {
+            justified: anchor,
+            finalized: anchor,
+        };
+        let mut store = ForkChoice::new(genesis, checkpoints, VALIDATORS, Rules::QUARTET);
         store.advance_to(FAR, false);
         for block in &blocks[1..] {
             let own = vote_for(block, &genesis);
-            store.on_block(*block, anchor, anchor, &[], &own).unwrap();
+            store
+                .on_block(*block, checkpoints, &[], &own, Names::Known)
+                .unwrap();
         }
         let mut slot = 1;
         criterion.bench_function(&format!("fork_choice::slot/blocks={length}"), |b| {

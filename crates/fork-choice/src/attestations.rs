@@ -1,8 +1,10 @@
 //! Votes: which are accepted, and where they go.
 
-use quartet_types::{Attestation, AttestationData, Checkpoint};
+use quartet_types::{Attestation, AttestationData, Checkpoint, Slot};
 
-use crate::{AttestationError, BlockInfo, CheckpointRole, ForkChoice, tree::NodeIndex};
+use crate::{
+    AttestationError, BlockInfo, CheckpointRole, ForkChoice, Names, tree::NodeIndex, votes::Votes,
+};
 
 /// How an attestation came, which decides on the set it enters and on how far ahead it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +27,7 @@ pub enum AttestationOutcome {
 impl ForkChoice {
     /// Checks an attestation without recording it; its signature is the caller's to verify.
     ///
-    /// Blocks that it names must be in the tree. What the tree has dropped, or never had because the node started from
-    /// a later anchor, cannot be asked for: a checkpoint at or before the oldest block's slot is taken as it
-    /// is, and a vote for such a head has no weight. (leanSpec, which never forgets a block and anchors
-    /// nowhere but at genesis in practice, refuses it.)
+    /// Blocks that it names must be in the tree or remembered.
     ///
     /// Source: leanSpec `Store.validate_attestation`, with the check of `Store.on_attestation`.
     ///
@@ -39,7 +38,7 @@ impl ForkChoice {
         attestation: &Attestation,
         origin: AttestationOrigin,
     ) -> Result<(), AttestationError> {
-        self.check(attestation, origin, None).map(drop)
+        self.check_alone(attestation, origin).map(drop)
     }
 
     /// Checks an attestation and records it as its validator's latest, if it is.
@@ -54,16 +53,94 @@ impl ForkChoice {
         attestation: &Attestation,
         origin: AttestationOrigin,
     ) -> Result<AttestationOutcome, AttestationError> {
-        let node = self.check(attestation, origin, None)?;
+        let node = self.check_alone(attestation, origin)?;
         Ok(self.record(attestation, origin, node))
     }
 
-    /// Whether a vote of the same or a later slot by the same validator already waits for the end of the slot, so
-    /// that this one, coming by gossip, would change nothing.
+    /// Whether this attestation, coming by gossip, would change nothing: a vote of the same or a later slot by the same
+    /// validator waits for the end of the slot, or counts already.
     pub fn is_superseded(&self, attestation: &Attestation) -> bool {
         let validator = usize::try_from(attestation.validator_id).ok();
-        let waiting = validator.and_then(|validator| self.new.get(validator));
-        waiting.is_some_and(|vote| vote.data.slot >= attestation.data.slot)
+        validator.is_some_and(|validator| {
+            self.is_overtaken(validator, attestation.data.slot, AttestationOrigin::Gossip)
+        })
+    }
+
+    /// Whether the set that a vote would enter, or by the rules the other one, has one that is as new.
+    fn is_overtaken(&self, validator: usize, slot: Slot, origin: AttestationOrigin) -> bool {
+        let as_new = |votes: &Votes| {
+            votes
+                .get(validator)
+                .is_some_and(|vote| vote.data.slot >= slot)
+        };
+        match origin {
+            AttestationOrigin::Block => as_new(&self.known),
+            AttestationOrigin::Gossip => {
+                as_new(&self.new) || self.rules.votes_only_get_newer && as_new(&self.known)
+            }
+        }
+    }
+
+    /// Checks an attestation that comes by itself or is looked at by itself.
+    fn check_alone(
+        &self,
+        attestation: &Attestation,
+        origin: AttestationOrigin,
+    ) -> Result<Option<NodeIndex>, AttestationError> {
+        let head = self.check(attestation, origin, None, Names::Known)?;
+        if origin == AttestationOrigin::Gossip && self.rules.votes_follow_one_chain {
+            self.check_chain(&attestation.data, head)?;
+        }
+        Ok(head)
+    }
+
+    /// Whether source, target and head are on one chain, as far as the tree can tell.
+    fn check_chain(
+        &self,
+        data: &AttestationData,
+        head: Option<NodeIndex>,
+    ) -> Result<(), AttestationError> {
+        use CheckpointRole::{Head, Source, Target};
+        let find = |checkpoint: Checkpoint| self.tree.find(&checkpoint.root);
+        let (source, target) = (find(data.source), find(data.target));
+        let is_ancestor = |ancestor: Option<NodeIndex>, descendant: Option<NodeIndex>| {
+            let both = ancestor.zip(descendant);
+            both.is_none_or(|(ancestor, index)| self.tree.is_ancestor(ancestor, index))
+        };
+        if let Some(slot) = head
+            .map(|head| self.tree.slot(head))
+            .filter(|slot| *slot != data.head.slot)
+        {
+            return Err(AttestationError::WrongSlot {
+                role: Head,
+                root: data.head.root,
+                expected: slot,
+                found: data.head.slot,
+            });
+        }
+        if data.slot < data.head.slot {
+            return Err(AttestationError::BeforeHead {
+                slot: data.slot,
+                head: data.head,
+            });
+        }
+        if !is_ancestor(source, target) {
+            return Err(AttestationError::OffChain {
+                ancestor: Source,
+                expected: data.source,
+                descendant: Target,
+                found: data.target,
+            });
+        }
+        if !is_ancestor(target, head) {
+            return Err(AttestationError::OffChain {
+                ancestor: Target,
+                expected: data.target,
+                descendant: Head,
+                found: data.head,
+            });
+        }
+        Ok(())
     }
 
     /// Checks an attestation as if `incoming` were in the tree already, and finds its head there.
@@ -72,6 +149,7 @@ impl ForkChoice {
         attestation: &Attestation,
         origin: AttestationOrigin,
         incoming: Option<&BlockInfo>,
+        names: Names,
     ) -> Result<Option<NodeIndex>, AttestationError> {
         use CheckpointRole::{Head, Source, Target};
         if attestation.validator_id >= self.validators {
@@ -81,9 +159,9 @@ impl ForkChoice {
             });
         }
         let data = &attestation.data;
-        let source = self.locate(Source, data.source, incoming)?;
-        let target = self.locate(Target, data.target, incoming)?;
-        let head = self.locate(Head, data.head, incoming)?;
+        let source = self.locate(Source, data.source, incoming, names)?;
+        let target = self.locate(Target, data.target, incoming, names)?;
+        let head = self.locate(Head, data.head, incoming, names)?;
         if data.source.slot > data.target.slot {
             return Err(AttestationError::SourceAfterTarget {
                 source_slot: data.source.slot,
@@ -113,6 +191,7 @@ impl ForkChoice {
         role: CheckpointRole,
         checkpoint: Checkpoint,
         incoming: Option<&BlockInfo>,
+        names: Names,
     ) -> Result<Located, AttestationError> {
         let found = |index, slot| Ok(Located { index, slot });
         if let Some(index) = self.tree.find(&checkpoint.root) {
@@ -121,12 +200,10 @@ impl ForkChoice {
         if let Some(block) = incoming.filter(|block| block.root == checkpoint.root) {
             return found(Some(self.tree.next_index()), Some(block.slot));
         }
-        if let Some(slot) = self.abandoned.get(&checkpoint.root) {
-            return found(None, Some(*slot));
+        if let Some(slot) = self.past.slot(&checkpoint.root) {
+            return found(None, Some(slot));
         }
-        // Before genesis there is nothing that could have been forgotten.
-        let oldest = self.tree.oldest().slot;
-        if oldest > 0 && checkpoint.slot <= oldest {
+        if names == Names::Vouched {
             return found(None, None);
         }
         Err(AttestationError::UnknownBlock { role, checkpoint })
@@ -141,13 +218,13 @@ impl ForkChoice {
     ) -> AttestationOutcome {
         let validator = attestation.validator_id as usize;
         let data = attestation.data;
-        let set = match origin {
-            AttestationOrigin::Block => &self.known,
-            AttestationOrigin::Gossip => &self.new,
-        };
-        let outcome = match set.get(validator) {
-            Some(held) if held.data.slot >= data.slot => AttestationOutcome::Superseded,
-            _ => AttestationOutcome::Recorded,
+        let is_weightless = self.rules.equivocations_have_no_weight
+            && self.equivocated.get(validator) == Some(&Some(data.slot));
+        let node = node.filter(|_| !is_weightless);
+        let outcome = if self.is_overtaken(validator, data.slot, origin) {
+            AttestationOutcome::Superseded
+        } else {
+            AttestationOutcome::Recorded
         };
         match (origin, outcome) {
             (AttestationOrigin::Gossip, AttestationOutcome::Recorded) => {
@@ -181,9 +258,9 @@ impl ForkChoice {
 
 /// What is known of a block that an attestation names.
 struct Located {
-    /// Its position, unless the tree has forgotten it.
+    /// Its position, unless the tree does not have it.
     index: Option<NodeIndex>,
-    /// Its slot, unless that has been forgotten too.
+    /// Its slot, unless it is not at hand and vouched for.
     slot: Option<u64>,
 }
 

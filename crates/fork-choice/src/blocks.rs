@@ -1,8 +1,8 @@
 //! Blocks: which fit the tree, and what one brings with it.
 
-use quartet_types::{Attestation, Checkpoint};
+use quartet_types::Attestation;
 
-use crate::{AttestationOrigin, BlockError, BlockInfo, ForkChoice, tree::NodeIndex};
+use crate::{AttestationOrigin, BlockError, BlockInfo, Checkpoints, ForkChoice, tree::NodeIndex};
 
 /// What became of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +11,16 @@ pub enum BlockOutcome {
     Imported,
     /// It was there before; nothing has changed.
     AlreadyKnown,
+}
+
+/// Whether the blocks that a block's attestations name have to be at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// Each has to be in the tree or remembered, as the specification wants it.
+    Known,
+    /// Somebody honest has known them all, as more than a third of the validators vouch. Those that are not at hand are
+    /// taken as they are, and votes for them have no weight.
+    Vouched,
 }
 
 /// Where an accepted block and its votes go.
@@ -31,11 +41,13 @@ impl ForkChoice {
         block: &BlockInfo,
         body: &[Attestation],
         proposer_attestation: &Attestation,
+        names: Names,
     ) -> Result<(), BlockError> {
         if self.contains(&block.root) {
             return Ok(());
         }
-        self.place(block, body, proposer_attestation).map(drop)
+        self.place(block, body, proposer_attestation, names)
+            .map(drop)
     }
 
     /// Imports a block that is valid on its parent's state, with the checkpoints of its post-state: raises ours to
@@ -49,15 +61,19 @@ impl ForkChoice {
     pub fn on_block(
         &mut self,
         block: BlockInfo,
-        justified: Checkpoint,
-        finalized: Checkpoint,
+        checkpoints: Checkpoints,
         body: &[Attestation],
         proposer_attestation: &Attestation,
+        names: Names,
     ) -> Result<BlockOutcome, BlockError> {
         if self.contains(&block.root) {
             return Ok(BlockOutcome::AlreadyKnown);
         }
-        let placement = self.place(&block, body, proposer_attestation)?;
+        let placement = self.place(&block, body, proposer_attestation, names)?;
+        let Checkpoints {
+            justified,
+            finalized,
+        } = checkpoints;
         let raises = justified.slot > self.latest_justified.slot;
         if raises && !justified.root.is_zero() && !self.contains(&justified.root) {
             return Err(BlockError::UnknownJustified {
@@ -66,7 +82,7 @@ impl ForkChoice {
             });
         }
 
-        self.tree.insert(block, placement.parent);
+        self.tree.insert(block, checkpoints, placement.parent);
         if raises {
             self.latest_justified = justified;
         }
@@ -90,6 +106,7 @@ impl ForkChoice {
         block: &BlockInfo,
         body: &[Attestation],
         proposer_attestation: &Attestation,
+        names: Names,
     ) -> Result<Placement, BlockError> {
         let BlockInfo {
             root,
@@ -98,7 +115,7 @@ impl ForkChoice {
         } = *block;
         let parent = self.tree.find(&parent_root).ok_or_else(|| {
             let oldest = self.tree.oldest().checkpoint();
-            if slot <= oldest.slot || self.abandoned.contains_key(&parent_root) {
+            if slot <= oldest.slot || self.past.slot(&parent_root).is_some() {
                 BlockError::RuledOut { root, slot, oldest }
             } else {
                 BlockError::UnknownParent { root, parent_root }
@@ -112,7 +129,7 @@ impl ForkChoice {
                 parent_slot,
             });
         }
-        let check = |attestation, origin| self.check(attestation, origin, Some(block));
+        let check = |attestation, origin| self.check(attestation, origin, Some(block), names);
         let body = body.iter().enumerate().map(|(index, attestation)| {
             check(attestation, AttestationOrigin::Block)
                 .map_err(|error| BlockError::BodyAttestation { index, error })

@@ -64,6 +64,26 @@ pub enum AttestationError {
         /// Slot in the attestation.
         found: Slot,
     },
+    /// The vote is older than the head that it names.
+    #[error("slot {slot} is before that of head {head}")]
+    BeforeHead {
+        /// Slot of the attestation.
+        slot: Slot,
+        /// Its head.
+        head: Checkpoint,
+    },
+    /// Two of the blocks that the vote names are not on one chain.
+    #[error("{descendant} {found} does not descend from {ancestor} {expected}")]
+    OffChain {
+        /// The checkpoint that should be the ancestor.
+        ancestor: CheckpointRole,
+        /// It.
+        expected: Checkpoint,
+        /// The checkpoint that should descend from it.
+        descendant: CheckpointRole,
+        /// It.
+        found: Checkpoint,
+    },
     /// The vote is for a time that has not come.
     #[error("slot {slot} is in the future, the latest acceptable is {latest}")]
     FutureSlot {
@@ -124,16 +144,4 @@ pub enum BlockError {
     /// The proposer's own attestation is refused, which makes the block invalid.
     #[error("the proposer's attestation: {0}")]
     ProposerAttestation(AttestationError),
-}
-
-/// No block between the head and the finalized slot may be attested as target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no target for head {head}: no block of its chain is justifiable after slot {finalized_slot}"
-)]
-pub struct NoTarget {
-    /// The head.
-    pub head: Checkpoint,
-    /// The finalized slot.
-    pub finalized_slot: Slot,
 }

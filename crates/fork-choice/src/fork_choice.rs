@@ -1,18 +1,20 @@
 //! The store: what it holds, how it starts, what can be asked of it.
 
-use std::collections::HashMap;
-
-use quartet_types::{Attestation, Checkpoint, INTERVALS_PER_SLOT, Root, Slot};
+use quartet_types::{
+    Attestation, AttestationData, Checkpoint, INTERVALS_PER_SLOT, Root, Slot, ValidatorIndex,
+};
 
 use crate::{
-    BlockInfo, WeighedBlock,
+    BlockInfo, Checkpoints, Rules, WeighedBlock,
+    past::Past,
     tree::{BlockTree, NodeIndex, OLDEST},
-    votes::Votes,
+    votes::{Vote, Votes},
 };
 
 /// The node's view of the block tree and of the votes on it.
 #[derive(Debug, Clone)]
 pub struct ForkChoice {
+    pub(crate) rules: Rules,
     /// Intervals since genesis.
     pub(crate) time: u64,
     /// Validators in the registry, which is fixed from genesis on.
@@ -25,28 +27,33 @@ pub struct ForkChoice {
     pub(crate) latest_finalized: Checkpoint,
     pub(crate) known: Votes,
     pub(crate) new: Votes,
-    /// Slots of the pruned blocks that are newer than the oldest block of the tree: votes may still name them.
-    pub(crate) abandoned: HashMap<Root, Slot>,
+    /// By validator, the newest slot that it has signed two votes for.
+    pub(crate) equivocated: Vec<Option<Slot>>,
+    /// Blocks that are no longer in the tree, or came before its anchor.
+    pub(crate) past: Past,
 }
 
 impl ForkChoice {
     /// A store that trusts `anchor`: it is head, safe target, justified and finalized, and the time is the start
-    /// of its slot. `validators` is the length of the registry, at least one.
+    /// of its slot. `checkpoints` are those of the anchor's own post-state, `validators` is the length of the registry, at
+    /// least one.
     ///
     /// Source: leanSpec `Store.get_forkchoice_store`.
-    pub fn new(anchor: BlockInfo, validators: u64) -> Self {
+    pub fn new(anchor: BlockInfo, checkpoints: Checkpoints, validators: u64, rules: Rules) -> Self {
         let checkpoint = anchor.checkpoint();
         Self {
+            rules,
             time: anchor.slot.saturating_mul(INTERVALS_PER_SLOT),
             validators,
-            tree: BlockTree::new(anchor),
+            tree: BlockTree::new(anchor, checkpoints),
             head: OLDEST,
             safe_target: checkpoint,
             latest_justified: checkpoint,
             latest_finalized: checkpoint,
             known: Votes::new(validators as usize),
             new: Votes::new(validators as usize),
-            abandoned: HashMap::new(),
+            equivocated: vec![None; validators as usize],
+            past: Past::default(),
         }
     }
 
@@ -86,9 +93,78 @@ impl ForkChoice {
         self.latest_finalized
     }
 
+    /// The checkpoints of the head's own post-state.
+    pub fn head_checkpoints(&self) -> Checkpoints {
+        self.tree.checkpoints(self.head)
+    }
+
+    /// Notes a block that came before the anchor, or that the tree has dropped long ago: votes may name it, and have no
+    /// weight there. At most 8,192 are remembered, the newest.
+    pub fn remember(&mut self, block: Checkpoint) {
+        if !self.contains(&block.root) {
+            self.past.insert(block.root, block.slot);
+        }
+    }
+
+    /// The rules it runs by.
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    /// The validator's vote that counts for the head.
+    pub fn known_attestation(&self, validator: ValidatorIndex) -> Option<AttestationData> {
+        let vote = self.known.get(usize::try_from(validator).ok()?)?;
+        Some(vote.data)
+    }
+
+    /// Takes note that a validator has signed two votes for `slot`, both verified: neither has weight from now on. True if
+    /// that is news.
+    ///
+    /// A vote of another slot is not touched. Of several slots only the newest is remembered: older votes are overtaken.
+    pub fn on_equivocation(&mut self, validator: ValidatorIndex, slot: Slot) -> bool {
+        let index = validator as usize;
+        let Some(newest) = self.equivocated.get_mut(index) else {
+            return false;
+        };
+        if newest.is_some_and(|newest| newest >= slot) {
+            return false;
+        }
+        *newest = Some(slot);
+        if self.rules.equivocations_have_no_weight {
+            let of_slot = |vote: &Vote| vote.data.slot == slot;
+            if let Some(vote) = self.known.get(index).copied().filter(of_slot) {
+                self.set_known(index, vote.data, None);
+                self.update_head();
+            }
+            if let Some(vote) = self.new.get(index).copied().filter(of_slot) {
+                self.new.replace(index, vote.data, None);
+            }
+        }
+        true
+    }
+
+    /// Whether the validator is known to have signed two votes for this slot or a later one.
+    pub fn has_equivocated(&self, validator: ValidatorIndex, slot: Slot) -> bool {
+        let newest = self.equivocated.get(validator as usize).copied().flatten();
+        newest.is_some_and(|newest| newest >= slot)
+    }
+
+    /// The validator's vote of this slot, if one of the two sets has it.
+    pub fn vote_in_slot(&self, validator: ValidatorIndex, slot: Slot) -> Option<AttestationData> {
+        let validator = usize::try_from(validator).ok()?;
+        let votes = [self.known.get(validator), self.new.get(validator)];
+        let mut votes = votes.into_iter().flatten().map(|vote| vote.data);
+        votes.find(|data| data.slot == slot)
+    }
+
     /// Whether the tree has the block.
     pub fn contains(&self, root: &Root) -> bool {
         self.tree.find(root).is_some()
+    }
+
+    /// Whether a vote may name the block: it is in the tree, or remembered.
+    pub fn is_known(&self, root: &Root) -> bool {
+        self.contains(root) || self.past.slot(root).is_some()
     }
 
     /// The block with this root.
@@ -177,10 +253,9 @@ impl ForkChoice {
         self.known.relocate(|index| pruned.moved_to(index));
         self.new.relocate(|index| pruned.moved_to(index));
 
-        let oldest = self.tree.oldest().slot;
-        let dropped = pruned.dropped.iter().map(|block| (block.root, block.slot));
-        self.abandoned.extend(dropped);
-        self.abandoned.retain(|_, slot| *slot > oldest);
+        for block in &pruned.dropped {
+            self.past.insert(block.root, block.slot);
+        }
         pruned.dropped.iter().map(|block| block.root).collect()
     }
 }

@@ -3,64 +3,70 @@
 use std::iter::{once, successors};
 
 use quartet_types::{
-    AttestationData, Checkpoint, JUSTIFICATION_LOOKBACK_SLOTS, Root, Slot, is_justifiable_after,
+    AttestationData, Checkpoint, JUSTIFICATION_LOOKBACK_SLOTS, Slot, is_justifiable_after,
 };
 
-use crate::{ForkChoice, NoTarget, tree::NodeIndex};
+use crate::{BlockInfo, Checkpoints, ForkChoice, tree::NodeIndex};
 
 impl ForkChoice {
     /// The checkpoint to attest as target: from the head up to three blocks back towards the safe target, then on to
-    /// a block whose slot is justifiable.
+    /// a block whose slot is justifiable after the finalized slot.
     ///
     /// The walk never goes below the finalized slot, where the specification fails: a node that catches up may finalize
-    /// what is newer than its safe target, and has a vote to give all the same.
+    /// what is newer than its safe target, and has a vote to give all the same. `None` when the tree has no such block.
     ///
     /// Source: leanSpec `Store.get_attestation_target`.
-    ///
-    /// # Errors
-    /// When the head's chain has no justifiable block, which takes a head on another branch than the finalized block.
-    pub fn attestation_target(&self) -> Result<Checkpoint, NoTarget> {
-        self.target(self.chain(Some(self.head)), self.latest_finalized.slot)
-            .ok_or(NoTarget {
-                head: self.head(),
-                finalized_slot: self.latest_finalized.slot,
-            })
+    pub fn attestation_target(&self) -> Option<Checkpoint> {
+        let basis = self.basis(self.head_checkpoints());
+        self.target(self.chain(Some(self.head)), basis.finalized.slot)
     }
 
-    /// What to attest in `slot`: the head, the target, and the latest justified checkpoint as source.
+    /// What to attest in `slot`: the head, the target, and the justified checkpoint to build on as source.
     ///
-    /// A safe target that lags can put the target before the source. Every store refuses such an attestation, and a
-    /// block that is proposed with it; there, where the specification would give it all the same, the source is
-    /// attested as target too, so that the vote for the head is heard.
+    /// Where there is no target, the source is attested as target too, so that the vote for the head is heard.
     ///
-    /// Source: leanSpec `Store.produce_attestation_data`.
-    ///
-    /// # Errors
-    /// When there is no target.
-    pub fn attestation_data(&self, slot: Slot) -> Result<AttestationData, NoTarget> {
-        let target = self.attestation_target()?;
-        Ok(data(slot, self.head(), target, self.latest_justified))
+    /// Source: leanSpec `Store.produce_attestation_data`; [`Rules`](crate::Rules) say where ours differs.
+    pub fn attestation_data(&self, slot: Slot) -> AttestationData {
+        let basis = self.basis(self.head_checkpoints());
+        self.data(
+            slot,
+            self.head(),
+            self.attestation_target(),
+            basis.justified,
+        )
     }
 
-    /// What to attest with `block` as head, a block that builds on `parent_root` and is not in the tree yet, once it
-    /// has raised the checkpoints to `justified` and `finalized`: the same target and source that the other
-    /// validators will choose when they have imported it.
-    ///
-    /// # Errors
-    /// When there is no target.
+    /// What the proposer of `block` attests, a block that is not in the tree yet, with the block as head: the same
+    /// target and source that the other validators choose when they have imported it. `checkpoints` are those of the
+    /// block's post-state.
     pub fn attestation_data_for(
         &self,
-        block: Checkpoint,
-        parent_root: Root,
-        justified: Checkpoint,
-        finalized: Checkpoint,
-    ) -> Result<AttestationData, NoTarget> {
-        let chain = once(block).chain(self.chain(self.tree.find(&parent_root)));
-        let target = self.target(chain, finalized.slot).ok_or(NoTarget {
-            head: block,
-            finalized_slot: finalized.slot,
-        })?;
-        Ok(data(block.slot, block, target, justified))
+        block: &BlockInfo,
+        checkpoints: Checkpoints,
+    ) -> AttestationData {
+        let basis = self.basis(checkpoints);
+        let parent = self.tree.find(&block.parent_root);
+        let chain = once(block.checkpoint()).chain(self.chain(parent));
+        let target = self.target(chain, basis.finalized.slot);
+        self.data(block.slot, block.checkpoint(), target, basis.justified)
+    }
+
+    /// The checkpoints that a vote builds on, when its head's post-state has these.
+    fn basis(&self, of_head: Checkpoints) -> Checkpoints {
+        if self.rules.votes_build_on_the_head {
+            return of_head;
+        }
+        let newer = |ours: Checkpoint, theirs: Checkpoint| {
+            if theirs.slot > ours.slot {
+                theirs
+            } else {
+                ours
+            }
+        };
+        Checkpoints {
+            justified: newer(self.latest_justified, of_head.justified),
+            finalized: newer(self.latest_finalized, of_head.finalized),
+        }
     }
 
     /// The target on a chain that is given from its head downwards.
@@ -90,18 +96,21 @@ impl ForkChoice {
         successors(tip, |index| self.tree.parent(*index))
             .map(|index| self.tree.block(index).checkpoint())
     }
-}
 
-fn data(slot: Slot, head: Checkpoint, target: Checkpoint, source: Checkpoint) -> AttestationData {
-    let target = if target.slot < source.slot {
-        source
-    } else {
-        target
-    };
-    AttestationData {
-        slot,
-        head,
-        target,
-        source,
+    fn data(
+        &self,
+        slot: Slot,
+        head: Checkpoint,
+        target: Option<Checkpoint>,
+        source: Checkpoint,
+    ) -> AttestationData {
+        let clamps = self.rules.targets_never_precede_sources;
+        let target = target.filter(|target| !clamps || target.slot >= source.slot);
+        AttestationData {
+            slot,
+            head,
+            target: target.unwrap_or(source),
+            source,
+        }
     }
 }

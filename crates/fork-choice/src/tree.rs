@@ -25,6 +25,15 @@ impl BlockInfo {
     }
 }
 
+/// The justified and the finalized checkpoint of a block's post-state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// The latest justified checkpoint.
+    pub justified: Checkpoint,
+    /// The latest finalized checkpoint.
+    pub finalized: Checkpoint,
+}
+
 /// A block of the tree and the known votes in its subtree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WeighedBlock {
@@ -40,7 +49,14 @@ pub(crate) type NodeIndex = usize;
 #[derive(Debug, Clone)]
 struct Node {
     block: BlockInfo,
+    /// Of the block's post-state.
+    checkpoints: Checkpoints,
     parent: Option<NodeIndex>,
+    /// Blocks between this one and the oldest.
+    depth: usize,
+    /// An ancestor further back, so that an ancestor is found in steps that grow with the logarithm of the distance. The
+    /// oldest block's is itself.
+    jump: NodeIndex,
     children: Vec<NodeIndex>,
     weight: u64,
 }
@@ -56,32 +72,60 @@ pub(crate) struct BlockTree {
 pub(crate) const OLDEST: NodeIndex = 0;
 
 impl BlockTree {
-    pub(crate) fn new(oldest: BlockInfo) -> Self {
+    pub(crate) fn new(oldest: BlockInfo, checkpoints: Checkpoints) -> Self {
         let mut tree = Self {
             nodes: Vec::new(),
             by_root: HashMap::new(),
         };
-        tree.push(oldest, None);
+        tree.push(oldest, checkpoints, None);
         tree
     }
 
     /// Appends a block whose parent is in the tree.
-    pub(crate) fn insert(&mut self, block: BlockInfo, parent: NodeIndex) -> NodeIndex {
-        let index = self.push(block, Some(parent));
+    pub(crate) fn insert(
+        &mut self,
+        block: BlockInfo,
+        checkpoints: Checkpoints,
+        parent: NodeIndex,
+    ) -> NodeIndex {
+        let index = self.push(block, checkpoints, Some(parent));
         self.nodes[parent].children.push(index);
         index
     }
 
-    fn push(&mut self, block: BlockInfo, parent: Option<NodeIndex>) -> NodeIndex {
+    fn push(
+        &mut self,
+        block: BlockInfo,
+        checkpoints: Checkpoints,
+        parent: Option<NodeIndex>,
+    ) -> NodeIndex {
         let index = self.next_index();
         self.by_root.insert(block.root, index);
+        let (depth, jump) = parent.map_or((0, index), |parent| self.place_below(parent));
         self.nodes.push(Node {
             block,
+            checkpoints,
             parent,
+            depth,
+            jump,
             children: Vec::new(),
             weight: 0,
         });
         index
+    }
+
+    /// Depth and jump of a child: as far back as its parent's two next jumps together where these are equally long,
+    /// otherwise to its parent (skew-binary jump pointers: Myers, *An applicative random-access stack*, 1983).
+    fn place_below(&self, parent: NodeIndex) -> (usize, NodeIndex) {
+        let node = &self.nodes[parent];
+        let first = &self.nodes[node.jump];
+        let second = &self.nodes[first.jump];
+        let jump = if node.depth - first.depth == first.depth - second.depth {
+            first.jump
+        } else {
+            parent
+        };
+        (node.depth + 1, jump)
     }
 
     /// The position that the next block will have.
@@ -105,6 +149,10 @@ impl BlockTree {
         self.nodes[index].block.slot
     }
 
+    pub(crate) fn checkpoints(&self, index: NodeIndex) -> Checkpoints {
+        self.nodes[index].checkpoints
+    }
+
     pub(crate) fn parent(&self, index: NodeIndex) -> Option<NodeIndex> {
         self.nodes[index].parent
     }
@@ -123,8 +171,14 @@ impl BlockTree {
 
     /// The last block at or before `slot` on the chain that ends in `index`.
     pub(crate) fn ancestor_at(&self, index: NodeIndex, slot: Slot) -> Option<NodeIndex> {
-        let mut ancestors = std::iter::successors(Some(index), |index| self.parent(*index));
-        ancestors.find(|index| self.slot(*index) <= slot)
+        let mut index = index;
+        while self.slot(index) > slot {
+            let node = &self.nodes[index];
+            let parent = node.parent?;
+            let is_beyond = self.slot(node.jump) > slot;
+            index = if is_beyond { node.jump } else { parent };
+        }
+        Some(index)
     }
 
     /// Whether `ancestor` is on the chain that ends in `index`; every block is on its own.
@@ -164,8 +218,7 @@ impl BlockTree {
     pub(crate) fn prune(&mut self, oldest: NodeIndex) -> Pruned {
         let mut kept: Vec<Option<NodeIndex>> = Vec::with_capacity(self.nodes.len());
         let mut dropped = Vec::new();
-        let mut nodes = Vec::new();
-        for (index, mut node) in self.nodes.drain(..).enumerate() {
+        for (index, mut node) in std::mem::take(&mut self.nodes).into_iter().enumerate() {
             // Parents come first, so theirs has been decided.
             let parent = node.parent.and_then(|parent| kept[parent]);
             if index != oldest && parent.is_none() {
@@ -174,19 +227,22 @@ impl BlockTree {
                 kept.push(None);
                 continue;
             }
-            let moved_to = nodes.len();
+            let moved_to = self.nodes.len();
             kept.push(Some(moved_to));
             self.by_root.insert(node.block.root, moved_to);
             node.parent = parent;
-            nodes.push(node);
+            (node.depth, node.jump) = match parent {
+                Some(parent) => self.place_below(parent),
+                None => (0, moved_to),
+            };
+            self.nodes.push(node);
         }
-        for node in &mut nodes {
+        for node in &mut self.nodes {
             // All descendants of a kept block are kept.
             node.children
                 .iter_mut()
                 .for_each(|child| *child = kept[*child].unwrap_or(*child));
         }
-        self.nodes = nodes;
         Pruned { kept, dropped }
     }
 }

@@ -1,6 +1,10 @@
 //! The body's attestations: which of them count, what they justify, and what that finalizes.
 
-use quartet_types::{AttestationData, Attestations, Slot, State, is_justifiable_after};
+use std::collections::BTreeMap;
+
+use quartet_types::{
+    Attestation, AttestationData, Attestations, Checkpoint, Root, Slot, State, is_justifiable_after,
+};
 
 use crate::{CheckpointRole, Error, tallies::Tallies};
 
@@ -8,13 +12,16 @@ use crate::{CheckpointRole, Error, tallies::Tallies};
 ///
 /// Source: leanSpec `State.process_attestations`. Both tests of justifiability use the finalized slot from
 /// *before* this block's attestations, while justification itself takes effect from one attestation to the next.
+///
+/// Returns the position of the first attestation that finalizes something.
 pub(crate) fn process_attestations(
     state: &mut State,
     attestations: &Attestations,
-) -> Result<(), Error> {
+) -> Result<Option<usize>, Error> {
     if attestations.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
+    let mut finalizing = None;
     let finalized = state.latest_finalized.slot;
     let mut tallies = Tallies::read(state)?;
 
@@ -41,15 +48,73 @@ pub(crate) fn process_attestations(
             .map_err(before_finalized)?
         {
             state.latest_finalized = data.source;
+            finalizing = finalizing.or(Some(attestation));
         }
     }
-    tallies.write(state)
+    tallies.write(state)?;
+    Ok(finalizing)
 }
 
-/// Whether a vote would be counted in the next block, and so may bring its target closer to being justified.
-pub(crate) fn would_count(state: &State, data: &AttestationData) -> bool {
-    let countable = matches!(countable(state, 0, data), Ok(Some(_)));
-    countable && is_justifiable_after(data.target.slot, state.latest_finalized.slot) == Ok(true)
+/// What the next block on a state could count.
+pub(crate) struct Countable<'a> {
+    state: &'a State,
+    /// Position of each target's run of votes.
+    tallied: BTreeMap<Root, usize>,
+    highest_justified: Checkpoint,
+}
+
+impl<'a> Countable<'a> {
+    pub(crate) fn new(state: &'a State) -> Self {
+        let targets = state.justifications_roots.iter().copied();
+        Self {
+            state,
+            tallied: targets.zip(0..).collect(),
+            highest_justified: state.highest_justified(),
+        }
+    }
+
+    /// The highest checkpoint that the chain has justified.
+    pub(crate) fn highest_justified(&self) -> Checkpoint {
+        self.highest_justified
+    }
+
+    /// Whether a vote brings its target closer to being justified.
+    pub(crate) fn counts(&self, vote: &Attestation) -> bool {
+        let data = &vote.data;
+        let finalized = self.state.latest_finalized.slot;
+        self.is_countable(vote)
+            && is_justifiable_after(data.target.slot, finalized) == Ok(true)
+            && !self.has_voted(vote)
+    }
+
+    /// Whether a vote's source is justified, its target is not, and both are on this chain; whatever the finalized slot.
+    pub(crate) fn is_countable(&self, vote: &Attestation) -> bool {
+        matches!(countable(self.state, 0, &vote.data), Ok(Some(_)))
+    }
+
+    /// Whether a block that carries this vote would be invalid, or would be when it is completed.
+    pub(crate) fn spoils(&self, vote: &Attestation) -> bool {
+        let finalized = self.state.latest_finalized.slot;
+        let (source, target) = (vote.data.source.slot, vote.data.target.slot);
+        vote.validator_id >= self.state.validator_count()
+            || match countable(self.state, 0, &vote.data) {
+                Err(_) => true,
+                Ok(None) => false,
+                Ok(Some(_)) => source < finalized || target < finalized,
+            }
+    }
+
+    /// Whether a vote could only set the chain back: to an older justified checkpoint.
+    pub(crate) fn sets_back(&self, vote: &Attestation) -> bool {
+        vote.data.target.slot < self.highest_justified.slot && self.is_countable(vote)
+    }
+
+    fn has_voted(&self, vote: &Attestation) -> bool {
+        let validators = self.state.validators.len();
+        let bit = |run: &usize| run * validators + vote.validator_id as usize;
+        let bit = self.tallied.get(&vote.data.target.root).map(bit);
+        bit.is_some_and(|bit| self.state.justifications_validators.get(bit) == Some(true))
+    }
 }
 
 /// Whether the chain knows both checkpoints and the step from source to target is a new one: then the

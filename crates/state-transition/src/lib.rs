@@ -13,7 +13,7 @@ mod slots;
 mod tallies;
 
 pub use error::{CheckpointRole, Error};
-pub use production::{build_block, build_block_toward};
+pub use production::{MAX_PROPOSED_ATTESTATIONS, Selection, build_block};
 pub use slots::process_slots;
 
 use quartet_types::{Block, State};
@@ -65,9 +65,15 @@ pub fn seal_block(pre: &State, mut block: Block) -> Result<(Block, State), Error
 /// # Errors
 /// When the block is invalid on this state, which is then half-changed and of no further use.
 pub fn process_block(state: &mut State, block: &Block) -> Result<(), Error> {
+    process_counting(state, block).map(drop)
+}
+
+/// As [`process_block`]; returns the position of the first attestation that finalizes something.
+fn process_counting(state: &mut State, block: &Block) -> Result<Option<usize>, Error> {
     header::process_block_header(state, block)?;
-    attestations::process_attestations(state, &block.body.attestations)?;
-    apply_pending(state)
+    let finalizing = attestations::process_attestations(state, &block.body.attestations)?;
+    apply_pending(state)?;
+    Ok(finalizing)
 }
 
 /// Moves pending writes of the lists into their trees; hashing demands it.

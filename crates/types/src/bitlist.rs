@@ -146,6 +146,23 @@ impl<N: Unsigned> Bitlist<N> {
         Ok(())
     }
 
+    /// The last bit before `end` that is set. Skips zero bytes and chunks, so that it costs little over a long list.
+    pub fn last_set_before(&self, end: usize) -> Option<usize> {
+        let end = end.min(self.length);
+        let last_chunk = end.div_ceil(CHUNK_BITS);
+        (0..last_chunk).rev().find_map(|chunk| {
+            let bits = (end - chunk * CHUNK_BITS).min(CHUNK_BITS);
+            let bytes = &self.chunks[chunk].bytes[..bits.div_ceil(8)];
+            let set_in = |(index, byte): (usize, &u8)| {
+                let beyond = (8 * (index + 1)).saturating_sub(bits);
+                let kept = byte & (0xff >> beyond);
+                kept.checked_ilog2().map(|bit| 8 * index + bit as usize)
+            };
+            let found = bytes.iter().enumerate().rev().find_map(set_in);
+            found.map(|bit| chunk * CHUNK_BITS + bit)
+        })
+    }
+
     /// The bits in order.
     pub fn iter(&self) -> impl Iterator<Item = bool> + '_ {
         (0..self.length).map_while(|index| self.get(index))

@@ -132,6 +132,23 @@ impl State {
         self.validators.len() as u64
     }
 
+    /// The checkpoint with the highest slot that this chain has justified, other than an empty slot.
+    ///
+    /// `latest_justified` is the one that was justified last. A proposer that carries a vote for an older target behind
+    /// one for a newer target moves it back, below the finalized slot even; votes that build on it would then make every
+    /// block invalid that they complete.
+    pub fn highest_justified(&self) -> Checkpoint {
+        let bits = &self.justified_slots;
+        let set = |end: usize| bits.last_set_before(end);
+        let slots = std::iter::successors(set(bits.len()), |slot| set(*slot));
+        let mut checkpoints = slots.filter_map(|slot| {
+            let root = *self.historical_block_hashes.get(slot)?;
+            let slot = slot as Slot;
+            (!root.is_zero()).then_some(Checkpoint { root, slot })
+        });
+        checkpoints.next().unwrap_or(self.latest_justified)
+    }
+
     /// The public key of `validator`, or `None` beyond the registry.
     pub fn public_key(&self, validator: ValidatorIndex) -> Option<&PublicKey> {
         let index = usize::try_from(validator).ok()?;

@@ -19,13 +19,6 @@ impl ValidatorService {
             let proposer = proposer_index(slot, chain.validator_count());
             (chain.attestation_data(slot), proposer)
         };
-        let data = match data {
-            Ok(data) => data,
-            Err(error) => {
-                error!(slot, %error, "cannot attest");
-                return Ok(());
-            }
-        };
         let has_proposed = |validator| self.proposed == Some(slot) && proposer == Some(validator);
         let attesters = self
             .signers

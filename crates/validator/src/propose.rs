@@ -71,19 +71,11 @@ impl ValidatorService {
         proposer: ValidatorIndex,
     ) -> Option<SignedAttestation> {
         let data = produced.attestation_data(&self.chain.read());
-        match data {
-            Ok(data) => {
-                let attestation = Attestation {
-                    validator_id: proposer,
-                    data,
-                };
-                self.sign(vec![attestation]).await.pop()
-            }
-            Err(error) => {
-                error!(slot = produced.block.slot, proposer, %error, "the proposer cannot attest");
-                None
-            }
-        }
+        let attestation = Attestation {
+            validator_id: proposer,
+            data,
+        };
+        self.sign(vec![attestation]).await.pop()
     }
 
     async fn publish_block(

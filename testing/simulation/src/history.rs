@@ -78,7 +78,7 @@ fn propose(
     let data = produced.attestation_data(chain);
     let proposer_attestation = Attestation {
         validator_id: 0,
-        data: data.map_err(|error| failed(&error))?,
+        data,
     };
     signer.prepare(slot)?;
     let signature = signer.sign(slot, proposer_attestation.tree_hash_root())?;

@@ -35,7 +35,6 @@ fn valid_block(
     let produced = basis.build(slot).expect("the head takes a block");
     let data = produced.attestation_data(&world.chain(0)?.read());
     let validator_id = produced.block.proposer_index;
-    let data = data.expect("there is a target");
     adversary.seal(produced, Attestation { validator_id, data })
 }
 
@@ -56,7 +55,6 @@ fn invalid_signatures_are_rejected_and_go_no_further() -> Outcome {
         for slot in 5..20 {
             world.at(slot, 500).await?;
             let data = world.chain(0)?.read().attestation_data(slot);
-            let data = data.expect("there is a target");
             // Somebody who does not propose in this slot.
             let validator_id = (slot + 1) % 4;
             let signed = adversary.sign(Attestation { validator_id, data })?;
@@ -131,7 +129,7 @@ fn a_valid_block_is_imported_although_copies_with_bad_signatures_came_first() ->
 }
 
 #[test]
-fn floods_that_name_unknown_blocks_fill_no_more_than_their_bounds() -> Outcome {
+fn floods_that_name_unknown_blocks_wait_nowhere_without_a_signature() -> Outcome {
     let simulation = Simulation::new(2);
     simulation.run(async |world| {
         let adversary = world.adversary();
@@ -139,7 +137,6 @@ fn floods_that_name_unknown_blocks_fill_no_more_than_their_bounds() -> Outcome {
         for slot in 5..11 {
             world.at(slot, 100).await?;
             let data = world.chain(0)?.read().attestation_data(slot);
-            let data = data.expect("there is a target");
             for number in slot * 1_000..(slot + 1) * 1_000 {
                 let head = Checkpoint {
                     root: invented(number),
@@ -158,9 +155,14 @@ fn floods_that_name_unknown_blocks_fill_no_more_than_their_bounds() -> Outcome {
                     parent_root: invented(number),
                     ..Block::default()
                 };
+                // It claims to be bound to its proposer.
+                let root = block.tree_hash_root();
+                let mut proposer_attestation = message;
+                proposer_attestation.validator_id = slot % 4;
+                proposer_attestation.data.head = Checkpoint { root, slot };
                 let message = BlockWithAttestation {
                     block,
-                    proposer_attestation: message,
+                    proposer_attestation,
                 };
                 let signature = BlockSignatures::try_from(vec![Signature::default()]);
                 let signature = signature.expect("one is not too many");
@@ -169,9 +171,9 @@ fn floods_that_name_unknown_blocks_fill_no_more_than_their_bounds() -> Outcome {
             }
             finalizes_at_full_pace(world, slot..=slot).await?;
         }
-        assert!(world.peak("quartet_parked_blocks") > 100.0);
-        assert!(world.peak("quartet_parked_blocks") <= 512.0);
-        assert!(world.peak("quartet_parked_attestations") <= 4096.0);
+        assert_eq!(world.peak("quartet_parked_blocks"), 0.0);
+        assert_eq!(world.peak("quartet_parked_attestations"), 0.0);
+        assert!(world.verdicts_on(adversary.number(), Verdict::Reject) > 6_000);
         finalizes_at_full_pace(world, 11..=20).await?;
         rejects_only(world, &adversary);
         Ok(())
@@ -180,7 +182,7 @@ fn floods_that_name_unknown_blocks_fill_no_more_than_their_bounds() -> Outcome {
 }
 
 #[test]
-fn what_comes_from_the_far_future_is_rejected() -> Outcome {
+fn what_comes_from_the_far_future_is_ignored_since_our_clock_may_be_the_wrong_one() -> Outcome {
     let simulation = Simulation::new(3);
     simulation.run(async |world| {
         let adversary = world.adversary();
@@ -189,7 +191,6 @@ fn what_comes_from_the_far_future_is_rejected() -> Outcome {
         let far = 200;
         let block = valid_block(world, &adversary, basis(world)?, far)?;
         let data = world.chain(0)?.read().attestation_data(far);
-        let data = data.expect("there is a target");
         let validator_id = 1;
         let vote = adversary.sign(Attestation { validator_id, data })?;
         for node in ALL {
@@ -197,8 +198,8 @@ fn what_comes_from_the_far_future_is_rejected() -> Outcome {
             adversary.send_attestation(node, vote.clone());
         }
         finalizes_at_full_pace(world, 5..=10).await?;
-        let rejected = world.verdicts_on(adversary.number(), Verdict::Reject);
-        assert_eq!(rejected, 8);
+        let ignored = world.verdicts_on(adversary.number(), Verdict::Ignore);
+        assert_eq!(ignored, 8);
         rejects_only(world, &adversary);
         Ok(())
     })?;
@@ -226,7 +227,6 @@ fn a_validator_that_proposes_and_votes_twice_does_not_divide_the_others() -> Out
                 }
                 world.at(slot, 1_100).await?;
                 let data = world.chain(0)?.read().attestation_data(slot);
-                let data = data.expect("there is a target");
                 let other = AttestationData {
                     head: data.source,
                     target: data.source,
@@ -303,21 +303,25 @@ fn a_peer_that_finalized_another_chain_is_sent_away() -> Outcome {
 
 #[test]
 fn a_peer_that_serves_an_invalid_block_is_penalized() -> Outcome {
-    let simulation = Simulation::new(6);
+    let simulation = Simulation::new(6).adversarial(1);
     simulation.run(async |world| {
         let adversary = world.adversary();
-        finalizes_at_full_pace(world, 1..=5).await?;
-        world.at(6, 50).await?;
-        let block = valid_block(world, &adversary, basis(world)?, 6)?;
-        let mut invalid = block.as_ref().clone();
-        invalid.message.block.state_root = invented(1);
-        let root = invalid.block().tree_hash_root();
-        adversary.serve(Arc::new(invalid));
-        let head = Checkpoint { root, slot: 6 };
+        // Slot 9 is the adversary's own: nobody else proposes there.
+        world.at(9, 50).await?;
+        let mut produced = basis(world)?.build(9).expect("the head takes a block");
+        produced.block.state_root = invented(1);
+        produced.root = produced.block.tree_hash_root();
+        let root = produced.root;
+        let data = produced.attestation_data(&world.chain(0)?.read());
+        let validator_id = produced.block.proposer_index;
+        let invalid = adversary.seal(produced, Attestation { validator_id, data })?;
+        adversary.serve(invalid);
+        let head = Checkpoint { root, slot: 9 };
         let finalized = Checkpoint::default();
         adversary.claim(1, Status { finalized, head });
-        finalizes_at_full_pace(world, 6..=12).await?;
+        world.end_of(12).await?;
         assert!(world.penalties_of(adversary.number()) > 0);
+        agreement(world, 1).await?;
         Ok(())
     })?;
     Ok(())

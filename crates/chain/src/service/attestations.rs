@@ -2,24 +2,26 @@
 
 use metrics::{counter, histogram};
 use quartet_clock::Stopwatch;
-use quartet_fork_choice::{AttestationError, AttestationOrigin};
+use quartet_fork_choice::{AttestationError, AttestationOrigin, AttestationOutcome};
 use quartet_processor::Priority;
-use quartet_types::{PublicKey, Root, SignedAttestation, Slot};
+use quartet_types::{Attestation, Checkpoint, PublicKey, SignedAttestation, proposer_index};
 use tracing::debug;
 
 use super::{ChainService, Done};
 use crate::{
-    GossipAttestation, ImportError, LeanChain, Verdict, verification::verify_attestations,
+    GossipAttestation, ImportError, LeanChain, Verdict, parking::Need,
+    verification::verify_attestations,
 };
 
 /// What to do with an attestation before its signature is looked at.
+#[derive(Debug, PartialEq)]
 enum Triage {
     Verify(PublicKey),
+    /// It has been verified before, and waited for a block.
+    Count,
     Answer(Verdict),
     /// Its slot has not begun yet.
     Hold,
-    /// It names a block that is not known.
-    Park(Root, Slot),
 }
 
 impl ChainService {
@@ -39,23 +41,19 @@ impl ChainService {
         };
         let each = watch.seconds() / triaged.len() as f64;
         histogram!("lean_attestation_validation_time_seconds").record(each);
-        let (mut batch, mut keys) = (Vec::new(), Vec::new());
+        let (mut batch, mut keys, mut verified) = (Vec::new(), Vec::new(), Vec::new());
         for (item, triage) in items.into_iter().zip(triaged) {
             match triage {
                 Triage::Verify(key) => {
                     batch.push(item);
                     keys.push(key);
                 }
+                Triage::Count => verified.push(item),
                 Triage::Answer(verdict) => answer(item, verdict),
                 Triage::Hold => self.parking.hold_attestation(item),
-                Triage::Park(root, slot) => {
-                    let peer = item.peer.clone();
-                    self.parking.park_attestation(root, item);
-                    self.with_sync(|sync, view| sync.want(root, slot, Some(peer), view));
-                    self.poll_sync();
-                }
             }
         }
+        self.count(verified);
         if !batch.is_empty() {
             self.verify(batch, keys);
         }
@@ -80,35 +78,82 @@ impl ChainService {
         valid: Result<Vec<bool>, ImportError>,
     ) {
         self.batches -= 1;
-        self.catch_up_time();
         let Ok(valid) = valid else {
             // Dropping the items answers "ignore".
             return;
         };
-        let results: Vec<Result<(), ImportError>> = self.change(|chain| {
-            let signed = items.iter().zip(&valid).map(|(item, valid)| {
-                let signed = &item.attestation;
-                match valid {
-                    true => chain.import_attestation(signed),
-                    false => Err(ImportError::InvalidSignature {
-                        validator: signed.message.validator_id,
-                        slot: signed.message.data.slot,
-                    }),
-                }
-            });
-            signed.collect()
-        });
-        for (item, result) in items.into_iter().zip(results) {
-            match result {
-                Ok(()) => answer(item, Verdict::Accept),
-                Err(error @ ImportError::InvalidSignature { .. }) => {
-                    debug!(peer = %item.peer, %error, "invalid attestation");
-                    answer(item, Verdict::Reject);
-                }
-                // It was in order before; the chain has moved on meanwhile.
-                Err(_) => answer(item, Verdict::Ignore),
+        let (mut verified, mut invalid) = (Vec::new(), Vec::new());
+        for (item, is_valid) in items.into_iter().zip(valid) {
+            match is_valid {
+                true => verified.push(item),
+                false => invalid.push(item),
             }
         }
+        for item in invalid {
+            let Attestation { validator_id, data } = item.attestation.message;
+            debug!(peer = %item.peer, validator_id, slot = data.slot, "invalid signature");
+            answer(item, Verdict::Reject);
+        }
+        self.count(verified);
+    }
+
+    /// Counts attestations whose signatures are valid; what names an unknown block waits for it.
+    fn count(&mut self, items: Vec<GossipAttestation>) {
+        if items.is_empty() {
+            return;
+        }
+        self.catch_up_time();
+        let results: Vec<_> = self.change(|chain| {
+            let counted = items.iter().map(|item| {
+                let Attestation { validator_id, data } = item.attestation.message;
+                let fork_choice = chain.fork_choice();
+                let was_known = fork_choice.has_equivocated(validator_id, data.slot);
+                let result = chain.import_attestation(&item.attestation);
+                let is_known = chain.fork_choice().has_equivocated(validator_id, data.slot);
+                (result, is_known && !was_known)
+            });
+            counted.collect()
+        });
+        for (item, (result, is_evidence)) in items.into_iter().zip(results) {
+            match result {
+                Ok(AttestationOutcome::Recorded) => answer(item, Verdict::Accept),
+                // Others must see the second vote as well, so that all take the weight from both; a third is not needed.
+                _ if is_evidence => answer(item, Verdict::Accept),
+                Ok(AttestationOutcome::Superseded) => answer(item, Verdict::Ignore),
+                Err(ImportError::Attestation(AttestationError::UnknownBlock {
+                    checkpoint,
+                    ..
+                })) => self.park_attestation(checkpoint, item),
+                // What is left depends on how others choose what to publish, on what we know, or on clocks.
+                Err(error) => {
+                    debug!(peer = %item.peer, %error, "an attestation is of no use");
+                    answer(item, Verdict::Ignore);
+                }
+            }
+        }
+    }
+
+    /// Keeps an attestation that names an unknown block, and asks for the block, unless it is by its proposer: who proposes
+    /// twice in a slot needs the word of others to have the second block looked at.
+    fn park_attestation(&mut self, unknown: Checkpoint, item: GossipAttestation) {
+        let (finalized, current, proposer) = {
+            let chain = self.chain.read();
+            let proposer = proposer_index(unknown.slot, chain.validator_count());
+            (
+                chain.latest_finalized().slot,
+                chain.current_slot(),
+                proposer,
+            )
+        };
+        let is_by_proposer = proposer == Some(item.attestation.message.validator_id);
+        if unknown.slot <= finalized || unknown.slot > current || is_by_proposer {
+            return answer(item, Verdict::Ignore);
+        }
+        let peer = item.peer.clone();
+        self.parking.park_attestation(unknown.root, item);
+        let (root, slot, need) = (unknown.root, unknown.slot, Some(Need::Name));
+        self.with_sync(|sync, view| sync.want(root, slot, Some(peer), need, view));
+        self.poll_sync();
     }
 }
 
@@ -118,26 +163,28 @@ fn triage(chain: &LeanChain, signed: &SignedAttestation) -> Triage {
     let Some(key) = chain.public_key(attestation.validator_id) else {
         return Triage::Answer(Verdict::Reject);
     };
-    if chain.has_verified(attestation, &signed.signature)
-        || chain.fork_choice().is_superseded(attestation)
-    {
-        return Triage::Answer(Verdict::Ignore);
+    let fork_choice = chain.fork_choice();
+    if fork_choice.is_superseded(attestation) {
+        let first = fork_choice.vote_in_slot(attestation.validator_id, slot);
+        let is_second = first.is_some_and(|first| first != attestation.data);
+        let is_news = is_second && !fork_choice.has_equivocated(attestation.validator_id, slot);
+        return match is_news {
+            true => Triage::Verify(*key),
+            false => Triage::Answer(Verdict::Ignore),
+        };
     }
     if slot == current + 1 {
         return Triage::Hold;
     }
-    match chain
-        .fork_choice()
-        .validate_attestation(attestation, AttestationOrigin::Gossip)
-    {
-        Ok(()) => Triage::Verify(*key),
-        Err(AttestationError::UnknownBlock { checkpoint, .. })
-            if checkpoint.slot > chain.latest_finalized().slot && slot <= current =>
-        {
-            Triage::Park(checkpoint.root, checkpoint.slot.min(current))
+    match fork_choice.validate_attestation(attestation, AttestationOrigin::Gossip) {
+        Ok(()) | Err(AttestationError::UnknownBlock { .. }) => {
+            match chain.has_verified(attestation, &signed.signature) {
+                true => Triage::Count,
+                false => Triage::Verify(*key),
+            }
         }
-        Err(AttestationError::UnknownBlock { .. }) => Triage::Answer(Verdict::Ignore),
-        Err(_) => Triage::Answer(Verdict::Reject),
+        // No honest client is wrong for sure here: it depends on clocks, on what is known, or on what others publish.
+        Err(_) => Triage::Answer(Verdict::Ignore),
     }
 }
 

@@ -4,17 +4,29 @@ use std::sync::Arc;
 
 use metrics::{counter, histogram};
 use quartet_clock::Stopwatch;
-use quartet_fork_choice::{AttestationError, BlockError, BlockInfo};
+use quartet_fork_choice::Names;
 use quartet_processor::Priority;
-use quartet_types::{BlockWithAttestation, Root, SignedBlockWithAttestation};
+use quartet_types::{Root, SignedBlockWithAttestation};
 use tracing::debug;
 
-use super::{ChainService, Done, MAX_CHECKED_BLOCKS, MAX_INVALID};
+use super::{
+    ChainService, Done, MAX_CHECKED_BLOCKS, MAX_INVALID,
+    triage::{BlockTriage, Circumstances, condemns_block, is_needed, triage},
+};
 use crate::{
     ChainEvent, ImportError, ImportableBlock, LeanChain, NetworkMessage, RequestError, Verdict,
-    VerdictSender, lean_chain::Pruned, origin::Origin, parking::PendingBlock,
-    persistence::block_root, verification::BlockCheck,
+    VerdictSender,
+    envelope::Binding,
+    lean_chain::Pruned,
+    origin::Origin,
+    parking::{Need, PendingBlock, Wait},
+    persistence::block_root,
+    verification::{BlockCheck, authenticate},
 };
+
+/// Most blocks that are fetched because the attestations of one block name them. Honest proposers name a few that others may
+/// lack; a block that names more has to wait until somebody vouches for it.
+const MAX_NAMES_FETCHED: usize = 16;
 
 impl ChainService {
     /// A block has arrived.
@@ -24,12 +36,9 @@ impl ChainService {
         origin: Origin,
         verdict: Option<VerdictSender>,
     ) {
-        self.dispatch(PendingBlock {
-            root: block_root(&block),
-            block,
-            origin,
-            verdicts: verdict.into_iter().collect(),
-        });
+        let root = block_root(&block);
+        let verdicts = verdict.into_iter().collect();
+        self.dispatch(PendingBlock::new(root, block, origin, verdicts));
     }
 
     /// Blocks that were asked for have arrived, or not.
@@ -50,61 +59,136 @@ impl ChainService {
         self.update_sync_state();
     }
 
-    /// Decides what to do with a block now: check it, hold it, park it, or drop it.
+    /// Decides what to do with a block now, and does it.
     pub(super) fn dispatch(&mut self, mut pending: PendingBlock) {
         self.catch_up_time();
-        let (slot, parent) = (pending.slot(), pending.parent_root());
-        let chain = self.chain.read();
-        let current = chain.current_slot();
-        if chain.contains(&pending.root) || slot <= chain.latest_finalized().slot {
-            return answer(pending.verdicts, Verdict::Ignore);
-        }
-        if self.invalid_set.contains(&pending.root)
-            || self.invalid_set.contains(&parent)
-            || slot > current + 1
-        {
-            return answer(pending.verdicts, Verdict::Reject);
-        }
-        if let Some(same) = self.checking.get_mut(&pending.root) {
-            // A copy with other signatures is let go; should it be the valid one, it will be fetched.
-            if same.block == pending.block {
-                same.verdicts.append(&mut pending.verdicts);
+        let triage = {
+            let chain = self.chain.read();
+            triage(&pending, &self.circumstances(&chain, &pending))
+        };
+        match triage {
+            BlockTriage::Answer(verdict) => self.let_go(pending, verdict),
+            BlockTriage::Hold(slot) => self.parking.hold_block(pending, slot),
+            BlockTriage::Join => {
+                if let Some(same) = self.checking.get_mut(&pending.root) {
+                    same.verdicts.append(&mut pending.verdicts);
+                }
             }
-            return;
-        }
-        if slot > current {
-            // The sender's clock is a little ahead of ours.
-            return self.parking.hold_block(pending);
-        }
-        match unknown_block(&chain, &pending) {
-            Ok(None) => {}
-            Ok(Some(unknown)) => {
-                drop(chain);
-                return self.park(pending, unknown);
+            BlockTriage::Witness => {
+                counter!("quartet_blocks_second_total").increment(1);
+                self.authenticate(pending, |root, result| Done::Witnessed { root, result });
             }
-            // Finality has ruled its branch out, which its sender need not know.
-            Err(BlockError::RuledOut { .. }) => {
-                return answer(pending.verdicts, Verdict::Ignore);
+            BlockTriage::Authenticate => {
+                self.authenticate(pending, |root, result| Done::Authentic { root, result });
             }
-            Err(error) => {
-                drop(chain);
-                return self.refuse(pending, &error.into());
-            }
-        }
-        if self.checking.len() >= MAX_CHECKED_BLOCKS {
-            return answer(pending.verdicts, Verdict::Ignore);
-        }
-        let check = BlockCheck::new(&chain, pending.root, pending.block.clone());
-        drop(chain);
-        let root = pending.root;
-        self.checking.insert(root, pending);
-        match check {
-            Ok(check) => self.check(root, check),
-            Err(error) => self.on_block_checked(root, Err(error)),
+            BlockTriage::Park(unknown, wait) => self.park(pending, unknown, wait),
+            BlockTriage::Refuse(error) => self.refuse(pending, &error),
+            BlockTriage::Check => self.check(pending),
         }
     }
 
-    fn check(&mut self, root: Root, check: BlockCheck) {
+    fn circumstances<'a>(
+        &'a self,
+        chain: &'a LeanChain,
+        pending: &PendingBlock,
+    ) -> Circumstances<'a> {
+        let (root, slot, binding) = (pending.root, pending.slot(), pending.binding());
+        let current = chain.current_slot();
+        let proposer = pending.block.block().proposer_index;
+        let is_condemned = |root: &Root| self.invalid_set.contains(root);
+        Circumstances {
+            chain,
+            is_condemned: is_condemned(&root) || is_condemned(&pending.parent_root()),
+            checking: self.checking.get(&root),
+            has_room: self.checking.len() < MAX_CHECKED_BLOCKS,
+            need: self.need(&root),
+            has_place: self.admissions.has_place(slot, root, binding, current),
+            wants_evidence: !chain.fork_choice().has_equivocated(proposer, slot),
+        }
+    }
+
+    /// Why what waits, or a gap that is being closed, needs this block.
+    fn need(&self, root: &Root) -> Option<Need> {
+        self.parking.need(root).max(self.sync.need(root))
+    }
+
+    /// Nothing is done with a block. A walk that began with it leads nowhere, unless it is in the chain already.
+    fn let_go(&mut self, pending: PendingBlock, verdict: Verdict) {
+        let PendingBlock {
+            root,
+            origin,
+            verdicts,
+            ..
+        } = pending;
+        if !origin.is_gossip() && !self.chain.read().contains(&root) {
+            self.sync.on_unwanted(&root);
+        }
+        answer(verdicts, verdict);
+    }
+
+    /// Verifies the proposer's signature alone.
+    fn authenticate(
+        &mut self,
+        pending: PendingBlock,
+        done: impl FnOnce(Root, Result<(), ImportError>) -> Done + Send + 'static,
+    ) {
+        let (root, block, scheme) = (pending.root, pending.block.clone(), self.scheme);
+        let state = self.chain.read().head_state().clone();
+        self.checking.insert(root, pending);
+        let work = move || authenticate(scheme, &block, &state);
+        self.spawn(Priority::Block, work, move |result| {
+            done(root, result.and_then(|verified| verified))
+        });
+    }
+
+    /// The proposer's signature of a block that has to wait has been looked at.
+    pub(super) fn on_authenticated(&mut self, root: Root, result: Result<(), ImportError>) {
+        let Some(mut pending) = self.checking.remove(&root) else {
+            return;
+        };
+        match result {
+            Ok(()) => {
+                pending.is_authentic = true;
+                self.sync.on_authentic(&root);
+                self.dispatch(pending);
+            }
+            Err(error) => self.refuse(pending, &error),
+        }
+    }
+
+    /// The proposer's signature of a second block of its slot has been looked at: it may be evidence, and the block may
+    /// be needed by now.
+    pub(super) fn on_witnessed(&mut self, root: Root, result: Result<(), ImportError>) {
+        let Some(mut pending) = self.checking.remove(&root) else {
+            return;
+        };
+        match result {
+            Ok(()) => {
+                pending.is_authentic = true;
+                self.witness(&pending);
+                match self.need(&root) {
+                    Some(_) => self.dispatch(pending),
+                    None => self.let_go(pending, Verdict::Ignore),
+                }
+            }
+            Err(error) => self.refuse(pending, &error),
+        }
+    }
+
+    fn witness(&self, pending: &PendingBlock) {
+        if let Some(signed) = pending.signed_proposer_attestation() {
+            self.change(|chain| chain.witness(&signed));
+        }
+    }
+
+    fn check(&mut self, pending: PendingBlock) {
+        let (root, block) = (pending.root, pending.block.clone());
+        let check = BlockCheck::new(&self.chain.read(), root, block, pending.is_authentic);
+        self.checking.insert(root, pending);
+        let check = match check {
+            Ok(check) => check,
+            Err(error) => return self.on_block_checked(root, Err(error)),
+        };
         let scheme = self.scheme;
         let work = move || {
             let watch = Stopwatch::start();
@@ -120,16 +204,28 @@ impl ChainService {
     }
 
     /// Waits for a block that this one needs, and asks for it unless it is on its way.
-    fn park(&mut self, pending: PendingBlock, unknown: Root) {
+    fn park(&mut self, pending: PendingBlock, unknown: Root, wait: Wait) {
         let (root, slot) = (pending.root, pending.slot());
         let peer = pending.origin.peer().clone();
-        debug!(%root, slot, %unknown, "parked: it needs an unknown block");
-        let gossiped = matches!(pending.origin, Origin::Gossip(_));
-        let parent = pending.parent_root();
-        self.parking.park_block(pending, unknown);
+        debug!(%root, slot, %unknown, ?wait, "parked: it needs an unknown block");
+        let is_gossip = pending.origin.is_gossip();
+        self.parking.park_block(pending, unknown, wait);
+        if !self.parking.contains(&root) {
+            return;
+        }
+        let need = match wait {
+            Wait::Parent => Need::Ancestor,
+            Wait::Name => {
+                self.recall(unknown);
+                Need::Name
+            }
+        };
         // The parents of what sync has asked for, it follows up itself.
-        if (gossiped || unknown != parent) && self.parking.contains(&root) {
-            self.with_sync(|sync, view| sync.want(root, slot, Some(peer), view));
+        if is_gossip || wait == Wait::Name {
+            if wait == Wait::Name && self.names_fetched(root) > MAX_NAMES_FETCHED {
+                return;
+            }
+            self.with_sync(|sync, view| sync.want(unknown, slot, Some(peer), Some(need), view));
             self.poll_sync();
         }
     }
@@ -143,9 +239,15 @@ impl ChainService {
         let Some(pending) = self.checking.remove(&root) else {
             return;
         };
-        let result = result.and_then(|importable| self.import_block(importable));
         match result {
-            Ok(()) => answer(pending.verdicts, Verdict::Accept),
+            Ok(_) if self.has_lost_its_place(&pending) => {
+                self.witness(&pending);
+                answer(pending.verdicts, Verdict::Ignore);
+            }
+            Ok(importable) => match self.import_block(importable, pending.names) {
+                Ok(()) => answer(pending.verdicts, Verdict::Accept),
+                Err(error) => self.refuse(pending, &error),
+            },
             // The check did not finish, which says nothing of the block.
             Err(ImportError::Processor(error)) => {
                 debug!(%root, %error, "a block could not be checked");
@@ -157,15 +259,31 @@ impl ChainService {
         self.update_sync_state();
     }
 
+    /// Whether another block of its slot was imported while this one was checked, and nothing needs this one.
+    fn has_lost_its_place(&self, pending: &PendingBlock) -> bool {
+        let binding = pending.binding();
+        let current = self.chain.read().current_slot();
+        !is_needed(binding, self.need(&pending.root))
+            && !self
+                .admissions
+                .has_place(pending.slot(), pending.root, binding, current)
+    }
+
     /// Imports a checked block, tells the watchers, keeps it, and lets go what waited for it.
-    pub(super) fn import_block(&mut self, importable: ImportableBlock) -> Result<(), ImportError> {
+    pub(super) fn import_block(
+        &mut self,
+        importable: ImportableBlock,
+        names: Names,
+    ) -> Result<(), ImportError> {
         self.catch_up_time();
         let (root, block) = (importable.root, importable.block.clone());
         let watch = Stopwatch::start();
-        let pruned = self.change(|chain| chain.import_block(importable))?;
+        let pruned = self.change(|chain| chain.import_block_with(importable, names))?;
         histogram!("lean_fork_choice_block_processing_time_seconds").record(watch.seconds());
         counter!("quartet_blocks_imported_total").increment(1);
         let inner = block.block();
+        let binding = Binding::of(root, &block.message);
+        self.admissions.admit(inner.slot, root, binding);
         self.events.send(ChainEvent::Block {
             block: quartet_types::Checkpoint {
                 root,
@@ -193,6 +311,7 @@ impl ChainService {
         if !pruned.is_empty() {
             let finalized = self.chain.read().latest_finalized();
             self.parking.prune(finalized.slot);
+            self.admissions.prune(finalized.slot);
         }
         let store = self.store.clone();
         let work = move || {
@@ -227,8 +346,8 @@ impl ChainService {
         answer(pending.verdicts, Verdict::Reject);
         if !condemns_block(error) {
             self.sync.on_bad_envelope(&root, peer);
-            if self.parking.is_awaited(&root) {
-                self.with_sync(|sync, view| sync.want(root, slot, None, view));
+            if let Some(need) = self.parking.need(&root) {
+                self.with_sync(|sync, view| sync.want(root, slot, None, Some(need), view));
             }
             return self.poll_sync();
         }
@@ -249,51 +368,6 @@ impl ChainService {
         {
             self.invalid_set.remove(&oldest);
         }
-    }
-}
-
-/// Whether an error lies in what the block's root covers.
-fn condemns_block(error: &ImportError) -> bool {
-    match error {
-        ImportError::StateTransition(_) => true,
-        ImportError::Block(error) => !matches!(error, BlockError::ProposerAttestation(_)),
-        ImportError::SignatureCount { .. }
-        | ImportError::ValidatorOutOfRange { .. }
-        | ImportError::InvalidSignature { .. }
-        | ImportError::UnknownParent(_)
-        | ImportError::Attestation(_)
-        | ImportError::Processor(_) => false,
-    }
-}
-
-/// The block that has to be imported before this one, if one has: its parent, or one that its
-/// attestations name.
-fn unknown_block(chain: &LeanChain, pending: &PendingBlock) -> Result<Option<Root>, BlockError> {
-    let BlockWithAttestation {
-        block,
-        proposer_attestation,
-    } = &pending.block.message;
-    let info = BlockInfo {
-        root: pending.root,
-        parent_root: block.parent_root,
-        slot: block.slot,
-    };
-    match chain
-        .fork_choice()
-        .validate_block(&info, &block.body.attestations, proposer_attestation)
-    {
-        Ok(()) => Ok(None),
-        Err(BlockError::UnknownParent { parent_root, .. }) => Ok(Some(parent_root)),
-        Err(
-            error @ (BlockError::BodyAttestation { error: inner, .. }
-            | BlockError::ProposerAttestation(inner)),
-        ) => match inner {
-            AttestationError::UnknownBlock { checkpoint, .. } if checkpoint.slot < block.slot => {
-                Ok(Some(checkpoint.root))
-            }
-            _ => Err(error),
-        },
-        Err(error) => Err(error),
     }
 }
 

@@ -4,10 +4,13 @@
 //! expensive (hashing states, verifying signatures, the disk) runs on the processor against snapshots;
 //! under the write lock the loop only commits results.
 
+mod admissions;
 mod attestations;
 mod blocks;
 mod replay;
 mod time;
+mod triage;
+mod vouching;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -18,6 +21,7 @@ use std::{
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use metrics::histogram;
 use quartet_clock::{Clock, Stopwatch};
+use quartet_fork_choice::Names;
 use quartet_processor::{Priority, Processor};
 use quartet_types::{Checkpoint, Root, Slot};
 use quartet_xmss::Scheme;
@@ -33,6 +37,7 @@ use crate::{
     parking::{Parking, PendingBlock},
     sync::{self, Sync},
 };
+use admissions::Admissions;
 
 /// Most blocks that are checked or wait for the processor at a time.
 const MAX_CHECKED_BLOCKS: usize = 64;
@@ -58,6 +63,7 @@ pub struct ChainService {
     scheme: Scheme,
     sync: Sync,
     parking: Parking,
+    admissions: Admissions,
     /// Blocks being checked, and who waits for the verdict.
     checking: HashMap<Root, PendingBlock>,
     /// Batches of attestations being verified.
@@ -76,6 +82,26 @@ enum Done {
     Block {
         root: Root,
         result: Result<ImportableBlock, ImportError>,
+    },
+    /// The proposer's signature of a block that has to wait was looked at.
+    Authentic {
+        root: Root,
+        result: Result<(), ImportError>,
+    },
+    /// The proposer's signature of a second block of its slot was looked at.
+    Witnessed {
+        root: Root,
+        result: Result<(), ImportError>,
+    },
+    /// The votes for a waiting block were looked at.
+    Vouched {
+        root: Root,
+        is_vouched: bool,
+    },
+    /// A block was looked up in the store.
+    Recalled {
+        root: Root,
+        slot: Option<Slot>,
     },
     Attestations {
         items: Vec<GossipAttestation>,
@@ -125,6 +151,7 @@ impl ChainService {
             scheme: config.scheme,
             sync: Sync::default(),
             parking: Parking::default(),
+            admissions: Admissions::default(),
             checking: HashMap::new(),
             batches: 0,
             jobs: FuturesUnordered::new(),
@@ -195,11 +222,12 @@ impl ChainService {
             } => {
                 let root = crate::persistence::block_root(&block);
                 let post_state = Arc::from(post_state);
-                let result = self.import_block(ImportableBlock {
+                let importable = ImportableBlock {
                     root,
                     block,
                     post_state,
-                });
+                };
+                let result = self.import_block(importable, Names::Known);
                 // The validator service may have stopped meanwhile.
                 let _ = imported.send(result);
             }
@@ -208,8 +236,8 @@ impl ChainService {
                 imported,
             } => {
                 self.catch_up_time();
-                let result = self.chain.write().import_attestation(&attestation);
-                let _ = imported.send(result);
+                let result = self.change(|chain| chain.import_attestation(&attestation));
+                let _ = imported.send(result.map(drop));
             }
             ChainMessage::PrepareProposal { slot, ready } => {
                 self.prepare_proposal(slot);
@@ -233,6 +261,10 @@ impl ChainService {
     fn on_done(&mut self, done: Done) -> Result<(), StoreError> {
         match done {
             Done::Block { root, result } => self.on_block_checked(root, result),
+            Done::Authentic { root, result } => self.on_authenticated(root, result),
+            Done::Witnessed { root, result } => self.on_witnessed(root, result),
+            Done::Vouched { root, is_vouched } => self.on_vouched(root, is_vouched),
+            Done::Recalled { root, slot } => self.on_recalled(root, slot),
             Done::Attestations { items, valid } => self.on_attestations_verified(items, valid),
             Done::Stored(Ok(())) => {}
             Done::Stored(Err(reason)) => {
@@ -268,8 +300,11 @@ impl ChainService {
         let mut chain = self.chain.write();
         let held = Stopwatch::start();
         let before = chain.view();
+        let equivocations = chain.equivocations().total();
         let result = change(&mut chain);
         let after = chain.view();
+        let equivocations = chain.equivocations().total() - equivocations;
+        let newest = chain.equivocations().newest();
         let reorg_depth = match after.head == before.head {
             true => 0,
             false => chain.reorg_depth(before.head, after.head),
@@ -277,6 +312,16 @@ impl ChainService {
         drop(chain);
         histogram!("quartet_chain_write_lock_seconds").record(held.seconds());
         self.announce(&before, &after, reorg_depth);
+        if let Some((validator, slot)) = newest.filter(|_| equivocations > 0) {
+            metrics::counter!("quartet_equivocations_total").increment(equivocations);
+            tracing::warn!(
+                validator,
+                slot,
+                "a validator has signed two messages for one slot"
+            );
+            self.events
+                .send(ChainEvent::Equivocation { validator, slot });
+        }
         result
     }
 

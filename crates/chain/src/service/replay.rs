@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use quartet_fork_choice::Names;
 use quartet_state_transition::state_transition;
 use quartet_types::{INTERVALS_PER_SLOT, Root, Slot};
 use tracing::{info, warn};
 
 use super::ChainService;
-use crate::{ImportError, ImportableBlock, StoreError};
+use crate::{ImportError, ImportableBlock, StoreError, envelope::Binding};
 
 /// Blocks that are listed at a time.
 const PAGE: usize = 1024;
@@ -51,16 +52,22 @@ impl ChainService {
             // It builds on a block that was never stored, or that finality has left behind.
             return Ok(false);
         };
+        let binding = Binding::of(root, &block.message);
         let replayed = state_transition(&parent, block.block()).map_err(ImportError::from);
         let replayed = replayed.and_then(|post_state| {
             let mut chain = self.chain.write();
             chain.advance(slot.saturating_mul(INTERVALS_PER_SLOT));
-            chain.import_block(ImportableBlock {
+            let importable = ImportableBlock {
                 root,
                 block: Arc::new(block),
                 post_state: Arc::new(post_state),
-            })
+            };
+            // It was imported before: what it names was known then, or vouched for.
+            chain.import_block_with(importable, Names::Vouched)
         });
+        if replayed.is_ok() {
+            self.admissions.admit(slot, root, binding);
+        }
         if let Err(error) = &replayed {
             warn!(%root, slot, %error, "a stored block cannot be replayed; it will be fetched from peers");
         }

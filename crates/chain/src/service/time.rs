@@ -30,6 +30,7 @@ impl ChainService {
         if tick.interval + 1 == INTERVALS_PER_SLOT {
             self.events.send(ChainEvent::SlotEnd(tick.slot));
         }
+        self.look_for_vouchers();
         self.sync.on_tick();
         self.poll_sync();
         self.update_sync_state();

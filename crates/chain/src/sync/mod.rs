@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, Status};
 
-use crate::{NetworkMessage, PeerName, RequestError, persistence::block_root};
+use crate::{NetworkMessage, PeerName, RequestError, parking::Need, persistence::block_root};
 use walk::{Link, Next, Walk};
 
 /// Most gaps that are closed at a time.
@@ -92,7 +92,7 @@ impl Sync {
         }
         // A head beyond the next slot cannot be: no block of ours would be accepted there either.
         if status.head.slot > view.finalized().slot && status.head.slot <= view.current_slot() + 1 {
-            self.want(status.head.root, status.head.slot, Some(peer), view);
+            self.want(status.head.root, status.head.slot, Some(peer), None, view);
         }
         self.poll(view)
     }
@@ -103,23 +103,52 @@ impl Sync {
         self.requests.retain(|_, request| request.peer != *peer);
     }
 
-    /// A block of `slot` or before is missing, as `peer` has let us know.
+    /// A block of `slot` or before is missing, as `peer` has let us know. `need` says what needs it, `None` that it was merely
+    /// claimed.
     pub(crate) fn want(
         &mut self,
         root: Root,
         slot: Slot,
         peer: Option<PeerName>,
+        need: Option<Need>,
         view: &impl View,
     ) {
         let missing = view.missing_ancestor(root);
-        let covered = |walk: &Walk| walk.covers(&missing);
-        if view.in_chain(&missing) || view.pending(&missing) || self.walks.values().any(covered) {
+        if view.in_chain(&missing) || view.pending(&missing) {
             return;
+        }
+        // What lies below a block that waits is needed by it.
+        let need = match missing == root {
+            true => need,
+            false => need.max(Some(Need::Ancestor)),
+        };
+        let mut walks = self.walks.values_mut();
+        if let Some(walk) = walks.find(|walk| walk.covers(&missing)) {
+            return walk.add_need(&missing, need);
         }
         if self.walks.len() < MAX_WALKS {
             let number = self.number();
-            self.walks.insert(number, Walk::new(missing, slot, peer));
+            self.walks
+                .insert(number, Walk::new(missing, slot, peer, need));
         }
+    }
+
+    /// Why a gap that is being closed needs this block.
+    pub(crate) fn need(&self, root: &Root) -> Option<Need> {
+        let walks = self.walks.values();
+        walks.filter_map(|walk| walk.need(root)).max()
+    }
+
+    /// The proposer of a block has signed it: what it builds on is needed.
+    pub(crate) fn on_authentic(&mut self, root: &Root) {
+        for walk in self.walks.values_mut() {
+            walk.on_authentic(root);
+        }
+    }
+
+    /// A block is of no use to us: no walk needs to begin with it.
+    pub(crate) fn on_unwanted(&mut self, root: &Root) {
+        self.walks.retain(|_, walk| !walk.begins_with(root));
     }
 
     /// A request has ended. The blocks themselves are the service's to import, after this.

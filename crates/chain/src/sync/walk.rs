@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use quartet_types::{Block, HISTORICAL_ROOTS_LIMIT, Root, Slot};
 
 use super::View;
-use crate::PeerName;
+use crate::{PeerName, parking::Need};
 
 /// Roots in one request on the way forward.
 pub(super) const BATCH: usize = 32;
@@ -21,6 +21,12 @@ const MAX_IDLE_TICKS: u32 = 20;
 /// A gap being closed.
 #[derive(Debug)]
 pub(super) struct Walk {
+    /// The block that the walk began with.
+    first: Root,
+    /// Why that is needed; `None` while it is merely claimed.
+    need: Option<Need>,
+    /// From which place on, counted from the first block backwards, all blocks are needed.
+    needed_from: Option<usize>,
     /// Slot up to which the gap is said to reach.
     target: Slot,
     /// Roots met on the way back, newest first.
@@ -65,8 +71,16 @@ pub(super) enum Next {
 }
 
 impl Walk {
-    pub(super) fn new(missing: Root, target: Slot, hint: Option<PeerName>) -> Self {
+    pub(super) fn new(
+        missing: Root,
+        target: Slot,
+        hint: Option<PeerName>,
+        need: Option<Need>,
+    ) -> Self {
         Self {
+            first: missing,
+            need,
+            needed_from: need.map(|_| 1),
             target,
             roots: Vec::new(),
             step: Step::Back {
@@ -93,6 +107,52 @@ impl Walk {
     pub(super) fn covers(&self, root: &Root) -> bool {
         matches!(&self.step, Step::Back { missing, .. } if missing == root)
             || self.roots.contains(root)
+    }
+
+    pub(super) fn begins_with(&self, root: &Root) -> bool {
+        self.first == *root
+    }
+
+    /// Why the walk needs a block.
+    pub(super) fn need(&self, root: &Root) -> Option<Need> {
+        if self.begins_with(root) {
+            return self.need;
+        }
+        let position = self.position(root)?;
+        let is_needed = self.needed_from.is_some_and(|from| position >= from);
+        is_needed.then_some(Need::Ancestor)
+    }
+
+    /// Something else needs a block of the walk, and so all that it builds on.
+    pub(super) fn add_need(&mut self, root: &Root, need: Option<Need>) {
+        let Some((position, need)) = self.position(root).zip(need) else {
+            return;
+        };
+        let from = match self.begins_with(root) {
+            true => {
+                self.need = self.need.max(Some(need));
+                position + 1
+            }
+            false => position,
+        };
+        self.needed_from = Some(self.needed_from.map_or(from, |earlier| earlier.min(from)));
+    }
+
+    /// The proposer of a block has signed it: whether or not the block is of use, what it builds on is needed.
+    pub(super) fn on_authentic(&mut self, root: &Root) {
+        if self.begins_with(root) {
+            self.needed_from = Some(1);
+        }
+    }
+
+    /// Place of a block on the way back; the one that is looked for comes next.
+    fn position(&self, root: &Root) -> Option<usize> {
+        let missing = match &self.step {
+            Step::Back { missing, .. } if missing == root => Some(self.roots.len()),
+            _ => None,
+        };
+        // On the way forward the oldest come first.
+        missing.or_else(|| self.roots.iter().rposition(|other| other == root))
     }
 
     pub(super) fn next(

@@ -5,7 +5,7 @@ mod naive;
 
 use naive::NaiveStore;
 use proptest::{prelude::*, sample::Index};
-use quartet_fork_choice::{AttestationOrigin, BlockInfo, ForkChoice};
+use quartet_fork_choice::{AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, Names, Rules};
 use quartet_types::{Attestation, AttestationData, Checkpoint, Root};
 
 /// A vote to be, for blocks that exist when it is cast.
@@ -108,22 +108,29 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Both stores, fed the same.
-struct Pair {
+/// Three stores, fed the same: the specification's, ours by its rules, and ours by our own.
+struct Stores {
     naive: NaiveStore,
     indexed: ForkChoice,
+    own: ForkChoice,
 }
 
-impl Pair {
+impl Stores {
     fn new(anchor_slot: u64, validators: u64) -> Self {
         let anchor = BlockInfo {
             root: Root::repeat_byte(2),
             parent_root: Root::ZERO,
             slot: anchor_slot,
         };
+        let checkpoints = Checkpoints {
+            justified: anchor.checkpoint(),
+            finalized: anchor.checkpoint(),
+        };
+        let store = |rules| ForkChoice::new(anchor, checkpoints, validators, rules);
         Self {
             naive: NaiveStore::new(anchor, validators),
-            indexed: ForkChoice::new(anchor, validators),
+            indexed: store(Rules::SPECIFICATION),
+            own: store(Rules::QUARTET),
         }
     }
 
@@ -136,14 +143,13 @@ impl Pair {
         let mut head = pick(&vote.head);
         let unknown = Checkpoint {
             root: Root::repeat_byte(0xee),
-            slot: self.indexed.oldest_block().slot + 1,
+            slot: 1,
         };
         match vote.flaw {
             Flaw::UnknownHead => head = unknown,
             Flaw::UnknownSource => source = unknown,
-            // The slots of blocks that have been pruned long ago are forgotten.
-            Flaw::WrongTargetSlot if self.indexed.contains(&target.root) => target.slot += 1,
-            Flaw::WrongTargetSlot | Flaw::None => {}
+            Flaw::WrongTargetSlot => target.slot += 1,
+            Flaw::None => {}
         }
         let current = self.naive.time / 4;
         Attestation {
@@ -184,6 +190,10 @@ impl Pair {
                     found.is_ok(),
                     "{found:?} for {attestation:?}"
                 );
+                let own = self
+                    .own
+                    .on_attestation(&attestation, AttestationOrigin::Gossip);
+                assert!(own.is_err() || expected.is_some(), "stricter, never laxer");
             }
             Event::Tick {
                 intervals,
@@ -193,12 +203,14 @@ impl Pair {
                     self.naive.tick(*has_proposal && interval == *intervals);
                 }
                 self.indexed.advance_to(self.naive.time, *has_proposal);
+                self.own.advance_to(self.naive.time, *has_proposal);
             }
             Event::Prune if prunes => {
                 let before = self.indexed.blocks().len();
                 let dropped = self.indexed.prune();
                 assert_eq!(self.indexed.blocks().len() + dropped.len(), before);
                 assert!(dropped.iter().all(|root| !self.indexed.contains(root)));
+                self.own.prune();
             }
             Event::Prune => {}
             Event::Block {
@@ -241,34 +253,49 @@ impl Pair {
                 let mut proposer = self.attestation(proposer);
                 proposer.data.head = block.checkpoint();
                 let finalized = back(finalized_back);
-                let newer = |ours: Checkpoint, theirs: Checkpoint| {
-                    if theirs.slot > ours.slot {
-                        theirs
-                    } else {
-                        ours
-                    }
+                let checkpoints = Checkpoints {
+                    justified,
+                    finalized,
                 };
-                let foretold = self.indexed.attestation_data_for(
-                    block.checkpoint(),
-                    block.parent_root,
-                    newer(self.indexed.latest_justified(), justified),
-                    newer(self.indexed.latest_finalized(), finalized),
-                );
+                let foretold = self.indexed.attestation_data_for(&block, checkpoints);
                 let expected = self
                     .naive
                     .on_block(block, justified, finalized, &body, &proposer);
-                let checked = self.indexed.validate_block(&block, &body, &proposer);
+                let known = Names::Known;
+                let checked = self.indexed.validate_block(&block, &body, &proposer, known);
                 let found = self
                     .indexed
-                    .on_block(block, justified, finalized, &body, &proposer);
+                    .on_block(block, checkpoints, &body, &proposer, known);
                 assert_eq!(expected.is_some(), found.is_ok(), "{found:?}");
                 assert_eq!(checked.is_ok(), found.is_ok(), "{found:?}");
                 if found.is_ok() && self.indexed.head() == block.checkpoint() {
                     // What a proposer attests beforehand is what it would attest afterwards.
                     assert_eq!(self.indexed.attestation_data(block.slot), foretold);
                 }
+                self.import_own(block, checkpoints, &body, &proposer, expected.is_some());
             }
         }
+    }
+
+    /// Which blocks are valid does not depend on the rules.
+    fn import_own(
+        &mut self,
+        block: BlockInfo,
+        checkpoints: Checkpoints,
+        body: &[Attestation],
+        proposer: &Attestation,
+        is_valid: bool,
+    ) {
+        let before: Vec<_> = self.own.known_attestations().collect();
+        let foretold = self.own.attestation_data_for(&block, checkpoints);
+        let found = self
+            .own
+            .on_block(block, checkpoints, body, proposer, Names::Known);
+        assert_eq!(found.is_ok(), is_valid, "{found:?}");
+        if is_valid && self.own.head() == block.checkpoint() {
+            assert_eq!(self.own.attestation_data(block.slot), foretold);
+        }
+        assert_newer(&before, &self.own);
     }
 
     fn assert_same(&self) {
@@ -285,15 +312,20 @@ impl Pair {
         );
         assert_eq!(indexed.new_attestations().collect::<Vec<_>>(), naive.new);
         if let Some(target) = naive.attestation_target() {
-            assert_eq!(indexed.attestation_target(), Ok(target));
+            assert_eq!(indexed.attestation_target(), Some(target));
         }
-        // What this node attests, others will accept; a zero root names no block.
-        if let Ok(data) = indexed.attestation_data(indexed.current_slot())
-            && !data.source.root.is_zero()
-        {
+        // What this node attests, others will accept; a zero root names no block, and no block comes before its slot.
+        let data = self.own.attestation_data(self.own.current_slot());
+        if !data.source.root.is_zero() && data.head.slot <= data.slot {
             let validator_id = 0;
             let own = Attestation { validator_id, data };
-            let verdict = indexed.validate_attestation(&own, AttestationOrigin::Gossip);
+            let verdict = naive
+                .clone()
+                .on_attestation(&own, AttestationOrigin::Gossip);
+            assert_eq!(verdict, Some(()), "{own:?}");
+            let verdict = self
+                .own
+                .validate_attestation(&own, AttestationOrigin::Gossip);
             assert_eq!(verdict, Ok(()), "{own:?}");
         }
         for node in indexed.blocks() {
@@ -307,6 +339,16 @@ impl Pair {
     }
 }
 
+/// No validator's vote has been replaced by an older one.
+fn assert_newer(before: &[Attestation], store: &ForkChoice) {
+    for vote in store.known_attestations() {
+        let earlier = before
+            .iter()
+            .find(|earlier| earlier.validator_id == vote.validator_id);
+        assert!(earlier.is_none_or(|earlier| earlier.data.slot <= vote.data.slot));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
@@ -317,10 +359,12 @@ proptest! {
         prunes in any::<bool>(),
         events in prop::collection::vec(event(), 1..90),
     ) {
-        let mut pair = Pair::new(anchor_slot, validators);
+        let mut stores = Stores::new(anchor_slot, validators);
         for event in &events {
-            pair.apply(event, prunes);
-            pair.assert_same();
+            let before: Vec<_> = stores.own.known_attestations().collect();
+            stores.apply(event, prunes);
+            stores.assert_same();
+            assert_newer(&before, &stores.own);
         }
     }
 }
@@ -335,12 +379,12 @@ fn the_generator_reaches_the_interesting_places() {
         let events = prop::collection::vec(event(), 90)
             .new_tree(&mut runner)
             .unwrap();
-        let mut pair = Pair::new(3, 5);
+        let mut stores = Stores::new(3, 5);
         for event in events.current() {
-            let head = pair.indexed.head().root;
-            let blocks = pair.indexed.blocks().len();
-            pair.apply(&event, true);
-            let indexed = &pair.indexed;
+            let head = stores.indexed.head().root;
+            let blocks = stores.indexed.blocks().len();
+            stores.apply(&event, true);
+            let indexed = &stores.indexed;
             reorganised += usize::from(
                 indexed.contains(&head) && !indexed.is_ancestor(&head, &indexed.head().root),
             );

@@ -96,7 +96,7 @@ impl TestNode {
         chain.accept_new_attestations();
         let proposer = slot % VALIDATORS;
         let produced = chain.proposal_basis().build(slot).unwrap();
-        let data = produced.attestation_data(&chain).unwrap();
+        let data = produced.attestation_data(&chain);
         let root = produced.root;
         let signatures = produced.signatures.len() + 1;
         let block = SignedBlockWithAttestation {
@@ -117,7 +117,7 @@ impl TestNode {
         };
         chain.import_block(importable).unwrap();
 
-        let data = chain.attestation_data(slot).unwrap();
+        let data = chain.attestation_data(slot);
         for validator_id in (0..VALIDATORS).filter(|validator| *validator != proposer) {
             let signed = SignedAttestation {
                 message: Attestation { validator_id, data },

@@ -14,7 +14,7 @@ use quartet_chain::{ChainReader, LeanChain, MemoryStore, Peers};
 use quartet_clock::Clock;
 use quartet_rpc::{Metrics, NodeInfo, NodeView, router};
 use quartet_spec_tests::{Report, VectorFile};
-use quartet_state_transition::build_block;
+use quartet_state_transition::{Selection, build_block};
 use quartet_types::{
     BlockSignatures, BlockWithAttestation, PublicKey, SignedBlockWithAttestation, State,
 };
@@ -113,7 +113,7 @@ fn chain(params: &GenesisParams) -> Result<LeanChain> {
     let mut state = State::genesis(params.genesis_time, &keys)?;
     let mut anchor = None;
     for slot in 1..=params.anchor_slot.unwrap_or_default() {
-        let (block, post) = build_block(&state, slot, &[])?;
+        let (block, post) = build_block(&state, slot, &[], Selection::LatestSource)?;
         (state, anchor) = (post, Some(block));
     }
     let Some(block) = anchor else {

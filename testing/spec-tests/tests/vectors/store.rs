@@ -4,10 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use quartet_chain::{ImportableBlock, LeanChain};
-use quartet_fork_choice::ForkChoice;
-use quartet_state_transition::{build_block, state_transition};
+use quartet_fork_choice::{ForkChoice, Rules};
+use quartet_state_transition::{Selection, build_block, state_transition};
 use quartet_types::{
-    Attestation, Block, BlockWithAttestation, INTERVALS_PER_SLOT, Root, Signature,
+    Attestation, AttestationData, Block, BlockWithAttestation, INTERVALS_PER_SLOT, Root, Signature,
     SignedAttestation, SignedBlockWithAttestation, State,
 };
 use tree_hash::TreeHash as _;
@@ -48,10 +48,22 @@ impl Store {
         };
         Ok(Self {
             states: HashMap::from([(block.tree_hash_root(), Arc::new(state.clone()))]),
-            chain: LeanChain::from_anchor(anchor, state),
+            chain: LeanChain::with_rules(
+                anchor,
+                state,
+                match rule {
+                    Rule::Specification => Rules::SPECIFICATION,
+                    Rule::Node => Rules::QUARTET,
+                },
+            ),
             rule,
             unsigned: Signature::default(),
         })
+    }
+
+    /// What the node would attest, by the function that it calls.
+    pub(crate) fn attestation_data(&self, slot: u64) -> AttestationData {
+        self.chain.attestation_data(slot)
     }
 
     pub(crate) fn fork_choice(&self) -> &ForkChoice {
@@ -132,7 +144,7 @@ impl Store {
             .state(head.root)
             .context("no state of the head")?;
         let candidates: Vec<_> = fork_choice.known_attestations().collect();
-        Ok(build_block(&state, slot, &candidates)?.0)
+        Ok(build_block(&state, slot, &candidates, Selection::LatestSource)?.0)
     }
 
     fn all_known(&self, attestation: &Attestation, incoming: Option<Root>) -> Result<()> {

@@ -16,7 +16,7 @@ use super::super::{MAX_REQUESTS_PER_PEER, Sync, View, walk::BATCH};
 use crate::{
     NetworkMessage, PeerName, RequestError,
     origin::Origin,
-    parking::{Parking, PendingBlock},
+    parking::{Parking, PendingBlock, Wait},
 };
 
 /// How a peer answers requests.
@@ -313,14 +313,8 @@ impl Model {
         }
         if !self.chain.contains_key(&parent_root) {
             let origin = Origin::Sync(from.clone());
-            let verdicts = Vec::new();
-            let pending = PendingBlock {
-                root,
-                block,
-                origin,
-                verdicts,
-            };
-            return self.parking.park_block(pending, parent_root);
+            let pending = PendingBlock::new(root, block, origin, Vec::new());
+            return self.parking.park_block(pending, parent_root, Wait::Parent);
         }
         self.chain.insert(root, slot);
         let (children, _) = self.parking.release(&root);

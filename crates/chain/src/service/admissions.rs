@@ -1,0 +1,90 @@
+//! Which blocks have passed at gossip speed: of each slot the first bound one, and a half-bound one before it.
+
+use std::collections::BTreeMap;
+
+use quartet_types::{Root, Slot};
+
+use crate::envelope::Binding;
+
+/// How many slots back a half-bound block is still taken from gossip. An attestation for the head by a proposer that did not
+/// propose makes one possible at any time.
+const MAX_HALF_BOUND_AGE: Slot = 8;
+
+/// The places of all slots after the finalized one, hence at most the protocol's 2^18 of some 100 bytes.
+#[derive(Debug, Default)]
+pub(super) struct Admissions {
+    slots: BTreeMap<Slot, Places>,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    bound: Option<Root>,
+    half_bound: Option<Root>,
+}
+
+impl Admissions {
+    /// Whether a block may pass without anything else that needs it.
+    pub(super) fn has_place(
+        &self,
+        slot: Slot,
+        root: Root,
+        binding: Binding,
+        current_slot: Slot,
+    ) -> bool {
+        let places = self.slots.get(&slot);
+        let bound = places.and_then(|places| places.bound);
+        let half_bound = places.and_then(|places| places.half_bound);
+        match binding {
+            Binding::Unbound => false,
+            Binding::HalfBound => {
+                let is_recent = slot.saturating_add(MAX_HALF_BOUND_AGE) >= current_slot;
+                is_recent && bound.is_none() && half_bound.is_none_or(|first| first == root)
+            }
+            Binding::Bound => bound.is_none_or(|first| first == root),
+        }
+    }
+
+    /// Notes a block that has been imported. The first one of its kind has the place.
+    pub(super) fn admit(&mut self, slot: Slot, root: Root, binding: Binding) {
+        let places = self.slots.entry(slot).or_default();
+        match binding {
+            Binding::Unbound => {}
+            Binding::HalfBound => _ = places.half_bound.get_or_insert(root),
+            Binding::Bound => _ = places.bound.get_or_insert(root),
+        }
+    }
+
+    /// Forgets the slots up to a finalized one.
+    pub(super) fn prune(&mut self, finalized: Slot) {
+        self.slots = self.slots.split_off(&(finalized + 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_has_one_place_for_a_bound_block_and_one_before_it_for_a_half_bound_one() {
+        use Binding::{Bound, HalfBound, Unbound};
+        let [first, second, third] = [1, 2, 3].map(Root::repeat_byte);
+        let mut admissions = Admissions::default();
+        let has_place =
+            |admissions: &Admissions, root, binding| admissions.has_place(20, root, binding, 21);
+        assert!(!has_place(&admissions, first, Unbound));
+        admissions.admit(20, first, HalfBound);
+        assert!(has_place(&admissions, first, HalfBound));
+        assert!(!has_place(&admissions, second, HalfBound));
+        assert!(has_place(&admissions, second, Bound));
+        admissions.admit(20, second, Bound);
+        assert!(has_place(&admissions, second, Bound));
+        assert!(!has_place(&admissions, third, Bound));
+        assert!(!has_place(&admissions, third, HalfBound));
+
+        assert!(admissions.has_place(12, third, HalfBound, 20));
+        assert!(!admissions.has_place(11, third, HalfBound, 20));
+        assert!(admissions.has_place(11, third, Bound, 2_000));
+        admissions.prune(20);
+        assert!(admissions.slots.is_empty());
+    }
+}

@@ -1,0 +1,222 @@
+//! What is decided of a block when it arrives, before its signatures and its transition are looked at: pure, one verdict for
+//! each circumstance. [`super::blocks`] acts on it.
+
+use quartet_fork_choice::{AttestationError, BlockError, BlockInfo};
+use quartet_state_transition::Error as TransitionError;
+use quartet_types::{BlockWithAttestation, Root, Slot, proposer_index};
+
+use crate::{
+    ImportError, LeanChain, Verdict,
+    envelope::{Binding, is_bloated},
+    parking::{Need, PendingBlock, Wait},
+};
+
+/// What to do with a block.
+#[derive(Debug, PartialEq)]
+pub(super) enum BlockTriage {
+    /// Nothing: it is known, comes too early or too late, or nobody needs it.
+    Answer(Verdict),
+    /// Look at it again when this slot begins.
+    Hold(Slot),
+    /// The same block is being checked: share its fate.
+    Join,
+    /// Another block has its slot's place. Its proposer's signature is evidence, if it is valid.
+    Witness,
+    /// See whether its proposer has signed it, before anything is fetched for it.
+    Authenticate,
+    /// It needs a block that is not at hand.
+    Park(Root, Wait),
+    /// It is invalid.
+    Refuse(ImportError),
+    /// Check transition and signatures.
+    Check,
+}
+
+/// What matters about the node when a block arrives.
+#[derive(Debug)]
+pub(super) struct Circumstances<'a> {
+    pub(super) chain: &'a LeanChain,
+    /// Whether the block, or its parent, is remembered as invalid.
+    pub(super) is_condemned: bool,
+    /// The block with this root that is being checked.
+    pub(super) checking: Option<&'a PendingBlock>,
+    /// Whether there is room to check another one.
+    pub(super) has_room: bool,
+    /// What waits for it.
+    pub(super) need: Option<Need>,
+    /// Whether its slot's place is free for it.
+    pub(super) has_place: bool,
+    /// Whether a second message of its proposer would be news.
+    pub(super) wants_evidence: bool,
+}
+
+/// Decides. The order matters: what costs least, and what the bytes alone prove, comes first.
+pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) -> BlockTriage {
+    use BlockTriage::{Answer, Authenticate, Check, Hold, Join, Park, Refuse, Witness};
+    let chain = circumstances.chain;
+    let (slot, current) = (pending.slot(), chain.current_slot());
+    if chain.contains(&pending.root) || slot <= chain.latest_finalized().slot {
+        return Answer(Verdict::Ignore);
+    }
+    if circumstances.is_condemned {
+        return Answer(Verdict::Reject);
+    }
+    if let Some(error) = wrong_proposer(pending, chain) {
+        return Refuse(error);
+    }
+    // A matter of clocks: ours may be the one that is wrong.
+    if slot > current + 1 {
+        return Answer(Verdict::Ignore);
+    }
+    if let Some(same) = circumstances.checking {
+        // A copy in another envelope is let go; should it be the valid one, it will be fetched.
+        let is_same = same.block == pending.block;
+        return if is_same {
+            Join
+        } else {
+            Answer(Verdict::Ignore)
+        };
+    }
+    let binding = pending.binding();
+    if !is_needed(binding, circumstances.need) {
+        if binding == Binding::Unbound {
+            let is_gossip = pending.origin.is_gossip();
+            return Answer(if is_gossip {
+                Verdict::Reject
+            } else {
+                Verdict::Ignore
+            });
+        }
+        if !circumstances.has_place {
+            let is_evidence = binding == Binding::Bound && circumstances.wants_evidence;
+            return if is_evidence {
+                Witness
+            } else {
+                Answer(Verdict::Ignore)
+            };
+        }
+        if is_bloated(
+            &pending.block.block().body.attestations,
+            chain.validator_count(),
+        ) {
+            return Answer(Verdict::Ignore);
+        }
+    }
+    if slot > current {
+        // The sender's clock is a little ahead of ours.
+        return Hold(slot);
+    }
+    match fit(pending, chain) {
+        Fit::Fits if circumstances.has_room => Check,
+        Fit::Fits => Answer(Verdict::Ignore),
+        Fit::Needs(unknown, wait) if pending.is_authentic || circumstances.need.is_some() => {
+            Park(unknown, wait)
+        }
+        Fit::Needs(..) if circumstances.has_room => Authenticate,
+        Fit::Needs(..) => Answer(Verdict::Ignore),
+        Fit::From(slot) if slot <= current + 1 => Hold(slot),
+        Fit::From(_) | Fit::RuledOut => Answer(Verdict::Ignore),
+        Fit::Not(error) => Refuse(error.into()),
+    }
+}
+
+/// Whether a block is to be had although it has no place of its own: an ancestor always, one that is merely named only if
+/// its slot's proposer has signed it.
+pub(super) fn is_needed(binding: Binding, need: Option<Need>) -> bool {
+    match need {
+        Some(Need::Ancestor) => true,
+        Some(Need::Name) => binding > Binding::Unbound,
+        None => false,
+    }
+}
+
+/// What the transition would say in the end. It takes no state to see it.
+fn wrong_proposer(pending: &PendingBlock, chain: &LeanChain) -> Option<ImportError> {
+    let block = pending.block.block();
+    let expected = proposer_index(block.slot, chain.validator_count())?;
+    (block.proposer_index != expected).then(|| {
+        let error = TransitionError::WrongProposer {
+            slot: block.slot,
+            expected,
+            found: block.proposer_index,
+        };
+        error.into()
+    })
+}
+
+/// How a block fits the tree.
+enum Fit {
+    Fits,
+    /// It needs this block first.
+    Needs(Root, Wait),
+    /// It carries a vote that may count from this slot on.
+    From(Slot),
+    /// Finality has ruled its branch out, which its sender need not know.
+    RuledOut,
+    Not(BlockError),
+}
+
+fn fit(pending: &PendingBlock, chain: &LeanChain) -> Fit {
+    let BlockWithAttestation {
+        block,
+        proposer_attestation,
+    } = &pending.block.message;
+    let info = BlockInfo {
+        root: pending.root,
+        parent_root: block.parent_root,
+        slot: block.slot,
+    };
+    let verdict = chain.fork_choice().validate_block(
+        &info,
+        &block.body.attestations,
+        proposer_attestation,
+        pending.names,
+    );
+    match verdict {
+        Ok(()) => Fit::Fits,
+        Err(BlockError::UnknownParent { parent_root, .. }) => Fit::Needs(parent_root, Wait::Parent),
+        Err(BlockError::RuledOut { .. }) => Fit::RuledOut,
+        Err(
+            error @ (BlockError::BodyAttestation { error: inner, .. }
+            | BlockError::ProposerAttestation(inner)),
+        ) => match inner {
+            AttestationError::UnknownBlock { checkpoint, .. } => {
+                Fit::Needs(checkpoint.root, Wait::Name)
+            }
+            // A vote in a block may be one slot ahead.
+            AttestationError::FutureSlot { slot, .. } => Fit::From(slot.saturating_sub(1)),
+            _ => Fit::Not(error),
+        },
+        Err(error) => Fit::Not(error),
+    }
+}
+
+/// Whether an error is proven by what the block's root covers, together with the blocks that it names by their roots. Only
+/// then the root is remembered as invalid. What depends on the envelope, on what we know, or on our clock is tried again.
+pub(super) fn condemns_block(error: &ImportError) -> bool {
+    match error {
+        ImportError::StateTransition(_) => true,
+        ImportError::Block(error) => match error {
+            BlockError::NotAfterParent { .. } => true,
+            BlockError::BodyAttestation { error, .. } => match error {
+                AttestationError::BeyondRegistry { .. }
+                | AttestationError::SourceAfterTarget { .. }
+                | AttestationError::WrongSlot { .. } => true,
+                AttestationError::UnknownBlock { .. }
+                | AttestationError::OffChain { .. }
+                | AttestationError::BeforeHead { .. }
+                | AttestationError::FutureSlot { .. } => false,
+            },
+            BlockError::UnknownParent { .. }
+            | BlockError::RuledOut { .. }
+            | BlockError::UnknownJustified { .. }
+            | BlockError::ProposerAttestation(_) => false,
+        },
+        ImportError::SignatureCount { .. }
+        | ImportError::ValidatorOutOfRange { .. }
+        | ImportError::InvalidSignature { .. }
+        | ImportError::UnknownParent(_)
+        | ImportError::Attestation(_)
+        | ImportError::Processor(_) => false,
+    }
+}

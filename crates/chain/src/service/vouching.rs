@@ -1,0 +1,117 @@
+//! Blocks whose attestations name blocks that are not to be had.
+//!
+//! The specification refuses a block for ever when one of its attestations names an unknown block. Who was there when the named
+//! block was around has imported it; who comes later, or was shown something else, may find nobody that has kept it. So
+//! the block waits until more than a third of the validators have voted for it or for what builds on it: one of them at
+//! least is honest, and has imported it knowing what it names, or on the word of another honest one who did. Nobody can
+//! bring such votes together for a block that honest nodes have refused.
+
+use metrics::counter;
+use quartet_fork_choice::Names;
+use quartet_processor::Priority;
+use quartet_types::{Checkpoint, PublicKey, Root};
+use tracing::debug;
+
+use super::{ChainService, Done};
+use crate::{ImportError, verification::verify_attestations};
+
+/// Most blocks whose vouchers are looked into at a time.
+const MAX_VOUCHED_AT_ONCE: usize = 8;
+
+impl ChainService {
+    /// Looks for blocks that wait for a name only, and that enough validators vouch for.
+    pub(super) fn look_for_vouchers(&mut self) {
+        let waiting: Vec<Root> = self
+            .parking
+            .waiting_for_names()
+            .take(MAX_VOUCHED_AT_ONCE)
+            .collect();
+        for root in waiting {
+            self.look_for_vouchers_of(root);
+        }
+    }
+
+    fn look_for_vouchers_of(&mut self, root: Root) {
+        let chain = self.chain.read();
+        let validators = chain.validator_count() as usize;
+        let Some(votes) = self.parking.vouchers(root, validators / 3) else {
+            return;
+        };
+        let (votes, keys): (Vec<_>, Vec<PublicKey>) = votes
+            .into_iter()
+            .filter_map(|vote| {
+                let key = *chain.public_key(vote.message.validator_id)?;
+                Some((vote, key))
+            })
+            .unzip();
+        drop(chain);
+        let scheme = self.scheme;
+        let work = move || {
+            let valid = verify_attestations(scheme, &keys, &votes);
+            valid.into_iter().filter(|valid| *valid).count()
+        };
+        let done = move |vouchers: Result<usize, ImportError>| Done::Vouched {
+            root,
+            is_vouched: vouchers.is_ok_and(|vouchers| vouchers > validators / 3),
+        };
+        self.spawn(Priority::Block, work, done);
+    }
+
+    /// The signatures of those who vouch for a block have been looked at.
+    pub(super) fn on_vouched(&mut self, root: Root, is_vouched: bool) {
+        if !is_vouched {
+            return;
+        }
+        if let Some(mut pending) = self.parking.take_block(root) {
+            debug!(%root, slot = pending.slot(), "vouched for: what it names is not needed");
+            counter!("quartet_blocks_vouched_total").increment(1);
+            pending.names = Names::Vouched;
+            pending.is_authentic = true;
+            self.dispatch(pending);
+        }
+    }
+
+    /// Looks a block that is named up in the store, where those lie that finality has left behind.
+    pub(super) fn recall(&mut self, root: Root) {
+        let store = self.store.clone();
+        let work = move || {
+            store
+                .get(root)
+                .map(|block| block.map(|block| block.block().slot))
+        };
+        let done = move |found: Result<Result<_, crate::StoreError>, ImportError>| Done::Recalled {
+            root,
+            // A store that fails is noticed when it is written to.
+            slot: found.ok().and_then(Result::ok).flatten(),
+        };
+        self.spawn(Priority::Background, work, done);
+    }
+
+    /// A named block has been looked up in the store: what waits for its name may go on.
+    pub(super) fn on_recalled(&mut self, root: Root, slot: Option<u64>) {
+        let Some(slot) = slot else {
+            return;
+        };
+        self.chain.write().remember(Checkpoint { root, slot });
+        let (blocks, attestations) = self.parking.release(&root);
+        for block in blocks {
+            self.dispatch(block);
+        }
+        self.on_attestations(attestations);
+    }
+
+    /// How many blocks the attestations of a waiting block name that are not at hand.
+    pub(super) fn names_fetched(&self, root: Root) -> usize {
+        let chain = self.chain.read();
+        let Some(block) = self.parking.block(&root) else {
+            return 0;
+        };
+        let names = block.attestations().flat_map(|attestation| {
+            let data = &attestation.data;
+            [data.source.root, data.target.root, data.head.root]
+        });
+        let is_unknown = |name: &Root| *name != root && !chain.fork_choice().is_known(name);
+        let unknown: std::collections::BTreeSet<Root> = names.filter(is_unknown).collect();
+        unknown.len()
+    }
+}
