@@ -128,18 +128,33 @@ impl Adversary {
 
     /// Sends a block to one node as gossip.
     pub fn send_block(&self, node: usize, block: Arc<SignedBlockWithAttestation>) {
+        self.send_block_to(&[node], block);
+    }
+
+    /// Sends a block to some nodes as gossip.
+    pub fn send_block_to(&self, nodes: &[usize], block: Arc<SignedBlockWithAttestation>) {
         self.network
             .observe(|observer, time| observer.heard_block(time, &block));
-        let packet = Packet::Gossip(Gossip::block(block));
-        self.network.send(self.number, node, packet);
+        self.gossip(nodes, &Gossip::block(block));
     }
 
     /// Sends an attestation to one node as gossip.
     pub fn send_attestation(&self, node: usize, attestation: SignedAttestation) {
+        self.send_attestation_to(&[node], attestation);
+    }
+
+    /// Sends an attestation to some nodes as gossip.
+    pub fn send_attestation_to(&self, nodes: &[usize], attestation: SignedAttestation) {
         self.network
             .observe(|observer, _| observer.log.vote(&attestation));
-        let packet = Packet::Gossip(Gossip::attestation(Box::new(attestation)));
-        self.network.send(self.number, node, packet);
+        self.gossip(nodes, &Gossip::attestation(Box::new(attestation)));
+    }
+
+    fn gossip(&self, nodes: &[usize], gossip: &Arc<Gossip>) {
+        for node in nodes {
+            let packet = Packet::Gossip(gossip.clone());
+            self.network.send(self.number, *node, packet);
+        }
     }
 }
 

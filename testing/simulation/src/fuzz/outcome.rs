@@ -37,6 +37,8 @@ pub enum Failure {
     },
     /// Finality moved again, but later than it may.
     Late(Recovery),
+    /// After it had moved, it moved on later than it may.
+    Slow(Recovery),
     /// The nodes did not get one head.
     Diverged,
     /// The run could not be carried out.
@@ -81,6 +83,7 @@ impl Failure {
             Self::Violation(Violation::Service, _) => "service",
             Self::Stalled { .. } => "stalled",
             Self::Late(_) => "late",
+            Self::Slow(_) => "slow",
             Self::Diverged => "diverged",
             Self::Broken(_) => "broken",
         }
@@ -99,6 +102,11 @@ impl fmt::Display for Failure {
             Self::Late(recovery) => write!(
                 f,
                 "finality was {} slots behind and moved after {} only",
+                recovery.behind, recovery.slots
+            ),
+            Self::Slow(recovery) => write!(
+                f,
+                "finality had moved, was {} slots behind, and moved on after {} only",
                 recovery.behind, recovery.slots
             ),
             Self::Diverged => f.write_str("the nodes have different heads"),

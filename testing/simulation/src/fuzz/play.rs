@@ -76,7 +76,7 @@ impl Run<'_> {
         let behind = world.slot() - median(world.views().iter().map(finalized));
         let again = self.await_finality(world, behind).await?;
         if let Some(again) = again.filter(|again| !again.is_in_time()) {
-            self.outcome.failures.push(Failure::Late(again));
+            self.outcome.failures.push(Failure::Slow(again));
         }
         Ok(())
     }

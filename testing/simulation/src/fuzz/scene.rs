@@ -216,9 +216,7 @@ impl Scene<'_> {
     /// Sends a block to some nodes, and serves it to all from now on.
     pub(super) fn send_block(&self, nodes: &[usize], block: &Arc<SignedBlockWithAttestation>) {
         self.peer.serve(block.clone());
-        for node in nodes {
-            self.peer.send_block(*node, block.clone());
-        }
+        self.peer.send_block_to(nodes, block.clone());
     }
 
     /// Sends a block that its proposer has not signed.
@@ -229,10 +227,8 @@ impl Scene<'_> {
     }
 
     /// Sends a vote to some nodes.
-    pub(super) fn send_vote(&self, nodes: &[usize], vote: &SignedAttestation) {
-        for node in nodes {
-            self.peer.send_attestation(*node, vote.clone());
-        }
+    pub(super) fn send_vote(&self, nodes: &[usize], vote: SignedAttestation) {
+        self.peer.send_attestation_to(nodes, vote);
     }
 
     /// Signs a vote of a validator, and sends it to some nodes.
@@ -243,7 +239,7 @@ impl Scene<'_> {
         data: AttestationData,
     ) -> Result<(), SimulationError> {
         let signed = self.peer.sign(Attestation { validator_id, data })?;
-        self.send_vote(nodes, &signed);
+        self.send_vote(nodes, signed);
         Ok(())
     }
 }

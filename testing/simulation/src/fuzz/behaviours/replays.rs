@@ -38,7 +38,7 @@ impl Act for ReplayVotes {
             .filter_map(|vote| observer.log.signed(vote))
             .collect();
         drop(observer);
-        for vote in &old {
+        for vote in old {
             scene.send_vote(&nodes, vote);
         }
         Ok(())
