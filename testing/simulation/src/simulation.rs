@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use quartet_clock::Clock;
 use quartet_types::{Checkpoint, SECONDS_PER_SLOT, ValidatorIndex};
 use quartet_xmss::Scheme;
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -179,7 +180,7 @@ impl Simulation {
         if self.has_oracle {
             observer.lock().oracle = Some(SpecificationStore::new(&genesis, scheme));
         }
-        let directory = tempfile::tempdir()?;
+        let directory = directory()?;
         let nodes: Result<Vec<Node>, SimulationError> = (0..self.nodes)
             .map(|number| self.node(number, directory.path(), &validators))
             .collect();
@@ -232,5 +233,15 @@ impl Simulation {
             finalized: Checkpoint::default(),
             running: None,
         })
+    }
+}
+
+/// A directory for keys and signing records, which are written durably: in memory where the system has room
+/// for files there, since a simulated node has nothing to fear from a power cut.
+fn directory() -> std::io::Result<TempDir> {
+    let in_memory = Path::new("/dev/shm");
+    match in_memory.is_dir() {
+        true => tempfile::tempdir_in(in_memory).or_else(|_| tempfile::tempdir()),
+        false => tempfile::tempdir(),
     }
 }

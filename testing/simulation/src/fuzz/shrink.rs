@@ -178,3 +178,49 @@ fn simplify(behaviour: &mut Behaviour) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::Failure;
+
+    /// Diverges when there is a partition and at least three slots, and is well otherwise.
+    fn diverges_with_a_partition(plan: &Plan) -> Outcome {
+        let is_partition = |what: &Misfortune| matches!(what, Misfortune::Partition(_));
+        let diverges = plan.chaos >= 3 && plan.faults.iter().any(|fault| is_partition(&fault.what));
+        Outcome {
+            failures: diverges.then_some(Failure::Diverged).into_iter().collect(),
+            ..Outcome::default()
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_but_what_it_takes_to_fail() {
+        let failing = (0..).map(Plan::draw).find(|plan| {
+            !diverges_with_a_partition(plan).is_good()
+                && plan.faults.len() > 3
+                && !plan.adversaries.is_empty()
+        });
+        let plan = failing.expect("some seed has it all");
+        let outcome = diverges_with_a_partition(&plan);
+        let shrunk = shrink_with(plan, outcome, 1_000, diverges_with_a_partition);
+        assert_eq!(shrunk.plan.chaos, 3, "{}", shrunk.plan);
+        assert_eq!(shrunk.plan.faults.len(), 1, "{}", shrunk.plan);
+        assert!(shrunk.plan.adversaries.is_empty(), "{}", shrunk.plan);
+        assert!(shrunk.plan.foreigners.is_empty(), "{}", shrunk.plan);
+        assert_eq!(shrunk.plan.conditions, Conditions::default());
+        assert!(shrunk.plan.assignment.iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn a_budget_is_kept() {
+        let plan = (0..)
+            .map(Plan::draw)
+            .find(|plan| !diverges_with_a_partition(plan).is_good());
+        let plan = plan.expect("some seed has a partition");
+        let outcome = diverges_with_a_partition(&plan);
+        let shrunk = shrink_with(plan, outcome, 2, diverges_with_a_partition);
+        assert_eq!(shrunk.played, 2);
+        assert!(!shrunk.outcome.is_good());
+    }
+}
