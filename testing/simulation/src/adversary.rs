@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use parking_lot::Mutex;
 use quartet_chain::ProducedBlock;
 use quartet_types::{
-    Attestation, BlockSignatures, BlockWithAttestation, Root, SignedAttestation,
+    Attestation, Block, BlockSignatures, BlockWithAttestation, Root, Signature, SignedAttestation,
     SignedBlockWithAttestation, Status,
 };
 use tree_hash::TreeHash as _;
@@ -68,6 +68,11 @@ impl Adversary {
         self.network.send(self.number, node, packet);
     }
 
+    /// Claims this of its chain to all who ask from now on.
+    pub fn pretend(&self, status: Status) {
+        self.pretence.lock().status = status;
+    }
+
     /// Serves a block to those who ask for it.
     pub fn serve(&self, block: Arc<SignedBlockWithAttestation>) {
         let root = block.block().tree_hash_root();
@@ -97,27 +102,59 @@ impl Adversary {
         proposer_attestation: Attestation,
     ) -> Result<Arc<SignedBlockWithAttestation>, SimulationError> {
         let own = self.sign(proposer_attestation)?;
-        let mut signatures = produced.signatures;
+        self.wrap(produced.block, produced.signatures, own)
+    }
+
+    /// Makes an envelope for a block with the signatures of its attestations, and a signed attestation in the
+    /// place of the proposer's.
+    ///
+    /// # Errors
+    /// When the block holds too many attestations.
+    pub fn wrap(
+        &self,
+        block: Block,
+        mut signatures: Vec<Signature>,
+        own: SignedAttestation,
+    ) -> Result<Arc<SignedBlockWithAttestation>, SimulationError> {
         signatures.push(own.signature);
         let signature = BlockSignatures::try_from(signatures)
             .map_err(|error| SimulationError::Block(format!("{error:?}")))?;
         let message = BlockWithAttestation {
-            block: produced.block,
-            proposer_attestation,
+            block,
+            proposer_attestation: own.message,
         };
         Ok(Arc::new(SignedBlockWithAttestation { message, signature }))
     }
 
     /// Sends a block to one node as gossip.
     pub fn send_block(&self, node: usize, block: Arc<SignedBlockWithAttestation>) {
-        let packet = Packet::Gossip(Gossip::block(block));
-        self.network.send(self.number, node, packet);
+        self.send_block_to(&[node], block);
+    }
+
+    /// Sends a block to some nodes as gossip.
+    pub fn send_block_to(&self, nodes: &[usize], block: Arc<SignedBlockWithAttestation>) {
+        self.network
+            .observe(|observer, time| observer.heard_block(time, &block));
+        self.gossip(nodes, &Gossip::block(block));
     }
 
     /// Sends an attestation to one node as gossip.
     pub fn send_attestation(&self, node: usize, attestation: SignedAttestation) {
-        let packet = Packet::Gossip(Gossip::attestation(Box::new(attestation)));
-        self.network.send(self.number, node, packet);
+        self.send_attestation_to(&[node], attestation);
+    }
+
+    /// Sends an attestation to some nodes as gossip.
+    pub fn send_attestation_to(&self, nodes: &[usize], attestation: SignedAttestation) {
+        self.network
+            .observe(|observer, _| observer.log.vote(&attestation));
+        self.gossip(nodes, &Gossip::attestation(Box::new(attestation)));
+    }
+
+    fn gossip(&self, nodes: &[usize], gossip: &Arc<Gossip>) {
+        for node in nodes {
+            let packet = Packet::Gossip(gossip.clone());
+            self.network.send(self.number, *node, packet);
+        }
     }
 }
 

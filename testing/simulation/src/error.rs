@@ -4,6 +4,8 @@ use quartet_chain::StoreError;
 use quartet_keystore::{EncryptionError, KeyError, record::RecordError};
 use quartet_types::GenesisError;
 
+use crate::observer::Violation;
+
 /// Why a run fails.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulationError {
@@ -12,6 +14,8 @@ pub enum SimulationError {
     Violation {
         /// The seed that replays the run.
         seed: u64,
+        /// Which of the things that never must.
+        kind: Violation,
         /// What happened.
         what: String,
         /// The latest events.

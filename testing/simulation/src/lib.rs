@@ -25,12 +25,15 @@
 
 mod adversary;
 mod error;
+pub mod fuzz;
 mod history;
+mod log;
 mod meter;
 mod mortal;
 mod network;
 mod node;
 mod observer;
+mod oracle;
 mod simulation;
 mod trace;
 mod validators;
@@ -40,6 +43,7 @@ pub use adversary::Adversary;
 pub use error::SimulationError;
 pub use history::History;
 pub use network::Conditions;
+pub use observer::Violation;
 pub use simulation::{Report, Simulation};
 pub use trace::Fingerprint;
 pub use world::World;

@@ -1,12 +1,34 @@
 //! What is watched all the time, whatever the scenario: nobody signs twice, finality holds.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use quartet_chain::{NetworkMessage, Verdict};
-use quartet_types::{Attestation, Checkpoint, Root, Slot, ValidatorIndex};
+use quartet_types::{
+    Attestation, Checkpoint, Root, SECONDS_PER_SLOT, SignedBlockWithAttestation, Slot,
+    ValidatorIndex,
+};
 use tree_hash::TreeHash as _;
 
-use crate::trace::Trace;
+use crate::{log::MessageLog, oracle::SpecificationStore, trace::Trace};
+
+/// What must never happen, whatever the scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// Two nodes finalized conflicting checkpoints, or one finalized what is not on its own chain.
+    Fork,
+    /// A node's finalized checkpoint went back.
+    FinalityWentBack,
+    /// A validator of ours signed two messages in an epoch.
+    SignedTwice,
+    /// The specification's store refuses a block of ours.
+    BlockRefused,
+    /// A service of a node ended by itself.
+    Service,
+}
 
 /// Watches what the nodes publish and finalize.
 #[derive(Debug, Default)]
@@ -18,7 +40,16 @@ pub(crate) struct Observer {
     finalized: BTreeMap<Slot, Root>,
     verdicts: BTreeMap<(usize, usize, &'static str), u64>,
     penalties: BTreeMap<(usize, usize), u64>,
-    violations: Vec<String>,
+    violations: Vec<(Violation, String)>,
+    /// What anybody has said so far.
+    pub(crate) log: MessageLog,
+    /// Judges the blocks of our nodes, where a run has one.
+    pub(crate) oracle: Option<SpecificationStore>,
+    /// Blocks that strangers have put into envelopes which their proposers never signed.
+    forged: BTreeSet<Root>,
+    /// Blocks that came in an envelope of their proposer, too.
+    genuine: BTreeSet<Root>,
+    imported: BTreeSet<Root>,
 }
 
 impl Observer {
@@ -33,14 +64,54 @@ impl Observer {
                 let root = block.block().tree_hash_root();
                 self.record(time, format_args!("{node} publishes block {root}"));
                 self.signed(node, &block.message.proposer_attestation);
+                self.log.block(block);
+                self.genuine.insert(root);
+                if let Some(oracle) = &mut self.oracle
+                    && let Err(refusal) = oracle.on_block(block, slot_at(time))
+                {
+                    let what = format!("block {root} of node {node}: {refusal}");
+                    self.violated(Violation::BlockRefused, what);
+                }
             }
             NetworkMessage::PublishAttestation(signed) => {
                 let Attestation { validator_id, data } = signed.message;
                 self.record(time, format_args!("{node} attests {validator_id} {data:?}"));
                 self.signed(node, &signed.message);
+                self.log.vote(signed);
             }
             _ => {}
         }
+    }
+
+    /// Somebody who is no node of ours has sent a block.
+    pub(crate) fn heard_block(&mut self, time: Duration, block: &SignedBlockWithAttestation) {
+        let root = block.block().tree_hash_root();
+        if !self.forged.contains(&root) {
+            self.genuine.insert(root);
+        }
+        if self.log.block(block)
+            && let Some(oracle) = &mut self.oracle
+        {
+            // What is invalid has no consequences, and what it does not know yet it keeps.
+            let _ = oracle.on_block(block, slot_at(time));
+        }
+    }
+
+    /// A block is in an envelope that its proposer never signed.
+    pub(crate) fn forged(&mut self, root: Root) {
+        self.forged.insert(root);
+    }
+
+    /// A node has imported a block.
+    pub(crate) fn imported(&mut self, root: Root) {
+        self.imported.insert(root);
+    }
+
+    /// How many blocks were forged, and how many of them at least one node has imported.
+    pub(crate) fn forgeries(&self) -> (usize, usize) {
+        let forged = self.forged.difference(&self.genuine);
+        let imported = forged.clone().filter(|root| self.imported.contains(*root));
+        (forged.count(), imported.count())
     }
 
     fn signed(&mut self, node: usize, attestation: &Attestation) {
@@ -48,24 +119,29 @@ impl Observer {
         let root = attestation.tree_hash_root();
         let first = *self.signed.entry((validator, epoch)).or_insert(root);
         if first != root {
-            self.violated(format!(
-                "validator {validator} on node {node} signed {first} and {root} in epoch {epoch}"
-            ));
+            self.violated(
+                Violation::SignedTwice,
+                format!(
+                    "validator {validator} on node {node} signed {first} and {root} in epoch {epoch}"
+                ),
+            );
         }
     }
 
     /// A node has finalized a checkpoint; `before` is what it had finalized until then.
     pub(crate) fn finalized(&mut self, node: usize, before: Checkpoint, now: Checkpoint) {
         if now.slot < before.slot {
-            self.violated(format!(
-                "node {node} went back from finalized {before} to {now}"
-            ));
+            self.violated(
+                Violation::FinalityWentBack,
+                format!("node {node} went back from finalized {before} to {now}"),
+            );
         }
         let first = *self.finalized.entry(now.slot).or_insert(now.root);
         if first != now.root {
-            self.violated(format!(
-                "node {node} finalized {now}, and another node {first} in that slot"
-            ));
+            self.violated(
+                Violation::Fork,
+                format!("node {node} finalized {now}, and another node {first} in that slot"),
+            );
         }
     }
 
@@ -107,13 +183,17 @@ impl Observer {
             .sum()
     }
 
-    pub(crate) fn violated(&mut self, what: String) {
-        self.violations.push(what);
+    pub(crate) fn violated(&mut self, kind: Violation, what: String) {
+        self.violations.push((kind, what));
     }
 
-    pub(crate) fn violation(&self) -> Option<&String> {
+    pub(crate) fn violation(&self) -> Option<&(Violation, String)> {
         self.violations.first()
     }
+}
+
+fn slot_at(time: Duration) -> Slot {
+    time.as_secs() / SECONDS_PER_SLOT
 }
 
 fn name(verdict: Verdict) -> &'static str {

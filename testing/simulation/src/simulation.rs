@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use quartet_clock::Clock;
 use quartet_types::{Checkpoint, SECONDS_PER_SLOT, ValidatorIndex};
 use quartet_xmss::Scheme;
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     network::Network,
     node::{Node, Surroundings},
     observer::Observer,
+    oracle::SpecificationStore,
     trace::Fingerprint,
     validators::{GENESIS_TIME, Validators},
 };
@@ -32,6 +34,8 @@ pub struct Simulation {
     connected: fn(usize, usize) -> bool,
     absent: Vec<usize>,
     history: Option<History>,
+    assignment: Option<Vec<Option<usize>>>,
+    has_oracle: bool,
 }
 
 /// What a run came to.
@@ -57,6 +61,8 @@ impl Simulation {
             connected: |_, _| true,
             absent: Vec::new(),
             history: None,
+            assignment: None,
+            has_oracle: false,
         }
     }
 
@@ -78,6 +84,22 @@ impl Simulation {
     #[must_use]
     pub fn adversarial(mut self, validators: usize) -> Self {
         self.adversarial = validators;
+        self
+    }
+
+    /// As many validators as there are entries, each on the node of its entry; the key of one without a
+    /// node is the scenario's alone.
+    #[must_use]
+    pub fn assigned(mut self, assignment: Vec<Option<usize>>) -> Self {
+        self.validators = assignment.len();
+        self.assignment = Some(assignment);
+        self
+    }
+
+    /// Has every block that a node publishes checked by a store that does what the specification says.
+    #[must_use]
+    pub fn oracle(mut self, has_oracle: bool) -> Self {
+        self.has_oracle = has_oracle;
         self
     }
 
@@ -155,7 +177,10 @@ impl Simulation {
             Some(history) => (history.genesis.clone(), history.scheme),
             None => (validators.genesis()?, Scheme::Test),
         };
-        let directory = tempfile::tempdir()?;
+        if self.has_oracle {
+            observer.lock().oracle = Some(SpecificationStore::new(&genesis, scheme));
+        }
+        let directory = directory()?;
         let nodes: Result<Vec<Node>, SimulationError> = (0..self.nodes)
             .map(|number| self.node(number, directory.path(), &validators))
             .collect();
@@ -171,6 +196,7 @@ impl Simulation {
                 scheme,
             },
             validators: Arc::new(validators),
+            guests: 0,
             observer,
             meter,
             stop,
@@ -187,7 +213,11 @@ impl Simulation {
     ) -> Result<Node, SimulationError> {
         let directory = directory.join(format!("node-{number}"));
         std::fs::create_dir(&directory)?;
-        let mine = (number..self.validators).step_by(self.nodes);
+        let node_of = |index: usize| match &self.assignment {
+            Some(assignment) => assignment[index],
+            None => Some(index % self.nodes),
+        };
+        let mine = (0..self.validators).filter(|index| node_of(*index) == Some(number));
         let mine: Vec<ValidatorIndex> = mine.map(|index| index as ValidatorIndex).collect();
         for validator in &mine {
             validators.write(*validator, &directory)?;
@@ -203,5 +233,15 @@ impl Simulation {
             finalized: Checkpoint::default(),
             running: None,
         })
+    }
+}
+
+/// A directory for keys and signing records, which are written durably: in memory where the system has room
+/// for files there, since a simulated node has nothing to fear from a power cut.
+fn directory() -> std::io::Result<TempDir> {
+    let in_memory = Path::new("/dev/shm");
+    match in_memory.is_dir() {
+        true => tempfile::tempdir_in(in_memory).or_else(|_| tempfile::tempdir()),
+        false => tempfile::tempdir(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use quartet_chain::{ChainEvent, SharedChain, SyncState, Verdict, View};
 use quartet_types::{Checkpoint, SECONDS_PER_SLOT, Slot, ValidatorIndex};
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ use crate::{
     adversary::Adversary,
     meter::Meter,
     node::{Node, Running, Surroundings},
-    observer::Observer,
+    observer::{Observer, Violation},
     validators::{GENESIS_TIME, Validators},
 };
 
@@ -31,6 +31,8 @@ pub struct World {
     pub(crate) conditions: Conditions,
     pub(crate) surroundings: Surroundings,
     pub(crate) validators: Arc<Validators>,
+    /// Peers that are no nodes.
+    pub(crate) guests: usize,
     pub(crate) observer: Arc<Mutex<Observer>>,
     pub(crate) meter: Meter,
     pub(crate) stop: CancellationToken,
@@ -134,7 +136,7 @@ impl World {
         if let Err(reason) = running.stop().await {
             self.observer
                 .lock()
-                .violated(format!("node {node}: {reason}"));
+                .violated(Violation::Service, format!("node {node}: {reason}"));
         }
         self.surroundings.network.detach(node, true);
         self.look()
@@ -206,13 +208,24 @@ impl World {
 
     /// Lets in somebody who follows no rules but the scenario's, connected to every node.
     pub fn adversary(&mut self) -> Adversary {
-        let number = self.nodes.len();
-        for node in 0..number {
+        let number = self.nodes.len() + self.guests;
+        self.guests += 1;
+        for node in 0..self.nodes.len() {
             let network = &self.surroundings.network;
             network.lay(node, number, self.conditions.clone());
         }
         let network = self.surroundings.network.clone();
         Adversary::new(number, network, self.validators.clone())
+    }
+
+    /// How many nodes there are, running or not.
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether a node runs.
+    pub fn is_running(&self, node: usize) -> bool {
+        self.nodes[node].running.is_some()
     }
 
     /// The validators of a node.
@@ -238,6 +251,16 @@ impl World {
     /// How often nodes have asked for a penalty against a peer.
     pub fn penalties_of(&self, peer: usize) -> u64 {
         self.observer.lock().penalties_of(peer)
+    }
+
+    /// What has been seen of the run so far.
+    pub(crate) fn observer(&self) -> MutexGuard<'_, Observer> {
+        self.observer.lock()
+    }
+
+    /// How many blocks scenarios have forged, and how many of them a node has imported.
+    pub fn forgeries(&self) -> (usize, usize) {
+        self.observer.lock().forgeries()
     }
 
     pub(crate) fn start_all(&mut self) -> Result<(), SimulationError> {
@@ -278,15 +301,22 @@ impl World {
                 continue;
             };
             if let Some(service) = running.has_failed() {
-                observer.violated(format!("the {service} service of node {number} has ended"));
+                observer.violated(
+                    Violation::Service,
+                    format!("the {service} service of node {number} has ended"),
+                );
             }
             loop {
                 match running.events.try_recv() {
                     Ok(event) => {
                         observer.record(time, format_args!("{number} tells {event:?}"));
-                        if let ChainEvent::Finalized(now) = event {
-                            observer.finalized(number, node.finalized, now);
-                            node.finalized = now;
+                        match event {
+                            ChainEvent::Finalized(now) => {
+                                observer.finalized(number, node.finalized, now);
+                                node.finalized = now;
+                            }
+                            ChainEvent::Block { block, .. } => observer.imported(block.root),
+                            _ => {}
                         }
                     }
                     // Catching up, a node tells more at a time than its bus holds.
@@ -307,14 +337,18 @@ impl World {
                 .find(|other| chain.canonical_root(other.slot) != Some(other.root));
             drop(chain);
             if let Some(other) = strayed {
-                observer.violated(format!(
-                    "node {number} finalized {finalized}, whose chain lacks the finalized {other}"
-                ));
+                observer.violated(
+                    Violation::Fork,
+                    format!(
+                        "node {number} finalized {finalized}, whose chain lacks the finalized {other}"
+                    ),
+                );
             }
         }
         match observer.violation() {
-            Some(what) => Err(SimulationError::Violation {
+            Some((kind, what)) => Err(SimulationError::Violation {
                 seed: self.seed,
+                kind: *kind,
                 what: what.clone(),
                 trace: observer.trace.recent(),
             }),

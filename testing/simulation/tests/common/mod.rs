@@ -2,6 +2,8 @@
 // Each test binary uses its own part of it.
 #![allow(dead_code)]
 
+pub(crate) mod plans;
+
 use std::ops::RangeInclusive;
 
 use quartet_simulation::{Conditions, SimulationError, World};

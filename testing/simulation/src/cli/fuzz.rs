@@ -1,0 +1,132 @@
+//! Many networks with random faults and adversaries, or one of them in detail.
+
+use std::{ops::Range, process::ExitCode, thread};
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use quartet_simulation::fuzz::{Failure, Outcome, Plan, Summary, play, play_seeds, shrink};
+
+/// Most plans that are played to make one smaller.
+const SHRINK_BUDGET: usize = 400;
+
+/// Which seeds are played.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(crate) struct Fuzz {
+    /// A range of seeds, the last one excluded: 0..2000.
+    #[arg(long, value_parser = range, required_unless_present = "seed", conflicts_with = "seed")]
+    seeds: Option<Range<u64>>,
+    /// One seed, which is explained.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Makes the seed's plan as small as it can be while it fails in the same way.
+    #[arg(long, requires = "seed")]
+    shrink: bool,
+    /// Prints one JSON object at the end instead of sentences.
+    #[arg(long)]
+    json: bool,
+    /// How many seeds are played at a time; as many as there are cores, unless given.
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+fn range(text: &str) -> Result<Range<u64>, String> {
+    let bounds = text.split_once("..").ok_or("a range is written 0..2000")?;
+    let bound = |bound: &str| bound.parse().map_err(|error| format!("{bound:?}: {error}"));
+    let range = bound(bounds.0)?..bound(bounds.1)?;
+    match range.is_empty() {
+        true => Err("the range is empty".to_owned()),
+        false => Ok(range),
+    }
+}
+
+impl Fuzz {
+    /// Plays the seeds; the exit code says whether all are well.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self.seed {
+            Some(seed) => Ok(explain(seed, self.shrink)),
+            None => self.play_all(),
+        }
+    }
+
+    fn play_all(self) -> anyhow::Result<ExitCode> {
+        let seeds = self.seeds.context("which seeds?")?;
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.threads.unwrap_or(cores);
+        ensure!(threads > 0, "seeds are played on at least one thread");
+        let summary = play_seeds(seeds, threads, |plan, outcome| {
+            for failure in &outcome.failures {
+                eprintln!("seed {}: {failure}", plan.seed);
+            }
+        });
+        match self.json {
+            true => println!("{}", summary.json()),
+            false => print(&summary),
+        }
+        Ok(code(summary.failed == 0))
+    }
+}
+
+fn code(is_good: bool) -> ExitCode {
+    match is_good {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+fn print(summary: &Summary) {
+    println!(
+        "{} seeds, {} slots, {:.1} s",
+        summary.seeds, summary.slots, summary.seconds
+    );
+    println!(
+        "failed: {} ({} stalled, {} forks, {} diverged)",
+        summary.failed, summary.stalled, summary.forks, summary.diverged
+    );
+    println!(
+        "worst recovery: {} slots, {:.2} over 2·√d; {:.2} where every validator is honest",
+        summary.worst_recovery_slots, summary.worst_recovery_excess, summary.worst_honest_excess
+    );
+    println!("forged blocks imported: {}", summary.forged_imported);
+}
+
+fn explain(seed: u64, shrinks: bool) -> ExitCode {
+    let mut plan = Plan::draw(seed);
+    if shrinks {
+        let outcome = play(&plan, |_| {});
+        if !outcome.is_good() {
+            let shrunk = shrink(plan, outcome, SHRINK_BUDGET);
+            println!("shrunk by playing {} plans:", shrunk.played);
+            plan = shrunk.plan;
+        }
+    }
+    println!("{plan}");
+    println!("slot   heads      head/justified/finalized of each node");
+    let outcome = play(&plan, |slot| println!("{slot}"));
+    verdict(&outcome);
+    if shrinks {
+        println!("\n{plan:#?}");
+    }
+    code(outcome.is_good())
+}
+
+fn verdict(outcome: &Outcome) {
+    println!();
+    if let Some(recovery) = outcome.recovery {
+        println!(
+            "finality was {} slots behind when the network became healthy, and moved {} slots later ({:+.2} to 2·√d)",
+            recovery.behind,
+            recovery.slots,
+            recovery.excess()
+        );
+    }
+    println!(
+        "{} blocks forged, {} of them imported",
+        outcome.forged, outcome.forged_imported
+    );
+    let failures: Vec<String> = outcome.failures.iter().map(Failure::to_string).collect();
+    match failures.is_empty() {
+        true => println!("all is well"),
+        false => println!("{}", failures.join("\n")),
+    }
+}

@@ -1,0 +1,27 @@
+//! Random faults and adversaries, drawn from seeds, and what must hold whatever they do.
+//!
+//! A seed makes a [`Plan`], which is data; [`play`] carries it out and measures; [`shrink`] makes a plan that
+//! fails as small as it can. Whatever the plan: no two nodes finalize conflicting checkpoints, no node's
+//! finality goes back, nobody signs twice, the specification's store accepts every block of ours; and once
+//! the network is healthy, all nodes agree and finality moves again, in time.
+
+mod behaviours;
+mod duties;
+mod generate;
+mod outcome;
+mod plan;
+mod play;
+mod recovery;
+mod scene;
+mod seeds;
+mod shrink;
+mod stage;
+
+pub use outcome::{Failure, Outcome, SlotReport};
+pub use plan::{
+    AdversaryPlan, Behaviour, Body, Fault, Foreigners, Manners, Misfortune, Moment, Plan, Source,
+};
+pub use play::play;
+pub use recovery::{Recovery, allowed_slots};
+pub use seeds::{Summary, play_seeds};
+pub use shrink::{Shrunk, shrink};

@@ -1,0 +1,142 @@
+//! Plays a plan and measures what comes of it.
+
+use quartet_chain::View;
+use quartet_types::Slot;
+
+use super::{
+    outcome::{Failure, Outcome, SlotReport},
+    plan::Plan,
+    recovery::{Recovery, allowed_slots},
+    stage::Stage,
+};
+use crate::{Simulation, SimulationError, World};
+
+/// Slots beyond what is allowed that finality is waited for, to tell a late recovery from none.
+const PATIENCE: Slot = 40;
+/// Slots within which all nodes must have had one head, once finality has moved.
+const AGREEMENT: Slot = 8;
+/// The last slot that is played: keys live for 256 slots, and some sign ahead.
+const LAST: Slot = 250;
+
+/// Plays a plan, telling `watch` of each slot.
+pub fn play(plan: &Plan, mut watch: impl FnMut(&SlotReport)) -> Outcome {
+    let mut outcome = Outcome::default();
+    let simulation = Simulation::new(plan.seed)
+        .nodes(plan.nodes)
+        .assigned(plan.assignment.clone())
+        .conditions(plan.conditions.clone())
+        .absent(&plan.late_nodes())
+        .oracle(plan.oracle);
+    let played = simulation.run(async |world| {
+        let mut run = Run {
+            stage: Stage::new(plan, world),
+            outcome: &mut outcome,
+            watch: &mut watch,
+            is_healthy: false,
+        };
+        let result = run.all(world, plan.chaos).await;
+        (outcome.forged, outcome.forged_imported) = world.forgeries();
+        outcome.slots = world.slot();
+        result
+    });
+    match played {
+        Ok(_) => {}
+        Err(SimulationError::Violation { kind, what, .. }) => {
+            outcome.failures.insert(0, Failure::Violation(kind, what));
+        }
+        Err(error) => outcome.failures.push(Failure::Broken(error.to_string())),
+    }
+    outcome
+}
+
+struct Run<'a> {
+    stage: Stage<'a>,
+    outcome: &'a mut Outcome,
+    watch: &'a mut dyn FnMut(&SlotReport),
+    is_healthy: bool,
+}
+
+impl Run<'_> {
+    async fn all(&mut self, world: &mut World, chaos: Slot) -> Result<(), SimulationError> {
+        for slot in 1..=chaos {
+            self.slot(world, slot).await?;
+        }
+        let behind = chaos - median(world.views().iter().map(finalized));
+        self.is_healthy = true;
+        self.stage.heal(world)?;
+        let Some(recovery) = self.await_finality(world, behind).await? else {
+            return self.agree(world).await;
+        };
+        self.outcome.recovery = Some(recovery);
+        if !recovery.is_in_time() {
+            self.outcome.failures.push(Failure::Late(recovery));
+        }
+        self.agree(world).await?;
+        // And it keeps moving.
+        let behind = world.slot() - median(world.views().iter().map(finalized));
+        let again = self.await_finality(world, behind).await?;
+        if let Some(again) = again.filter(|again| !again.is_in_time()) {
+            self.outcome.failures.push(Failure::Slow(again));
+        }
+        Ok(())
+    }
+
+    /// Goes on until finality has moved at every node beyond what any has finalized now.
+    async fn await_finality(
+        &mut self,
+        world: &mut World,
+        behind: Slot,
+    ) -> Result<Option<Recovery>, SimulationError> {
+        let before = world.views().iter().map(finalized).max().unwrap_or(0);
+        let begin = world.slot();
+        let last = LAST.min(begin + allowed_slots(behind) + PATIENCE);
+        for slot in begin + 1..=last {
+            self.slot(world, slot).await?;
+            if world.views().iter().all(|view| finalized(view) > before) {
+                let slots = slot - begin;
+                return Ok(Some(Recovery { behind, slots }));
+            }
+        }
+        let waited = last - begin;
+        self.outcome
+            .failures
+            .push(Failure::Stalled { behind, waited });
+        Ok(None)
+    }
+
+    async fn agree(&mut self, world: &mut World) -> Result<(), SimulationError> {
+        let begin = world.slot();
+        for slot in begin + 1..=LAST.min(begin + AGREEMENT) {
+            if world.common_head().is_some() {
+                return Ok(());
+            }
+            self.slot(world, slot).await?;
+        }
+        if world.common_head().is_none() {
+            self.outcome.failures.push(Failure::Diverged);
+        }
+        Ok(())
+    }
+
+    async fn slot(&mut self, world: &mut World, slot: Slot) -> Result<(), SimulationError> {
+        self.stage.slot(world, slot).await?;
+        let nodes = 0..world.node_count();
+        (self.watch)(&SlotReport {
+            slot,
+            is_healthy: self.is_healthy,
+            views: nodes.map(|node| world.view(node).ok()).collect(),
+        });
+        Ok(())
+    }
+}
+
+fn finalized(view: &View) -> Slot {
+    view.finalized.slot
+}
+
+/// The middle one, or nothing's default.
+fn median(slots: impl Iterator<Item = Slot>) -> Slot {
+    let mut slots: Vec<Slot> = slots.collect();
+    slots.sort_unstable();
+    slots.get(slots.len() / 2).copied().unwrap_or_default()
+}

@@ -1,0 +1,121 @@
+//! Many seeds, on several threads.
+
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+};
+
+use parking_lot::Mutex;
+use quartet_clock::Stopwatch;
+use quartet_types::Slot;
+
+use super::{
+    outcome::{Failure, Outcome},
+    plan::Plan,
+    play::play,
+};
+use crate::Violation;
+
+/// What many runs came to.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// How many seeds were played.
+    pub seeds: u64,
+    /// How many of them failed in any way.
+    pub failed: u64,
+    /// How many had finality stand still.
+    pub stalled: u64,
+    /// How many finalized conflicting checkpoints.
+    pub forks: u64,
+    /// How many did not come to one head.
+    pub diverged: u64,
+    /// The longest recovery, in slots.
+    pub worst_recovery_slots: Slot,
+    /// The most that a recovery took longer than 2·√d.
+    pub worst_recovery_excess: f64,
+    /// The same among the seeds in which every validator is honest and reliable.
+    pub worst_honest_excess: f64,
+    /// How many forged blocks were imported.
+    pub forged_imported: usize,
+    /// Slots that were played.
+    pub slots: Slot,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Plays the plans of a range of seeds on so many threads, and tells of each that fails.
+pub fn play_seeds(
+    seeds: Range<u64>,
+    threads: usize,
+    tell: impl Fn(&Plan, &Outcome) + Sync,
+) -> Summary {
+    let watch = Stopwatch::start();
+    let next = AtomicU64::new(seeds.start);
+    let summary = Mutex::new(Summary {
+        worst_recovery_excess: f64::NEG_INFINITY,
+        worst_honest_excess: f64::NEG_INFINITY,
+        ..Summary::default()
+    });
+    thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let plan = Plan::draw(seed);
+                    let outcome = play(&plan, |_| {});
+                    let mut summary = summary.lock();
+                    summary.add(&plan, &outcome);
+                    if !outcome.is_good() {
+                        tell(&plan, &outcome);
+                    }
+                }
+            });
+        }
+    });
+    let mut summary = summary.into_inner();
+    summary.seconds = watch.seconds();
+    summary
+}
+
+impl Summary {
+    fn add(&mut self, plan: &Plan, outcome: &Outcome) {
+        self.seeds += 1;
+        self.slots += outcome.slots;
+        self.failed += u64::from(!outcome.is_good());
+        let fails = |is: fn(&Failure) -> bool| u64::from(outcome.failures.iter().any(is));
+        self.stalled += fails(|failure| matches!(failure, Failure::Stalled { .. }));
+        self.diverged += fails(|failure| matches!(failure, Failure::Diverged));
+        self.forks += fails(|failure| matches!(failure, Failure::Violation(Violation::Fork, _)));
+        self.forged_imported += outcome.forged_imported;
+        if let Some(recovery) = outcome.recovery {
+            self.worst_recovery_slots = self.worst_recovery_slots.max(recovery.slots);
+            let excess = recovery.excess();
+            self.worst_recovery_excess = self.worst_recovery_excess.max(excess);
+            if plan.hostile_validators() + plan.unreliable_validators() == 0 {
+                self.worst_honest_excess = self.worst_honest_excess.max(excess);
+            }
+        }
+    }
+
+    /// The summary as one JSON object.
+    pub fn json(&self) -> String {
+        let excess = match self.worst_recovery_excess.is_finite() {
+            true => self.worst_recovery_excess,
+            false => 0.0,
+        };
+        format!(
+            "{{\"seeds\": {}, \"stalled\": {}, \"forks\": {}, \"diverged\": {}, \
+             \"worst_recovery_slots\": {}, \"worst_recovery_excess\": {excess:.2}, \"seconds\": {:.1}}}",
+            self.seeds,
+            self.stalled,
+            self.forks,
+            self.diverged,
+            self.worst_recovery_slots,
+            self.seconds
+        )
+    }
+}

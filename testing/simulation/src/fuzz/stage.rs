@@ -1,0 +1,235 @@
+//! A plan on its way: who acts when, and what befalls whom.
+
+use quartet_types::{SECONDS_PER_SLOT, Slot};
+use rand::{SeedableRng as _, rngs::StdRng};
+
+use super::{
+    behaviours::{Act, MOMENTS, behave},
+    duties::{Duties, PROPOSAL},
+    plan::{Fault, Manners, Misfortune, Moment, Plan, Source},
+    scene::Scene,
+};
+use crate::{Adversary, Conditions, SimulationError, World};
+
+/// How honest validators of ours behave.
+const OURS: Manners = Manners {
+    attests_to_parent: false,
+    source: Source::Head,
+    source_after_target: false,
+    carries_own: true,
+};
+
+/// Those who take part in a run without being nodes.
+pub(super) struct Stage<'a> {
+    plan: &'a Plan,
+    guests: Vec<Guest>,
+    random: StdRng,
+    is_healthy: bool,
+}
+
+/// A peer with those who act through it.
+struct Guest {
+    peer: Adversary,
+    is_hostile: bool,
+    /// The node on whose side of a partition it is.
+    host: Option<usize>,
+    actors: Vec<Box<dyn Act>>,
+}
+
+/// Something that happens in a slot.
+enum Step<'a> {
+    Begin(&'a Fault),
+    End(&'a Fault),
+    Act,
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(plan: &'a Plan, world: &mut World) -> Self {
+        let mut guests = Vec::new();
+        for foreigners in &plan.foreigners {
+            let duties = Duties::new(
+                foreigners.validators.clone(),
+                Some(foreigners.host),
+                foreigners.manners,
+            );
+            guests.push(Guest {
+                peer: world.adversary(),
+                is_hostile: false,
+                host: Some(foreigners.host),
+                actors: vec![Box::new(duties)],
+            });
+        }
+        if !plan.adversaries.is_empty() {
+            let peer = world.adversary();
+            for node in 0..world.node_count() {
+                world.set_conditions(node, peer.number(), Conditions::default());
+            }
+            let mut actors: Vec<Box<dyn Act>> = Vec::new();
+            for adversary in &plan.adversaries {
+                if adversary.dutiful {
+                    let mut duties = Duties::new(adversary.validators.clone(), None, OURS);
+                    duties.proposes = !adversary.behaviour.proposes();
+                    duties.attests = !adversary.behaviour.votes();
+                    actors.push(Box::new(duties));
+                }
+                actors.push(behave(adversary));
+            }
+            guests.push(Guest {
+                peer,
+                is_hostile: true,
+                host: None,
+                actors,
+            });
+        }
+        Self {
+            plan,
+            guests,
+            random: StdRng::seed_from_u64(plan.seed ^ u64::MAX),
+            is_healthy: false,
+        }
+    }
+
+    /// Plays a slot to its end.
+    pub(super) async fn slot(
+        &mut self,
+        world: &mut World,
+        slot: Slot,
+    ) -> Result<(), SimulationError> {
+        let mut steps: Vec<(u64, Step<'_>)> = Vec::new();
+        if !self.guests.is_empty() {
+            steps.push((PROPOSAL, Step::Act));
+            steps.push((super::duties::ATTESTATION, Step::Act));
+            steps.extend(MOMENTS.map(|ms| (ms, Step::Act)));
+        }
+        if !self.is_healthy {
+            for fault in &self.plan.faults {
+                if fault.from.slot == slot {
+                    steps.push((fault.from.ms, Step::Begin(fault)));
+                }
+                if fault.until.slot == slot {
+                    steps.push((fault.until.ms, Step::End(fault)));
+                }
+            }
+        }
+        steps.sort_by_key(|(ms, _)| *ms);
+        for (ms, step) in steps {
+            world.at(slot, ms).await?;
+            match step {
+                Step::Begin(fault) => self.begin(world, fault).await?,
+                Step::End(fault) => self.end(world, fault)?,
+                Step::Act => self.act(world, Moment { slot, ms })?,
+            }
+        }
+        world.end_of(slot).await
+    }
+
+    fn act(&mut self, world: &World, now: Moment) -> Result<(), SimulationError> {
+        for guest in &mut self.guests {
+            if guest.is_hostile && self.is_healthy && self.plan.falls_silent {
+                continue;
+            }
+            if let Some(view) = guest.host.and_then(|host| world.chain(host).ok()) {
+                guest.peer.pretend(view.read().status());
+            }
+            for actor in &mut guest.actors {
+                actor.act(&mut Scene {
+                    world,
+                    peer: &guest.peer,
+                    random: &mut self.random,
+                    now,
+                    validators: self.plan.validators() as u64,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, world: &mut World, fault: &Fault) -> Result<(), SimulationError> {
+        match &fault.what {
+            Misfortune::Weather(conditions) => self.set_weather(world, conditions),
+            Misfortune::Partition(group) => {
+                world.part(group);
+                for (node, guest) in self.across(world, group) {
+                    world.cut(node, guest);
+                }
+            }
+            Misfortune::Death { node, loses_store } => {
+                if world.is_running(*node) {
+                    world.kill(*node).await?;
+                    if *loses_store {
+                        world.lose_store(*node);
+                    }
+                }
+            }
+            Misfortune::Late { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, world: &mut World, fault: &Fault) -> Result<(), SimulationError> {
+        match &fault.what {
+            Misfortune::Weather(_) => self.set_weather(world, &self.plan.conditions),
+            Misfortune::Partition(group) => {
+                world.heal(group);
+                for (node, guest) in self.across(world, group) {
+                    world.mend(node, guest);
+                }
+            }
+            Misfortune::Death { node, .. } | Misfortune::Late { node } => {
+                if !world.is_running(*node) {
+                    world.start(*node)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The links between guests and nodes on the other side of a partition than their hosts.
+    fn across(&self, world: &World, group: &[usize]) -> Vec<(usize, usize)> {
+        let mut links = Vec::new();
+        for guest in &self.guests {
+            let Some(host) = guest.host else {
+                continue;
+            };
+            let other_side = |node: &usize| group.contains(node) != group.contains(&host);
+            let nodes = (0..world.node_count()).filter(other_side);
+            links.extend(nodes.map(|node| (node, guest.peer.number())));
+        }
+        links
+    }
+
+    fn set_weather(&self, world: &mut World, conditions: &Conditions) {
+        let nodes = world.node_count();
+        let guests = self.guests.iter().filter(|guest| !guest.is_hostile);
+        let peers: Vec<usize> = (0..nodes)
+            .chain(guests.map(|guest| guest.peer.number()))
+            .collect();
+        for high in &peers {
+            for low in (0..nodes).filter(|low| low < high) {
+                world.set_conditions(low, *high, conditions.clone());
+            }
+        }
+    }
+
+    /// Makes everything work.
+    pub(super) fn heal(&mut self, world: &mut World) -> Result<(), SimulationError> {
+        self.is_healthy = true;
+        self.set_weather(world, &Conditions::default());
+        let nodes = world.node_count();
+        for high in 0..nodes {
+            for low in 0..high {
+                world.mend(low, high);
+            }
+            for guest in &self.guests {
+                world.mend(high, guest.peer.number());
+            }
+            if !world.is_running(high) {
+                world.start(high)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The last moment of a slot that a step can have.
+const _: () = assert!(MOMENTS[MOMENTS.len() - 1] < 1000 * SECONDS_PER_SLOT);

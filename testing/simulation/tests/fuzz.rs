@@ -1,0 +1,111 @@
+//! Plans drawn from seeds: what they reach, what they keep to, and a range of them played.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::plans::{against, calm};
+use quartet_simulation::fuzz::{Behaviour, Misfortune, Plan, Source, play, play_seeds};
+
+/// How many seeds the generator is judged by.
+const SEEDS: u64 = 500;
+
+#[test]
+fn every_behaviour_and_misfortune_is_reached_by_some_seed() {
+    let (mut behaviours, mut misfortunes, mut sources) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut sizes, mut keyless) = (BTreeSet::new(), 0);
+    for plan in (0..SEEDS).map(Plan::draw) {
+        sizes.insert(plan.validators());
+        keyless += usize::from(!plan.adversaries.is_empty() && plan.hostile_validators() == 0);
+        for adversary in &plan.adversaries {
+            behaviours.insert(adversary.behaviour.name());
+        }
+        for fault in &plan.faults {
+            misfortunes.insert(match fault.what {
+                Misfortune::Weather(_) => "weather",
+                Misfortune::Partition(_) => "partition",
+                Misfortune::Death {
+                    loses_store: false, ..
+                } => "death",
+                Misfortune::Death {
+                    loses_store: true, ..
+                } => "lost store",
+                Misfortune::Late { .. } => "late",
+            });
+        }
+        for foreigners in &plan.foreigners {
+            sources.insert(match foreigners.manners.source {
+                Source::Head => "head",
+                Source::Store => "store",
+                Source::Older(_) => "older",
+            });
+        }
+    }
+    assert_eq!(behaviours.len(), 13, "{behaviours:?}");
+    assert_eq!(misfortunes.len(), 5, "{misfortunes:?}");
+    assert_eq!(sources.len(), 3, "{sources:?}");
+    assert_eq!(sizes, BTreeSet::from([4, 7, 16, 64]));
+    assert!(keyless > 50);
+}
+
+#[test]
+fn less_than_a_third_is_faulty_and_every_validator_is_in_one_place() {
+    for plan in (0..SEEDS).map(Plan::draw) {
+        let faulty = plan.hostile_validators() + plan.unreliable_validators();
+        assert!(3 * faulty < plan.validators(), "{plan}");
+        let adversaries = plan.adversaries.iter().flat_map(|group| &group.validators);
+        let foreigners = plan.foreigners.iter().flat_map(|group| &group.validators);
+        let mut elsewhere: Vec<u64> = adversaries.chain(foreigners).copied().collect();
+        elsewhere.sort_unstable();
+        let homeless = plan.assignment.iter().zip(0..);
+        let homeless: Vec<u64> = homeless
+            .filter_map(|(node, validator)| node.is_none().then_some(validator))
+            .collect();
+        assert_eq!(elsewhere, homeless, "{plan}");
+        for adversary in &plan.adversaries {
+            let has_keys = !adversary.validators.is_empty();
+            assert_eq!(adversary.behaviour.needs_keys(), has_keys, "{plan}");
+        }
+    }
+}
+
+#[test]
+fn what_befalls_the_network_ends_when_it_becomes_healthy() {
+    for plan in (0..SEEDS).map(Plan::draw) {
+        assert!(plan.chaos <= 100, "{plan}");
+        for fault in &plan.faults {
+            assert!(fault.from < fault.until, "{plan}");
+            assert!(fault.until.slot <= plan.chaos, "{plan}");
+        }
+    }
+}
+
+#[test]
+fn a_seed_is_always_played_in_the_same_way() {
+    for seed in [2, 16] {
+        let lines = || {
+            let mut lines = Vec::new();
+            play(&Plan::draw(seed), |slot| lines.push(slot.to_string()));
+            lines
+        };
+        assert_eq!(lines(), lines(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_third_of_silent_validators_is_seen_to_stall_finality() {
+    let plan = against(calm(4, 6, 20), Behaviour::Silence, &[3, 4, 5]);
+    let outcome = play(&plan, |_| {});
+    let kinds: Vec<_> = outcome.failures.iter().map(|one| one.kind()).collect();
+    assert_eq!(kinds, ["stalled"]);
+}
+
+#[test]
+fn a_range_of_seeds_is_well() {
+    let summary = play_seeds(0..120, 1, |plan, outcome| {
+        eprintln!("seed {}: {:?}", plan.seed, outcome.failures);
+    });
+    assert_eq!(summary.seeds, 120);
+    assert_eq!(summary.failed, 0, "{summary:?}");
+}
