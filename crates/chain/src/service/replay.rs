@@ -52,11 +52,14 @@ impl ChainService {
             // It builds on a block that was never stored, or that finality has left behind.
             return Ok(false);
         };
+        // A vote of a later slot than the block's had its block wait for that slot.
+        let votes = block.attestations().map(|vote| vote.data.slot);
+        let due = votes.fold(slot, Slot::max);
         let binding = Binding::of(root, &block.message);
         let replayed = state_transition(&parent, block.block()).map_err(ImportError::from);
         let replayed = replayed.and_then(|post_state| {
             let mut chain = self.chain.write();
-            chain.advance(slot.saturating_mul(INTERVALS_PER_SLOT));
+            chain.advance(due.saturating_mul(INTERVALS_PER_SLOT));
             let importable = ImportableBlock {
                 root,
                 block: Arc::new(block),

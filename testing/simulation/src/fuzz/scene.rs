@@ -84,7 +84,7 @@ impl Scene<'_> {
 
     /// What an honest validator of a node attests to in this slot.
     pub(super) fn honest_data(&self, node: usize) -> Option<AttestationData> {
-        self.chain(node)?.attestation_data(self.now.slot).ok()
+        Some(self.chain(node)?.attestation_data(self.now.slot))
     }
 
     /// What an honest proposer attests to beside a block.
