@@ -220,3 +220,6 @@ pub(super) fn condemns_block(error: &ImportError) -> bool {
         | ImportError::Processor(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;
