@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use quartet_chain::{
-    ChainReader, ForkChoiceNode, LeanChain, PeerInfo, PeerName, Peers, StoreError, SyncState,
+    ChainReader, Equivocation, ForkChoiceNode, LeanChain, PeerInfo, PeerName, Peers, StoreError,
+    SyncState,
 };
 use quartet_clock::Clock;
 use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, State};
@@ -130,6 +131,16 @@ impl NodeView {
         let Some(root) = root else { return Ok(None) };
         let block = self.0.chain.block(root)?;
         Ok(block.map(|block| (root, block)))
+    }
+
+    /// How many validators were found to have signed two messages for one slot, and the pairs that are kept.
+    pub(crate) fn equivocations(&self) -> (u64, Vec<Equivocation>) {
+        let chain = self.0.chain.chain().read();
+        let equivocations = chain.equivocations();
+        (
+            equivocations.total(),
+            equivocations.iter().cloned().collect(),
+        )
     }
 
     pub(crate) fn finalized_state(&self) -> Option<Arc<State>> {

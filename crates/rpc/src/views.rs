@@ -1,10 +1,10 @@
 //! The JSON forms: members in snake case, roots and byte strings as `0x…`, slots and counts as numbers.
 
-use quartet_chain::{Direction, ForkChoiceNode, PeerInfo, PeerName, SyncState};
+use quartet_chain::{Direction, Equivocation, ForkChoiceNode, PeerInfo, PeerName, SyncState};
 use quartet_types::{
     Attestation, AttestationData, Block, BlockHeader, BlockSignatures, Checkpoint,
     HistoricalBlockHashes, JustificationRoots, JustificationValidators, JustifiedSlots, Root,
-    SignedBlockWithAttestation, Slot, State, ValidatorIndex, Validators,
+    Signature, SignedBlockWithAttestation, Slot, State, ValidatorIndex, Validators,
 };
 use serde::Serialize;
 
@@ -170,6 +170,44 @@ impl<'a> From<&'a Attestation> for AttestationView<'a> {
         Self {
             validator_id: attestation.validator_id,
             data: &attestation.data,
+        }
+    }
+}
+
+/// Validators that have signed two messages for one slot.
+#[derive(Serialize)]
+pub(crate) struct EquivocationsView<'a> {
+    /// How many were found, kept or not.
+    total: u64,
+    equivocations: Vec<EquivocationView<'a>>,
+}
+
+#[derive(Serialize)]
+struct EquivocationView<'a> {
+    validator_id: ValidatorIndex,
+    slot: Slot,
+    messages: [SignedDataView<'a>; 2],
+}
+
+#[derive(Serialize)]
+struct SignedDataView<'a> {
+    data: &'a AttestationData,
+    signature: &'a Signature,
+}
+
+impl<'a> EquivocationsView<'a> {
+    pub(crate) fn new(total: u64, kept: &'a [Equivocation]) -> Self {
+        let equivocations = kept.iter().map(|equivocation| EquivocationView {
+            validator_id: equivocation.validator(),
+            slot: equivocation.slot(),
+            messages: [&equivocation.first, &equivocation.second].map(|signed| SignedDataView {
+                data: &signed.message.data,
+                signature: &signed.signature,
+            }),
+        });
+        Self {
+            total,
+            equivocations: equivocations.collect(),
         }
     }
 }

@@ -11,11 +11,10 @@ use crate::{
     block_id::{BlockId, BlockIdError},
     error::ApiError,
     node::NodeView,
-    views::{FinalityView, NamedBlockView, PeersView, SyncingView, VersionView},
+    views::{EquivocationsView, FinalityView, NamedBlockView, PeersView, SyncingView, VersionView},
 };
 
-const METHODS: &str =
-    "lean_block, lean_finality, lean_head, lean_peers, lean_syncing and lean_version";
+const METHODS: &str = "lean_block, lean_equivocations, lean_finality, lean_head, lean_peers, lean_syncing and lean_version";
 
 /// Calls a method.
 pub(super) async fn call(
@@ -25,6 +24,10 @@ pub(super) async fn call(
 ) -> Result<Box<RawValue>, Fault> {
     if method == "lean_block" {
         return block(node, params).await;
+    }
+    if method == "lean_equivocations" {
+        params.none()?;
+        return equivocations(node).await;
     }
     let answer: fn(&NodeView) -> Result<Box<RawValue>, Fault> = match method {
         "lean_head" => |node| json(&node.overview().head),
@@ -50,6 +53,15 @@ async fn block(node: &NodeView, params: Params) -> Result<Box<RawValue>, Fault> 
             Some((root, block)) => json(&NamedBlockView::new(*root, block)),
             None => json(&()),
         }
+    })
+    .await?
+}
+
+/// The evidence that is kept; with its signatures it can be large.
+async fn equivocations(node: &NodeView) -> Result<Box<RawValue>, Fault> {
+    node.heavy(|node| {
+        let (total, kept) = node.equivocations();
+        json(&EquivocationsView::new(total, &kept))
     })
     .await?
 }

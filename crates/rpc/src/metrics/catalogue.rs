@@ -193,13 +193,25 @@ pub(super) const CATALOGUE: &[Metric] = &[
     counter("quartet_blocks_imported_total", "Blocks imported."),
     counter("quartet_blocks_invalid_total", "Blocks that were invalid."),
     counter(
+        "quartet_blocks_second_total",
+        "Blocks of a slot that another block by the same proposer had passed in.",
+    ),
+    counter(
         "quartet_blocks_served_total",
         "Blocks sent to peers that asked for them.",
+    ),
+    counter(
+        "quartet_blocks_vouched_total",
+        "Blocks that were imported on the word of a third of the validators.",
     ),
     histogram(
         "quartet_chain_write_lock_seconds",
         "Time for which the chain was locked for writing.",
         FINE,
+    ),
+    counter(
+        "quartet_equivocations_total",
+        "Validators found to have signed two messages for one slot, by slot.",
     ),
     counter(
         "quartet_gossip_late_verdicts_total",

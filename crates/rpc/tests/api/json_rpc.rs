@@ -5,7 +5,7 @@ use axum::{
     http::{Request, StatusCode},
 };
 use quartet_chain::SyncState;
-use quartet_types::{Checkpoint, Root};
+use quartet_types::{Checkpoint, Root, Signature, SignedAttestation};
 use serde_json::{Value, json};
 
 use crate::node::{TestNode, ask, post};
@@ -45,6 +45,34 @@ async fn head_and_finality_are_checkpoints() {
         "finalized": checkpoint(view.finalized),
     });
     assert_eq!(finality, expected);
+}
+
+#[tokio::test]
+async fn equivocations_are_shown_with_both_messages() {
+    let node = TestNode::with_chain(8);
+    let none = result(&node, "lean_equivocations", json!([])).await;
+    assert_eq!(none, json!({ "total": 0, "equivocations": [] }));
+    let second = {
+        let mut chain = node.chain.write();
+        let mut message = chain.fork_choice().known_attestations().next().unwrap();
+        message.data.target = message.data.source;
+        let signature = Signature::default();
+        let signed = SignedAttestation { message, signature };
+        chain.import_attestation(&signed).unwrap();
+        signed
+    };
+    let found = result(&node, "lean_equivocations", json!([])).await;
+    assert_eq!(found["total"], 1);
+    let equivocation = &found["equivocations"][0];
+    assert_eq!(equivocation["validator_id"], second.message.validator_id);
+    assert_eq!(equivocation["slot"], second.message.data.slot);
+    let [first, other] = [0, 1].map(|index| &equivocation["messages"][index]);
+    assert_eq!(
+        other["data"]["target"],
+        checkpoint(second.message.data.target)
+    );
+    assert_ne!(first["data"], other["data"]);
+    assert_eq!(first["signature"], second.signature.to_string());
 }
 
 #[tokio::test]
