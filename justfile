@@ -31,3 +31,7 @@ bench *ARGS:
 # A seeded run of whole nodes in one process.
 simulate *ARGS:
     cargo run --release -p quartet-simulation -- {{ARGS}}
+
+# Random faults and adversaries: `just fuzz --seeds 0..2000`, or `--seed 17` for one in detail.
+fuzz *ARGS:
+    cargo run --release -p quartet-simulation -- fuzz {{ARGS}}

@@ -18,14 +18,19 @@ const OURS: Manners = Manners {
     carries_own: true,
 };
 
+/// Seeds of thirty bad slots after which finality stood still for good, since an abandoned block had justified
+/// what the head's chain never could: three of 2,500.
+const STOOD_STILL: [u64; 3] = [39, 451, 872];
+
 /// Seven nodes, 30 % of packets lost, kills and partitions for thirty slots, then a perfect network; no
 /// adversary.
 fn thirty_bad_slots(seed: u64) -> Plan {
     let mut random = StdRng::seed_from_u64(seed);
     let mut plan = calm(7, 7, 30);
     plan.seed = seed;
+    let latencies = [20..=200, 20..=1_000, 20..=2_000, 500..=2_500, 1_000..=4_000];
     plan.conditions = Conditions {
-        latency_ms: 20..=200,
+        latency_ms: latencies[random.random_range(0..latencies.len())].clone(),
         loss: 0.3,
     };
     let moment = |random: &mut StdRng, from: u64, to: u64| Moment {
@@ -33,7 +38,7 @@ fn thirty_bad_slots(seed: u64) -> Plan {
         ms: random.random_range(0..4_000),
     };
     for node in 0..7 {
-        if random.random_bool(0.5) {
+        for _ in 0..random.random_range(0..=1) {
             let from = moment(&mut random, 3, 20);
             let until = moment(&mut random, from.slot + 1, 29);
             let what = Misfortune::Death {
@@ -43,7 +48,7 @@ fn thirty_bad_slots(seed: u64) -> Plan {
             plan.faults.push(Fault { from, until, what });
         }
     }
-    for _ in 0..2 {
+    for _ in 0..random.random_range(0..=4) {
         let mut group: Vec<usize> = (0..7).collect();
         group.shuffle(&mut random);
         group.truncate(random.random_range(1..=3));
@@ -57,13 +62,10 @@ fn thirty_bad_slots(seed: u64) -> Plan {
 
 #[test]
 fn finality_returns_after_thirty_slots_of_loss_kills_and_partitions() {
-    for seed in ROW_ONE.into_iter().chain(0..40) {
+    for seed in STOOD_STILL.into_iter().chain(0..20) {
         is_well(&thirty_bad_slots(seed));
     }
 }
-
-/// Seeds with which an abandoned block justified what the head's chain never could.
-const ROW_ONE: [u64; 0] = [];
 
 #[test]
 fn blocks_in_envelopes_with_somebodys_attestation_are_not_imported() {

@@ -4,7 +4,7 @@ use std::{ops::Range, process::ExitCode, thread};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use quartet_simulation::fuzz::{Failure, Outcome, Plan, Summary, play, play_seeds, shrink};
+use quartet_simulation::fuzz::{Failure, Outcome, Plan, play, play_seeds, shrink};
 
 /// Most plans that are played to make one smaller.
 const SHRINK_BUDGET: usize = 400;
@@ -60,8 +60,11 @@ impl Fuzz {
             }
         });
         match self.json {
-            true => println!("{}", summary.json()),
-            false => print(&summary),
+            true => {
+                eprintln!("{summary}");
+                println!("{}", summary.json());
+            }
+            false => println!("{summary}"),
         }
         Ok(code(summary.failed == 0))
     }
@@ -72,22 +75,6 @@ fn code(is_good: bool) -> ExitCode {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }
-}
-
-fn print(summary: &Summary) {
-    println!(
-        "{} seeds, {} slots, {:.1} s",
-        summary.seeds, summary.slots, summary.seconds
-    );
-    println!(
-        "failed: {} ({} stalled, {} forks, {} diverged)",
-        summary.failed, summary.stalled, summary.forks, summary.diverged
-    );
-    println!(
-        "worst recovery: {} slots, {:.2} over 2·√d; {:.2} where every validator is honest",
-        summary.worst_recovery_slots, summary.worst_recovery_excess, summary.worst_honest_excess
-    );
-    println!("forged blocks imported: {}", summary.forged_imported);
 }
 
 fn explain(seed: u64, shrinks: bool) -> ExitCode {

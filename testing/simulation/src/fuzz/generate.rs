@@ -84,7 +84,8 @@ fn weather(random: &mut StdRng) -> Conditions {
 fn moment(random: &mut StdRng, slots: std::ops::RangeInclusive<Slot>) -> Moment {
     Moment {
         slot: random.random_range(slots),
-        ms: random.random_range(0..4000),
+        // Not just when a proposer has built its block and not yet sent it.
+        ms: random.random_range(1..4000),
     }
 }
 
@@ -141,7 +142,7 @@ fn period(random: &mut StdRng, last: Slot, longest: Slot) -> (Moment, Moment) {
     let slot = (from.slot + random.random_range(1..=longest)).min(last + 1);
     let ms = match slot > last {
         true => 0,
-        false => random.random_range(0..4000),
+        false => random.random_range(1..4000),
     };
     (from, Moment { slot, ms })
 }

@@ -133,7 +133,7 @@ pub enum Behaviour {
     InventRoots,
     /// Proposes on the oldest block that nodes keep, and votes for that block when finality has passed it.
     ReviveOldest,
-    /// Proposes in everybody's slots.
+    /// Proposes in all others' slots.
     ProposeForAll,
     /// Shows its votes to some of the nodes.
     VoteToSome,
@@ -254,7 +254,7 @@ impl Behaviour {
     pub fn votes(&self) -> bool {
         matches!(
             self,
-            Self::VoteTwice { .. } | Self::InventRoots | Self::VoteToSome
+            Self::VoteTwice { .. } | Self::InventRoots | Self::ReviveOldest | Self::VoteToSome
         )
     }
 

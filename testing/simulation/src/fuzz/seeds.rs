@@ -1,6 +1,7 @@
 //! Many seeds, on several threads.
 
 use std::{
+    fmt,
     ops::Range,
     sync::atomic::{AtomicU64, Ordering},
     thread,
@@ -34,7 +35,7 @@ pub struct Summary {
     pub worst_recovery_slots: Slot,
     /// The most that a recovery took longer than 2·√d.
     pub worst_recovery_excess: f64,
-    /// The same among the seeds in which every validator is honest and reliable.
+    /// The same among the seeds without adversaries, in which every validator is reliable.
     pub worst_honest_excess: f64,
     /// How many forged blocks were imported.
     pub forged_imported: usize,
@@ -95,7 +96,7 @@ impl Summary {
             self.worst_recovery_slots = self.worst_recovery_slots.max(recovery.slots);
             let excess = recovery.excess();
             self.worst_recovery_excess = self.worst_recovery_excess.max(excess);
-            if plan.hostile_validators() + plan.unreliable_validators() == 0 {
+            if plan.adversaries.is_empty() && plan.unreliable_validators() == 0 {
                 self.worst_honest_excess = self.worst_honest_excess.max(excess);
             }
         }
@@ -117,5 +118,32 @@ impl Summary {
             self.worst_recovery_slots,
             self.seconds
         )
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seeds,
+            slots,
+            seconds,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "{seeds} seeds, {slots} slots, {seconds:.1} s: {:.1} ms per slot",
+            1000.0 * seconds / (*slots).max(1) as f64
+        )?;
+        writeln!(
+            f,
+            "failed: {} ({} stalled, {} forks, {} diverged)",
+            self.failed, self.stalled, self.forks, self.diverged
+        )?;
+        writeln!(
+            f,
+            "worst recovery: {} slots, {:.2} over 2·√d; {:.2} without adversaries",
+            self.worst_recovery_slots, self.worst_recovery_excess, self.worst_honest_excess
+        )?;
+        write!(f, "forged blocks imported: {}", self.forged_imported)
     }
 }

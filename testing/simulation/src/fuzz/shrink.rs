@@ -4,7 +4,7 @@ use quartet_types::Slot;
 
 use super::{
     outcome::Outcome,
-    plan::{Behaviour, Body, Misfortune, Moment, Plan},
+    plan::{Behaviour, Body, Fault, Misfortune, Moment, Plan},
     play::play,
 };
 use crate::Conditions;
@@ -78,6 +78,10 @@ fn smaller(plan: &Plan) -> Vec<Plan> {
     for index in 0..plan.faults.len() {
         offer(&|plan| drop(plan.faults.remove(index)));
     }
+    for index in 0..plan.faults.len() {
+        offer(&|plan| plan.faults[index].come_earlier());
+        offer(&|plan| plan.faults[index].end_earlier());
+    }
     for index in 0..plan.adversaries.len() {
         offer(&|plan| {
             plan.adversaries.remove(index);
@@ -116,6 +120,18 @@ fn smaller(plan: &Plan) -> Vec<Plan> {
         });
     }
     plans
+}
+
+impl Fault {
+    fn come_earlier(&mut self) {
+        let by = (self.from.slot / 2).min(self.from.slot.saturating_sub(1));
+        self.from.slot -= by;
+        self.until.slot -= by;
+    }
+
+    fn end_earlier(&mut self) {
+        self.until.slot -= (self.until.slot - self.from.slot) / 2;
+    }
 }
 
 /// Ends the chaos earlier, with what goes on by then.

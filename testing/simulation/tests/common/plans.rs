@@ -28,7 +28,7 @@ pub(crate) fn against(mut plan: Plan, behaviour: Behaviour, validators: &[Valida
         plan.assignment[*validator as usize] = None;
     }
     plan.adversaries.push(AdversaryPlan {
-        dutiful: !validators.is_empty(),
+        dutiful: !validators.is_empty() && behaviour != Behaviour::Silence,
         behaviour,
         validators: validators.to_vec(),
     });

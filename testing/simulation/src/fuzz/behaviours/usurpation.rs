@@ -6,14 +6,15 @@ use rand::RngExt as _;
 use super::{Act, START};
 use crate::{SimulationError, fuzz::scene::Scene};
 
-/// Proposes in everybody's slots, with an attestation of its own beside the block.
+/// Proposes in all others' slots, with an attestation of its own beside the block.
 pub(super) struct ProposeForAll {
     pub(super) validators: Vec<ValidatorIndex>,
 }
 
 impl Act for ProposeForAll {
     fn act(&mut self, scene: &mut Scene<'_>) -> Result<(), SimulationError> {
-        if scene.now.ms != START {
+        let validator_id = self.validators[0];
+        if scene.now.ms != START || validator_id == scene.proposer(scene.now.slot) {
             return Ok(());
         }
         let Some(node) = scene.anyone() else {
@@ -31,14 +32,9 @@ impl Act for ProposeForAll {
             return Ok(());
         };
         let nodes = scene.running();
-        let validator_id = self.validators[0];
-        let is_own = validator_id == built.block.proposer_index;
         let own = scene.peer.sign(Attestation { validator_id, data })?;
         let block = scene.envelope(built, own)?;
-        match is_own {
-            true => scene.send_block(&nodes, &block),
-            false => scene.send_forged(&nodes, &block),
-        }
+        scene.send_forged(&nodes, &block);
         Ok(())
     }
 }

@@ -6,8 +6,13 @@ use quartet_types::{
     AttestationData, Checkpoint, SignedBlockWithAttestation, Slot, ValidatorIndex,
 };
 
+use rand::RngExt as _;
+
 use super::{Act, START, VOTE};
 use crate::{SimulationError, fuzz::scene::Scene};
+
+/// How often a block on the oldest block comes beside one on the head, so that the slot is not empty.
+const BESIDE_HEAD: f64 = 0.6;
 
 /// Builds the blocks of its slots in time and sends them late.
 pub(super) struct Withhold {
@@ -49,8 +54,8 @@ impl Act for Withhold {
     }
 }
 
-/// Proposes on the oldest block that nodes keep. When finality has passed that block, so that no node can
-/// import what builds on it any more, it votes for its own.
+/// Proposes on the oldest block that nodes keep, now and then beside a block on the head. When finality has
+/// passed that oldest block, so that no node can import what builds on it any more, it votes for its own.
 pub(super) struct ReviveOldest {
     pub(super) validators: Vec<ValidatorIndex>,
     /// Its blocks, with the slots of their parents.
@@ -67,6 +72,13 @@ impl ReviveOldest {
         };
         if parent.slot >= scene.now.slot {
             return Ok(());
+        }
+        if scene.random.random_bool(BESIDE_HEAD)
+            && let Some(head) = scene.parent(node)
+            && let Some(built) = scene.build_full(node, head, |_| true)
+            && let Some(block) = scene.bound(node, built)?
+        {
+            scene.send_block(&scene.running(), &block);
         }
         let Some(built) = scene.build(node, parent, Vec::new()) else {
             return Ok(());
@@ -89,13 +101,11 @@ impl ReviveOldest {
             .iter()
             .rev()
             .find(|(_, parent)| *parent < finalized);
-        let (Some((head, _)), Some(data)) = (passed, scene.honest_data(node)) else {
+        let Some(data) = scene.honest_data(node) else {
             return Ok(());
         };
-        let data = AttestationData {
-            head: *head,
-            ..data
-        };
+        let head = passed.map_or(data.head, |(own, _)| *own);
+        let data = AttestationData { head, ..data };
         let nodes = scene.running();
         for validator in &self.validators {
             scene.vote(&nodes, *validator, data)?;
