@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    names::{Root, Slot, Validator},
+    names::{Root, RootSet, Slot, Validator},
     transition::PostState,
 };
 
@@ -59,6 +59,8 @@ pub struct Block {
     pub proposer_vote: Option<Vote>,
     /// The state after it, a function of the fields above.
     pub post: PostState,
+    /// The chain below it.
+    pub ancestors: RootSet,
 }
 
 impl PartialEq for Block {
@@ -93,6 +95,7 @@ impl Blocks {
             envelope: Envelope::Bound,
             proposer_vote: None,
             post: PostState::genesis(),
+            ancestors: RootSet::default(),
         })])
     }
 
@@ -149,7 +152,8 @@ impl Blocks {
     /// Whether a block is `descendant` itself or on the chain below it.
     #[must_use]
     pub fn is_ancestor(&self, ancestor: Root, descendant: Root) -> bool {
-        self.chain(descendant).any(|root| root == ancestor)
+        let below = |block: &Block| block.ancestors.contains(ancestor);
+        ancestor == descendant || self.get(descendant).is_some_and(below)
     }
 
     /// Whether neither of two blocks is on the chain of the other.

@@ -164,6 +164,11 @@ impl fmt::Display for Run {
         for (index, node) in self.end.nodes.iter().enumerate() {
             let (head, justified, finalized) = (node.head, node.justified, node.finalized);
             writeln!(f, "      node {index}: head {head:?}, justified {justified:?}, finalized {finalized:?}")?;
+            writeln!(f, "         has {:?}, holds back {:?}", node.imported, node.arrived)?;
+            for vote in node.known.iter().flatten() {
+                let (validator, slot, head) = (vote.validator, vote.slot, vote.head);
+                writeln!(f, "         counts v{validator} in {slot}: head {head:?}")?;
+            }
         }
         Ok(())
     }

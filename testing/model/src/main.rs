@@ -29,6 +29,9 @@ struct Arguments {
     /// Timely slots afterwards; as many as the goal for recovery allows, unless given.
     #[arg(long)]
     timely: Option<Slot>,
+    /// Further slots in which Byzantine validators keep silent.
+    #[arg(long, default_value_t = 0)]
+    quiet: Slot,
     /// Which messages of honest nodes may be delayed or lost.
     #[arg(long, value_enum, default_value_t = NetworkName::OneApart)]
     network: NetworkName,
@@ -163,6 +166,7 @@ fn main() -> anyhow::Result<()> {
         byzantine: arguments.byzantine,
         asynchronous: arguments.asynchronous,
         timely: arguments.timely,
+        quiet: arguments.quiet,
         network: match arguments.network {
             NetworkName::Timely => Network::Timely,
             NetworkName::OneApart => Network::OneApart,

@@ -13,6 +13,10 @@ pub(crate) fn decisions(scope: &Scope, world: &World, actions: &mut Vec<Action>)
     let menu = Menu { scope, world };
     match world.phase {
         Phase::Propose if menu.proposer_is_honest() => actions.extend(menu.proposals()),
+        Phase::Propose if world.is_quiet(scope) => {
+            actions.push(Action::ProposeByzantine(Vec::new()));
+        }
+        Phase::Misbehave if world.is_quiet(scope) => actions.push(Action::Misbehave(Vec::new())),
         Phase::Propose => actions.extend(menu.forgeries().into_iter().map(Action::ProposeByzantine)),
         Phase::Attest => actions.extend(menu.attestations()),
         Phase::Misbehave => actions.extend(menu.mischief().into_iter().map(Action::Misbehave)),

@@ -57,7 +57,12 @@ impl RootSet {
 
     /// The blocks, older ones first.
     pub fn iter(self) -> impl Iterator<Item = Root> {
-        (0..128).map(Root).filter(move |root| self.contains(*root))
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let lowest = rest.trailing_zeros();
+            rest &= rest.wrapping_sub(1);
+            (lowest < 128).then_some(Root(lowest as u8))
+        })
     }
 }
 

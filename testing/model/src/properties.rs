@@ -5,7 +5,7 @@ use stateright::{Model as _, Property};
 use crate::{
     block::Envelope,
     model::Consensus,
-    names::{Root, Validators},
+    names::Root,
     node::Node,
     world::{Phase, World},
 };
@@ -72,11 +72,8 @@ pub(crate) fn properties(model: &Consensus) -> Vec<Property<Consensus>> {
 }
 
 /// A function of the state that stays true once it is: so a state that two paths join in is judged alike for both.
-fn has_recovered(model: &Consensus, world: &World) -> bool {
-    world.finalized_at_heal.is_some_and(|before| {
-        let mut honest = world.honest(&model.scope);
-        honest.all(|node| world.blocks.slot(node.finalized) > before)
-    })
+fn has_recovered(_: &Consensus, world: &World) -> bool {
+    world.recovered.is_some()
 }
 
 fn is_safe(model: &Consensus, world: &World) -> bool {
@@ -90,39 +87,19 @@ fn is_safe(model: &Consensus, world: &World) -> bool {
 /// Whether a proposer signed a descendant of a block, or a validator other than its proposer a vote that names it.
 fn stands(world: &World, root: Root) -> bool {
     let blocks = &world.blocks;
-    let validators = world.nodes.len() as u8;
-    let proposer = blocks.slot(root) % validators;
-    let named = |node: &Node| {
-        (0..validators)
-            .filter(|validator| *validator != proposer)
-            .filter_map(|validator| node.newest_vote(validator))
-            .any(|vote| vote.names().contains(&root))
-    };
     let signed = |other: Root| {
         let block = blocks.get(other);
         block.is_some_and(|block| block.proposer_vote.is_some()) && blocks.is_ancestor(root, other)
     };
-    blocks.roots().any(signed) || world.nodes.iter().any(named)
+    world.named.contains(root) || blocks.roots().any(signed)
 }
 
 /// Whether a node imported two bound blocks of a slot of which nobody needs either.
 fn imports_idly(world: &World, node: &Node) -> bool {
     let blocks = &world.blocks;
     let idle = |root: &Root| {
-        let has_child = |other| blocks.get(other).is_some_and(|other| other.parent == *root);
-        let proposer = blocks.slot(*root) % world.nodes.len() as u8;
-        let mut named = Validators::NONE;
-        for validator in (0..world.nodes.len() as u8).filter(|validator| *validator != proposer) {
-            let vote = world.nodes.iter().filter_map(|node| node.newest_vote(validator));
-            if vote.into_iter().any(|vote| vote.names().contains(root)) {
-                named.insert(validator);
-            }
-        }
-        let carried = |other| {
-            let body = blocks.get(other).map(|block| block.body.as_slice());
-            body.into_iter().flatten().any(|vote| vote.names().contains(root))
-        };
-        named == Validators::NONE && !blocks.roots().any(|other| has_child(other) || carried(other))
+        let child = |other| blocks.get(other).is_some_and(|other| other.parent == *root);
+        !world.named.contains(*root) && !blocks.roots().any(child)
     };
     let bound = |root: &Root| {
         let block = blocks.get(*root);

@@ -160,6 +160,8 @@ pub(crate) fn sealed(
     let slot: Slot = context.slot;
     let pre = context.blocks.post(parent)?;
     let post = pre.apply(context.blocks, parent, slot, &body, context.validators)?;
+    let mut ancestors = context.blocks.get(parent)?.ancestors;
+    ancestors.insert(parent);
     Some(Block {
         slot,
         parent,
@@ -167,5 +169,6 @@ pub(crate) fn sealed(
         envelope,
         proposer_vote: None,
         post,
+        ancestors,
     })
 }

@@ -88,6 +88,8 @@ pub struct Scope {
     /// For so many slots afterwards honest nodes are timely; without a number for as many as the goal allows, see
     /// [`goal`].
     pub timely: Option<Slot>,
+    /// For so many further slots the Byzantine validators keep silent.
+    pub quiet: Slot,
     /// What may be delayed or lost.
     pub network: Network,
     /// What becomes of it.
@@ -111,6 +113,7 @@ impl Scope {
             byzantine: 1,
             asynchronous,
             timely,
+            quiet: 0,
             network: Network::Timely,
             misses: Misses::Either,
             fetch: true,

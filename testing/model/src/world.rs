@@ -53,6 +53,11 @@ pub struct World {
     pub oldest: Vec<Option<Vote>>,
     /// The finalized slot when messages began to arrive in time, once they do.
     pub finalized_at_heal: Option<Slot>,
+    /// The slot in which every honest node first held more final than anybody did then, if that was before the quiet
+    /// slots at the end.
+    pub recovered: Option<Slot>,
+    /// Blocks that a validator other than their proposer voted for or from.
+    pub named: RootSet,
     /// The last slot, once it is known.
     pub last: Option<Slot>,
     late: Vec<Late>,
@@ -71,6 +76,8 @@ impl World {
             withheld: RootSet::default(),
             oldest: vec![None; usize::from(scope.validators)],
             finalized_at_heal: None,
+            recovered: None,
+            named: RootSet::default(),
             last: None,
             late: Vec::new(),
         };
@@ -151,6 +158,7 @@ impl World {
         let root = self.push(block)?;
         self.send_block(scope, proposer, root, reach);
         if let Some(vote) = vote {
+            self.note_names(scope, vote);
             self.with_node(scope, proposer, |node, context| {
                 node.note_own_vote(context, vote);
             });
@@ -190,6 +198,9 @@ impl World {
             Envelope::Unbound => None,
         };
         let root = self.push(block)?;
+        if let Some(vote) = self.blocks.get(root).and_then(|block| block.proposer_vote) {
+            self.note_names(scope, vote);
+        }
         match forgery.reach {
             Some(reach) => self.send_block(scope, maker, root, reach),
             None => {
@@ -234,7 +245,17 @@ impl World {
         Some(())
     }
 
+    fn note_names(&mut self, scope: &Scope, vote: Vote) {
+        let real = |name: &Root| *name != Root::INVENTED;
+        for name in vote.names().into_iter().filter(real) {
+            if scope.proposer(self.blocks.slot(name)) != vote.validator {
+                self.named.insert(name);
+            }
+        }
+    }
+
     fn send_vote(&mut self, scope: &Scope, vote: Vote, reach: Reach) {
+        self.note_names(scope, vote);
         let oldest = &mut self.oldest[usize::from(vote.validator)];
         if scope.mischief.stranger || scope.timely_mischief.stranger {
             oldest.get_or_insert(vote);
@@ -284,6 +305,7 @@ impl World {
             self.with_node(scope, index, Node::update_safe_target);
             self.with_node(scope, index, Node::accept_new_votes);
         }
+        self.note_recovery(scope);
         self.begin_slot(scope);
     }
 
@@ -315,9 +337,27 @@ impl World {
             for index in scope.honest().iter() {
                 self.with_node(scope, index, Node::accept_new_votes);
             }
+            self.fetch_if_timely(scope);
         } else if self.slot == scope.asynchronous + 1 {
             self.heal(scope);
         }
+    }
+
+    fn note_recovery(&mut self, scope: &Scope) {
+        let (Some(before), Some(last)) = (self.finalized_at_heal, self.last) else {
+            return;
+        };
+        let slot = |node: &Node| self.blocks.slot(node.finalized);
+        let moved = self.honest(scope).all(|node| slot(node) > before);
+        if moved && self.recovered.is_none() && self.slot + scope.quiet <= last {
+            self.recovered = Some(self.slot);
+        }
+    }
+
+    /// Whether Byzantine validators keep silent, so that the honest ones can settle.
+    #[must_use]
+    pub fn is_quiet(&self, scope: &Scope) -> bool {
+        self.last.is_some_and(|last| self.slot + scope.quiet > last)
     }
 
     /// From now on messages of honest nodes arrive in time.
@@ -326,8 +366,8 @@ impl World {
         let finalized = finalized.max().unwrap_or_default();
         self.finalized_at_heal = Some(finalized);
         let timely = scope.timely.unwrap_or_else(|| goal(self.slot - finalized));
-        self.last = Some(scope.asynchronous + timely);
-        if timely == 0 {
+        self.last = Some(scope.asynchronous + timely + scope.quiet);
+        if timely + scope.quiet == 0 {
             self.slot -= 1;
             self.phase = Phase::Over;
         }
