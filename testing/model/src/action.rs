@@ -5,22 +5,24 @@ use crate::{
     names::{Root, Validators},
 };
 
-/// What becomes of a message at those that it does not reach in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// It arrives at the start of the next slot.
-    Late,
-    /// A vote never arrives, a block when it is asked for.
-    Lost,
-}
-
-/// Whom a message reaches when.
+/// Whom a message reaches when. Votes never reach anybody else; blocks do when they are asked for by root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach {
-    /// Those that it reaches in time. Byzantine nodes always are among them.
+    /// Those that it reaches in time. Byzantine nodes always are among them, and so is the sender.
     pub in_time: Validators,
-    /// What becomes of it at the others.
-    pub others: Fate,
+    /// Those that it reaches at the start of the next slot.
+    pub late: Validators,
+}
+
+impl Reach {
+    /// In time for `everybody`.
+    #[must_use]
+    pub const fn all(everybody: Validators) -> Self {
+        Self {
+            in_time: everybody,
+            late: Validators::NONE,
+        }
+    }
 }
 
 /// A body that a Byzantine proposer or a stranger chooses.
@@ -67,8 +69,8 @@ pub enum Action {
     Propose(Reach),
     /// The Byzantine proposer makes these blocks.
     ProposeByzantine(Vec<Forgery>),
-    /// Each honest attester's vote reaches the nodes at its index.
-    Attest(Vec<Validators>, Fate),
+    /// How far each honest attester's vote reaches, at its index.
+    Attest(Vec<Reach>),
     /// These are sent, and the slot ends.
     Misbehave(Vec<Sent>),
 }

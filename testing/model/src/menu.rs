@@ -1,7 +1,7 @@
 //! Which decisions a scope allows in a state.
 
 use crate::{
-    action::{Action, Body, Fate, Forgery, Reach, Sent},
+    action::{Action, Body, Forgery, Reach, Sent},
     block::Envelope,
     names::{Root, Validators},
     scope::{Mischief, Misses, Network, Scope},
@@ -47,20 +47,30 @@ impl Menu<'_> {
         }
     }
 
-    fn fates(&self) -> &'static [Fate] {
+    /// Which of those that a message does not reach in time it reaches late.
+    fn fates(&self, others: Validators) -> Vec<Validators> {
         match self.scope.misses {
-            _ if self.is_timely() => &[Fate::Late],
-            Misses::Late => &[Fate::Late],
-            Misses::Lost => &[Fate::Lost],
-            Misses::Either => &[Fate::Late, Fate::Lost],
+            _ if self.is_timely() => vec![others],
+            Misses::Late => vec![others],
+            Misses::Lost => vec![Validators::NONE],
+            Misses::Either => vec![others, Validators::NONE],
         }
     }
 
     fn to_all(&self) -> Reach {
-        Reach {
-            in_time: self.scope.everybody(),
-            others: Fate::Late,
-        }
+        Reach::all(self.scope.everybody())
+    }
+
+    /// In time for some, and for the others whatever the scope allows.
+    fn to_some(&self, in_time: Validators) -> Vec<Reach> {
+        let others = self.scope.honest().without(in_time);
+        let reach = |late: &Validators| Reach {
+            in_time,
+            late: *late,
+        };
+        let mut late: Vec<Validators> = self.fates(others);
+        late.dedup();
+        late.iter().map(reach).collect()
     }
 
     /// The parts in which nodes hear each other, one list for each way to part them.
@@ -109,15 +119,10 @@ impl Menu<'_> {
 
     fn proposals(&self) -> Vec<Action> {
         let proposer = self.scope.proposer(self.world.slot);
-        let mut actions = Vec::new();
-        for in_time in self.reached(Some(proposer)) {
-            let complete = in_time == self.scope.honest();
-            for others in self.fates().iter().take(if complete { 1 } else { 2 }) {
-                let others = *others;
-                actions.push(Action::Propose(Reach { in_time, others }));
-            }
-        }
-        actions
+        let sets = self.reached(Some(proposer)).into_iter();
+        sets.flat_map(|set| self.to_some(set))
+            .map(Action::Propose)
+            .collect()
     }
 
     fn attestations(&self) -> Vec<Action> {
@@ -135,9 +140,11 @@ impl Menu<'_> {
         }
         let mut actions = Vec::new();
         for heard in patterns {
-            let complete = heard.iter().all(|set| *set == honest);
-            for others in self.fates().iter().take(if complete { 1 } else { 2 }) {
-                actions.push(Action::Attest(heard.clone(), *others));
+            let reaches: Vec<Vec<Reach>> = heard.iter().map(|set| self.to_some(*set)).collect();
+            let choices = reaches.iter().map(Vec::len).max().unwrap_or_default();
+            for choice in 0..choices {
+                let of_each = |reaches: &Vec<Reach>| reaches.get(choice).or(reaches.last()).copied();
+                actions.push(Action::Attest(reaches.iter().filter_map(of_each).collect()));
             }
         }
         actions
@@ -160,9 +167,9 @@ impl Menu<'_> {
             envelope: Envelope::Bound,
             reach,
         };
-        let some = |in_time| Reach {
+        let some = |in_time: Validators| Reach {
             in_time,
-            others: Fate::Late,
+            late: self.scope.honest().without(in_time),
         };
         let all = Some(self.to_all());
         let mut choices = vec![Vec::new(), vec![block(head, Body::Honest, all)]];
@@ -207,8 +214,10 @@ impl Menu<'_> {
             };
             let vote = |head| node.attestation_for(context, validator, head);
             let votes: Vec<_> = heads.into_iter().map(vote).collect();
-            let others = *self.fates().last().unwrap_or(&Fate::Late);
-            let some = |in_time| Reach { in_time, others };
+            let some = |in_time: Validators| Reach {
+                in_time,
+                late: self.fates(self.scope.honest().without(in_time))[0],
+            };
             let mut options: Vec<Vec<Sent>> = vec![Vec::new()];
             for vote in &votes {
                 options.push(vec![Sent::Vote(*vote, self.to_all())]);

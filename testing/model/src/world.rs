@@ -1,7 +1,7 @@
 //! All nodes, and the messages between them.
 
 use crate::{
-    action::{Action, Body, Fate, Forgery, Reach, Sent},
+    action::{Action, Body, Forgery, Reach, Sent},
     block::{Block, Blocks, Envelope, Vote},
     names::{Root, RootSet, Slot, Validator},
     node::{Context, Node},
@@ -133,8 +133,8 @@ impl World {
                 }
                 world.phase = Phase::Attest;
             }
-            Action::Attest(heard, others) => {
-                world.attest(scope, &heard, others);
+            Action::Attest(reaches) => {
+                world.attest(scope, &reaches);
                 world.phase = Phase::Misbehave;
             }
             Action::Misbehave(all) => {
@@ -215,7 +215,7 @@ impl World {
         (self.blocks.count() < RootSet::CAPACITY).then(|| self.blocks.push(block))
     }
 
-    fn attest(&mut self, scope: &Scope, heard: &[crate::names::Validators], others: Fate) {
+    fn attest(&mut self, scope: &Scope, reaches: &[Reach]) {
         let context = self.context(scope);
         let proposer = scope.proposer(self.slot);
         let attesters = scope.honest().iter().filter(|index| *index != proposer);
@@ -223,9 +223,9 @@ impl World {
             .map(|index| self.nodes[usize::from(index)].attestation(context, index))
             .collect();
         for vote in votes {
-            let in_time = heard.get(usize::from(vote.validator)).copied();
-            let in_time = in_time.unwrap_or_else(|| scope.everybody());
-            self.send_vote(scope, vote, Reach { in_time, others });
+            let reach = reaches.get(usize::from(vote.validator)).copied();
+            let reach = reach.unwrap_or_else(|| Reach::all(scope.everybody()));
+            self.send_vote(scope, vote, reach);
             self.with_node(scope, vote.validator, |node, context| {
                 node.receive_vote(context, vote);
                 node.note_own_vote(context, vote);
@@ -263,7 +263,7 @@ impl World {
         for index in scope.everybody().iter() {
             if reach.in_time.contains(index) || !scope.honest().contains(index) {
                 self.with_node(scope, index, |node, context| node.receive_vote(context, vote));
-            } else if reach.others == Fate::Late {
+            } else if reach.late.contains(index) {
                 self.late.push(Late::Vote { vote, receiver: index });
             }
         }
@@ -274,7 +274,7 @@ impl World {
             let honest = scope.honest().contains(index);
             if reach.in_time.contains(index) || index == sender || !honest {
                 self.deliver_block(scope, sender, index, root);
-            } else if reach.others == Fate::Late {
+            } else if reach.late.contains(index) {
                 self.late.push(Late::Block { root, sender, receiver: index });
             }
         }
