@@ -47,6 +47,8 @@ pub struct Forgery {
     pub body: Body,
     /// How the envelope fits.
     pub envelope: Envelope,
+    /// Source and target of the proposer's attestation; those of an honest one, unless given.
+    pub link: Option<(Root, Root)>,
     /// Whom it reaches; `None` if it is withheld.
     pub reach: Option<Reach>,
 }

@@ -53,6 +53,9 @@ struct Arguments {
     /// Who receives a block in an asynchronous slot cannot fetch what it needs.
     #[arg(long)]
     no_fetch: bool,
+    /// Ties of the fork choice go to the older block.
+    #[arg(long)]
+    older_wins_ties: bool,
     /// Search at random from this seed rather than exhaustively.
     #[arg(long)]
     seed: Option<u64>,
@@ -112,6 +115,7 @@ enum ProposedName {
     OneTargetPerSlot,
     NoSurround,
     FinalityCountsOneSource,
+    FinalityNeedsAdjacentSlots,
     EquivocatorsWeighNothing,
 }
 
@@ -152,6 +156,9 @@ fn rules(without: &[RuleName], with: &[ProposedName]) -> Rules {
             ProposedName::OneTargetPerSlot => rules.one_target_per_slot = true,
             ProposedName::NoSurround => rules.no_surround = true,
             ProposedName::FinalityCountsOneSource => rules.finality_counts_one_source = true,
+            ProposedName::FinalityNeedsAdjacentSlots => {
+                rules.finality_needs_adjacent_slots = true;
+            }
             ProposedName::EquivocatorsWeighNothing => rules.equivocators_weigh_nothing = true,
         }
     }
@@ -179,6 +186,7 @@ fn main() -> anyhow::Result<()> {
             MissesName::Either => Misses::Either,
         },
         fetch: !arguments.no_fetch,
+        older_wins_ties: arguments.older_wins_ties,
         mischief: mischief(&arguments.mischief),
         timely_mischief: mischief(timely_mischief.unwrap_or(&arguments.mischief)),
         rules: rules(&arguments.without, &arguments.with),

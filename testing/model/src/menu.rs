@@ -165,6 +165,7 @@ impl Menu<'_> {
             parent,
             body,
             envelope: Envelope::Bound,
+            link: None,
             reach,
         };
         let some = |in_time: Validators| Reach {
@@ -264,6 +265,7 @@ impl Menu<'_> {
                 parent,
                 body: Body::Honest,
                 envelope: Envelope::Unbound,
+                link: None,
                 reach: Some(self.to_all()),
             })]);
         }

@@ -10,8 +10,8 @@ pub type Validator = u8;
 
 /// A block's name: its position in the order in which blocks were made.
 ///
-/// Ties of the fork choice go to the larger root, hence to the younger block.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Ties of the fork choice go to the larger root, hence to the younger block, unless a scope says otherwise.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Root(pub u8);
 
 impl Root {

@@ -18,6 +18,8 @@ pub struct Context<'a> {
     pub validators: u8,
     /// The current slot.
     pub slot: Slot,
+    /// Whether ties of the fork choice go to the older block.
+    pub older_wins_ties: bool,
 }
 
 /// The store of one node.
@@ -113,7 +115,10 @@ impl Node {
             let heaviest = children
                 .map(|root| (weight(root), root))
                 .filter(|(weight, _)| *weight >= least)
-                .max();
+                .max_by_key(|(weight, root)| {
+                    let flipped = if context.older_wins_ties { u8::MAX } else { 0 };
+                    (*weight, root.0 ^ flipped)
+                });
             match heaviest {
                 Some((_, child)) => head = child,
                 None => return head,
@@ -260,7 +265,9 @@ impl Node {
         if slot(block.post.justified) > slot(self.justified) {
             self.justified = block.post.justified;
         }
-        let finalized = if context.rules.finality_counts_one_source {
+        let finalized = if context.rules.finality_needs_adjacent_slots {
+            block.post.adjacent_finalized
+        } else if context.rules.finality_counts_one_source {
             block.post.link_finalized
         } else {
             block.post.finalized

@@ -31,6 +31,9 @@ pub struct Rules {
     pub no_surround: bool,
     /// *Proposed.* A node holds a checkpoint final only when two thirds gave their votes from that very source.
     pub finality_counts_one_source: bool,
+    /// *Proposed*, with the rule above. A node holds a checkpoint final only when the target's slot is the next one:
+    /// branches that finalized different checkpoints have different ideas of what lies between.
+    pub finality_needs_adjacent_slots: bool,
     /// *Proposed.* The votes of a validator that was seen to attest twice in a slot weigh nothing in the fork choice,
     /// and the pair is passed on once as evidence.
     pub equivocators_weigh_nothing: bool,
@@ -51,6 +54,7 @@ impl Rules {
             one_target_per_slot: false,
             no_surround: false,
             finality_counts_one_source: false,
+            finality_needs_adjacent_slots: false,
             equivocators_weigh_nothing: false,
         }
     }

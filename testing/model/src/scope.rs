@@ -96,6 +96,8 @@ pub struct Scope {
     pub misses: Misses,
     /// Whether who receives a block in an asynchronous slot can fetch from its sender what it builds on and names.
     pub fetch: bool,
+    /// Whether ties of the fork choice go to the older block; roots are hashes, so one is as likely as the other.
+    pub older_wins_ties: bool,
     /// What Byzantine validators may do in asynchronous slots.
     pub mischief: Mischief,
     /// What they may do in timely slots.
@@ -117,6 +119,7 @@ impl Scope {
             network: Network::Timely,
             misses: Misses::Either,
             fetch: true,
+            older_wins_ties: false,
             mischief: Mischief::SILENCE,
             timely_mischief: Mischief::SILENCE,
             rules: Rules::quartet(),

@@ -23,6 +23,8 @@ pub struct PostState {
     pub links: BTreeMap<(Root, Root), Validators>,
     /// The highest checkpoint that is finalized by such votes.
     pub link_finalized: Root,
+    /// The highest checkpoint that is finalized by such votes for a target in the next slot.
+    pub adjacent_finalized: Root,
 }
 
 /// Whether a slot may be justified while `finalized` is; `None` for one before it.
@@ -50,6 +52,7 @@ impl PostState {
             tallies: BTreeMap::new(),
             links: BTreeMap::new(),
             link_finalized: Root::GENESIS,
+            adjacent_finalized: Root::GENESIS,
         }
     }
 
@@ -130,10 +133,14 @@ impl PostState {
             if !between {
                 state.finalized = vote.source;
                 let of_one_source = state.links.get(&link).copied().unwrap_or_default();
-                if is_supermajority(of_one_source, validators)
-                    && source > blocks.slot(state.link_finalized)
-                {
-                    state.link_finalized = vote.source;
+                if is_supermajority(of_one_source, validators) {
+                    let higher = |than| source > blocks.slot(than);
+                    if higher(state.link_finalized) {
+                        state.link_finalized = vote.source;
+                    }
+                    if target == source + 1 && higher(state.adjacent_finalized) {
+                        state.adjacent_finalized = vote.source;
+                    }
                 }
             }
         }

@@ -93,6 +93,7 @@ impl World {
             rules: scope.rules,
             validators: scope.validators,
             slot: self.slot,
+            older_wins_ties: scope.older_wins_ties,
         }
     }
 
@@ -114,6 +115,7 @@ impl World {
             rules: scope.rules,
             validators: scope.validators,
             slot: self.slot,
+            older_wins_ties: scope.older_wins_ties,
         };
         act(&mut self.nodes[usize::from(index)], context);
     }
@@ -189,9 +191,17 @@ impl World {
             Body::Votes(votes) => votes,
         };
         let mut block = sealed(context, forgery.parent, votes, forgery.envelope)?;
+        let signed = honest.proposer_vote.map(|vote| {
+            let (source, target) = forgery.link.unwrap_or((vote.source, vote.target));
+            Vote {
+                source,
+                target,
+                ..vote
+            }
+        });
         block.proposer_vote = match forgery.envelope {
-            Envelope::Bound => honest.proposer_vote,
-            Envelope::HalfBound => honest.proposer_vote.map(|vote| Vote {
+            Envelope::Bound => signed,
+            Envelope::HalfBound => signed.map(|vote| Vote {
                 head: forgery.parent,
                 ..vote
             }),

@@ -15,6 +15,18 @@ use quartet_model::{
 pub(crate) struct Schedule {
     pub(crate) scope: Scope,
     pub(crate) world: World,
+    cast: Vec<Vote>,
+}
+
+/// What a Byzantine proposer makes, and whom it shows it.
+#[derive(Default)]
+pub(crate) struct ByzantineBlock<'a> {
+    pub(crate) parent: Root,
+    pub(crate) body: &'a [Vote],
+    /// Source and target of its attestation, if they are not an honest proposer's.
+    pub(crate) link: Option<(Root, Root)>,
+    pub(crate) to: &'a [Validator],
+    pub(crate) late: &'a [Validator],
 }
 
 pub(crate) const GENESIS: Root = Root::GENESIS;
@@ -26,12 +38,23 @@ pub(crate) fn block(number: u8) -> Root {
 impl Schedule {
     pub(crate) fn new(scope: Scope) -> Self {
         let world = World::new(&scope);
-        Self { scope, world }
+        Self {
+            scope,
+            world,
+            cast: Vec::new(),
+        }
     }
 
     fn take(&mut self, action: Action) {
+        if matches!(action, Action::Attest(_)) {
+            let context = self.world.context(&self.scope);
+            let votes = (0..3).map(|one| self.world.nodes[usize::from(one)].attestation(context, one));
+            self.cast.extend(votes.filter(|vote| vote.validator != context.slot % 4));
+        }
         let next = self.world.after(&self.scope, action.clone());
         self.world = next.unwrap_or_else(|| panic!("{action:?} makes an invalid block"));
+        let newest = self.world.blocks.roots().last().and_then(|root| self.world.blocks.get(root));
+        self.cast.extend(newest.and_then(|block| block.proposer_vote));
     }
 
     /// The honest proposer's block reaches only `to`.
@@ -51,15 +74,19 @@ impl Schedule {
         self.take(Action::ProposeByzantine(Vec::new()));
     }
 
-    /// The Byzantine proposer makes a block.
-    pub(crate) fn propose_byzantine(&mut self, slot: Slot, parent: Root, body: &[Vote], to: &[Validator]) {
+    /// The Byzantine proposer makes a block of votes that were cast.
+    pub(crate) fn propose_byzantine(&mut self, slot: Slot, block: ByzantineBlock<'_>) {
         assert_eq!(self.world.slot, slot);
-        let reach = reach(to, &[]);
+        let honest = self.scope.honest();
+        for vote in block.body.iter().filter(|vote| honest.contains(vote.validator)) {
+            assert!(self.cast.contains(vote), "nobody cast {vote:?}");
+        }
         self.take(Action::ProposeByzantine(vec![Forgery {
-            parent,
-            body: Body::Votes(body.to_vec()),
+            parent: block.parent,
+            body: Body::Votes(block.body.to_vec()),
             envelope: Envelope::Bound,
-            reach: Some(reach),
+            link: block.link,
+            reach: Some(reach(block.to, block.late)),
         }]));
     }
 
@@ -76,8 +103,21 @@ impl Schedule {
 
     /// The Byzantine validator's votes, each with those that ever get it; the slot ends.
     pub(crate) fn byzantine(&mut self, votes: &[(Vote, &[Validator])]) {
+        self.byzantine_passing_on(votes, None);
+    }
+
+    /// The same; a block that reached the Byzantine validator alone is passed on to one node as the next slot begins.
+    pub(crate) fn byzantine_passing_on(
+        &mut self,
+        votes: &[(Vote, &[Validator])],
+        block: Option<(Root, Validator)>,
+    ) {
         let sent = |(vote, to): &(Vote, &[Validator])| Sent::Vote(*vote, reach(to, &[]));
-        self.take(Action::Misbehave(votes.iter().map(sent).collect()));
+        let mut all: Vec<Sent> = votes.iter().map(sent).collect();
+        if let Some((root, to)) = block {
+            all.push(Sent::Release(root, reach(&[], &[to])));
+        }
+        self.take(Action::Misbehave(all));
     }
 
     /// What a node holds final.
