@@ -53,6 +53,9 @@ struct Arguments {
     /// Who receives a block in an asynchronous slot cannot fetch what it needs.
     #[arg(long)]
     no_fetch: bool,
+    /// Whose turn slot 0 would be.
+    #[arg(long, default_value_t = 0)]
+    first_proposer: u8,
     /// Ties of the fork choice go to the older block.
     #[arg(long)]
     older_wins_ties: bool,
@@ -76,6 +79,7 @@ enum NetworkName {
     OneApart,
     Partitions,
     Subsets,
+    Nothing,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -88,6 +92,7 @@ enum MissesName {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum MischiefName {
     None,
+    Crashed,
     AnyLeaf,
     ShowToSome,
     EquivocateVotes,
@@ -124,6 +129,7 @@ fn mischief(names: &[MischiefName]) -> Mischief {
     for name in names {
         match name {
             MischiefName::None => {}
+            MischiefName::Crashed => mischief.crashed = true,
             MischiefName::AnyLeaf => mischief.any_leaf = true,
             MischiefName::ShowToSome => mischief.show_to_some = true,
             MischiefName::EquivocateVotes => mischief.equivocate_votes = true,
@@ -179,6 +185,7 @@ fn main() -> anyhow::Result<()> {
             NetworkName::OneApart => Network::OneApart,
             NetworkName::Partitions => Network::Partitions,
             NetworkName::Subsets => Network::Subsets,
+            NetworkName::Nothing => Network::Nothing,
         },
         misses: match arguments.misses {
             MissesName::Late => Misses::Late,
@@ -186,6 +193,7 @@ fn main() -> anyhow::Result<()> {
             MissesName::Either => Misses::Either,
         },
         fetch: !arguments.no_fetch,
+        first_proposer: arguments.first_proposer,
         older_wins_ties: arguments.older_wins_ties,
         mischief: mischief(&arguments.mischief),
         timely_mischief: mischief(timely_mischief.unwrap_or(&arguments.mischief)),

@@ -13,10 +13,10 @@ pub(crate) fn decisions(scope: &Scope, world: &World, actions: &mut Vec<Action>)
     let menu = Menu { scope, world };
     match world.phase {
         Phase::Propose if menu.proposer_is_honest() => actions.extend(menu.proposals()),
-        Phase::Propose if world.is_quiet(scope) => {
+        Phase::Propose if menu.is_silent() => {
             actions.push(Action::ProposeByzantine(Vec::new()));
         }
-        Phase::Misbehave if world.is_quiet(scope) => actions.push(Action::Misbehave(Vec::new())),
+        Phase::Misbehave if menu.is_silent() => actions.push(Action::Misbehave(Vec::new())),
         Phase::Propose => actions.extend(menu.forgeries().into_iter().map(Action::ProposeByzantine)),
         Phase::Attest => actions.extend(menu.attestations()),
         Phase::Misbehave => actions.extend(menu.mischief().into_iter().map(Action::Misbehave)),
@@ -33,6 +33,10 @@ impl Menu<'_> {
     fn proposer_is_honest(&self) -> bool {
         let proposer = self.scope.proposer(self.world.slot);
         self.scope.honest().contains(proposer)
+    }
+
+    fn is_silent(&self) -> bool {
+        self.allowed().crashed || self.world.is_quiet(self.scope)
     }
 
     fn is_timely(&self) -> bool {
@@ -80,6 +84,9 @@ impl Menu<'_> {
         match self.scope.network {
             _ if self.is_timely() => {}
             Network::Timely | Network::Subsets => {}
+            Network::Nothing => {
+                return vec![honest.iter().map(|one| Validators::of(&[one])).collect()];
+            }
             Network::OneApart => {
                 for one in honest.iter().map(|one| Validators::of(&[one])) {
                     all.push(vec![one, honest.without(one)]);
@@ -101,6 +108,9 @@ impl Menu<'_> {
     fn reached(&self, sender: Option<u8>) -> Vec<Validators> {
         let honest = self.scope.honest();
         let mut sets = vec![honest];
+        if self.scope.network == Network::Nothing && !self.is_timely() {
+            sets.clear();
+        }
         if self.scope.network == Network::Subsets && !self.is_timely() {
             sets.extend(honest.subsets().filter(|set| *set != honest));
             if let Some(sender) = sender {

@@ -20,6 +20,16 @@ pub struct Context<'a> {
     pub slot: Slot,
     /// Whether ties of the fork choice go to the older block.
     pub older_wins_ties: bool,
+    /// Whose turn slot 0 would be.
+    pub first_proposer: Validator,
+}
+
+impl Context<'_> {
+    /// Whose turn it is to propose.
+    #[must_use]
+    pub fn proposer(&self, slot: Slot) -> Validator {
+        (slot + self.first_proposer) % self.validators
+    }
 }
 
 /// The store of one node.
@@ -336,7 +346,7 @@ impl Node {
     /// Whether an authentic descendant or another validator's vote needs a block.
     fn is_needed(&self, context: Context<'_>, root: Root) -> bool {
         let blocks = context.blocks;
-        let proposer = blocks.slot(root) % context.validators;
+        let proposer = context.proposer(blocks.slot(root));
         let descends = |other: Root| {
             let authentic = |block: &Block| block.proposer_vote.is_some();
             other != root

@@ -107,7 +107,7 @@ impl Node {
         let root = blocks.next_root();
         let mut chain = vec![root];
         chain.extend(blocks.chain(parent));
-        let proposer = context.slot % context.validators;
+        let proposer = context.proposer(context.slot);
         block.proposer_vote = Some(self.vote(context, proposer, root, &chain, &block.post));
         Some(block)
     }

@@ -16,6 +16,8 @@ pub enum Network {
     Partitions,
     /// The block reaches any set of nodes, and any set of nodes hears no votes.
     Subsets,
+    /// All of them, in every slot: nobody hears anybody.
+    Nothing,
 }
 
 /// What becomes of messages that do not arrive in time.
@@ -32,6 +34,8 @@ pub enum Misses {
 /// What Byzantine validators may do besides what honest ones do, and besides keeping silent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Mischief {
+    /// Be silent throughout, as one that crashed: then nothing else of this is done.
+    pub crashed: bool,
     /// Vote for any leaf of the tree.
     pub any_leaf: bool,
     /// Show a vote or a block in time to some only.
@@ -51,8 +55,9 @@ pub struct Mischief {
 }
 
 impl Mischief {
-    /// Nothing but silence.
+    /// Nothing but silence now and then.
     pub const SILENCE: Self = Self {
+        crashed: false,
         any_leaf: false,
         show_to_some: false,
         equivocate_votes: false,
@@ -63,8 +68,15 @@ impl Mischief {
         stranger: false,
     };
 
+    /// Nothing is sent at all.
+    pub const CRASHED: Self = Self {
+        crashed: true,
+        ..Self::SILENCE
+    };
+
     /// All of it.
     pub const ALL: Self = Self {
+        crashed: false,
         any_leaf: true,
         show_to_some: true,
         equivocate_votes: true,
@@ -96,6 +108,8 @@ pub struct Scope {
     pub misses: Misses,
     /// Whether who receives a block in an asynchronous slot can fetch from its sender what it builds on and names.
     pub fetch: bool,
+    /// Whose turn slot 0 would be.
+    pub first_proposer: Validator,
     /// Whether ties of the fork choice go to the older block; roots are hashes, so one is as likely as the other.
     pub older_wins_ties: bool,
     /// What Byzantine validators may do in asynchronous slots.
@@ -119,6 +133,7 @@ impl Scope {
             network: Network::Timely,
             misses: Misses::Either,
             fetch: true,
+            first_proposer: 0,
             older_wins_ties: false,
             mischief: Mischief::SILENCE,
             timely_mischief: Mischief::SILENCE,
@@ -156,7 +171,7 @@ impl Scope {
     /// Whose turn it is to propose.
     #[must_use]
     pub fn proposer(&self, slot: Slot) -> Validator {
-        slot % self.validators
+        (slot + self.first_proposer) % self.validators
     }
 
     /// Whether honest nodes are timely in a slot.

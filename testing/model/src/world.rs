@@ -94,6 +94,7 @@ impl World {
             validators: scope.validators,
             slot: self.slot,
             older_wins_ties: scope.older_wins_ties,
+            first_proposer: scope.first_proposer,
         }
     }
 
@@ -116,6 +117,7 @@ impl World {
             validators: scope.validators,
             slot: self.slot,
             older_wins_ties: scope.older_wins_ties,
+            first_proposer: scope.first_proposer,
         };
         act(&mut self.nodes[usize::from(index)], context);
     }

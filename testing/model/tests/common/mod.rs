@@ -120,6 +120,12 @@ impl Schedule {
         self.take(Action::Misbehave(all));
     }
 
+    /// The Byzantine validator votes as an honest one that hears everything, and these ever get it; the slot ends.
+    pub(crate) fn byzantine_as_if_honest(&mut self, to: &[Validator]) {
+        let vote = self.world.nodes[3].attestation(self.world.context(&self.scope), 3);
+        self.byzantine(&[(vote, to)]);
+    }
+
     /// What a node holds final.
     pub(crate) fn finalized(&self, node: usize) -> Root {
         self.world.nodes[node].finalized
