@@ -79,7 +79,14 @@ pub fn check(scope: Scope, search: Search, limit: Duration, first: bool) -> Repo
         builder
     };
     match search {
-        Search::Exhaustive => report(scope, &names, begin, limit, true, &builder.spawn_bfs().join()),
+        Search::Exhaustive => report(
+            scope,
+            &names,
+            begin,
+            limit,
+            true,
+            &builder.spawn_bfs().join(),
+        ),
         Search::Random { seed, states } => {
             let builder = builder.target_state_count(states);
             let checker = builder.spawn_simulation(seed, UniformChooser).join();
@@ -125,7 +132,11 @@ fn report(
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let coverage = if self.complete { "all of the scope" } else { "a part of the scope" };
+        let coverage = if self.complete {
+            "all of the scope"
+        } else {
+            "a part of the scope"
+        };
         let (states, depth, time) = (self.states, self.depth, self.time.as_secs_f64());
         writeln!(f, "{states} states, depth {depth}, {time:.1} s, {coverage}")?;
         for (name, run) in &self.results {
@@ -157,14 +168,24 @@ impl fmt::Display for Run {
                 for vote in &block.body {
                     let (source, target, head) = (vote.source, vote.target, vote.head);
                     let (validator, slot) = (vote.validator, vote.slot);
-                    writeln!(f, "          v{validator} in {slot}: {source:?} -> {target:?}, head {head:?}")?;
+                    writeln!(
+                        f,
+                        "          v{validator} in {slot}: {source:?} -> {target:?}, head {head:?}"
+                    )?;
                 }
             }
         }
         for (index, node) in self.end.nodes.iter().enumerate() {
             let (head, justified, finalized) = (node.head, node.justified, node.finalized);
-            writeln!(f, "      node {index}: head {head:?}, justified {justified:?}, finalized {finalized:?}")?;
-            writeln!(f, "         has {:?}, holds back {:?}", node.imported, node.arrived)?;
+            writeln!(
+                f,
+                "      node {index}: head {head:?}, justified {justified:?}, finalized {finalized:?}"
+            )?;
+            writeln!(
+                f,
+                "         has {:?}, holds back {:?}",
+                node.imported, node.arrived
+            )?;
             for vote in node.known.iter().flatten() {
                 let (validator, slot, head) = (vote.validator, vote.slot, vote.head);
                 writeln!(f, "         counts v{validator} in {slot}: head {head:?}")?;

@@ -45,7 +45,10 @@ fn when_all_validators_take_part_finality_moves_within_the_goal() {
     for validators in [3, 4, 5, 7] {
         for behind in 1..=25 {
             let goal = goal(behind);
-            assert!(moves_within(validators, 0, behind, goal), "{validators} validators, {behind} behind");
+            assert!(
+                moves_within(validators, 0, behind, goal),
+                "{validators} validators, {behind} behind"
+            );
         }
     }
 }
@@ -54,7 +57,15 @@ fn when_all_validators_take_part_finality_moves_within_the_goal() {
 /// fall on the silent validator's turns again and again: of two neighbours one is missing.
 #[test]
 fn one_silent_validator_of_four_can_hold_finality_up_beyond_the_goal() {
-    let bounds = [(1, 8), (2, 8), (3, 16), (7, 27), (10, 24), (19, 20), (24, 36)];
+    let bounds = [
+        (1, 8),
+        (2, 8),
+        (3, 16),
+        (7, 27),
+        (10, 24),
+        (19, 20),
+        (24, 36),
+    ];
     for (behind, bound) in bounds {
         assert!(moves_within(4, 1, behind, bound), "{behind} behind");
         assert!(!moves_within(4, 1, behind, bound - 1), "{behind} behind");
@@ -75,7 +86,10 @@ fn every_mischief_but_equivocation_leaves_finality_and_one_head() {
         quiet: 2,
         ..Scope::new(0, Some(8))
     });
-    assert!(report.complete && report.contradicted().is_empty(), "{report}");
+    assert!(
+        report.complete && report.contradicted().is_empty(),
+        "{report}"
+    );
 }
 
 #[test]
@@ -87,7 +101,10 @@ fn a_slot_or_two_of_disorder_leave_finality_and_one_head() {
             quiet: 2,
             ..Scope::new(asynchronous, None)
         });
-        assert!(report.complete && report.contradicted().is_empty(), "{report}");
+        assert!(
+            report.complete && report.contradicted().is_empty(),
+            "{report}"
+        );
     }
 }
 
