@@ -66,13 +66,13 @@ impl Report {
     }
 }
 
-/// Searches a scope, for at most `limit`. With `first` it ends at the first counterexample of whatever property.
+/// Searches a scope until about `limit` states were generated, repeated ones included. With `first` it ends at the first counterexample of whatever property.
 #[must_use]
-pub fn check(scope: Scope, search: Search, limit: Duration, first: bool) -> Report {
+pub fn check(scope: Scope, search: Search, limit: usize, first: bool) -> Report {
     let model = Consensus { scope };
     let names = properties::names(&model);
     let begin = Instant::now();
-    let builder = model.checker().timeout(limit);
+    let builder = model.checker().target_state_count(limit);
     let builder = if first {
         builder.finish_when(HasDiscoveries::Any)
     } else {
@@ -99,7 +99,7 @@ fn report(
     scope: Scope,
     names: &[&'static str],
     begin: Instant,
-    limit: Duration,
+    limit: usize,
     exhaustive: bool,
     checker: &impl Checker<Consensus>,
 ) -> Report {
@@ -125,7 +125,7 @@ fn report(
         states: checker.unique_state_count(),
         depth: checker.max_depth(),
         time,
-        complete: exhaustive && time < limit && !found_all,
+        complete: exhaustive && checker.state_count() < limit && !found_all,
         results,
     }
 }

@@ -38,14 +38,13 @@
 //! order of messages within a phase of a slot. All Byzantine validators hear everything and act as one.
 //!
 //! ```
-//! use std::time::Duration;
 //! use quartet_model::{Mischief, Scope, check::{Search, check}, properties::SAFETY};
 //!
 //! let scope = Scope {
 //!     timely_mischief: Mischief { any_leaf: true, ..Mischief::SILENCE },
 //!     ..Scope::new(0, Some(6))
 //! };
-//! let report = check(scope, Search::Exhaustive, Duration::from_secs(60), false);
+//! let report = check(scope, Search::Exhaustive, 1_000_000, false);
 //! assert!(report.complete && report.counterexample(SAFETY).is_none());
 //! ```
 
