@@ -137,5 +137,8 @@ fn if_equivocators_weigh_nothing_honest_nodes_end_on_one_head() {
         ..Rules::quartet()
     };
     let report = exhaustive(equivocates_once(rules));
-    assert!(report.complete && report.counterexample(ONE_HEAD).is_none(), "{report}");
+    assert!(
+        report.complete && report.counterexample(ONE_HEAD).is_none(),
+        "{report}"
+    );
 }
