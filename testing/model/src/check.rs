@@ -66,20 +66,27 @@ impl Report {
     }
 }
 
-/// Searches a scope, for at most `limit`. With `first` it ends at the first counterexample of whatever property.
+/// Searches a scope until about `limit` states were generated, repeated ones included. With `first` it ends at the first counterexample of whatever property.
 #[must_use]
-pub fn check(scope: Scope, search: Search, limit: Duration, first: bool) -> Report {
+pub fn check(scope: Scope, search: Search, limit: usize, first: bool) -> Report {
     let model = Consensus { scope };
     let names = properties::names(&model);
     let begin = Instant::now();
-    let builder = model.checker().timeout(limit);
+    let builder = model.checker().target_state_count(limit);
     let builder = if first {
         builder.finish_when(HasDiscoveries::Any)
     } else {
         builder
     };
     match search {
-        Search::Exhaustive => report(scope, &names, begin, limit, true, &builder.spawn_bfs().join()),
+        Search::Exhaustive => report(
+            scope,
+            &names,
+            begin,
+            limit,
+            true,
+            &builder.spawn_bfs().join(),
+        ),
         Search::Random { seed, states } => {
             let builder = builder.target_state_count(states);
             let checker = builder.spawn_simulation(seed, UniformChooser).join();
@@ -92,7 +99,7 @@ fn report(
     scope: Scope,
     names: &[&'static str],
     begin: Instant,
-    limit: Duration,
+    limit: usize,
     exhaustive: bool,
     checker: &impl Checker<Consensus>,
 ) -> Report {
@@ -118,14 +125,18 @@ fn report(
         states: checker.unique_state_count(),
         depth: checker.max_depth(),
         time,
-        complete: exhaustive && time < limit && !found_all,
+        complete: exhaustive && checker.state_count() < limit && !found_all,
         results,
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let coverage = if self.complete { "all of the scope" } else { "a part of the scope" };
+        let coverage = if self.complete {
+            "all of the scope"
+        } else {
+            "a part of the scope"
+        };
         let (states, depth, time) = (self.states, self.depth, self.time.as_secs_f64());
         writeln!(f, "{states} states, depth {depth}, {time:.1} s, {coverage}")?;
         for (name, run) in &self.results {
@@ -157,14 +168,24 @@ impl fmt::Display for Run {
                 for vote in &block.body {
                     let (source, target, head) = (vote.source, vote.target, vote.head);
                     let (validator, slot) = (vote.validator, vote.slot);
-                    writeln!(f, "          v{validator} in {slot}: {source:?} -> {target:?}, head {head:?}")?;
+                    writeln!(
+                        f,
+                        "          v{validator} in {slot}: {source:?} -> {target:?}, head {head:?}"
+                    )?;
                 }
             }
         }
         for (index, node) in self.end.nodes.iter().enumerate() {
             let (head, justified, finalized) = (node.head, node.justified, node.finalized);
-            writeln!(f, "      node {index}: head {head:?}, justified {justified:?}, finalized {finalized:?}")?;
-            writeln!(f, "         has {:?}, holds back {:?}", node.imported, node.arrived)?;
+            writeln!(
+                f,
+                "      node {index}: head {head:?}, justified {justified:?}, finalized {finalized:?}"
+            )?;
+            writeln!(
+                f,
+                "         has {:?}, holds back {:?}",
+                node.imported, node.arrived
+            )?;
             for vote in node.known.iter().flatten() {
                 let (validator, slot, head) = (vote.validator, vote.slot, vote.head);
                 writeln!(f, "         counts v{validator} in {slot}: head {head:?}")?;

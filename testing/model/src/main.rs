@@ -5,8 +5,6 @@
 // A report is what this program is for.
 #![allow(clippy::print_stdout)]
 
-use std::time::Duration;
-
 use clap::{Parser, ValueEnum};
 use quartet_model::{
     Mischief, Misses, Network, Rules, Scope,
@@ -62,12 +60,9 @@ struct Arguments {
     /// Search at random from this seed rather than exhaustively.
     #[arg(long)]
     seed: Option<u64>,
-    /// States to visit in a random search.
-    #[arg(long, default_value_t = 1_000_000)]
+    /// States to generate, repeated ones included, before the search ends.
+    #[arg(long, default_value_t = 10_000_000)]
     states: usize,
-    /// Seconds after which to stop.
-    #[arg(long, default_value_t = 600)]
-    seconds: u64,
     /// Stop at the first counterexample.
     #[arg(long)]
     first: bool,
@@ -207,8 +202,10 @@ fn main() -> anyhow::Result<()> {
         },
         None => Search::Exhaustive,
     };
-    let limit = Duration::from_secs(arguments.seconds);
     println!("{scope:?}");
-    println!("{}", check(scope, search, limit, arguments.first));
+    println!(
+        "{}",
+        check(scope, search, arguments.states, arguments.first)
+    );
     Ok(())
 }

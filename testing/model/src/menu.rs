@@ -17,7 +17,9 @@ pub(crate) fn decisions(scope: &Scope, world: &World, actions: &mut Vec<Action>)
             actions.push(Action::ProposeByzantine(Vec::new()));
         }
         Phase::Misbehave if menu.is_silent() => actions.push(Action::Misbehave(Vec::new())),
-        Phase::Propose => actions.extend(menu.forgeries().into_iter().map(Action::ProposeByzantine)),
+        Phase::Propose => {
+            actions.extend(menu.forgeries().into_iter().map(Action::ProposeByzantine))
+        }
         Phase::Attest => actions.extend(menu.attestations()),
         Phase::Misbehave => actions.extend(menu.mischief().into_iter().map(Action::Misbehave)),
         Phase::Over => {}
@@ -153,7 +155,8 @@ impl Menu<'_> {
             let reaches: Vec<Vec<Reach>> = heard.iter().map(|set| self.to_some(*set)).collect();
             let choices = reaches.iter().map(Vec::len).max().unwrap_or_default();
             for choice in 0..choices {
-                let of_each = |reaches: &Vec<Reach>| reaches.get(choice).or(reaches.last()).copied();
+                let of_each =
+                    |reaches: &Vec<Reach>| reaches.get(choice).or(reaches.last()).copied();
                 actions.push(Action::Attest(reaches.iter().filter_map(of_each).collect()));
             }
         }

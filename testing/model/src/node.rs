@@ -4,7 +4,6 @@ use crate::{
     block::{Block, Blocks, Vote},
     names::{Root, RootSet, Slot, Validator, Validators},
     rules::Rules,
-    transition::is_supermajority,
 };
 
 /// What a node's rules are applied to.
@@ -196,7 +195,11 @@ impl Node {
     fn receive_carried_vote(&mut self, context: Context<'_>, vote: Vote) {
         let index = usize::from(vote.validator);
         self.notice_equivocation(vote);
-        if !vote.names().iter().all(|root| self.imported.contains(*root)) {
+        if !vote
+            .names()
+            .iter()
+            .all(|root| self.imported.contains(*root))
+        {
             return;
         }
         if self.known[index].is_none_or(|held| held.slot < vote.slot) {
@@ -238,7 +241,10 @@ impl Node {
     pub fn receive_block(&mut self, context: Context<'_>, root: Root) {
         if !self.holds(root) && !self.condemned.contains(root) {
             self.arrived.insert(root);
-            let vote = context.blocks.get(root).and_then(|block| block.proposer_vote);
+            let vote = context
+                .blocks
+                .get(root)
+                .and_then(|block| block.proposer_vote);
             self.settle(context);
             if let Some(vote) = vote {
                 self.receive_vote(context, vote);
@@ -308,7 +314,11 @@ impl Node {
         if blocks.conflict(root, self.finalized) {
             return Admission::Wait;
         }
-        let known = |vote: &Vote| vote.names().iter().all(|root| self.imported.contains(*root));
+        let known = |vote: &Vote| {
+            vote.names()
+                .iter()
+                .all(|root| self.imported.contains(*root))
+        };
         let names_known = block.body.iter().all(known);
         if !names_known && !context.rules.unknown_names_wait {
             return Admission::Condemn;
@@ -354,8 +364,14 @@ impl Node {
                 && blocks.get(other).is_some_and(authentic)
         };
         let named = |vote: &Vote| vote.validator != proposer && vote.names().contains(&root);
-        let in_body = |other: Root| blocks.get(other).is_some_and(|block| block.body.iter().any(named));
-        self.arrived.iter().any(|other| descends(other) || in_body(other))
+        let in_body = |other: Root| {
+            blocks
+                .get(other)
+                .is_some_and(|block| block.body.iter().any(named))
+        };
+        self.arrived
+            .iter()
+            .any(|other| descends(other) || in_body(other))
             || self.votes().any(|vote| named(&vote))
     }
 
@@ -373,26 +389,6 @@ impl Node {
     fn votes(&self) -> impl Iterator<Item = Vote> {
         let held = [&self.known, &self.new, &self.waiting];
         held.into_iter().flatten().flatten().copied()
-    }
-
-    /// The newest vote held of a validator, in whatever state.
-    #[must_use]
-    pub fn newest_vote(&self, validator: Validator) -> Option<Vote> {
-        self.votes()
-            .filter(|vote| vote.validator == validator)
-            .max_by_key(|vote| vote.slot)
-    }
-
-    /// Whether two thirds of the votes held name a block or a descendant of it.
-    #[must_use]
-    pub fn is_backed(&self, context: Context<'_>, root: Root) -> bool {
-        let mut backing = Validators::NONE;
-        for vote in self.known.iter().flatten() {
-            if context.blocks.is_ancestor(root, vote.head) {
-                backing.insert(vote.validator);
-            }
-        }
-        is_supermajority(backing, context.validators)
     }
 }
 

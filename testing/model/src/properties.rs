@@ -47,7 +47,10 @@ pub(crate) fn properties(model: &Consensus) -> Vec<Property<Consensus>> {
                     let block = world.blocks.get(*root);
                     block.is_some_and(|block| block.envelope == Envelope::Unbound)
                 };
-                node.imported.iter().filter(forged).all(|root| stands(world, root))
+                node.imported
+                    .iter()
+                    .filter(forged)
+                    .all(|root| stands(world, root))
             })
         }),
         Property::always(ONE_BLOCK, |model: &Consensus, world: &World| {
@@ -57,16 +60,22 @@ pub(crate) fn properties(model: &Consensus) -> Vec<Property<Consensus>> {
     ];
     if model.scope.timely != Some(0) {
         properties.push(Property::eventually(RECOVERY, has_recovered));
-        properties.push(Property::always(ONE_HEAD, |model: &Consensus, world: &World| {
-            let mut heads = world.honest(&model.scope).map(|node| node.head);
-            let first = heads.next();
-            world.phase != Phase::Over || heads.all(|head| Some(head) == first)
-        }));
-        properties.push(Property::always(SAME_CHAIN, |model: &Consensus, world: &World| {
-            let heads: Vec<Root> = world.honest(&model.scope).map(|node| node.head).collect();
-            let has_all = |node: &Node| heads.iter().all(|head| node.imported.contains(*head));
-            world.phase != Phase::Over || world.honest(&model.scope).all(has_all)
-        }));
+        properties.push(Property::always(
+            ONE_HEAD,
+            |model: &Consensus, world: &World| {
+                let mut heads = world.honest(&model.scope).map(|node| node.head);
+                let first = heads.next();
+                world.phase != Phase::Over || heads.all(|head| Some(head) == first)
+            },
+        ));
+        properties.push(Property::always(
+            SAME_CHAIN,
+            |model: &Consensus, world: &World| {
+                let heads: Vec<Root> = world.honest(&model.scope).map(|node| node.head).collect();
+                let has_all = |node: &Node| heads.iter().all(|head| node.imported.contains(*head));
+                world.phase != Phase::Over || world.honest(&model.scope).all(has_all)
+            },
+        ));
     }
     properties
 }
@@ -77,10 +86,15 @@ fn has_recovered(_: &Consensus, world: &World) -> bool {
 }
 
 fn is_safe(model: &Consensus, world: &World) -> bool {
-    let finalized: Vec<Root> = world.honest(&model.scope).map(|node| node.finalized).collect();
+    let finalized: Vec<Root> = world
+        .honest(&model.scope)
+        .map(|node| node.finalized)
+        .collect();
     finalized.iter().enumerate().all(|(index, one)| {
         let others = &finalized[index + 1..];
-        !others.iter().any(|other| world.blocks.conflict(*one, *other))
+        !others
+            .iter()
+            .any(|other| world.blocks.conflict(*one, *other))
     })
 }
 
@@ -119,5 +133,9 @@ fn imports_idly(world: &World, node: &Node) -> bool {
 /// The names of the properties that a scope is checked for.
 #[must_use]
 pub fn names(model: &Consensus) -> Vec<&'static str> {
-    model.properties().iter().map(|property| property.name).collect()
+    model
+        .properties()
+        .iter()
+        .map(|property| property.name)
+        .collect()
 }

@@ -43,7 +43,10 @@ impl Node {
             (self.justified, slot(self.finalized))
         };
         // A head that is being proposed is not among the blocks yet.
-        let head_slot = context.blocks.get(head).map_or(context.slot, |block| block.slot);
+        let head_slot = context
+            .blocks
+            .get(head)
+            .map_or(context.slot, |block| block.slot);
         let exact = |root: Root| if root == head { head_slot } else { slot(root) };
         let safe = slot(self.safe_target);
         let mut steps = 0;
@@ -68,12 +71,18 @@ impl Node {
 
     /// Whether the proposed rules of publication allow a validator to attest this source and target.
     fn may_attest(&self, context: Context<'_>, source: Root, target: Root) -> bool {
-        let slot = |root: Root| context.blocks.get(root).map_or(context.slot, |block| block.slot);
+        let slot = |root: Root| {
+            context
+                .blocks
+                .get(root)
+                .map_or(context.slot, |block| block.slot)
+        };
         let allowed = |attested: Root| {
             let two_of_a_slot = slot(attested) == slot(target) && attested != target;
             let older = slot(attested) > slot(target);
-            !(context.rules.one_target_per_slot && two_of_a_slot)
-                && !(context.rules.no_surround && older)
+            let forbidden = (context.rules.one_target_per_slot && two_of_a_slot)
+                || (context.rules.no_surround && older);
+            !forbidden
         };
         self.attested_targets.iter().all(allowed)
             && !(context.rules.no_surround && slot(self.attested_source) > slot(source))
@@ -130,7 +139,10 @@ impl Node {
                 let is_newest = self.known[usize::from(vote.validator)] == Some(vote);
                 let wanted = (context.rules.carry_votes && post.counts_anew(blocks, parent, &vote))
                     || (is_newest && vote.source == post.justified);
-                let in_tree = vote.names().iter().all(|root| self.imported.contains(*root));
+                let in_tree = vote
+                    .names()
+                    .iter()
+                    .all(|root| self.imported.contains(*root));
                 if !wanted || !in_tree || body.contains(&vote) {
                     continue;
                 }

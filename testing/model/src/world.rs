@@ -274,9 +274,14 @@ impl World {
         }
         for index in scope.everybody().iter() {
             if reach.in_time.contains(index) || !scope.honest().contains(index) {
-                self.with_node(scope, index, |node, context| node.receive_vote(context, vote));
+                self.with_node(scope, index, |node, context| {
+                    node.receive_vote(context, vote)
+                });
             } else if reach.late.contains(index) {
-                self.late.push(Late::Vote { vote, receiver: index });
+                self.late.push(Late::Vote {
+                    vote,
+                    receiver: index,
+                });
             }
         }
     }
@@ -287,7 +292,11 @@ impl World {
             if reach.in_time.contains(index) || index == sender || !honest {
                 self.deliver_block(scope, sender, index, root);
             } else if reach.late.contains(index) {
-                self.late.push(Late::Block { root, sender, receiver: index });
+                self.late.push(Late::Block {
+                    root,
+                    sender,
+                    receiver: index,
+                });
             }
         }
     }
@@ -296,7 +305,11 @@ impl World {
     fn deliver_block(&mut self, scope: &Scope, sender: Validator, index: Validator, root: Root) {
         let lacks = |world: &Self, root| !world.nodes[usize::from(index)].holds(root);
         while scope.fetch || scope.is_timely(self.slot) {
-            let has = |world: &Self, root| world.nodes[usize::from(sender)].holds(root);
+            let has = |world: &Self, root| {
+                let node = &world.nodes[usize::from(sender)];
+                node.serves(&world.blocks, root)
+                    || (node.holds(root) && !scope.honest().contains(sender))
+            };
             let needs = needs(&self.blocks, root);
             let missing = needs
                 .iter()
@@ -304,12 +317,16 @@ impl World {
             let Some(missing) = missing else {
                 break;
             };
-            self.with_node(scope, index, |node, context| node.receive_block(context, missing));
+            self.with_node(scope, index, |node, context| {
+                node.receive_block(context, missing)
+            });
             if lacks(self, missing) {
                 break;
             }
         }
-        self.with_node(scope, index, |node, context| node.receive_block(context, root));
+        self.with_node(scope, index, |node, context| {
+            node.receive_block(context, root)
+        });
     }
 
     fn end_slot(&mut self, scope: &Scope) {
@@ -374,7 +391,9 @@ impl World {
 
     /// From now on messages of honest nodes arrive in time.
     fn heal(&mut self, scope: &Scope) {
-        let finalized = self.honest(scope).map(|node| self.blocks.slot(node.finalized));
+        let finalized = self
+            .honest(scope)
+            .map(|node| self.blocks.slot(node.finalized));
         let finalized = finalized.max().unwrap_or_default();
         self.finalized_at_heal = Some(finalized);
         let timely = scope.timely.unwrap_or_else(|| goal(self.slot - finalized));

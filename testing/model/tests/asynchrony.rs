@@ -266,5 +266,8 @@ fn finality_of_adjacent_slots_only_prevents_it() {
         ..CASPER
     });
     let (one, other) = (run.finalized(1), run.finalized(0));
-    assert!(!run.world.blocks.conflict(one, other), "{one:?} and {other:?}");
+    assert!(
+        !run.world.blocks.conflict(one, other),
+        "{one:?} and {other:?}"
+    );
 }

@@ -48,13 +48,21 @@ impl Schedule {
     fn take(&mut self, action: Action) {
         if matches!(action, Action::Attest(_)) {
             let context = self.world.context(&self.scope);
-            let votes = (0..3).map(|one| self.world.nodes[usize::from(one)].attestation(context, one));
-            self.cast.extend(votes.filter(|vote| vote.validator != context.slot % 4));
+            let votes =
+                (0..3).map(|one| self.world.nodes[usize::from(one)].attestation(context, one));
+            self.cast
+                .extend(votes.filter(|vote| vote.validator != context.slot % 4));
         }
         let next = self.world.after(&self.scope, action.clone());
         self.world = next.unwrap_or_else(|| panic!("{action:?} makes an invalid block"));
-        let newest = self.world.blocks.roots().last().and_then(|root| self.world.blocks.get(root));
-        self.cast.extend(newest.and_then(|block| block.proposer_vote));
+        let newest = self
+            .world
+            .blocks
+            .roots()
+            .last()
+            .and_then(|root| self.world.blocks.get(root));
+        self.cast
+            .extend(newest.and_then(|block| block.proposer_vote));
     }
 
     /// The honest proposer's block reaches only `to`.
@@ -78,7 +86,11 @@ impl Schedule {
     pub(crate) fn propose_byzantine(&mut self, slot: Slot, block: ByzantineBlock<'_>) {
         assert_eq!(self.world.slot, slot);
         let honest = self.scope.honest();
-        for vote in block.body.iter().filter(|vote| honest.contains(vote.validator)) {
+        for vote in block
+            .body
+            .iter()
+            .filter(|vote| honest.contains(vote.validator))
+        {
             assert!(self.cast.contains(vote), "nobody cast {vote:?}");
         }
         self.take(Action::ProposeByzantine(vec![Forgery {
@@ -139,7 +151,13 @@ fn reach(in_time: &[Validator], late: &[Validator]) -> Reach {
     }
 }
 
-pub(crate) fn vote(validator: Validator, slot: Slot, head: Root, source: Root, target: Root) -> Vote {
+pub(crate) fn vote(
+    validator: Validator,
+    slot: Slot,
+    head: Root,
+    source: Root,
+    target: Root,
+) -> Vote {
     Vote {
         validator,
         slot,
