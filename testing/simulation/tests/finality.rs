@@ -6,7 +6,7 @@ mod common;
 use common::plans::{against, calm, foreign, is_well, keeps_pace};
 use quartet_simulation::{
     Conditions,
-    fuzz::{Behaviour, Body, Fault, Manners, Misfortune, Moment, Plan, Source},
+    fuzz::{Behaviour, Body, Fault, Manners, Misfortune, Moment, Plan, Source, play},
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
@@ -203,5 +203,27 @@ fn foreign_clients_of_every_manner_keep_finalizing_with_us() {
     for manners in manners {
         let plan = foreign(calm(4, 7, 40), 3, manners, &[2, 5]);
         keeps_pace(&plan, 5);
+    }
+}
+
+/// The limit of what any rule of ours can reach. Between two slots that are n(n+1) and (n+1)(n+2) after the
+/// finalized one lies a square; a step from one to the other finalizes nothing, and a slot without a block
+/// cannot be a target. Squares have four remainders by 16: four proposers of sixteen can leave all of these
+/// slots empty, once finality is more than five slots behind, though they vote as everybody does.
+#[test]
+fn four_proposers_of_sixteen_who_skip_the_squares_stop_finality_but_not_justification() {
+    let squares_after_19 = [3, 4, 7, 12];
+    let mut plan = against(calm(4, 16, 35), Behaviour::SkipSquares, &squares_after_19);
+    plan.faults.push(Fault {
+        from: Moment { slot: 21, ms: 100 },
+        until: Moment { slot: 35, ms: 0 },
+        what: Misfortune::Partition(vec![0, 1]),
+    });
+    let mut last = None;
+    let outcome = play(&plan, |report| last = Some(report.clone()));
+    let kinds: Vec<_> = outcome.failures.iter().map(|one| one.kind()).collect();
+    assert_eq!(kinds, ["stalled"]);
+    for view in last.expect("slots were played").views.iter().flatten() {
+        assert_eq!((view.finalized.slot, view.justified.slot), (19, 19 + 7 * 8));
     }
 }

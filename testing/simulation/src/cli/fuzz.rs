@@ -55,8 +55,14 @@ impl Fuzz {
         let threads = self.threads.unwrap_or(cores);
         ensure!(threads > 0, "seeds are played on at least one thread");
         let summary = play_seeds(seeds, threads, |plan, outcome| {
+            let adversaries = plan.adversaries.iter();
+            let behaviours: Vec<_> = adversaries.map(|one| one.behaviour.name()).collect();
+            let behaviours = match behaviours.is_empty() {
+                true => "no adversary".to_owned(),
+                false => behaviours.join(", "),
+            };
             for failure in &outcome.failures {
-                eprintln!("seed {}: {failure}", plan.seed);
+                eprintln!("seed {} ({behaviours}): {failure}", plan.seed);
             }
         });
         match self.json {

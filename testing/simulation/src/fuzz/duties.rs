@@ -20,6 +20,14 @@ const MEMORY: usize = 16;
 /// How often one that takes a source after the target does so.
 const SOURCE_AFTER_TARGET: f64 = 0.15;
 
+/// How honest validators of ours behave.
+pub(super) const OURS: Manners = Manners {
+    attests_to_parent: false,
+    source: Source::Head,
+    source_after_target: false,
+    carries_own: true,
+};
+
 /// The duties of some validators, who see what a node sees.
 pub(super) struct Duties {
     pub(super) validators: Vec<ValidatorIndex>,

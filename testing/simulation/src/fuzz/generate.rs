@@ -19,14 +19,15 @@ impl Plan {
         let mut random = StdRng::seed_from_u64(seed);
         let random = &mut random;
         let validators = *pick(random, &[4, 4, 4, 7, 7, 7, 7, 7, 16, 16]);
-        // Sixty-four take as long as ten others.
-        let validators = if random.random_bool(0.03) {
+        // Sixty-four take as long as ten others: fewer plans, and shorter ones.
+        let validators = if random.random_bool(0.025) {
             64
         } else {
             validators
         };
         let nodes = random.random_range(4..=if validators > 16 { 5 } else { 8 });
         let chaos = match random.random_range(0..4) {
+            _ if validators > 16 => random.random_range(12..=30),
             0 => random.random_range(50..=LONGEST_CHAOS),
             _ => random.random_range(16..=50),
         };

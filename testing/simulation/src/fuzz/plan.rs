@@ -139,6 +139,9 @@ pub enum Behaviour {
     VoteToSome,
     /// Does nothing at all.
     Silence,
+    /// Does all its duties, but proposes in no slot whose distance from the finalized one is a square above 5.
+    /// No seed draws it: with enough validators it stops finality, which no rule but another transition helps.
+    SkipSquares,
 }
 
 /// What a forged block carries.
@@ -247,6 +250,7 @@ impl Behaviour {
                 | Self::NameSibling
                 | Self::VoteAhead { .. }
                 | Self::ReviveOldest
+                | Self::SkipSquares
         )
     }
 
@@ -254,7 +258,11 @@ impl Behaviour {
     pub fn votes(&self) -> bool {
         matches!(
             self,
-            Self::VoteTwice { .. } | Self::InventRoots | Self::ReviveOldest | Self::VoteToSome
+            Self::VoteTwice { .. }
+                | Self::InventRoots
+                | Self::ReviveOldest
+                | Self::VoteToSome
+                | Self::SkipSquares
         )
     }
 
@@ -274,6 +282,7 @@ impl Behaviour {
             Self::ProposeForAll => "proposes for all",
             Self::VoteToSome => "votes to some",
             Self::Silence => "is silent",
+            Self::SkipSquares => "skips squares",
         }
     }
 }

@@ -5,19 +5,11 @@ use rand::{SeedableRng as _, rngs::StdRng};
 
 use super::{
     behaviours::{Act, MOMENTS, behave},
-    duties::{Duties, PROPOSAL},
-    plan::{Fault, Manners, Misfortune, Moment, Plan, Source},
+    duties::{ATTESTATION, Duties, OURS, PROPOSAL},
+    plan::{Fault, Misfortune, Moment, Plan},
     scene::Scene,
 };
 use crate::{Adversary, Conditions, SimulationError, World};
-
-/// How honest validators of ours behave.
-const OURS: Manners = Manners {
-    attests_to_parent: false,
-    source: Source::Head,
-    source_after_target: false,
-    carries_own: true,
-};
 
 /// Those who take part in a run without being nodes.
 pub(super) struct Stage<'a> {
@@ -98,7 +90,7 @@ impl<'a> Stage<'a> {
         let mut steps: Vec<(u64, Step<'_>)> = Vec::new();
         if !self.guests.is_empty() {
             steps.push((PROPOSAL, Step::Act));
-            steps.push((super::duties::ATTESTATION, Step::Act));
+            steps.push((ATTESTATION, Step::Act));
             steps.extend(MOMENTS.map(|ms| (ms, Step::Act)));
         }
         if !self.is_healthy {

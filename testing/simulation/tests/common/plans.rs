@@ -28,7 +28,8 @@ pub(crate) fn against(mut plan: Plan, behaviour: Behaviour, validators: &[Valida
         plan.assignment[*validator as usize] = None;
     }
     plan.adversaries.push(AdversaryPlan {
-        dutiful: !validators.is_empty() && behaviour != Behaviour::Silence,
+        dutiful: !validators.is_empty()
+            && !matches!(behaviour, Behaviour::Silence | Behaviour::SkipSquares),
         behaviour,
         validators: validators.to_vec(),
     });

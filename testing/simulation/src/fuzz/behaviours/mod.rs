@@ -8,6 +8,7 @@ mod views;
 mod withholding;
 
 use super::{
+    duties::{Duties, OURS},
     plan::{AdversaryPlan, Behaviour},
     scene::Scene,
 };
@@ -71,5 +72,8 @@ pub(super) fn behave(plan: &AdversaryPlan) -> Box<dyn Act> {
         Behaviour::ProposeForAll => Box::new(usurpation::ProposeForAll { validators }),
         Behaviour::VoteToSome => Box::new(equivocation::VoteToSome { validators }),
         Behaviour::Silence => Box::new(usurpation::Silence),
+        Behaviour::SkipSquares => Box::new(usurpation::SkipSquares {
+            duties: Duties::new(validators, None, OURS),
+        }),
     }
 }

@@ -1,10 +1,16 @@
-//! Validators that take others' turns, or none.
+//! Validators that take others' turns, none, or only those that do not matter.
 
 use quartet_types::{Attestation, ValidatorIndex};
 use rand::RngExt as _;
 
 use super::{Act, START};
-use crate::{SimulationError, fuzz::scene::Scene};
+use crate::{
+    SimulationError,
+    fuzz::{
+        duties::{Duties, PROPOSAL},
+        scene::Scene,
+    },
+};
 
 /// Proposes in all others' slots, with an attestation of its own beside the block.
 pub(super) struct ProposeForAll {
@@ -45,5 +51,29 @@ pub(super) struct Silence;
 impl Act for Silence {
     fn act(&mut self, _: &mut Scene<'_>) -> Result<(), SimulationError> {
         Ok(())
+    }
+}
+
+/// Distances up to this are all justifiable.
+const ALL_JUSTIFIABLE: u64 = 5;
+
+/// Does its duties, but leaves each slot empty that is a square away from the finalized one. Between any two
+/// distances of the form n(n+1) lies a square; when all squares are empty no two neighbours among the
+/// justifiable slots get justified, and nothing is finalized.
+pub(super) struct SkipSquares {
+    pub(super) duties: Duties,
+}
+
+impl Act for SkipSquares {
+    fn act(&mut self, scene: &mut Scene<'_>) -> Result<(), SimulationError> {
+        let finalized = scene
+            .anyone()
+            .and_then(|node| scene.chain(node).map(|chain| chain.latest_finalized().slot));
+        let distance = scene.now.slot.saturating_sub(finalized.unwrap_or_default());
+        let is_square = distance.isqrt().pow(2) == distance;
+        if scene.now.ms == PROPOSAL && distance > ALL_JUSTIFIABLE && is_square {
+            return Ok(());
+        }
+        self.duties.act(scene)
     }
 }
