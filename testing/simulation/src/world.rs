@@ -89,6 +89,24 @@ impl World {
         running.map(|running| running.chain.read().view()).collect()
     }
 
+    /// The finalized slots of the heads' own post-states, in the order of the running nodes.
+    pub fn head_finalized(&self) -> Vec<Slot> {
+        let running = self.nodes.iter().filter_map(|node| node.running.as_ref());
+        running
+            .map(|running| {
+                let chain = running.chain.read();
+                chain.fork_choice().head_checkpoints().finalized.slot
+            })
+            .collect()
+    }
+
+    /// Whether the chain of the first running node has a block in a slot.
+    pub fn has_block(&self, slot: Slot) -> bool {
+        let mut running = self.nodes.iter().filter_map(|node| node.running.as_ref());
+        let first = running.next();
+        first.is_some_and(|running| running.chain.read().canonical_root(slot).is_some())
+    }
+
     /// The head of all running nodes, if they agree on it.
     pub fn common_head(&self) -> Option<Checkpoint> {
         let views = self.views();

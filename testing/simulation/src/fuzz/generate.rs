@@ -32,7 +32,7 @@ impl Plan {
             _ => random.random_range(16..=50),
         };
         let conditions = weather(random);
-        let faults = faults(random, nodes, chaos);
+        let mut faults = faults(random, nodes, chaos);
 
         // Strictly less than a third of all validators may be faulty.
         let mut spare: Vec<ValidatorIndex> = (0..validators as ValidatorIndex).collect();
@@ -40,6 +40,7 @@ impl Plan {
         let mut budget = (validators - 1) / 3;
         let adversaries = adversaries(random, &mut spare, &mut budget);
         let foreigners = foreigners(random, &mut spare, &mut budget, nodes);
+        keep_what_foreigners_voted_for(&mut faults, &foreigners);
         let homes: Vec<usize> = {
             // Some nodes have no validators.
             let with = random.random_range(nodes.min(3)..=nodes);
@@ -136,6 +137,16 @@ fn faults(random: &mut StdRng, nodes: usize, chaos: Slot) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// A foreign client that loses its blocks and votes from the beginning is faulty, and there may be more of them than
+/// a third. Ours know from their signing record what they have voted for.
+fn keep_what_foreigners_voted_for(faults: &mut [Fault], foreigners: &[Foreigners]) {
+    for fault in faults {
+        if let Misfortune::Death { node, loses_store } = &mut fault.what {
+            *loses_store &= foreigners.iter().all(|group| group.host != *node);
+        }
+    }
 }
 
 fn period(random: &mut StdRng, last: Slot, longest: Slot) -> (Moment, Moment) {

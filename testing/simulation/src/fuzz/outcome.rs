@@ -15,6 +15,9 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// How finality came back, if it did.
     pub recovery: Option<Recovery>,
+    /// Whether finality could not move in time because silent proposers had left a gap in every pair of neighbouring
+    /// justifiable slots.
+    pub blocked: bool,
     /// How many slots were played.
     pub slots: Slot,
     /// Blocks that adversaries put into envelopes which their proposers never signed.

@@ -1,12 +1,14 @@
 //! Plays a plan and measures what comes of it.
 
+use std::collections::BTreeSet;
+
 use quartet_chain::View;
 use quartet_types::Slot;
 
 use super::{
     outcome::{Failure, Outcome, SlotReport},
     plan::Plan,
-    recovery::{Recovery, allowed_slots},
+    recovery::{Recovery, allowed_slots, completing_slot},
     stage::Stage,
 };
 use crate::{Simulation, SimulationError, World};
@@ -81,26 +83,52 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Goes on until finality has moved at every node beyond what any has finalized now.
+    /// Goes on until finality has moved at every node beyond what any has finalized now, or as long as it is to be waited for.
+    /// While the chain has no pair of neighbouring justifiable slots with blocks, that is as long as keys live.
     async fn await_finality(
         &mut self,
         world: &mut World,
         behind: Slot,
     ) -> Result<Option<Recovery>, SimulationError> {
         let before = world.views().iter().map(finalized).max().unwrap_or(0);
+        let bases: BTreeSet<Slot> = world.head_finalized().into_iter().collect();
         let begin = world.slot();
-        let last = LAST.min(begin + allowed_slots(behind) + PATIENCE);
-        for slot in begin + 1..=last {
+        let possible_after = |world: &World| {
+            let slots = bases.iter().map(|base| {
+                let has_block = |slot| world.has_block(slot);
+                completing_slot(*base, begin, world.slot(), has_block)
+            });
+            // Until a pair is complete whatever the head's chain was, nothing is due.
+            let slots: Option<Vec<Slot>> = slots.collect();
+            slots?.into_iter().max().map(|slot| slot - begin)
+        };
+        for slot in begin + 1..=LAST {
             self.slot(world, slot).await?;
+            let slots = slot - begin;
+            let possible_after = possible_after(world);
             if world.views().iter().all(|view| finalized(view) > before) {
-                let slots = slot - begin;
-                return Ok(Some(Recovery { behind, slots }));
+                return Ok(Some(Recovery {
+                    behind,
+                    slots,
+                    possible_after,
+                }));
+            }
+            let is_due = possible_after.is_some();
+            if is_due && slots > allowed_slots(behind, possible_after) + PATIENCE {
+                let waited = slots;
+                let stalled = Failure::Stalled { behind, waited };
+                self.outcome.failures.push(stalled);
+                return Ok(None);
             }
         }
-        let waited = last - begin;
-        self.outcome
-            .failures
-            .push(Failure::Stalled { behind, waited });
+        match possible_after(world) {
+            Some(_) => {
+                let waited = LAST - begin;
+                let stalled = Failure::Stalled { behind, waited };
+                self.outcome.failures.push(stalled);
+            }
+            None => self.outcome.blocked = true,
+        }
         Ok(None)
     }
 

@@ -37,6 +37,10 @@ pub struct Summary {
     pub worst_recovery_excess: f64,
     /// The same among the seeds without adversaries, in which every validator is reliable.
     pub worst_honest_excess: f64,
+    /// The longest that a recovery took from the slot that made it possible on.
+    pub worst_after_possible: Slot,
+    /// How many seeds ended before the protocol's rule allowed finality to move.
+    pub blocked: u64,
     /// How many forged blocks were imported.
     pub forged_imported: usize,
     /// Slots that were played.
@@ -92,8 +96,12 @@ impl Summary {
         self.diverged += fails(|failure| matches!(failure, Failure::Diverged));
         self.forks += fails(|failure| matches!(failure, Failure::Violation(Violation::Fork, _)));
         self.forged_imported += outcome.forged_imported;
+        self.blocked += u64::from(outcome.blocked);
         if let Some(recovery) = outcome.recovery {
             self.worst_recovery_slots = self.worst_recovery_slots.max(recovery.slots);
+            let possible_after = recovery.possible_after.unwrap_or(recovery.slots);
+            let since = recovery.slots.saturating_sub(possible_after);
+            self.worst_after_possible = self.worst_after_possible.max(since);
             let excess = recovery.excess();
             self.worst_recovery_excess = self.worst_recovery_excess.max(excess);
             if plan.adversaries.is_empty() && plan.unreliable_validators() == 0 {
@@ -110,12 +118,16 @@ impl Summary {
         };
         format!(
             "{{\"seeds\": {}, \"stalled\": {}, \"forks\": {}, \"diverged\": {}, \
-             \"worst_recovery_slots\": {}, \"worst_recovery_excess\": {excess:.2}, \"seconds\": {:.1}}}",
+             \"worst_recovery_slots\": {}, \"worst_recovery_excess\": {excess:.2}, \
+             \"worst_recovery_after_possible\": {}, \"blocked\": {}, \"forged_imported\": {}, \"seconds\": {:.1}}}",
             self.seeds,
             self.stalled,
             self.forks,
             self.diverged,
             self.worst_recovery_slots,
+            self.worst_after_possible,
+            self.blocked,
+            self.forged_imported,
             self.seconds
         )
     }
