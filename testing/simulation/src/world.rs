@@ -89,13 +89,14 @@ impl World {
         running.map(|running| running.chain.read().view()).collect()
     }
 
-    /// The finalized slots of the heads' own post-states, in the order of the running nodes.
-    pub fn head_finalized(&self) -> Vec<Slot> {
+    /// The finalized and the highest justified slots of the heads' own post-states, in the order of the running nodes.
+    pub fn head_checkpoints(&self) -> Vec<(Slot, Slot)> {
         let running = self.nodes.iter().filter_map(|node| node.running.as_ref());
         running
             .map(|running| {
                 let chain = running.chain.read();
-                chain.fork_choice().head_checkpoints().finalized.slot
+                let checkpoints = chain.fork_choice().head_checkpoints();
+                (checkpoints.finalized.slot, checkpoints.justified.slot)
             })
             .collect()
     }

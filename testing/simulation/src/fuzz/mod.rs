@@ -22,6 +22,6 @@ pub use plan::{
     AdversaryPlan, Behaviour, Body, Fault, Foreigners, Manners, Misfortune, Moment, Plan, Source,
 };
 pub use play::play;
-pub use recovery::{Recovery, allowed_slots};
+pub use recovery::{Recovery, usual_slots};
 pub use seeds::{Summary, play_seeds};
 pub use shrink::{Shrunk, shrink};

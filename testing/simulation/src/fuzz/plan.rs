@@ -1,6 +1,6 @@
 //! What happens in a run, as plain data: it can be printed, compared, and made smaller.
 
-use std::{fmt, ops::RangeInclusive};
+use std::{collections::BTreeSet, fmt, ops::RangeInclusive};
 
 use quartet_types::{Slot, ValidatorIndex};
 
@@ -202,6 +202,17 @@ impl Plan {
         adversaries
             .map(|adversary| adversary.validators.len())
             .sum()
+    }
+
+    /// The validators whose proposals may leave votes out: an adversary's, and foreign ones with sources of their own.
+    pub fn unreliable_proposers(&self) -> BTreeSet<ValidatorIndex> {
+        let adversaries = self.adversaries.iter().flat_map(|group| &group.validators);
+        let foreigners = self.foreigners.iter();
+        let foreigners = foreigners.filter(|group| group.manners.are_unreliable());
+        adversaries
+            .chain(foreigners.flat_map(|group| &group.validators))
+            .copied()
+            .collect()
     }
 
     /// Number of foreign validators whose votes may not count, because of their sources.

@@ -8,7 +8,7 @@ use quartet_types::Slot;
 use super::{
     outcome::{Failure, Outcome, SlotReport},
     plan::Plan,
-    recovery::{Recovery, allowed_slots, completing_slot},
+    recovery::{Course, Recovery},
     stage::Stage,
 };
 use crate::{Simulation, SimulationError, World};
@@ -91,12 +91,21 @@ impl Run<'_> {
         behind: Slot,
     ) -> Result<Option<Recovery>, SimulationError> {
         let before = world.views().iter().map(finalized).max().unwrap_or(0);
-        let bases: BTreeSet<Slot> = world.head_finalized().into_iter().collect();
+        let bases: BTreeSet<(Slot, Slot)> = world.head_checkpoints().into_iter().collect();
         let begin = world.slot();
+        let validators = self.stage.plan.validators() as Slot;
+        let unreliable = self.stage.plan.unreliable_proposers();
         let possible_after = |world: &World| {
-            let slots = bases.iter().map(|base| {
-                let has_block = |slot| world.has_block(slot);
-                completing_slot(*base, begin, world.slot(), has_block)
+            let slots = bases.iter().map(|(finalized, justified)| {
+                let course = Course {
+                    finalized: *finalized,
+                    justified: *justified,
+                    begin,
+                    now: world.slot(),
+                    has_block: &|slot| world.has_block(slot),
+                    is_reliable: &|slot| !unreliable.contains(&(slot % validators)),
+                };
+                course.completing_slot()
             });
             // Until a pair is complete whatever the head's chain was, nothing is due.
             let slots: Option<Vec<Slot>> = slots.collect();
@@ -113,8 +122,12 @@ impl Run<'_> {
                     possible_after,
                 }));
             }
-            let is_due = possible_after.is_some();
-            if is_due && slots > allowed_slots(behind, possible_after) + PATIENCE {
+            let recovery = Recovery {
+                behind,
+                slots: slots.saturating_sub(PATIENCE),
+                possible_after,
+            };
+            if !recovery.is_in_time() {
                 let waited = slots;
                 let stalled = Failure::Stalled { behind, waited };
                 self.outcome.failures.push(stalled);

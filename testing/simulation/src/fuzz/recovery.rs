@@ -2,7 +2,7 @@
 
 use quartet_types::{Slot, is_justifiable_after};
 
-/// Slots beyond 2·√d, or beyond the slot that completes a pair, that a recovery may take.
+/// Slots beyond 2·√d, or beyond the slot that completes a pair of justifiable slots, that a recovery may take.
 const ALLOWANCE: Slot = 8;
 
 /// How finality came back once the network was healthy.
@@ -12,8 +12,8 @@ pub struct Recovery {
     pub behind: Slot,
     /// Slots from then until finality had moved at every node beyond what any had finalized before.
     pub slots: Slot,
-    /// Slots from then until the chain had the first pair of neighbouring justifiable slots that both have a block: before
-    /// that, nothing can be finalized by the protocol's own rule. `None` where it had none in time.
+    /// Slots from then until the chain had the first complete pair of justifiable slots: before that, nothing can be
+    /// finalized by the protocol's own rule. `None` where it had none in time.
     pub possible_after: Option<Slot>,
 }
 
@@ -23,40 +23,61 @@ impl Recovery {
         self.slots as f64 - 2.0 * (self.behind as f64).sqrt()
     }
 
-    /// Whether it was in time.
+    /// Whether it was in time: within 2·√d + 8 slots, or where silent proposers have left justifiable slots empty, within
+    /// eight slots of the first complete pair of them.
     pub fn is_in_time(&self) -> bool {
-        self.slots <= allowed_slots(self.behind, self.possible_after)
+        self.slots <= usual_slots(self.behind)
+            || self
+                .possible_after
+                .is_none_or(|possible| self.slots <= possible + ALLOWANCE)
     }
 }
 
-/// Slots within which finality must move again when it is `behind` slots behind: 2·√d + 8, or where silent proposers have
-/// left justifiable slots empty, eight slots after the first pair of neighbouring ones that both have a block.
-pub fn allowed_slots(behind: Slot, possible_after: Option<Slot>) -> Slot {
-    let usual = (2.0 * (behind as f64).sqrt()) as Slot + ALLOWANCE;
-    let after_pair = possible_after.map_or(0, |slots| slots + ALLOWANCE);
-    usual.max(after_pair)
+/// Slots within which finality moves again when it is `behind` slots behind and no proposer is silent: 2·√d + 8.
+pub fn usual_slots(behind: Slot) -> Slot {
+    (2.0 * (behind as f64).sqrt()) as Slot + ALLOWANCE
 }
 
-/// The slot in which finality can be completed: the second of the first two neighbouring slots that are justifiable after
-/// `finalized` and that both have a block, beginning with the newest one that had a block when the network became
-/// healthy, in slot `begin`. `None` if there is none up to `now`.
-pub(super) fn completing_slot(
-    finalized: Slot,
-    begin: Slot,
-    now: Slot,
-    has_block: impl Fn(Slot) -> bool,
-) -> Option<Slot> {
-    let is_justifiable = |slot: &Slot| is_justifiable_after(*slot, finalized) == Ok(true);
-    let first = (finalized + 1..=begin)
-        .rev()
-        .filter(is_justifiable)
-        .find(|slot| has_block(*slot));
-    let slots: Vec<Slot> = (first.unwrap_or(begin)..=now)
-        .filter(is_justifiable)
-        .collect();
-    let mut pairs = slots.windows(2);
-    let complete = pairs.find(|pair| pair.iter().all(|slot| has_block(*slot)));
-    complete.map(|pair| pair[1])
+/// What is known of a chain while its finality is waited for.
+pub(super) struct Course<'a> {
+    /// The finalized slot, from which the distance of justifiable slots is measured.
+    pub(super) finalized: Slot,
+    /// The highest justified slot when the network became healthy.
+    pub(super) justified: Slot,
+    /// When that was.
+    pub(super) begin: Slot,
+    /// The slot up to which the chain is known.
+    pub(super) now: Slot,
+    /// Whether the chain has a block in a slot.
+    pub(super) has_block: &'a dyn Fn(Slot) -> bool,
+    /// Whether the slot's proposer carries all votes that it has heard.
+    pub(super) is_reliable: &'a dyn Fn(Slot) -> bool,
+}
+
+impl Course<'_> {
+    /// The second slot of the first *complete pair*: two neighbouring justifiable slots that both have a block, with a block of
+    /// a reliable proposer in time to justify the first one before votes go on to the second. Pairs count from when the
+    /// network became healthy, or from what was justified then. `None` if there is none up to now.
+    ///
+    /// Nothing is finalized without such a pair: validators vote for the newest justifiable slot, and a step that leaves
+    /// out a justifiable slot, empty or not, finalizes nothing.
+    pub(super) fn completing_slot(&self) -> Option<Slot> {
+        let is_justifiable = |slot: &Slot| is_justifiable_after(*slot, self.finalized) == Ok(true);
+        let from_justified = (self.justified + 1..).find(is_justifiable);
+        if let Some(next) = from_justified.filter(|next| *next >= self.begin)
+            && next <= self.now
+            && (self.has_block)(next)
+        {
+            return Some(next);
+        }
+        let slots: Vec<Slot> = (self.begin..=self.now).filter(is_justifiable).collect();
+        let is_complete = |pair: &&[Slot]| {
+            let mut between = pair[0] + 2..=pair[1] + 1;
+            pair.iter().all(|slot| (self.has_block)(*slot))
+                && between.any(|slot| (self.has_block)(slot) && (self.is_reliable)(slot))
+        };
+        slots.windows(2).find(is_complete).map(|pair| pair[1])
+    }
 }
 
 #[cfg(test)]
@@ -65,15 +86,26 @@ mod tests {
 
     use super::*;
 
+    fn completing_slot(behind: Slot, now: Slot, has_block: impl Fn(Slot) -> bool) -> Option<Slot> {
+        let course = Course {
+            finalized: 9,
+            justified: 9,
+            begin: 9 + behind,
+            now,
+            has_block: &has_block,
+            is_reliable: &|_| true,
+        };
+        course.completing_slot()
+    }
+
     #[test]
     fn a_chain_without_gaps_is_held_to_two_roots_and_eight_slots() {
-        for behind in 1..2_000 {
-            let completing = completing_slot(0, behind, 3 * behind + 10, |_| true);
-            let after = completing.map(|slot| slot - behind);
-            assert!(
-                after.is_some_and(|after| after + 4 <= allowed_slots(behind, None)),
-                "{behind}"
-            );
+        for behind in 3..2_000 {
+            let completing = completing_slot(behind, 3 * behind + 60, |_| true);
+            let after = completing.map(|slot| slot - behind - 9);
+            // It takes three more slots until the votes for it are in a block.
+            let in_time = after.is_some_and(|after| after + 3 <= usual_slots(behind));
+            assert!(in_time, "{behind}: {after:?}");
         }
     }
 
@@ -81,9 +113,9 @@ mod tests {
     fn a_silent_proposer_on_a_justifiable_slot_makes_a_recovery_wait_for_the_next_pair() {
         // After 9: 15, 18, 21, 25, 29, 34, 39, 45, 51; proposers 4 and 6 of 7 are silent.
         let has_block = |slot: Slot| slot % 7 != 4 && slot % 7 != 6;
-        assert_eq!(completing_slot(9, 16, 60, has_block), Some(51));
-        assert_eq!(completing_slot(9, 16, 50, has_block), None);
-        assert_eq!(completing_slot(9, 16, 60, |_| true), Some(18));
+        assert_eq!(completing_slot(7, 60, has_block), Some(51));
+        assert_eq!(completing_slot(7, 50, has_block), None);
+        assert_eq!(completing_slot(7, 60, |_| true), Some(21));
     }
 
     /// Which sets of fewer than a third of `validators` proposers, by their distance from the finalized slot, can make every

@@ -13,7 +13,7 @@ use crate::{Adversary, Conditions, SimulationError, World};
 
 /// Those who take part in a run without being nodes.
 pub(super) struct Stage<'a> {
-    plan: &'a Plan,
+    pub(super) plan: &'a Plan,
     guests: Vec<Guest>,
     random: StdRng,
     is_healthy: bool,
