@@ -31,3 +31,7 @@ bench *ARGS:
 # A seeded run of whole nodes in one process.
 simulate *ARGS:
     cargo run --release -p quartet-simulation -- {{ARGS}}
+
+# Attacks on a devnet of real processes; `just hostile list` names them.
+hostile *ARGS:
+    cargo run --release -p quartet-hostile -- {{ARGS}}

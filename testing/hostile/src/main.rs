@@ -63,7 +63,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let attacks: Vec<&Attack> = match arguments.attack.as_str() {
         "list" => {
             for attack in &ATTACKS {
-                println!("{:<15} {}", attack.name, attack.about);
+                println!("{:<16} {}", attack.name, attack.about);
             }
             return Ok(true);
         }

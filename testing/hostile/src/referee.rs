@@ -120,13 +120,14 @@ impl<'a> Referee<'a> {
         let slots = first + 1..self.clock.slot();
         let silent_duties = self.stranger.silent_duties(slots, self.validators);
         let after = self.snapshot().await;
+        let rss_after: Vec<_> = nodes.iter().map(rss).collect();
         let forged = join_all(nodes.iter().map(|node| node.imported(&deeds.forged))).await;
         let node_verdict = |at: usize| NodeVerdict {
             name: nodes[at].name.clone(),
             alive: nodes[at].rss().is_some(),
             rss_before: rss_before[at],
-            rss_peak: during.peaks[at].max(afterwards.peaks[at]),
-            rss_after: rss(&nodes[at]),
+            rss_peak: (during.peaks[at].max(afterwards.peaks[at])).max(rss_after[at]),
+            rss_after: rss_after[at],
             disk_growth: after[at].1.saturating_sub(before[at].1),
             blocks_imported: counted(&before[at], &after[at]).imported_blocks,
             reorgs: counted(&before[at], &after[at]).reorgs,

@@ -194,7 +194,7 @@ impl Verdict {
 /// A table of verdicts, with the reasons below it.
 pub fn table(verdicts: &[Verdict]) -> String {
     let mut table = format!(
-        "{:<15} {:<7} {:>6} {:>7} {:>8} {:>13} {:>6} {:>5} {:>7} {:>15} {:>8}  heads\n",
+        "{:<16} {:<7} {:>6} {:>7} {:>8} {:>13} {:>6} {:>5} {:>7} {:>15} {:>8}  heads\n",
         "attack",
         "verdict",
         "sent",
@@ -217,7 +217,7 @@ pub fn table(verdicts: &[Verdict]) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(
             table,
-            "{:<15} {:<7} {:>6} {:>7} {:>8} {:>13} {:>6} {:>5} {:>7} {:>15} {:>8}  {}",
+            "{:<16} {:<7} {:>6} {:>7} {:>8} {:>13} {:>6} {:>5} {:>7} {:>15} {:>8}  {}",
             verdict.attack,
             outcome,
             verdict.sent,

@@ -1,4 +1,4 @@
-//! Heard messages with something exchanged, so that they name what nobody has or no longer fit.
+//! Heard messages with something exchanged, so that they name what nobody has, or no longer fit together.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::stranger::Stage;
 const RATE: u64 = 20;
 
 /// What is exchanged, in turn.
-const KINDS: u64 = 5;
+const KINDS: u64 = 6;
 
 /// After so many messages another identity goes on.
 const LIFETIME: u64 = 2 * RATE;
@@ -46,8 +46,10 @@ pub(super) async fn alter(stage: Stage) {
         let mut envelope = SignedBlockWithAttestation::clone(&newest);
         exchange(&mut envelope, number % KINDS);
         let root = envelope.block().tree_hash_root();
-        // What could not be altered is no forgery.
-        if root != newest.block().tree_hash_root() {
+        if root == newest.block().tree_hash_root() {
+            stage.count("envelopes", 1);
+            stage.send_copy(&speaker, &envelope).await;
+        } else {
             stage.send_altered(&speaker, root, &envelope).await;
         }
     }
@@ -80,6 +82,14 @@ fn exchange(envelope: &mut SignedBlockWithAttestation, kind: u64) {
             block.body.attestations = votes.try_into().unwrap_or_default();
             envelope.signature = signatures.try_into().unwrap_or_default();
         }
+        // The same block, whose root is not to be held against it, with somebody's vote as its proposer's.
+        4 if !attestations.is_empty() => {
+            envelope.message.proposer_attestation = attestations[0];
+            let mut signatures = envelope.signature.to_vec();
+            let own = signatures.len() - 1;
+            signatures[own] = signatures[0].clone();
+            envelope.signature = signatures.try_into().unwrap_or_default();
+        }
         // The first vote is for an invented head, with a signature over another one.
         _ => {
             let mut altered = attestations;
@@ -100,6 +110,20 @@ fn invented() -> Root {
 mod tests {
     use super::*;
     use crate::chain::tests::{blocks, vote};
+
+    #[test]
+    fn a_block_in_another_envelope_is_the_same_block() {
+        let mut envelope = SignedBlockWithAttestation::clone(&blocks(1)[0]);
+        let own = envelope.message.proposer_attestation;
+        let other = vote(3, 0, own.data.source);
+        envelope.message.block.body.attestations = vec![other.message].try_into().unwrap();
+        let signatures = vec![other.signature.clone(); 2];
+        envelope.signature = signatures.try_into().unwrap();
+        let root = envelope.block().tree_hash_root();
+        exchange(&mut envelope, 4);
+        assert_eq!(envelope.block().tree_hash_root(), root);
+        assert_eq!(envelope.message.proposer_attestation, other.message);
+    }
 
     #[test]
     fn whatever_is_exchanged_makes_another_block_with_as_many_signatures_as_votes() {

@@ -4,11 +4,13 @@ mod floods;
 mod forged_blocks;
 mod invented_roots;
 mod replayed_votes;
+mod served_forgeries;
 
 use std::fmt;
 
 use futures::future::BoxFuture;
 use quartet_types::{SignedAttestation, Slot};
+use tokio::task::JoinSet;
 
 use crate::stranger::Stage;
 
@@ -28,7 +30,7 @@ pub struct Attack {
 }
 
 /// Every attack, in the order in which they are played.
-pub static ATTACKS: [Attack; 7] = [
+pub static ATTACKS: [Attack; 9] = [
     Attack {
         name: "nothing",
         about: "listens and sends nothing: what the others are compared with",
@@ -68,9 +70,21 @@ pub static ATTACKS: [Attack; 7] = [
     },
     Attack {
         name: "invented-roots",
-        about: "heard blocks and votes with other parents, bodies, states and heads, 20 a second",
+        about: "heard blocks and votes with other parents, bodies, states, envelopes and heads, 20 a second",
         history: USUAL_HISTORY,
         play: |stage| Box::pin(invented_roots::alter(stage)),
+    },
+    Attack {
+        name: "served-forgeries",
+        about: "claims a chain of three forged blocks each slot and serves them to those who ask",
+        history: USUAL_HISTORY,
+        play: |stage| Box::pin(served_forgeries::claim_and_serve(stage)),
+    },
+    Attack {
+        name: "together",
+        about: "all of the others at once",
+        history: replayed_votes::AGE + 1,
+        play: |stage| Box::pin(together(stage)),
     },
 ];
 
@@ -89,6 +103,17 @@ impl fmt::Debug for Attack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Attack").field(&self.name).finish()
     }
+}
+
+/// Plays all others. The last of the table is this one.
+async fn together(stage: Stage) {
+    let (_, others) = ATTACKS.split_last().unwrap_or((&ATTACKS[0], &[]));
+    // Dropped with this future, and the attacks with it.
+    let mut playing = JoinSet::new();
+    for attack in others {
+        playing.spawn(attack.play(stage.clone()));
+    }
+    while playing.join_next().await.is_some() {}
 }
 
 /// Votes of the `slots` before `slot`, the newest first: what the bodies of blocks of `slot` are made of.
@@ -114,5 +139,7 @@ mod tests {
             assert_eq!(Attack::named(attack.name).unwrap().about, attack.about);
         }
         assert!(Attack::named("all").is_none());
+        // It plays all but the last, which must be itself.
+        assert_eq!(ATTACKS.last().unwrap().name, "together");
     }
 }

@@ -14,7 +14,7 @@ use ssz::{Decode as _, Encode as _};
 
 use super::{
     Knowledge,
-    swarm::{self, Behaviour, BehaviourEvent, MessageIds},
+    swarm::{self, Behaviour, BehaviourEvent, MessageIds, Requests},
 };
 use crate::chain::Envelope;
 
@@ -23,7 +23,7 @@ const REDIAL: Duration = Duration::from_millis(500);
 
 /// Listens to these nodes, for ever.
 pub(super) async fn listen(nodes: Vec<SocketAddr>, knowledge: Arc<Knowledge>) {
-    let Ok(mut swarm) = swarm::build(MessageIds::Network) else {
+    let Ok(mut swarm) = swarm::build(MessageIds::Network, Requests::Refused) else {
         return;
     };
     for topic in Topic::ALL {

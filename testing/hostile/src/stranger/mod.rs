@@ -3,6 +3,7 @@
 //! It has one identity that listens, does nothing wrong and stays, and others that speak. These are thrown
 //! away after use, since that is what somebody would do whom the nodes cut off.
 
+mod claim;
 mod listener;
 mod speaker;
 mod swarm;
@@ -13,7 +14,7 @@ use anyhow::{Context as _, Result};
 use parking_lot::{Mutex, MutexGuard};
 use quartet_clock::Clock;
 use quartet_network::wire::Topic;
-use quartet_types::{Root, SignedAttestation, SignedBlockWithAttestation, Slot, State};
+use quartet_types::{Root, SignedAttestation, SignedBlockWithAttestation, Slot, State, Status};
 use ssz::Encode as _;
 use tokio::{
     runtime::{self, Runtime},
@@ -22,6 +23,7 @@ use tokio::{
 };
 
 use crate::{attacks::Attack, chain::Chain, devnet::Devnet, forge::Forged, process};
+use claim::Claim;
 pub(crate) use speaker::Speaker;
 
 /// How much is taken off the attacker's priority: it shall not merely starve the nodes of the processor.
@@ -50,6 +52,7 @@ pub(crate) struct Knowledge {
     /// How many nodes the listener is connected with.
     heard_nodes: watch::Sender<usize>,
     deeds: Mutex<Deeds>,
+    claim: Mutex<Claim>,
 }
 
 /// What an attack has done so far.
@@ -103,6 +106,7 @@ impl Stranger {
             newest_slot: watch::Sender::new(0),
             heard_nodes: watch::Sender::new(0),
             deeds: Mutex::default(),
+            claim: Mutex::default(),
         });
         let nodes: Vec<_> = devnet.nodes().iter().map(|node| node.quic).collect();
         runtime.spawn(listener::listen(nodes.clone(), knowledge.clone()));
@@ -148,7 +152,8 @@ impl Stranger {
 
     /// Starts to play an attack; what was done before is forgotten.
     pub(crate) fn play(&self, attack: &Attack) -> Option<Playing> {
-        *self.knowledge.deeds.lock() = Deeds::default();
+        *self.knowledge.deeds() = Deeds::default();
+        *self.knowledge.claim() = Claim::default();
         let stage = Stage {
             clock: self.clock.clone(),
             knowledge: self.knowledge.clone(),
@@ -160,7 +165,7 @@ impl Stranger {
 
     /// What the attack has done so far.
     pub(crate) fn deeds(&self) -> Deeds {
-        self.knowledge.deeds.lock().clone()
+        self.knowledge.deeds().clone()
     }
 
     /// How many of the duties of these slots were not heard being done, by all `validators` together.
@@ -186,6 +191,10 @@ impl Knowledge {
 
     fn deeds(&self) -> MutexGuard<'_, Deeds> {
         self.deeds.lock()
+    }
+
+    fn claim(&self) -> MutexGuard<'_, Claim> {
+        self.claim.lock()
     }
 }
 
@@ -231,6 +240,19 @@ impl Stage {
         speaker.say(Topic::Block, envelope.as_ssz_bytes()).await;
     }
 
+    /// Has a forged block for those who ask for it, and sends it to nobody.
+    pub(crate) fn serve_forged(&self, forged: &Forged, proposer: &SignedAttestation) {
+        let envelope = forged.seal(proposer);
+        self.knowledge.deeds().forged.push(forged.root);
+        self.knowledge.claim().serve(forged.root, &envelope);
+    }
+
+    /// Claims another chain, to all nodes now and to whoever asks later.
+    pub(crate) async fn claim(&self, speaker: &Speaker, status: Status) {
+        self.knowledge.claim().set(status);
+        speaker.tell(&status).await;
+    }
+
     /// Sends a block that was altered and fits nowhere.
     pub(crate) async fn send_altered(
         &self,
@@ -241,6 +263,11 @@ impl Stage {
         self.chain().add_forged(envelope.block(), root, None);
         self.knowledge.deeds().forged.push(root);
         speaker.say(Topic::Block, envelope.as_ssz_bytes()).await;
+    }
+
+    /// Sends a block of somebody else, in whatever envelope.
+    pub(crate) async fn send_copy(&self, speaker: &Speaker, copy: &SignedBlockWithAttestation) {
+        speaker.say(Topic::Block, copy.as_ssz_bytes()).await;
     }
 
     /// Sends a vote.

@@ -3,8 +3,14 @@
 use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::StreamExt as _;
-use libp2p::{Swarm, gossipsub, swarm::SwarmEvent};
+use libp2p::{
+    Swarm, gossipsub,
+    request_response::{Event, Message},
+    swarm::SwarmEvent,
+};
 use quartet_network::wire::{self, Topic};
+use quartet_types::Status;
+use ssz::Encode as _;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -13,7 +19,7 @@ use tokio::{
 
 use super::{
     Knowledge,
-    swarm::{self, Behaviour, BehaviourEvent, MessageIds},
+    swarm::{self, Behaviour, BehaviourEvent, MessageIds, Requests},
 };
 
 /// How long a speaker waits for the nodes to let it in and to tell what they take.
@@ -22,10 +28,19 @@ const INTRODUCTION: Duration = Duration::from_secs(2);
 /// Messages that may wait to be sent.
 const QUEUE: usize = 64;
 
+/// What is to be said.
+#[derive(Debug)]
+enum Line {
+    /// SSZ, as gossip.
+    Gossip(Topic, Vec<u8>),
+    /// A status request, as it is on the wire.
+    Status(Vec<u8>),
+}
+
 /// One identity, connected with the nodes. Dropped, it leaves.
 #[derive(Debug)]
 pub(crate) struct Speaker {
-    lines: mpsc::Sender<(Topic, Vec<u8>)>,
+    lines: mpsc::Sender<Line>,
     task: JoinHandle<()>,
 }
 
@@ -42,7 +57,7 @@ impl Speaker {
         let (ready, is_ready) = oneshot::channel();
         let nodes = nodes.to_vec();
         let task = tokio::spawn(async move {
-            if let Ok(swarm) = swarm::build(MessageIds::Unique) {
+            if let Ok(swarm) = swarm::build(MessageIds::Unique, Requests::Answered) {
                 speak(swarm, &nodes, said, ready, &knowledge).await;
             }
         });
@@ -54,7 +69,14 @@ impl Speaker {
     /// Sends SSZ as gossip to all nodes that take it from this identity.
     pub(crate) async fn say(&self, topic: Topic, ssz: Vec<u8>) {
         // The receiver lives as long as this does, unless the swarm could not be built.
-        let _ = self.lines.send((topic, ssz)).await;
+        let _ = self.lines.send(Line::Gossip(topic, ssz)).await;
+    }
+
+    /// Tells all nodes this status.
+    pub(crate) async fn tell(&self, status: &Status) {
+        if let Ok(payload) = wire::encode_payload(&status.as_ssz_bytes()) {
+            let _ = self.lines.send(Line::Status(payload)).await;
+        }
     }
 
     /// Waits until everything that was said is on its way, and a moment longer.
@@ -72,7 +94,7 @@ impl Speaker {
 async fn speak(
     mut swarm: Swarm<Behaviour>,
     nodes: &[SocketAddr],
-    mut said: mpsc::Receiver<(Topic, Vec<u8>)>,
+    mut said: mpsc::Receiver<Line>,
     ready: oneshot::Sender<()>,
     knowledge: &Knowledge,
 ) {
@@ -85,11 +107,32 @@ async fn speak(
     loop {
         tokio::select! {
             event = swarm.select_next_some() => {
-                if let SwarmEvent::Behaviour(BehaviourEvent::Gossip(
-                    gossipsub::Event::Subscribed { peer_id, topic },
-                )) = event
-                {
-                    subscribed.insert((peer_id, topic));
+                match event {
+                    SwarmEvent::Behaviour(BehaviourEvent::Gossip(
+                        gossipsub::Event::Subscribed { peer_id, topic },
+                    )) => {
+                        subscribed.insert((peer_id, topic));
+                    }
+                    SwarmEvent::Behaviour(BehaviourEvent::Blocks(Event::Message {
+                        message: Message::Request { request, channel, .. },
+                        ..
+                    })) => {
+                        let answer = knowledge.claim().blocks(&request);
+                        // Whoever asked may have gone.
+                        let _ = swarm.behaviour_mut().blocks.send_response(channel, answer);
+                    }
+                    SwarmEvent::Behaviour(BehaviourEvent::Status(Event::Message {
+                        message: Message::Request { channel, .. },
+                        ..
+                    })) => {
+                        if let Some(answer) = knowledge.claim().status_chunk() {
+                            let _ = swarm.behaviour_mut().status.send_response(channel, answer);
+                        }
+                    }
+                    SwarmEvent::ConnectionClosed { .. } => {
+                        *knowledge.deeds().counts.entry("shown_out").or_default() += 1;
+                    }
+                    _ => {}
                 }
                 if subscribed.len() >= nodes.len() * Topic::ALL.len()
                     && let Some(ready) = ready.take()
@@ -98,18 +141,36 @@ async fn speak(
                     let _ = ready.send(());
                 }
             }
-            Some((topic, ssz)) = said.recv() => {
-                let Ok(data) = wire::compress(&ssz) else {
-                    continue;
+            Some(line) = said.recv() => {
+                let sent = match line {
+                    Line::Gossip(topic, ssz) => publish(&mut swarm, topic, &ssz),
+                    Line::Status(payload) => tell_all(&mut swarm, &payload),
                 };
-                let topic = gossipsub::TopicHash::from_raw(swarm::topic_name(topic));
-                let published = swarm.behaviour_mut().gossip.publish(topic, data);
                 let mut deeds = knowledge.deeds();
-                match published {
-                    Ok(_) => deeds.sent += 1,
-                    Err(_) => deeds.unsent += 1,
+                match sent {
+                    true => deeds.sent += 1,
+                    false => deeds.unsent += 1,
                 }
             }
         }
     }
+}
+
+/// Gossips SSZ; false when nobody takes it.
+fn publish(swarm: &mut Swarm<Behaviour>, topic: Topic, ssz: &[u8]) -> bool {
+    let topic = gossipsub::TopicHash::from_raw(swarm::topic_name(topic));
+    let Ok(data) = wire::compress(ssz) else {
+        return false;
+    };
+    swarm.behaviour_mut().gossip.publish(topic, data).is_ok()
+}
+
+/// Tells all nodes a status; false when there are none.
+fn tell_all(swarm: &mut Swarm<Behaviour>, payload: &[u8]) -> bool {
+    let peers: Vec<_> = swarm.connected_peers().copied().collect();
+    for peer in &peers {
+        let status = &mut swarm.behaviour_mut().status;
+        status.send_request(peer, payload.to_vec());
+    }
+    !peers.is_empty()
 }

@@ -15,7 +15,7 @@ use libp2p::{
     request_response::{self, Codec, ProtocolSupport},
     swarm::NetworkBehaviour,
 };
-use quartet_network::{BLOCKS_BY_ROOT_PROTOCOL, wire};
+use quartet_network::{BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL, wire};
 
 /// The longest answer that is read, in bytes: a longest block and what frames add.
 const MAX_ANSWER: u64 = 16 << 20;
@@ -72,11 +72,21 @@ impl Codec for RawCodec {
     }
 }
 
-/// Gossip, and blocks by root for asking only.
+/// Gossip, and the two protocols of requests.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     pub(super) gossip: gossipsub::Behaviour,
     pub(super) blocks: request_response::Behaviour<RawCodec>,
+    pub(super) status: request_response::Behaviour<RawCodec>,
+}
+
+/// Whether a swarm says that it answers requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Requests {
+    /// It asks and answers.
+    Answered,
+    /// It only asks.
+    Refused,
 }
 
 /// What message ids are made of.
@@ -92,8 +102,8 @@ pub(super) enum MessageIds {
 ///
 /// # Errors
 /// When libp2p refuses the settings.
-pub(super) fn build(ids: MessageIds) -> Result<Swarm<Behaviour>> {
-    let behaviour = behaviour(ids)?;
+pub(super) fn build(ids: MessageIds, requests: Requests) -> Result<Swarm<Behaviour>> {
+    let behaviour = behaviour(ids, requests)?;
     let swarm = SwarmBuilder::with_new_identity()
         .with_tokio()
         .with_quic()
@@ -103,7 +113,7 @@ pub(super) fn build(ids: MessageIds) -> Result<Swarm<Behaviour>> {
     Ok(swarm)
 }
 
-fn behaviour(ids: MessageIds) -> Result<Behaviour> {
+fn behaviour(ids: MessageIds, requests: Requests) -> Result<Behaviour> {
     let number = AtomicU64::new(0);
     let config = gossipsub::ConfigBuilder::default()
         .protocol_id_prefix("/meshsub")
@@ -124,12 +134,19 @@ fn behaviour(ids: MessageIds) -> Result<Behaviour> {
         .build()?;
     let gossip = gossipsub::Behaviour::new(gossipsub::MessageAuthenticity::Anonymous, config)
         .map_err(|reason| anyhow!("gossip: {reason}"))?;
-    let protocols = [(
-        StreamProtocol::new(BLOCKS_BY_ROOT_PROTOCOL),
-        ProtocolSupport::Outbound,
-    )];
-    let blocks = request_response::Behaviour::new(protocols, request_response::Config::default());
-    Ok(Behaviour { gossip, blocks })
+    let support = match requests {
+        Requests::Answered => ProtocolSupport::Full,
+        Requests::Refused => ProtocolSupport::Outbound,
+    };
+    let protocol = |name| {
+        let protocols = [(StreamProtocol::new(name), support.clone())];
+        request_response::Behaviour::new(protocols, request_response::Config::default())
+    };
+    Ok(Behaviour {
+        gossip,
+        blocks: protocol(BLOCKS_BY_ROOT_PROTOCOL),
+        status: protocol(STATUS_PROTOCOL),
+    })
 }
 
 /// The topic's name on the devnet.
