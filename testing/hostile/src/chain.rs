@@ -71,10 +71,10 @@ impl Chain {
         self.votes.entry((data.slot, validator_id)).or_insert(vote);
     }
 
-    /// Takes note of a block that was heard. Returns the root of the oldest ancestor that is missing, if any.
-    pub(crate) fn hear_block(&mut self, envelope: Envelope) -> Option<Root> {
+    /// Takes note of a block that was heard, which has this root. Returns the root of the oldest ancestor that
+    /// is missing, if any.
+    pub(crate) fn hear_block(&mut self, root: Root, envelope: Envelope) -> Option<Root> {
         let block = envelope.block();
-        let root = block.tree_hash_root();
         if self.forged.contains(&root) || self.blocks.contains_key(&root) {
             return None;
         }
@@ -271,16 +271,20 @@ pub(crate) mod tests {
         envelopes
     }
 
+    fn hear(chain: &mut Chain, envelope: &Envelope) -> Option<Root> {
+        chain.hear_block(envelope.block().tree_hash_root(), envelope.clone())
+    }
+
     #[test]
     fn blocks_that_come_before_their_parents_wait_for_the_oldest_one_missing() {
         let blocks = blocks(4);
         let root = |index: usize| blocks[index].block().tree_hash_root();
         let mut chain = Chain::new(genesis());
-        assert_eq!(chain.hear_block(blocks[3].clone()), Some(root(2)));
-        assert_eq!(chain.hear_block(blocks[1].clone()), Some(root(0)));
-        assert_eq!(chain.hear_block(blocks[2].clone()), Some(root(0)));
+        assert_eq!(hear(&mut chain, &blocks[3]), Some(root(2)));
+        assert_eq!(hear(&mut chain, &blocks[1]), Some(root(0)));
+        assert_eq!(hear(&mut chain, &blocks[2]), Some(root(0)));
         assert!(chain.known(&root(3)).is_none());
-        assert_eq!(chain.hear_block(blocks[0].clone()), None);
+        assert_eq!(hear(&mut chain, &blocks[0]), None);
         assert_eq!(chain.head().unwrap().root, root(3));
         assert_eq!(chain.base_for(3).unwrap().root, root(1));
         assert_eq!(chain.newest().unwrap().block().slot, 4);
@@ -291,7 +295,7 @@ pub(crate) mod tests {
         let blocks = blocks(2);
         let mut chain = Chain::new(genesis());
         for block in &blocks {
-            chain.hear_block(block.clone());
+            hear(&mut chain, block);
         }
         let first = blocks[0].block().checkpoint();
         chain.hear_vote(vote(0, 3, first));
@@ -305,7 +309,7 @@ pub(crate) mod tests {
     fn a_proposer_is_heard_through_its_block_and_only_its_first_vote_counts() {
         let blocks = blocks(1);
         let mut chain = Chain::new(genesis());
-        chain.hear_block(blocks[0].clone());
+        hear(&mut chain, &blocks[0]);
         let first = chain.vote(1, 1).unwrap().clone();
         assert_eq!(first.message, blocks[0].message.proposer_attestation);
         chain.hear_vote(vote(1, 1, Checkpoint::default()));
@@ -319,7 +323,7 @@ pub(crate) mod tests {
         let mut chain = Chain::new(genesis());
         let root = blocks[0].block().tree_hash_root();
         chain.add_forged(blocks[0].block(), root, None);
-        assert_eq!(chain.hear_block(blocks[0].clone()), None);
+        assert_eq!(hear(&mut chain, &blocks[0]), None);
         assert!(chain.newest().is_none());
         assert_eq!(chain.silent(1, 4), 4);
     }

@@ -43,6 +43,8 @@ pub(crate) struct Counters {
     pub(crate) late_attestations: u64,
     pub(crate) imported_blocks: u64,
     pub(crate) reorgs: u64,
+    /// Attestations signed, those for blocks of its own included: one for each duty done.
+    pub(crate) signed: u64,
 }
 
 #[derive(Deserialize)]
@@ -148,6 +150,7 @@ impl Counters {
             late_attestations: value("quartet_attestations_late_total"),
             imported_blocks: value("quartet_blocks_imported_total"),
             reorgs: value("lean_fork_choice_reorgs_total"),
+            signed: value("lean_pq_sig_attestation_signatures_total"),
         }
     }
 
@@ -159,6 +162,7 @@ impl Counters {
             late_attestations: grown(self.late_attestations, before.late_attestations),
             imported_blocks: grown(self.imported_blocks, before.imported_blocks),
             reorgs: grown(self.reorgs, before.reorgs),
+            signed: grown(self.signed, before.signed),
         }
     }
 }
@@ -197,6 +201,7 @@ quartet_blocks_imported_total 12
             late_attestations: 7,
             imported_blocks: 12,
             reorgs: 0,
+            signed: 0,
         };
         assert_eq!(counters, expected);
         assert_eq!(counters.since(counters), Counters::default());

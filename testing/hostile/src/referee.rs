@@ -101,7 +101,8 @@ impl<'a> Referee<'a> {
     /// # Errors
     /// When the attack cannot be started.
     pub async fn judge(&self, attack: &Attack, plan: Plan, limits: &Limits) -> Result<Verdict> {
-        let first = self.wait_for_start(attack).await;
+        let ready = IN_STRIDE.max(self.stranger.ready_for(attack));
+        let first = self.wait_for_duties(ready).await;
         let nodes = self.devnet.nodes();
         let before = self.snapshot().await;
         let rss_before: Vec<_> = nodes.iter().map(rss).collect();
@@ -117,8 +118,8 @@ impl<'a> Referee<'a> {
         let aftermath = Duration::from_secs(plan.slots_after * SECONDS_PER_SLOT);
         let afterwards = self.watch(aftermath).await;
 
-        let slots = first + 1..self.clock.slot();
-        let silent_duties = self.stranger.silent_duties(slots, self.validators);
+        let last = self.wait_for_duties(first).await;
+        let unheard = self.stranger.unheard(first + 1..=last, self.validators);
         let after = self.snapshot().await;
         let rss_after: Vec<_> = nodes.iter().map(rss).collect();
         let forged = join_all(nodes.iter().map(|node| node.imported(&deeds.forged))).await;
@@ -133,12 +134,15 @@ impl<'a> Referee<'a> {
             reorgs: counted(&before[at], &after[at]).reorgs,
             missed_proposals: counted(&before[at], &after[at]).missed_proposals,
             late: counted(&before[at], &after[at]).late_attestations,
+            signed: counted(&before[at], &after[at]).signed,
             forged_imported: forged[at].0,
             forged_asked: forged[at].1,
         };
         let nodes: Vec<_> = (0..nodes.len()).map(node_verdict).collect();
         let most = |of: fn(&NodeVerdict) -> u64| nodes.iter().map(of).max().unwrap_or_default();
         let sum = |of: fn(&NodeVerdict) -> u64| nodes.iter().map(of).sum::<u64>();
+        let duties = (last - first) * self.validators;
+        let unsigned = duties.saturating_sub(sum(|node| node.signed));
         let Deeds {
             forged,
             sent,
@@ -164,7 +168,8 @@ impl<'a> Referee<'a> {
             lag_before,
             lag_during: during.lags.iter().copied().max(),
             lag_after: afterwards.lags.last().copied(),
-            missed: silent_duties.max(sum(|node| node.missed_proposals)),
+            missed: unsigned.max(sum(|node| node.missed_proposals)),
+            unheard,
             late: sum(|node| node.late),
             splits: during.splits + afterwards.splits,
             unanswered: during.unanswered + afterwards.unanswered,
@@ -178,13 +183,13 @@ impl<'a> Referee<'a> {
         Ok(verdict)
     }
 
-    /// Waits for the middle of a slot in which the devnet is in its stride and the stranger has heard enough.
-    async fn wait_for_start(&self, attack: &Attack) -> Slot {
-        let first = IN_STRIDE.max(self.stranger.ready_for(attack));
+    /// Waits until the duties of a slot are done, of `slot` or a later one, and says which it is.
+    async fn wait_for_duties(&self, slot: Slot) -> Slot {
         let mut ticks = self.clock.ticks();
         loop {
             let tick = ticks.next().await;
-            if tick.slot >= first && tick.interval == INTERVALS_PER_SLOT / 2 {
+            if tick.slot >= slot && tick.interval == INTERVALS_PER_SLOT / 2 {
+                tokio::time::sleep(SECOND_LOOK).await;
                 return tick.slot;
             }
         }

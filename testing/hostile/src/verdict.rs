@@ -86,9 +86,11 @@ pub struct Verdict {
     pub lag_during: Option<Slot>,
     /// Slots that it was behind at the end of the aftermath.
     pub lag_after: Option<Slot>,
-    /// Duties that were not done: validators of whom nothing was heard in a slot, or proposals that nodes say
-    /// they have missed, whichever is more. From the attack's start to the end of the aftermath.
+    /// Duties that were not done, from the attack's start to the end of the aftermath: those for which no node
+    /// says that it has signed, or proposals that nodes say they have missed, whichever is more.
     pub missed: u64,
+    /// Duties of which the stranger has heard nothing. It is not judged: he may just be hard of hearing.
+    pub unheard: u64,
     /// Attestations that left after the middle of their slot, as the nodes say.
     pub late: u64,
     /// Slots at whose end not all nodes had the same head.
@@ -129,6 +131,8 @@ pub struct NodeVerdict {
     pub missed_proposals: u64,
     /// Late attestations, as it says.
     pub late: u64,
+    /// Attestations signed, one for each duty done, as it says.
+    pub signed: u64,
     /// Forged blocks that it has.
     pub forged_imported: u64,
     /// Forged blocks that it has answered for.

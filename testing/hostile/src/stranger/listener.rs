@@ -11,6 +11,7 @@ use libp2p::{
 use quartet_network::wire::{self, ResultCode, Topic};
 use quartet_types::{Root, SignedAttestation, SignedBlockWithAttestation};
 use ssz::{Decode as _, Encode as _};
+use tree_hash::TreeHash as _;
 
 use super::{
     Knowledge,
@@ -131,9 +132,11 @@ impl Listener {
     }
 
     fn on_block(&mut self, block: Envelope) {
+        // Hashed before the lock is taken: a block may be large.
+        let root = block.block().tree_hash_root();
         let (missing, newest) = {
             let mut chain = self.knowledge.chain();
-            let missing = chain.hear_block(block);
+            let missing = chain.hear_block(root, block);
             (missing, chain.newest().map(|newest| newest.block().slot))
         };
         if let Some(root) = missing {

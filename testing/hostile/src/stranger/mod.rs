@@ -26,16 +26,17 @@ use crate::{attacks::Attack, chain::Chain, devnet::Devnet, forge::Forged, proces
 use claim::Claim;
 pub(crate) use speaker::Speaker;
 
-/// How much is taken off the attacker's priority: it shall not merely starve the nodes of the processor.
+/// How much is taken off the attacks' priority: they shall not merely starve the nodes of the processor.
 const NICENESS: i32 = 15;
 
-/// Threads of the attacker. One listens while the other makes blocks.
-const THREADS: usize = 2;
+/// Threads of the attacks. One sends while the other makes blocks.
+const SPEAKING_THREADS: usize = 2;
 
 /// The stranger. Dropped, it falls silent.
 #[derive(Debug)]
 pub struct Stranger {
-    runtime: Option<Runtime>,
+    ears: Option<Runtime>,
+    mouths: Option<Runtime>,
     knowledge: Arc<Knowledge>,
     nodes: Vec<SocketAddr>,
     clock: Clock,
@@ -94,13 +95,9 @@ impl Stranger {
     /// # Errors
     /// When no threads can be started.
     pub(crate) fn join(devnet: &Devnet, genesis: State) -> Result<Self> {
-        let runtime = runtime::Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .thread_name("stranger")
-            .on_thread_start(|| process::be_nice(NICENESS))
-            .enable_all()
-            .build()
-            .context("the attacker's threads cannot be started")?;
+        // What is heard is also evidence, so listening is not put behind the nodes.
+        let ears = threads("listener", 1, 0)?;
+        let mouths = threads("speaker", SPEAKING_THREADS, NICENESS)?;
         let knowledge = Arc::new(Knowledge {
             chain: Mutex::new(Chain::new(genesis)),
             newest_slot: watch::Sender::new(0),
@@ -109,9 +106,10 @@ impl Stranger {
             claim: Mutex::default(),
         });
         let nodes: Vec<_> = devnet.nodes().iter().map(|node| node.quic).collect();
-        runtime.spawn(listener::listen(nodes.clone(), knowledge.clone()));
+        ears.spawn(listener::listen(nodes.clone(), knowledge.clone()));
         Ok(Self {
-            runtime: Some(runtime),
+            ears: Some(ears),
+            mouths: Some(mouths),
             knowledge,
             nodes,
             since: devnet.clock().slot(),
@@ -159,7 +157,7 @@ impl Stranger {
             knowledge: self.knowledge.clone(),
             nodes: self.nodes.clone(),
         };
-        let playing = self.runtime.as_ref()?.spawn(attack.play(stage));
+        let playing = self.mouths.as_ref()?.spawn(attack.play(stage));
         Some(Playing(playing))
     }
 
@@ -169,7 +167,7 @@ impl Stranger {
     }
 
     /// How many of the duties of these slots were not heard being done, by all `validators` together.
-    pub(crate) fn silent_duties(&self, slots: impl Iterator<Item = Slot>, validators: u64) -> u64 {
+    pub(crate) fn unheard(&self, slots: impl Iterator<Item = Slot>, validators: u64) -> u64 {
         let chain = self.knowledge.chain();
         slots.map(|slot| chain.silent(slot, validators)).sum()
     }
@@ -178,10 +176,21 @@ impl Stranger {
 impl Drop for Stranger {
     fn drop(&mut self) {
         // A runtime must not be waited for where other tasks run.
-        if let Some(runtime) = self.runtime.take() {
+        for runtime in [self.ears.take(), self.mouths.take()].into_iter().flatten() {
             runtime.shutdown_background();
         }
     }
+}
+
+/// A runtime of so many threads, whose priority is lowered by `niceness`.
+fn threads(name: &str, count: usize, niceness: i32) -> Result<Runtime> {
+    runtime::Builder::new_multi_thread()
+        .worker_threads(count)
+        .thread_name(name)
+        .on_thread_start(move || process::be_nice(niceness))
+        .enable_all()
+        .build()
+        .context("the stranger's threads cannot be started")
 }
 
 impl Knowledge {
