@@ -35,3 +35,7 @@ simulate *ARGS:
 # Random faults and adversaries: `just fuzz --seeds 0..2000`, or `--seed 17` for one in detail.
 fuzz *ARGS:
     cargo run --release -p quartet-simulation -- fuzz {{ARGS}}
+
+# Attacks on a devnet of real processes; `just hostile list` names them.
+hostile *ARGS:
+    cargo run --release -p quartet-hostile -- {{ARGS}}

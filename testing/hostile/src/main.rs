@@ -1,0 +1,126 @@
+//! Attacks a devnet and says what came of it.
+//!
+//! `cargo run --release -p quartet-hostile -- all --seconds 30 --json verdicts.json`
+
+// A table is what this program is for, and it tells beside it what it is doing.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+use quartet_hostile::{ATTACKS, Attack, Devnet, Limits, Plan, Referee, Verdict, program, table};
+
+/// Attack a devnet of real nodes, without any validator's key, and say what came of it
+#[derive(Debug, Parser)]
+#[command(after_help = "\
+Each attack has a fresh devnet of four nodes on the loopback address, unless --devnet names one that runs.
+The exit code is 0 only if every limit holds: no forged block imported, finality at most 4 slots behind,
+no duty missed, no attestation late, one head in the end.")]
+struct Arguments {
+    /// The attack to play, `all` of them, or `list` to see their names
+    attack: String,
+
+    /// How long each attack lasts
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+
+    /// Slots for which the nodes are watched after it
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
+    slots_after: u64,
+
+    /// Where the verdicts are written, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Attack the devnet that runs in this directory, rather than one of our own
+    #[arg(long, value_name = "DIR")]
+    devnet: Option<PathBuf>,
+
+    /// The program whose nodes are attacked [default: the `quartet` beside this one]
+    #[arg(long, value_name = "FILE")]
+    quartet: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let outcome = run(&Arguments::parse());
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether every limit holds.
+fn run(arguments: &Arguments) -> Result<bool> {
+    let attacks: Vec<&Attack> = match arguments.attack.as_str() {
+        "list" => {
+            for attack in &ATTACKS {
+                println!("{:<16} {}", attack.name, attack.about);
+            }
+            return Ok(true);
+        }
+        "all" => ATTACKS.iter().collect(),
+        name => match Attack::named(name) {
+            Some(attack) => vec![attack],
+            None => bail!("there is no attack {name:?}: `list` names them"),
+        },
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    let verdicts = runtime.block_on(play(arguments, &attacks))?;
+    print!("{}", table(&verdicts));
+    Ok(verdicts.iter().all(Verdict::holds))
+}
+
+async fn play(arguments: &Arguments, attacks: &[&Attack]) -> Result<Vec<Verdict>> {
+    let plan = Plan {
+        seconds: arguments.seconds,
+        slots_after: arguments.slots_after,
+    };
+    let limits = Limits::default();
+    let mut verdicts = Vec::new();
+    if let Some(directory) = &arguments.devnet {
+        let devnet = Devnet::running_in(directory)?;
+        let referee = Referee::on(&devnet).await?;
+        for attack in attacks {
+            eprintln!("{}: {}", attack.name, attack.about);
+            verdicts.push(referee.judge(attack, plan, &limits).await?);
+            write(arguments.json.as_deref(), &verdicts)?;
+        }
+        return Ok(verdicts);
+    }
+    let program = match &arguments.quartet {
+        Some(program) => program.clone(),
+        None => program::beside_this_one()?,
+    };
+    for attack in attacks {
+        eprintln!("{}: {}", attack.name, attack.about);
+        let devnet = Devnet::start(&program, plan.slots()).await?;
+        let referee = Referee::on(&devnet).await?;
+        verdicts.push(referee.judge(attack, plan, &limits).await?);
+        drop(referee);
+        devnet.stop().await?;
+        write(arguments.json.as_deref(), &verdicts)?;
+    }
+    Ok(verdicts)
+}
+
+/// Writes what there is so far: whoever stops the program halfway keeps it.
+fn write(json: Option<&Path>, verdicts: &[Verdict]) -> Result<()> {
+    let Some(path) = json else {
+        return Ok(());
+    };
+    let mut text = serde_json::to_vec_pretty(verdicts)?;
+    text.push(b'\n');
+    fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+}

@@ -1,0 +1,286 @@
+//! A process that joins the network with identities of its own and no validator's key.
+//!
+//! It has one identity that listens, does nothing wrong and stays, and others that speak. These are thrown
+//! away after use, since that is what somebody would do whom the nodes cut off.
+
+mod claim;
+mod listener;
+mod speaker;
+mod swarm;
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use parking_lot::{Mutex, MutexGuard};
+use quartet_clock::Clock;
+use quartet_network::wire::Topic;
+use quartet_types::{Root, SignedAttestation, SignedBlockWithAttestation, Slot, State, Status};
+use ssz::Encode as _;
+use tokio::{
+    runtime::{self, Runtime},
+    sync::watch,
+    task::JoinHandle,
+};
+
+use crate::{attacks::Attack, chain::Chain, devnet::Devnet, forge::Forged, process};
+use claim::Claim;
+pub(crate) use speaker::Speaker;
+
+/// How much is taken off the attacks' priority: they shall not merely starve the nodes of the processor.
+const NICENESS: i32 = 15;
+
+/// Threads of the attacks. One sends while the other makes blocks.
+const SPEAKING_THREADS: usize = 2;
+
+/// The stranger. Dropped, it falls silent.
+#[derive(Debug)]
+pub struct Stranger {
+    ears: Option<Runtime>,
+    mouths: Option<Runtime>,
+    knowledge: Arc<Knowledge>,
+    nodes: Vec<SocketAddr>,
+    clock: Clock,
+    /// The slot from which on it has listened.
+    since: Slot,
+}
+
+/// What the stranger has heard, shared by all who listen and speak for it.
+#[derive(Debug)]
+pub(crate) struct Knowledge {
+    chain: Mutex<Chain>,
+    /// The slot of the newest block of somebody else.
+    newest_slot: watch::Sender<Slot>,
+    /// How many nodes the listener is connected with.
+    heard_nodes: watch::Sender<usize>,
+    deeds: Mutex<Deeds>,
+    claim: Mutex<Claim>,
+}
+
+/// What an attack has done so far.
+#[derive(Clone, Debug, Default)]
+pub struct Deeds {
+    /// The roots of the blocks that no validator has made and that were sent, in this order.
+    pub forged: Vec<Root>,
+    /// Messages that were sent, each to all nodes.
+    pub sent: u64,
+    /// Messages that could not be sent, for want of a node that takes them.
+    pub unsent: u64,
+    /// Identities that spoke.
+    pub identities: u64,
+    /// Further counts, by what is counted.
+    pub counts: BTreeMap<&'static str, u64>,
+}
+
+/// What an attack has at hand.
+#[derive(Clone, Debug)]
+pub(crate) struct Stage {
+    pub(crate) clock: Clock,
+    knowledge: Arc<Knowledge>,
+    nodes: Vec<SocketAddr>,
+}
+
+/// An attack that is being played. Dropped, it ends.
+#[derive(Debug)]
+pub(crate) struct Playing(JoinHandle<()>);
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Stranger {
+    /// Joins a devnet, whose genesis this is, and listens from now on.
+    ///
+    /// # Errors
+    /// When no threads can be started.
+    pub(crate) fn join(devnet: &Devnet, genesis: State) -> Result<Self> {
+        // What is heard is also evidence, so listening is not put behind the nodes.
+        let ears = threads("listener", 1, 0)?;
+        let mouths = threads("speaker", SPEAKING_THREADS, NICENESS)?;
+        let knowledge = Arc::new(Knowledge {
+            chain: Mutex::new(Chain::new(genesis)),
+            newest_slot: watch::Sender::new(0),
+            heard_nodes: watch::Sender::new(0),
+            deeds: Mutex::default(),
+            claim: Mutex::default(),
+        });
+        let nodes: Vec<_> = devnet.nodes().iter().map(|node| node.quic).collect();
+        ears.spawn(listener::listen(nodes.clone(), knowledge.clone()));
+        Ok(Self {
+            ears: Some(ears),
+            mouths: Some(mouths),
+            knowledge,
+            nodes,
+            since: devnet.clock().slot(),
+            clock: devnet.clock(),
+        })
+    }
+
+    /// Waits until every node is heard and a block has come whose whole history is known; false when that
+    /// takes longer than `patience`.
+    pub(crate) async fn is_informed(&self, patience: Duration) -> bool {
+        let mut nodes = self.knowledge.heard_nodes.subscribe();
+        let mut newest = self.knowledge.newest_slot.subscribe();
+        let all = self.nodes.len();
+        let informed = async {
+            if nodes.wait_for(|heard| *heard >= all).await.is_err() {
+                return;
+            }
+            while newest.changed().await.is_ok() {
+                let newest = *newest.borrow_and_update();
+                let known = self.knowledge.chain().base_for(Slot::MAX);
+                if known.is_some_and(|known| known.slot > 0 && known.slot == newest) {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(patience, informed).await.is_ok()
+    }
+
+    /// The first slot in which an attack has what it needs.
+    pub(crate) fn ready_for(&self, attack: &Attack) -> Slot {
+        self.since + attack.history
+    }
+
+    /// How many nodes it hears at this moment.
+    pub(crate) fn heard_nodes(&self) -> usize {
+        *self.knowledge.heard_nodes.borrow()
+    }
+
+    /// Starts to play an attack; what was done before is forgotten.
+    pub(crate) fn play(&self, attack: &Attack) -> Option<Playing> {
+        *self.knowledge.deeds() = Deeds::default();
+        *self.knowledge.claim() = Claim::default();
+        let stage = Stage {
+            clock: self.clock.clone(),
+            knowledge: self.knowledge.clone(),
+            nodes: self.nodes.clone(),
+        };
+        let playing = self.mouths.as_ref()?.spawn(attack.play(stage));
+        Some(Playing(playing))
+    }
+
+    /// What the attack has done so far.
+    pub(crate) fn deeds(&self) -> Deeds {
+        self.knowledge.deeds().clone()
+    }
+
+    /// How many of the duties of these slots were not heard being done, by all `validators` together.
+    pub(crate) fn unheard(&self, slots: impl Iterator<Item = Slot>, validators: u64) -> u64 {
+        let chain = self.knowledge.chain();
+        slots.map(|slot| chain.silent(slot, validators)).sum()
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        // A runtime must not be waited for where other tasks run.
+        for runtime in [self.ears.take(), self.mouths.take()].into_iter().flatten() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A runtime of so many threads, whose priority is lowered by `niceness`.
+fn threads(name: &str, count: usize, niceness: i32) -> Result<Runtime> {
+    runtime::Builder::new_multi_thread()
+        .worker_threads(count)
+        .thread_name(name)
+        .on_thread_start(move || process::be_nice(niceness))
+        .enable_all()
+        .build()
+        .context("the stranger's threads cannot be started")
+}
+
+impl Knowledge {
+    pub(crate) fn chain(&self) -> MutexGuard<'_, Chain> {
+        self.chain.lock()
+    }
+
+    fn deeds(&self) -> MutexGuard<'_, Deeds> {
+        self.deeds.lock()
+    }
+
+    fn claim(&self) -> MutexGuard<'_, Claim> {
+        self.claim.lock()
+    }
+}
+
+impl Stage {
+    /// What has been heard.
+    pub(crate) fn chain(&self) -> MutexGuard<'_, Chain> {
+        self.knowledge.chain()
+    }
+
+    /// Counts something for the report.
+    pub(crate) fn count(&self, what: &'static str, number: u64) {
+        *self.knowledge.deeds().counts.entry(what).or_default() += number;
+    }
+
+    /// A fresh identity that is connected with all nodes, or with as many as let it in.
+    pub(crate) async fn speaker(&self) -> Speaker {
+        self.knowledge.deeds().identities += 1;
+        Speaker::connect(&self.nodes, self.knowledge.clone()).await
+    }
+
+    /// Waits until a block of `slot` or a later one is heard that somebody else has made.
+    pub(crate) async fn newest_reaches(&self, slot: Slot) {
+        let mut newest = self.knowledge.newest_slot.subscribe();
+        // An error would mean that nobody listens any more; then nothing comes.
+        if newest.wait_for(|newest| *newest >= slot).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Sends a forged block, in an envelope with somebody's attestation.
+    pub(crate) async fn send_forged(
+        &self,
+        speaker: &Speaker,
+        forged: Forged,
+        proposer: &SignedAttestation,
+    ) {
+        let envelope = forged.seal(proposer);
+        let Forged {
+            block, root, state, ..
+        } = forged;
+        self.chain().add_forged(&block, root, Some(state));
+        self.knowledge.deeds().forged.push(root);
+        speaker.say(Topic::Block, envelope.as_ssz_bytes()).await;
+    }
+
+    /// Has a forged block for those who ask for it, and sends it to nobody.
+    pub(crate) fn serve_forged(&self, forged: &Forged, proposer: &SignedAttestation) {
+        let envelope = forged.seal(proposer);
+        self.knowledge.deeds().forged.push(forged.root);
+        self.knowledge.claim().serve(forged.root, &envelope);
+    }
+
+    /// Claims another chain, to all nodes now and to whoever asks later.
+    pub(crate) async fn claim(&self, speaker: &Speaker, status: Status) {
+        self.knowledge.claim().set(status);
+        speaker.tell(&status).await;
+    }
+
+    /// Sends a block that was altered and fits nowhere.
+    pub(crate) async fn send_altered(
+        &self,
+        speaker: &Speaker,
+        root: Root,
+        envelope: &SignedBlockWithAttestation,
+    ) {
+        self.chain().add_forged(envelope.block(), root, None);
+        self.knowledge.deeds().forged.push(root);
+        speaker.say(Topic::Block, envelope.as_ssz_bytes()).await;
+    }
+
+    /// Sends a block of somebody else, in whatever envelope.
+    pub(crate) async fn send_copy(&self, speaker: &Speaker, copy: &SignedBlockWithAttestation) {
+        speaker.say(Topic::Block, copy.as_ssz_bytes()).await;
+    }
+
+    /// Sends a vote.
+    pub(crate) async fn send_vote(&self, speaker: &Speaker, vote: &SignedAttestation) {
+        speaker.say(Topic::Attestation, vote.as_ssz_bytes()).await;
+    }
+}
