@@ -50,6 +50,7 @@ impl Signers {
                 signer: self.0.get(&attestation.validator_id)?,
                 epoch: attestation.data.slot,
                 message_root: attestation.tree_hash_root(),
+                source: Some(attestation.data.source.slot),
             };
             Some((*attestation, duty))
         };
