@@ -19,6 +19,7 @@ fn authorise(criterion: &mut Criterion) {
                         public_key: PublicKey([number; 52]),
                         epoch,
                         message_root: Root::ZERO,
+                        source: epoch.checked_sub(2),
                     })
                     .collect();
                 record.authorise_many(&requests).unwrap()

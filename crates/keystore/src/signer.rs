@@ -54,6 +54,8 @@ pub struct SigningDuty<'a> {
     pub epoch: u64,
     /// The root of what is signed.
     pub message_root: Root,
+    /// The slot of the attestation's source, for the record.
+    pub source: Option<u64>,
 }
 
 /// A signature is not given.
@@ -141,8 +143,13 @@ impl Signer {
         self.record.highest_epoch(&self.public_key)
     }
 
+    /// The highest slot of a source that has been voted from, if any is known.
+    pub fn last_source(&self) -> Option<u64> {
+        self.record.highest_source(&self.public_key)
+    }
+
     /// Signs a message: first the record, durably, then the key. Asked for the same message again, it gives
-    /// the same signature.
+    /// the same signature. The record learns of no source: attestations go through [`sign_many`].
     ///
     /// # Errors
     /// When the record refuses or fails, or the key is not active or not prepared for the epoch.
@@ -151,6 +158,7 @@ impl Signer {
             signer: self,
             epoch,
             message_root,
+            source: None,
         };
         self.ready(epoch)?;
         self.record.authorise(duty.request())?;
@@ -277,6 +285,7 @@ impl SigningDuty<'_> {
             public_key: self.signer.public_key,
             epoch: self.epoch,
             message_root: self.message_root,
+            source: self.source,
         }
     }
 }

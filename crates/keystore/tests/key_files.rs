@@ -138,6 +138,7 @@ fn many_sign_together_and_one_refusal_is_its_own() {
         signer,
         epoch,
         message_root: root(number),
+        source: Some(epoch - 2),
     });
     let results = sign_many(&duties);
     assert!(matches!(results[0], Err(SignError::Refused(_))));
@@ -154,6 +155,7 @@ fn many_sign_together_and_one_refusal_is_its_own() {
         root(2),
         results[3].as_ref().unwrap()
     ));
+    assert_eq!((one.last_source(), two.last_source()), (Some(49), Some(48)));
     assert!(sign_many(&[]).is_empty());
 }
 

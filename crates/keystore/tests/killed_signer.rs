@@ -58,6 +58,7 @@ fn asks_the_record() {
             public_key,
             epoch,
             message_root: message(life),
+            source: epoch.checked_sub(2),
         });
         let verdicts = record.authorise_many(&requests).unwrap();
         for (number, verdict) in verdicts.iter().enumerate() {

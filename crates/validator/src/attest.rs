@@ -11,20 +11,20 @@ use tracing::{error, info, warn};
 use crate::{ValidatorService, ValidatorServiceError};
 
 impl ValidatorService {
-    /// Attests with every validator of this node but the one that has proposed in this slot.
+    /// Attests with every validator of this node but the one that has proposed in this slot, and those whose
+    /// last source the node does not know.
     pub(crate) async fn attest(&mut self, slot: Slot) -> Result<(), ValidatorServiceError> {
         let watch = Stopwatch::start();
+        let attesters = self.with_known_source(slot, self.signers.clone().indices());
         let (data, proposer) = {
             let chain = self.chain.read();
             let proposer = proposer_index(slot, chain.validator_count());
             (chain.attestation_data(slot), proposer)
         };
         let has_proposed = |validator| self.proposed == Some(slot) && proposer == Some(validator);
-        let attesters = self
-            .signers
-            .indices()
-            .filter(|validator| !has_proposed(*validator));
         let attestations: Vec<Attestation> = attesters
+            .into_iter()
+            .filter(|validator| !has_proposed(*validator))
             .map(|validator_id| Attestation { validator_id, data })
             .collect();
 

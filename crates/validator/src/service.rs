@@ -4,7 +4,7 @@ use metrics::counter;
 use quartet_chain::{ChainHandle, NetworkHandle, SharedChain, Stopped, SyncState};
 use quartet_clock::{Clock, Tick};
 use quartet_processor::{Priority, Processor};
-use quartet_types::{INTERVALS_PER_SLOT, Slot, proposer_index};
+use quartet_types::{INTERVALS_PER_SLOT, Slot, ValidatorIndex, proposer_index};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -39,6 +39,8 @@ pub struct ValidatorService {
     pub(crate) clock: Clock,
     /// The last slot in which one of our validators has proposed; it does not attest again there.
     pub(crate) proposed: Option<Slot>,
+    /// The last slot in which the operator was told of duties that wait for a justified checkpoint.
+    warned: Option<Slot>,
     /// The work on keys that goes on beside the duties.
     background: Option<JoinHandle<()>>,
 }
@@ -62,6 +64,7 @@ impl ValidatorService {
             processor: config.processor,
             clock: config.clock,
             proposed: None,
+            warned: None,
             background: None,
         }
     }
@@ -99,7 +102,7 @@ impl ValidatorService {
                 if let Some(proposer) =
                     proposer_index(slot, validators).filter(|index| self.signers.contains(*index))
                 {
-                    match self.ready(slot) {
+                    match self.ready(slot) && self.knows_source_of(slot, proposer) {
                         true => self.propose(slot, proposer).await?,
                         false => counter!("quartet_proposals_missed_total").increment(1),
                     }
@@ -127,6 +130,47 @@ impl ValidatorService {
             }
         }
         state == SyncState::Synced
+    }
+
+    /// Whether the node knows what a validator has voted from, so that it may do its duty.
+    fn knows_source_of(&mut self, slot: Slot, validator: ValidatorIndex) -> bool {
+        !self.with_known_source(slot, [validator]).is_empty()
+    }
+
+    /// The validators that may do their duties: all but those that have voted from a source newer than any
+    /// checkpoint that this node knows to be justified.
+    ///
+    /// A node that has lost its blocks, or was given a validator of another node, would have them vote as if
+    /// they never had and, together with others like it, finalize a second chain. Two thirds of the validators
+    /// have voted for that source, so the node will hear of it.
+    pub(crate) fn with_known_source(
+        &mut self,
+        slot: Slot,
+        validators: impl IntoIterator<Item = ValidatorIndex>,
+    ) -> Vec<ValidatorIndex> {
+        // The record may be busy with the disk: the chain is not held meanwhile. What it knows only grows.
+        let justified = self.chain.read().latest_justified().slot;
+        let (mut ready, mut waiting, mut voted_from) = (Vec::new(), 0usize, None);
+        for validator in validators {
+            let source = self.signers.last_source(validator);
+            if source > Some(justified) {
+                waiting += 1;
+                voted_from = voted_from.max(source);
+            } else {
+                ready.push(validator);
+            }
+        }
+        if waiting > 0 && self.warned != Some(slot) {
+            self.warned = Some(slot);
+            warn!(
+                slot,
+                validators = waiting,
+                voted_from,
+                justified,
+                "the node has not caught up with what its validators voted for before; their duties wait"
+            );
+        }
+        ready
     }
 
     /// Counts proposals of slots that the clock has passed over.
@@ -163,3 +207,7 @@ impl ValidatorService {
         }));
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+mod tests;

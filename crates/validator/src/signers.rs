@@ -38,6 +38,11 @@ impl Signers {
         self.0.keys().copied()
     }
 
+    /// The highest slot of a source that a validator has voted from, as far as its signing record knows.
+    pub(crate) fn last_source(&self, validator: ValidatorIndex) -> Option<Slot> {
+        self.0.get(&validator)?.last_source()
+    }
+
     /// Signs attestations, each with its validator's key; those of validators that are not ours are left
     /// out. Costs one durable disk write and some hundred microseconds of hashing for each: run it on the
     /// processor.
@@ -50,6 +55,7 @@ impl Signers {
                 signer: self.0.get(&attestation.validator_id)?,
                 epoch: attestation.data.slot,
                 message_root: attestation.tree_hash_root(),
+                source: Some(attestation.data.source.slot),
             };
             Some((*attestation, duty))
         };

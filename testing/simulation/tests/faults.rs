@@ -146,6 +146,74 @@ fn a_node_that_lost_its_blocks_but_not_its_record_comes_back() -> Outcome {
 }
 
 #[test]
+fn a_node_that_lost_its_blocks_has_no_duties_before_it_knows_what_it_voted_from() -> Outcome {
+    const SIGNED: &str = "lean_pq_sig_attestation_signatures_total";
+    let simulation = Simulation::new(7);
+    simulation.run(async |world| {
+        world.at(20, 1_500).await?;
+        world.kill(3).await?;
+        world.lose_store(3);
+        world.part(&[3]);
+        world.at(20, 1_600).await?;
+        world.start(3)?;
+        world.end_of(20).await?;
+        let (signed, missed) = (
+            world.counter(SIGNED),
+            world.counter("quartet_proposals_missed_total"),
+        );
+        world.end_of(32).await?;
+        // It has waited for peers long enough to believe that genesis is all there is.
+        assert_eq!(world.sync_state(3)?, SyncState::Synced);
+        assert_eq!(world.view(3)?.head.slot, 0);
+        // The three others do their duties; it would have proposed in slots 23, 27 and 31.
+        assert_eq!(world.counter(SIGNED) - signed, 3 * 12);
+        let missed = world.counter("quartet_proposals_missed_total") - missed;
+        assert_eq!(missed, 3);
+        world.heal(&[3]);
+        assert!(agreement(world, 3).await? <= 35);
+        full_pace(world, 12).await?;
+        let signed = world.counter(SIGNED);
+        let slot = world.slot();
+        world.end_of(slot + 4).await?;
+        assert_eq!(world.counter(SIGNED) - signed, 4 * 4);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn two_thirds_that_lost_their_blocks_finalize_no_second_chain() -> Outcome {
+    let simulation = Simulation::new(8);
+    simulation.run(async |world| {
+        world.end_of(20).await?;
+        let finalized = world.view(0)?.finalized;
+        assert!(finalized.slot >= 15);
+        world.part(&[0]);
+        for node in 1..4 {
+            world.kill(node).await?;
+            world.lose_store(node);
+        }
+        world.end_of(21).await?;
+        for node in 1..4 {
+            world.start(node)?;
+        }
+        // Enough slots to justify and finalize, were they to vote; the run fails if what they finalize conflicts.
+        world.end_of(40).await?;
+        for node in 1..4 {
+            assert_eq!(world.sync_state(node)?, SyncState::Synced);
+            assert_eq!(world.view(node)?.head.slot, 0);
+        }
+        world.heal(&[0]);
+        agreement(world, 6).await?;
+        full_pace(world, 24).await?;
+        let on_chain = world.chain(1)?.read().canonical_root(finalized.slot);
+        assert_eq!(on_chain, Some(finalized.root));
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
 fn nodes_that_come_and_go_never_break_what_is_finalized() -> Outcome {
     for seed in 1..=3u64 {
         let simulation = Simulation::new(seed).validators(8);

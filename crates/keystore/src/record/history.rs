@@ -60,10 +60,20 @@ pub struct SignedMessage {
     pub message_root: Option<Root>,
 }
 
+/// The recent past of a key.
+#[derive(Debug, Default)]
+struct Recent {
+    /// The last messages, oldest first.
+    messages: VecDeque<SignedMessage>,
+    /// The highest slot of a source that the key has ever voted from, as far as is known. It lies before
+    /// the newest message's epoch.
+    source: Option<u64>,
+}
+
 /// The recent past of every key.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    keys: HashMap<PublicKey, VecDeque<SignedMessage>>,
+    keys: HashMap<PublicKey, Recent>,
     /// The epoch in which the process started, where it is known.
     started: Option<u64>,
 }
@@ -81,7 +91,7 @@ impl History {
     /// What the rules say about a request.
     pub(super) fn judge(&self, request: &SigningRequest) -> Result<Verdict, Refusal> {
         let verdict = match self.keys.get(&request.public_key) {
-            Some(recent) => judge(recent, request)?,
+            Some(recent) => judge(&recent.messages, request)?,
             None => Verdict::New,
         };
         let epoch = request.epoch;
@@ -101,16 +111,18 @@ impl History {
     /// Takes in an entry, of the log or of a request that has been granted and written.
     pub(super) fn apply(&mut self, entry: &Entry) {
         let recent = self.keys.entry(entry.public_key).or_default();
+        recent.source = recent.source.max(entry.source);
+        let messages = &mut recent.messages;
         let signed = SignedMessage {
             epoch: entry.epoch,
             message_root: entry.message_root,
         };
-        if recent.back().is_none_or(|last| last.epoch < entry.epoch) {
-            if recent.len() == REMEMBERED {
-                recent.pop_front();
+        if messages.back().is_none_or(|last| last.epoch < entry.epoch) {
+            if messages.len() == REMEMBERED {
+                messages.pop_front();
             }
-            recent.push_back(signed);
-        } else if let Some(known) = recent.iter_mut().find(|known| known.epoch == entry.epoch)
+            messages.push_back(signed);
+        } else if let Some(known) = messages.iter_mut().find(|known| known.epoch == entry.epoch)
             && known.message_root != entry.message_root
         {
             // Sealed, or two truths about one epoch: neither may be signed again.
@@ -119,7 +131,11 @@ impl History {
     }
 
     pub(super) fn highest_epoch(&self, public_key: &PublicKey) -> Option<u64> {
-        Some(self.keys.get(public_key)?.back()?.epoch)
+        Some(self.keys.get(public_key)?.messages.back()?.epoch)
+    }
+
+    pub(super) fn highest_source(&self, public_key: &PublicKey) -> Option<u64> {
+        self.keys.get(public_key)?.source
     }
 
     /// What is remembered of a key, oldest first.
@@ -127,14 +143,15 @@ impl History {
         &self,
         public_key: &PublicKey,
     ) -> impl Iterator<Item = &SignedMessage> {
-        self.keys.get(public_key).into_iter().flatten()
+        let recent = self.keys.get(public_key);
+        recent.into_iter().flat_map(|recent| &recent.messages)
     }
 
     /// Everything that is remembered, sorted by key so that exports can be compared.
     pub(super) fn by_key(&self) -> Vec<(PublicKey, Vec<SignedMessage>)> {
         let keys = self.keys.iter();
         let mut sorted: Vec<_> = keys
-            .map(|(key, recent)| (*key, recent.iter().copied().collect()))
+            .map(|(key, recent)| (*key, recent.messages.iter().copied().collect()))
             .collect();
         sorted.sort_by_key(|(key, _): &(PublicKey, Vec<_>)| key.0);
         sorted
@@ -143,28 +160,29 @@ impl History {
     /// The entries from which this history can be rebuilt.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
         self.keys.iter().flat_map(|(key, recent)| {
-            recent.iter().map(|signed| Entry {
-                public_key: *key,
-                epoch: signed.epoch,
-                message_root: signed.message_root,
+            let newest = recent.messages.back().map(|newest| newest.epoch);
+            recent.messages.iter().map(move |signed| {
+                // The vote from the highest source may be forgotten; the newest message carries it on.
+                let source = recent.source.filter(|_| Some(signed.epoch) == newest);
+                Entry::new(*key, signed.epoch, signed.message_root, source)
             })
         })
     }
 
     pub(super) fn len(&self) -> usize {
-        self.keys.values().map(VecDeque::len).sum()
+        self.keys.values().map(|recent| recent.messages.len()).sum()
     }
 }
 
-fn judge(recent: &VecDeque<SignedMessage>, request: &SigningRequest) -> Result<Verdict, Refusal> {
+fn judge(messages: &VecDeque<SignedMessage>, request: &SigningRequest) -> Result<Verdict, Refusal> {
     let epoch = request.epoch;
-    let Some(highest) = recent.back().map(|last| last.epoch) else {
+    let Some(highest) = messages.back().map(|last| last.epoch) else {
         return Ok(Verdict::New);
     };
     if epoch > highest {
         return Ok(Verdict::New);
     }
-    match recent.iter().find(|signed| signed.epoch == epoch) {
+    match messages.iter().find(|signed| signed.epoch == epoch) {
         None => Err(Refusal::OlderEpoch { epoch, highest }),
         Some(known) => match known.message_root {
             None => Err(Refusal::Sealed { epoch }),

@@ -5,13 +5,18 @@
 //!   "format": "quartet-signing-record",
 //!   "version": 1,
 //!   "validators": [
-//!     { "public_key": "0x…", "signed": [ { "epoch": 41, "message_root": "0x…" }, { "epoch": 42 } ] }
+//!     {
+//!       "public_key": "0x…",
+//!       "source_slot": 39,
+//!       "signed": [ { "epoch": 41, "message_root": "0x…" }, { "epoch": 42 } ]
+//!     }
 //!   ]
 //! }
 //! ```
 //!
 //! Without a message root, nothing may be signed in the epoch. Nothing may be signed in an epoch below
-//! the highest, but for the messages that are listed.
+//! the highest, but for the messages that are listed. The source slot is the highest that the validator
+//! has voted from; it lies before the highest epoch, and is left out where it is unknown.
 
 use quartet_types::{PublicKey, Root};
 use serde::{Deserialize, Serialize};
@@ -49,6 +54,16 @@ pub enum InterchangeError {
         /// The version found.
         version: u64,
     },
+    /// A source that no vote can have.
+    #[error(
+        "not an exported signing record: the source in slot {source_slot} of {public_key} does not lie before an epoch that it has signed in"
+    )]
+    SourceTooNew {
+        /// The validator.
+        public_key: PublicKey,
+        /// Its source.
+        source_slot: u64,
+    },
     /// This record cannot be written.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -59,6 +74,8 @@ pub enum InterchangeError {
 pub(super) struct Imported {
     pub(super) public_key: PublicKey,
     pub(super) messages: Vec<SignedMessage>,
+    /// The highest source that it has voted from; it lies before the last message's epoch.
+    pub(super) source: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,6 +88,8 @@ struct Document {
 #[derive(Serialize, Deserialize)]
 struct Validator {
     public_key: PublicKey,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source_slot: Option<u64>,
     signed: Vec<Message>,
 }
 
@@ -89,6 +108,7 @@ pub(super) fn export(history: &History) -> String {
         });
         Validator {
             public_key,
+            source_slot: history.highest_source(&public_key),
             signed: signed.collect(),
         }
     });
@@ -116,10 +136,20 @@ pub(super) fn parse(json: &str) -> Result<Vec<Imported>, InterchangeError> {
         });
         let mut messages: Vec<_> = signed.collect();
         messages.sort_by_key(|message| message.epoch);
-        Imported {
-            public_key: validator.public_key,
-            messages,
+        let (public_key, source) = (validator.public_key, validator.source_slot);
+        if let Some(source_slot) = source
+            && (messages.last()).is_none_or(|newest| newest.epoch <= source_slot)
+        {
+            return Err(InterchangeError::SourceTooNew {
+                public_key,
+                source_slot,
+            });
         }
+        Ok(Imported {
+            public_key,
+            messages,
+            source,
+        })
     });
-    Ok(validators.collect())
+    validators.collect()
 }

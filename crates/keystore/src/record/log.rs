@@ -88,11 +88,8 @@ impl Log {
                 None => self.history.judge(request),
             };
             if let Ok(Verdict::New) = verdict {
-                let entry = Entry {
-                    public_key: request.public_key,
-                    epoch: request.epoch,
-                    message_root: Some(request.message_root),
-                };
+                let (key, root) = (request.public_key, Some(request.message_root));
+                let entry = Entry::new(key, request.epoch, root, request.source);
                 granted.insert(request.public_key, entry);
                 entries.push(entry);
             }
@@ -138,11 +135,7 @@ impl Log {
         let ours = self.history.remembered(&public_key);
         let our_highest = self.history.highest_epoch(&public_key);
         let their_highest = imported.messages.last().map(|message| message.epoch);
-        let entry = |epoch, message_root| Entry {
-            public_key,
-            epoch,
-            message_root,
-        };
+        let entry = |epoch, message_root| Entry::new(public_key, epoch, message_root, None);
         // What they know and we do not, above our epochs: below, we refuse anyway, and to remember a
         // message would be to grant it.
         let newer = (imported.messages.iter())
@@ -155,7 +148,21 @@ impl Log {
                 && !imported.messages.contains(known)
         });
         let sealed = sealed.map(|known| entry(known.epoch, None));
-        sealed.chain(newer).collect()
+        let source = self.newer_source(imported);
+        sealed.chain(newer).chain(source).collect()
+    }
+
+    /// Their source, if it is newer than ours: the newest epoch that either has signed in carries it.
+    fn newer_source(&self, imported: &Imported) -> Option<Entry> {
+        let public_key = imported.public_key;
+        let ours = self.history.remembered(&public_key).last();
+        let newest = ours
+            .into_iter()
+            .chain(imported.messages.last())
+            .max_by_key(|message| message.epoch)?;
+        let (epoch, root) = (newest.epoch, newest.message_root);
+        let entry = Entry::new(public_key, epoch, root, imported.source);
+        (entry.source > self.history.highest_source(&public_key)).then_some(entry)
     }
 
     fn append(&mut self, entries: &[Entry]) -> Result<(), RecordError> {

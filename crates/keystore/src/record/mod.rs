@@ -2,7 +2,7 @@
 //! leaves the node.
 //!
 //! A one-time key that signs two messages is lost, so the record decides before the key is touched.
-//! Per public key it keeps the highest epoch and the last few messages. A newer epoch is granted and
+//! Per public key it keeps the highest epoch, the last few messages and the highest source voted from. A newer epoch is granted and
 //! written down; the same message for an epoch that is still remembered is granted again (signing is
 //! deterministic, so it is the same signature); everything else is refused. Refusing costs a missed
 //! duty, granting wrongly costs the key: in doubt, this module refuses.
@@ -51,6 +51,9 @@ pub struct SigningRequest {
     pub epoch: u64,
     /// The root that shall be signed.
     pub message_root: Root,
+    /// The slot of the source, if what is signed is a vote that has one. It decides nothing here, but is
+    /// remembered: a validator must not vote on a chain that lacks what it has voted from.
+    pub source: Option<u64>,
 }
 
 /// The record itself fails; nothing may be signed.
@@ -168,6 +171,13 @@ impl SigningRecord {
         log.history().highest_epoch(public_key)
     }
 
+    /// The highest slot of a source that a key has voted from, as far as the record knows: records that were
+    /// begun before it kept sources know none.
+    pub fn highest_source(&self, public_key: &PublicKey) -> Option<u64> {
+        let log = self.log.lock().ok()?;
+        log.history().highest_source(public_key)
+    }
+
     /// The whole record as JSON, to take along when a validator moves to another machine. Stop signing
     /// here first: what is signed afterwards is not in it.
     ///
@@ -178,7 +188,7 @@ impl SigningRecord {
     }
 
     /// Takes in an exported record. This only ever makes the record stricter: what it refuses now, it
-    /// refuses afterwards.
+    /// refuses afterwards, and a source that it knows never becomes an older one.
     ///
     /// # Errors
     /// When the JSON is not an exported record (then nothing is taken from it), or the record cannot be
@@ -217,6 +227,11 @@ impl RecordView {
     /// As [`SigningRecord::highest_epoch`].
     pub fn highest_epoch(&self, public_key: &PublicKey) -> Option<u64> {
         self.history.highest_epoch(public_key)
+    }
+
+    /// As [`SigningRecord::highest_source`].
+    pub fn highest_source(&self, public_key: &PublicKey) -> Option<u64> {
+        self.history.highest_source(public_key)
     }
 
     /// The keys that it knows, each with what is remembered of it, oldest first.

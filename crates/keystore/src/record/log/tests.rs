@@ -17,6 +17,14 @@ fn request(key_number: u8, epoch: u64, root_number: u8) -> SigningRequest {
         public_key: key(key_number),
         epoch,
         message_root: root(root_number),
+        source: None,
+    }
+}
+
+fn vote(key_number: u8, epoch: u64, source: u64) -> SigningRequest {
+    SigningRequest {
+        source: Some(source),
+        ..request(key_number, epoch, 1)
     }
 }
 
@@ -130,12 +138,13 @@ fn a_second_opener_is_turned_away_until_the_first_is_gone() {
 fn a_record_in_use_can_be_looked_at_and_is_left_as_it_is() {
     let fixture = Fixture::new();
     let record = fixture.open();
-    record.authorise(request(1, 5, 1)).unwrap();
+    record.authorise(vote(1, 5, 4)).unwrap();
     record.authorise(request(1, 6, 1)).unwrap();
     let torn = [fs::read(&fixture.path).unwrap(), vec![1; 40]].concat();
     fs::write(&fixture.path, &torn).unwrap();
     let view = RecordView::read(&fixture.path).unwrap();
     assert_eq!(view.highest_epoch(&key(1)), Some(6));
+    assert_eq!(view.highest_source(&key(1)), Some(4));
     assert_eq!(view.keys()[0].1.len(), 2);
     assert_eq!(fs::read(&fixture.path).unwrap(), torn);
 }
@@ -247,6 +256,66 @@ fn a_grown_log_is_rewritten_and_refuses_as_before() {
     ));
 }
 
+#[test]
+fn the_highest_source_outlives_its_vote_and_every_rewriting() {
+    let fixture = Fixture::new();
+    let mut log = Log::open(&fixture.path).unwrap();
+    log.rewrite_at = 100;
+    log.authorise(&[vote(1, 10, 9), vote(2, 10, 3)]).unwrap();
+    for epoch in 11..400 {
+        // The head may change to a chain with an older source; some votes' sources are unknown.
+        let source = (epoch % 2 == 0).then_some(5);
+        let requests = [1, 2].map(|number| SigningRequest {
+            source,
+            ..request(number, epoch, 1)
+        });
+        log.authorise(&requests).unwrap();
+    }
+    assert!(log.entries < 130, "{} entries", log.entries);
+    assert_eq!(log.history.highest_source(&key(1)), Some(9));
+    drop(log);
+    let record = fixture.open();
+    assert_eq!(record.highest_source(&key(1)), Some(9));
+    assert_eq!(record.highest_source(&key(2)), Some(5));
+    assert_eq!(record.highest_source(&key(3)), None);
+}
+
+#[test]
+fn a_vote_that_is_refused_leaves_no_source() {
+    let fixture = Fixture::new();
+    let record = fixture.open();
+    record.authorise(vote(1, 10, 3)).unwrap();
+    record.authorise(vote(1, 9, 8)).unwrap_err();
+    assert_eq!(record.highest_source(&key(1)), Some(3));
+}
+
+#[test]
+fn an_import_takes_the_newer_source_whichever_side_has_signed_last() {
+    for (ours, theirs) in [
+        (vote(1, 20, 3), vote(1, 10, 9)),
+        (vote(1, 10, 9), vote(1, 20, 3)),
+        (vote(1, 20, 9), vote(1, 20, 3)),
+        (vote(1, 20, 3), vote(1, 20, 9)),
+        (request(1, 20, 1), vote(1, 20, 9)),
+        (request(1, 20, 2), vote(1, 20, 9)),
+        (vote(1, 20, 9), request(1, 20, 1)),
+        (request(2, 20, 1), vote(1, 20, 9)),
+    ] {
+        let (one, two) = (Fixture::new(), Fixture::new());
+        let record = one.open();
+        record.authorise(ours).unwrap();
+        let other = two.open();
+        other.authorise(theirs).unwrap();
+        let exported = other.export().unwrap();
+        record.import(&exported).unwrap();
+        assert_eq!(record.highest_source(&key(1)), Some(9), "{ours:?}");
+        assert_eq!(record.import(&exported).unwrap().raised, 0, "{ours:?}");
+        drop(record);
+        let highest = one.open().highest_source(&key(1));
+        assert_eq!(highest, Some(9), "{ours:?}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn nothing_is_granted_once_a_write_has_failed() {
@@ -283,6 +352,26 @@ fn an_imported_record_that_disagrees_seals_the_epoch() {
     assert_eq!(again.raised, 0);
 }
 
+/// An exported record of one key, of which all but the key is given.
+fn exported_with(rest: &str) -> String {
+    let key = key(1);
+    format!(
+        r#"{{"format": "quartet-signing-record", "version": 1,
+            "validators": [{{"public_key": "{key}", {rest}}}]}}"#
+    )
+}
+
+#[test]
+fn a_record_exported_before_there_were_sources_is_taken_in() {
+    let fixture = Fixture::new();
+    let record = fixture.open();
+    record.authorise(vote(1, 5, 4)).unwrap();
+    let json = exported_with(r#""signed": [{"epoch": 7}]"#);
+    record.import(&json).unwrap();
+    assert_eq!(record.highest_epoch(&key(1)), Some(7));
+    assert_eq!(record.highest_source(&key(1)), Some(4));
+}
+
 #[test]
 fn what_is_no_exported_record_is_refused_whole() {
     let fixture = Fixture::new();
@@ -293,6 +382,9 @@ fn what_is_no_exported_record_is_refused_whole() {
         r#"{"format": "eip-3076", "version": 5, "validators": []}"#,
         r#"{"format": "quartet-signing-record", "version": 2, "validators": []}"#,
         r#"{"format": "quartet-signing-record", "version": 1, "validators": [{"public_key": "0x12", "signed": []}]}"#,
+        &exported_with(r#""source_slot": 7, "signed": []"#),
+        &exported_with(r#""source_slot": 7, "signed": [{"epoch": 7}, {"epoch": 6}]"#),
+        &exported_with(r#""source_slot": -1, "signed": [{"epoch": 7}]"#),
     ] {
         assert!(record.import(json).is_err(), "{json}");
     }
@@ -300,13 +392,21 @@ fn what_is_no_exported_record_is_refused_whole() {
 }
 
 fn requests() -> impl Strategy<Value = Vec<SigningRequest>> {
-    let one = (0..2u8, 0..24u64, 0..3u8).prop_map(|(k, epoch, r)| request(k, epoch, r));
+    let one = (0..2u8, 0..24u64, 0..3u8).prop_map(|(k, epoch, r)| SigningRequest {
+        // The root covers the source: the same message has the same one. Any below the epoch, or none.
+        source: Some((epoch * 7 + u64::from(r) * 5) % 24).filter(|source| *source < epoch),
+        ..request(k, epoch, r)
+    });
     proptest::collection::vec(one, 0..40)
 }
 
 fn all_requests() -> impl Iterator<Item = SigningRequest> {
     let epochs = (0..2).flat_map(|key| (0..25).map(move |epoch| (key, epoch)));
     epochs.flat_map(|(key, epoch)| (0..3).map(move |root| request(key, epoch, root)))
+}
+
+fn sources(log: &Log) -> [Option<u64>; 2] {
+    [0, 1].map(|number| log.history.highest_source(&key(number)))
 }
 
 fn refused(log: &Log) -> Vec<SigningRequest> {
@@ -332,6 +432,27 @@ proptest! {
                     prop_assert_eq!(first, request.message_root);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_highest_granted_source_is_known_after_restarts_and_rewritings(
+        batches in proptest::collection::vec(requests(), 1..4),
+    ) {
+        let fixture = Fixture::new();
+        let mut highest = [None; 2];
+        for batch in batches {
+            let mut log = Log::open(&fixture.path).unwrap();
+            log.rewrite_at = 1;
+            let verdicts = log.authorise(&batch).unwrap();
+            let granted = batch.iter().zip(verdicts).filter(|(_, verdict)| verdict.is_ok());
+            for (request, _) in granted {
+                let number = usize::from(request.public_key.0[0]);
+                highest[number] = highest[number].max(request.source);
+            }
+            prop_assert_eq!(sources(&log), highest);
+            drop(log);
+            prop_assert_eq!(sources(&Log::open(&fixture.path).unwrap()), highest);
         }
     }
 
@@ -365,12 +486,17 @@ proptest! {
         let mut other = Log::open(&two.path).unwrap();
         other.authorise(&theirs).unwrap();
         let before = [refused(&log), refused(&other)].concat();
+        let (our_sources, their_sources) = (sources(&log), sources(&other));
+        let expected = [0, 1].map(|key| our_sources[key].max(their_sources[key]));
         let imported = crate::record::interchange::parse(
             &crate::record::interchange::export(other.history())).unwrap();
         log.import(&imported).unwrap();
+        prop_assert_eq!(sources(&log), expected);
         let check = |log: &Log| before.iter().all(|r| log.history.judge(r).is_err());
         prop_assert!(check(&log));
         drop(log);
-        prop_assert!(check(&Log::open(&one.path).unwrap()));
+        let log = Log::open(&one.path).unwrap();
+        prop_assert!(check(&log));
+        prop_assert_eq!(sources(&log), expected);
     }
 }
