@@ -225,7 +225,7 @@ pub(crate) fn is_by_proposer(attestation: &Attestation, validators: u64) -> bool
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use quartet_state_transition::build_block;
+    use quartet_state_transition::{Selection, build_block};
     use quartet_types::{
         AttestationData, BlockSignatures, BlockWithAttestation, Checkpoint, PublicKey, Signature,
     };
@@ -258,7 +258,7 @@ pub(crate) mod tests {
         let mut state = genesis();
         let mut envelopes = Vec::new();
         for slot in 1..=count {
-            let (block, post) = build_block(&state, slot, &[]).unwrap();
+            let (block, post) = build_block(&state, slot, &[], Selection::LatestSource).unwrap();
             state = post;
             let own = vote(block.proposer_index, slot, block.checkpoint());
             let message = BlockWithAttestation {

@@ -278,7 +278,9 @@ impl ChainService {
         self.catch_up_time();
         let (root, block) = (importable.root, importable.block.clone());
         let watch = Stopwatch::start();
+        let justified = self.chain.read().latest_justified();
         let pruned = self.change(|chain| chain.import_block_with(importable, names))?;
+        let justifies = self.chain.read().latest_justified() != justified;
         histogram!("lean_fork_choice_block_processing_time_seconds").record(watch.seconds());
         counter!("quartet_blocks_imported_total").increment(1);
         let inner = block.block();
@@ -293,7 +295,7 @@ impl ChainService {
             proposer: inner.proposer_index,
         });
         debug!(%root, slot = inner.slot, proposer = inner.proposer_index, "imported");
-        self.keep(root, block, pruned);
+        self.keep(root, block, pruned, justifies);
 
         let (blocks, attestations) = self.parking.release(&root);
         for block in blocks {
@@ -307,7 +309,16 @@ impl ChainService {
     ///
     /// The store keeps blocks of abandoned branches: blocks of the chain may carry votes that name them, and
     /// can be imported, after a restart or by a peer that catches up, only by who has these.
-    fn keep(&mut self, root: Root, block: Arc<SignedBlockWithAttestation>, pruned: Pruned) {
+    ///
+    /// Where finality or justification moved, all is made durable: our validators act only when their node knows what they
+    /// have voted from, and the block that justified it must not be gone everywhere after a power cut.
+    fn keep(
+        &mut self,
+        root: Root,
+        block: Arc<SignedBlockWithAttestation>,
+        pruned: Pruned,
+        justifies: bool,
+    ) {
         if !pruned.is_empty() {
             let finalized = self.chain.read().latest_finalized();
             self.parking.prune(finalized.slot);
@@ -316,9 +327,8 @@ impl ChainService {
         let store = self.store.clone();
         let work = move || {
             store.put(root, &block)?;
-            match pruned.is_empty() {
+            match pruned.is_empty() && !justifies {
                 true => Ok(()),
-                // Finality moved: a good moment to make all of this durable.
                 false => store.flush(),
             }
         };

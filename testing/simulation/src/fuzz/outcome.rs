@@ -104,13 +104,13 @@ impl fmt::Display for Failure {
             ),
             Self::Late(recovery) => write!(
                 f,
-                "finality was {} slots behind and moved after {} only",
-                recovery.behind, recovery.slots
+                "finality was {} slots behind and moved after {} only; it could since {:?}",
+                recovery.behind, recovery.slots, recovery.possible_after
             ),
             Self::Slow(recovery) => write!(
                 f,
-                "finality had moved, was {} slots behind, and moved on after {} only",
-                recovery.behind, recovery.slots
+                "finality had moved, was {} slots behind, and moved on after {} only; it could since {:?}",
+                recovery.behind, recovery.slots, recovery.possible_after
             ),
             Self::Diverged => f.write_str("the nodes have different heads"),
         }

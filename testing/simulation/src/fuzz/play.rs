@@ -1,6 +1,6 @@
 //! Plays a plan and measures what comes of it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use quartet_chain::View;
 use quartet_types::Slot;
@@ -91,11 +91,11 @@ impl Run<'_> {
         behind: Slot,
     ) -> Result<Option<Recovery>, SimulationError> {
         let before = world.views().iter().map(finalized).max().unwrap_or(0);
-        let bases: BTreeSet<(Slot, Slot)> = world.head_checkpoints().into_iter().collect();
+        let mut bases: BTreeMap<Slot, Slot> = world.head_checkpoints().into_iter().collect();
         let begin = world.slot();
         let validators = self.stage.plan.validators() as Slot;
         let unreliable = self.stage.plan.unreliable_proposers();
-        let possible_after = |world: &World| {
+        let possible_after = |world: &World, bases: &BTreeMap<Slot, Slot>| {
             let slots = bases.iter().map(|(finalized, justified)| {
                 let course = Course {
                     finalized: *finalized,
@@ -114,7 +114,7 @@ impl Run<'_> {
         for slot in begin + 1..=LAST {
             self.slot(world, slot).await?;
             let slots = slot - begin;
-            let possible_after = possible_after(world);
+            let possible_after = possible_after(world, &bases);
             if world.views().iter().all(|view| finalized(view) > before) {
                 return Ok(Some(Recovery {
                     behind,
@@ -133,8 +133,13 @@ impl Run<'_> {
                 self.outcome.failures.push(stalled);
                 return Ok(None);
             }
+            // A block that an adversary has withheld may take the nodes to a chain with another finalized slot.
+            let heads = world.head_checkpoints().into_iter();
+            for (finalized, _) in heads.filter(|(finalized, _)| *finalized <= before) {
+                bases.entry(finalized).or_insert(finalized);
+            }
         }
-        match possible_after(world) {
+        match possible_after(world, &bases) {
             Some(_) => {
                 let waited = LAST - begin;
                 let stalled = Failure::Stalled { behind, waited };

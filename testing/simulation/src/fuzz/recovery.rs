@@ -50,31 +50,33 @@ pub(super) struct Course<'a> {
     pub(super) now: Slot,
     /// Whether the chain has a block in a slot.
     pub(super) has_block: &'a dyn Fn(Slot) -> bool,
-    /// Whether the slot's proposer carries all votes that it has heard.
+    /// Whether the slot's proposer publishes its block in time, and carries all votes that it has heard.
     pub(super) is_reliable: &'a dyn Fn(Slot) -> bool,
 }
 
 impl Course<'_> {
-    /// The second slot of the first *complete pair*: two neighbouring justifiable slots that both have a block, with a block of
-    /// a reliable proposer in time to justify the first one before votes go on to the second. Pairs count from when the
+    /// The second slot of the first *complete pair*: two neighbouring justifiable slots that both have a block of a reliable
+    /// proposer, with another such block in time to justify the first one before votes go on to the second. The proposers
+    /// before them must be reliable too: with a block that comes late, beside the next one, they can divide the votes. Pairs count from when the
     /// network became healthy, or from what was justified then. `None` if there is none up to now.
     ///
     /// Nothing is finalized without such a pair: validators vote for the newest justifiable slot, and a step that leaves
     /// out a justifiable slot, empty or not, finalizes nothing.
     pub(super) fn completing_slot(&self) -> Option<Slot> {
         let is_justifiable = |slot: &Slot| is_justifiable_after(*slot, self.finalized) == Ok(true);
+        let has_block = |slot: Slot| (self.has_block)(slot) && (self.is_reliable)(slot);
         let from_justified = (self.justified + 1..).find(is_justifiable);
         if let Some(next) = from_justified.filter(|next| *next >= self.begin)
             && next <= self.now
-            && (self.has_block)(next)
+            && has_block(next)
         {
             return Some(next);
         }
         let slots: Vec<Slot> = (self.begin..=self.now).filter(is_justifiable).collect();
         let is_complete = |pair: &&[Slot]| {
             let mut between = pair[0] + 2..=pair[1] + 1;
-            pair.iter().all(|slot| (self.has_block)(*slot))
-                && between.any(|slot| (self.has_block)(slot) && (self.is_reliable)(slot))
+            let is_calm = |slot: &Slot| has_block(*slot) && (self.is_reliable)(slot - 1);
+            pair.iter().all(is_calm) && between.any(has_block)
         };
         slots.windows(2).find(is_complete).map(|pair| pair[1])
     }
