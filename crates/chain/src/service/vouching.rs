@@ -92,7 +92,7 @@ impl ChainService {
         let Some(slot) = slot else {
             return;
         };
-        self.chain.write().remember(Checkpoint { root, slot });
+        self.change(|chain| chain.remember(Checkpoint { root, slot }));
         let (blocks, attestations) = self.parking.release(&root);
         for block in blocks {
             self.dispatch(block);
