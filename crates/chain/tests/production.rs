@@ -236,3 +236,21 @@ proptest! {
         prop_assert_eq!(stuck, None);
     }
 }
+
+#[test]
+fn a_verified_attestation_with_another_signature_is_not_verified() {
+    let mut chain = genesis(4, Rules::QUARTET);
+    chain.advance(INTERVALS_PER_SLOT + 1);
+    let data = chain.attestation_data(1);
+    let message = Attestation {
+        validator_id: 2,
+        data,
+    };
+    let signature = Signature::default();
+    let signed = SignedAttestation { message, signature };
+    assert!(!chain.has_verified(&message, &signed.signature));
+    chain.import_attestation(&signed).unwrap();
+    assert!(chain.has_verified(&message, &signed.signature));
+    let another = Signature::from([1; quartet_types::SIGNATURE_BYTES]);
+    assert!(!chain.has_verified(&message, &another));
+}

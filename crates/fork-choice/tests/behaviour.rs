@@ -124,6 +124,13 @@ fn a_block_may_carry_votes_one_slot_ahead_but_gossip_may_not() {
     };
     let outcome = store.on_attestation(&ahead, AttestationOrigin::Gossip);
     assert_eq!(outcome, Err(error));
+    let further = attestation(0, current + 2, known, known, known);
+    let outcome = store.on_attestation(&further, AttestationOrigin::Block);
+    let error = AttestationError::FutureSlot {
+        slot: current + 2,
+        latest: current + 1,
+    };
+    assert_eq!(outcome, Err(error));
     let outcome = store.on_attestation(&ahead, AttestationOrigin::Block);
     assert_eq!(outcome, Ok(AttestationOutcome::Recorded));
     let outcome = store.on_attestation(&ahead, AttestationOrigin::Block);
@@ -399,4 +406,48 @@ fn a_node_that_slept_for_ages_wakes_at_once() {
     assert_eq!(store.known_attestations().count() as u64, VALIDATORS);
     store.advance_to(0, true);
     assert_eq!(store.time(), u64::MAX, "time does not run backwards");
+}
+
+#[test]
+fn two_votes_for_one_slot_have_no_weight_and_the_next_one_has() {
+    let mut store = store(0);
+    let anchor = store.head();
+    for incoming in [block(2, 1, 1), block(3, 1, 2)] {
+        import(&mut store, incoming, anchor).unwrap();
+    }
+    let [left, right] = [block(2, 1, 1), block(3, 1, 2)].map(|block| block.checkpoint());
+    // Of the two branches: proposers have voted for the anchor.
+    let weights = |store: &ForkChoice| -> Vec<u64> {
+        let branches = store.blocks().skip(1);
+        branches.map(|node| node.weight).collect()
+    };
+    let gossip = AttestationOrigin::Gossip;
+    let first = attestation(1, 5, left, anchor, anchor);
+    store.on_attestation(&first, gossip).unwrap();
+    store.accept_new_attestations();
+    assert_eq!((weights(&store), store.head()), (vec![1, 0], left));
+    assert!(store.on_equivocation(1, 5));
+    assert!(!store.on_equivocation(1, 5) && !store.on_equivocation(1, 4));
+    assert!(store.has_equivocated(1, 5) && !store.has_equivocated(1, 6));
+    assert_eq!((weights(&store), store.head()), (vec![0, 0], right));
+    // Nor has either of them when a block brings it, or when it was not there yet.
+    assert!(store.on_equivocation(2, 6));
+    for origin in [AttestationOrigin::Block, gossip] {
+        let vote = attestation(2, 6, left, anchor, anchor);
+        store.on_attestation(&vote, origin).unwrap();
+    }
+    store.accept_new_attestations();
+    assert_eq!(weights(&store), [0, 0]);
+    let next = attestation(1, 6, left, anchor, anchor);
+    store.on_attestation(&next, gossip).unwrap();
+    store.accept_new_attestations();
+    assert_eq!(weights(&store), [1, 0]);
+    // A waiting vote is not counted for the safe target either.
+    for validator in 1..VALIDATORS {
+        let vote = attestation(validator, 7, left, anchor, anchor);
+        store.on_attestation(&vote, gossip).unwrap();
+    }
+    store.on_equivocation(1, 7);
+    store.update_safe_target();
+    assert_eq!(store.safe_target(), anchor);
 }

@@ -7,6 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use quartet_types::{Checkpoint, Root, Slot};
 
 use super::{MAX_WALKS, walk::WINDOW};
+use crate::parking::Need;
 use model::{Behaviour, Model, Tree, peer};
 
 /// More than any walk here may take; a run that is not quiet by then never would be.
@@ -180,4 +181,45 @@ fn heads_that_nobody_serves_fill_no_more_than_the_table() {
     assert!(model.is_quiet());
     // What is merely claimed never keeps a node from its duties.
     assert!(model.most_walks <= MAX_WALKS && !model.ever_targeted);
+}
+
+#[test]
+fn duties_wait_from_three_slots_behind_a_served_block_on() {
+    let mut tree = Tree::new();
+    for _ in 0..6 {
+        tree.grow(tree.len() - 1, 1);
+    }
+    let mut model = Model::new(&tree, 0, 1);
+    model.connect(0, Behaviour::Honest);
+    model.status(0, tree.tip());
+    model.step();
+    let slot = tree.tip().slot;
+    assert_eq!(model.sync.target(slot - 3), Some(slot));
+    assert_eq!(model.sync.target(slot - 2), None);
+}
+
+#[test]
+fn a_claim_is_no_need_until_its_proposer_has_signed_and_then_for_what_lies_below_it() {
+    let mut tree = Tree::new();
+    for _ in 0..6 {
+        tree.grow(tree.len() - 1, 1);
+    }
+    let [tip, below] = [0, 1].map(|back| tree.roots()[tree.len() - 1 - back]);
+    let mut model = Model::new(&tree, 0, 1);
+    model.connect(0, Behaviour::Honest);
+    model.status(0, tree.tip());
+    model.step();
+    let needs = |model: &Model| [tip, below].map(|root| model.sync.need(&root));
+    assert_eq!(needs(&model), [None, None]);
+    model.sync.on_authentic(&below);
+    assert_eq!(needs(&model), [None, None]);
+    model.sync.on_authentic(&tip);
+    assert_eq!(needs(&model), [None, Some(Need::Ancestor)]);
+    model.sync.on_unwanted(&below);
+    assert_eq!(needs(&model), [None, Some(Need::Ancestor)]);
+    model.sync.on_unwanted(&tip);
+    assert_eq!(needs(&model), [None, None]);
+    model.want(Root::repeat_byte(7), Some(Need::Name));
+    let wanted = model.sync.need(&Root::repeat_byte(7));
+    assert_eq!(wanted, Some(Need::Name));
 }

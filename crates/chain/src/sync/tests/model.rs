@@ -16,7 +16,7 @@ use super::super::{MAX_REQUESTS_PER_PEER, Sync, View, walk::BATCH};
 use crate::{
     NetworkMessage, PeerName, RequestError,
     origin::Origin,
-    parking::{Parking, PendingBlock, Wait},
+    parking::{Need, Parking, PendingBlock, Wait},
 };
 
 /// How a peer answers requests.
@@ -257,6 +257,12 @@ impl Model {
             self.dispatch(block, &peer);
         }
         self.poll();
+    }
+
+    /// Something needs a block.
+    pub(super) fn want(&mut self, root: Root, need: Option<Need>) {
+        let slot = self.current_slot;
+        self.with_view(|sync, view| sync.want(root, slot, None, need, view));
     }
 
     /// Steps until sync is quiet, at most `patience` times.

@@ -500,3 +500,17 @@ proptest! {
         prop_assert_eq!(sources(&log), expected);
     }
 }
+
+#[test]
+fn nothing_is_granted_before_it_is_durable() {
+    let fixture = Fixture::new();
+    std::fs::create_dir_all(fixture.path.parent().unwrap()).unwrap();
+    let mut log = Log::open(&fixture.path).unwrap();
+    // It takes every write, and cannot be synced.
+    log.file = OpenOptions::new().write(true).open("/dev/null").unwrap();
+    let verdicts = log.authorise(&[request(1, 5, 1)]);
+    let is_sync = matches!(verdicts, Err(RecordError::Io { action: "sync", .. }));
+    assert!(is_sync, "{verdicts:?}");
+    let verdicts = log.authorise(&[request(1, 6, 1)]);
+    assert!(matches!(verdicts, Err(RecordError::Unusable { .. })));
+}
