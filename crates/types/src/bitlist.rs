@@ -328,6 +328,26 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
+        fn the_last_set_bit_is_found_from_anywhere(
+            length in 0usize..20_000,
+            set in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+            ends in prop::collection::vec(0usize..21_000, 1..40),
+        ) {
+            let mut list = Bitlist::<U262144>::new();
+            list.extend_zeros(length).unwrap();
+            for index in set.iter().filter(|_| length > 0) {
+                list.set(index.index(length), true).unwrap();
+            }
+            let bits: Vec<bool> = list.iter().collect();
+            let around = set.iter().filter(|_| length > 0).map(|index| index.index(length));
+            let around = around.flat_map(|bit| [bit, bit + 1]);
+            for end in ends.iter().copied().chain(around) {
+                let naive = bits.iter().take(end).rposition(|bit| *bit);
+                prop_assert_eq!(list.last_set_before(end), naive, "before {}", end);
+            }
+        }
+
+        #[test]
         fn agrees_with_the_plain_bit_list(
             bits in prop::collection::vec(any::<bool>(), 0..20_000),
             flips in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
