@@ -222,9 +222,10 @@ fn four_proposers_of_sixteen_who_skip_the_squares_stop_finality_but_not_justific
     });
     let mut last = None;
     let outcome = play(&plan, |report| last = Some(report.clone()));
-    let kinds: Vec<_> = outcome.failures.iter().map(|one| one.kind()).collect();
-    assert_eq!(kinds, ["stalled"]);
+    // The protocol's own rule never allowed finality to move.
+    assert!(outcome.blocked && outcome.is_good(), "{outcome:?}");
     for view in last.expect("slots were played").views.iter().flatten() {
-        assert_eq!((view.finalized.slot, view.justified.slot), (19, 19 + 7 * 8));
+        assert_eq!(view.finalized.slot, 19);
+        assert!(view.justified.slot > 19 + 13 * 14, "{view:?}");
     }
 }
