@@ -4,6 +4,7 @@
 //! chain service like anybody's, and to the network. Its keys sign only what the signing record grants.
 
 mod attest;
+mod caution;
 mod propose;
 mod service;
 mod signers;

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::Signers;
+use crate::{Signers, caution::Caution};
 
 /// What the validator service needs.
 #[derive(Debug)]
@@ -41,6 +41,7 @@ pub struct ValidatorService {
     pub(crate) proposed: Option<Slot>,
     /// The last slot in which the operator was told of duties that wait for a justified checkpoint.
     warned: Option<Slot>,
+    caution: Caution,
     /// The work on keys that goes on beside the duties.
     background: Option<JoinHandle<()>>,
 }
@@ -65,6 +66,7 @@ impl ValidatorService {
             clock: config.clock,
             proposed: None,
             warned: None,
+            caution: Caution::default(),
             background: None,
         }
     }
@@ -142,7 +144,8 @@ impl ValidatorService {
     ///
     /// A node that has lost its blocks, or was given a validator of another node, would have them vote as if
     /// they never had and, together with others like it, finalize a second chain. Two thirds of the validators
-    /// have voted for that source, so the node will hear of it.
+    /// have voted for that source, so the node will hear of it; if it does not for long enough, it goes on without
+    /// ([`Caution`]).
     pub(crate) fn with_known_source(
         &mut self,
         slot: Slot,
@@ -150,21 +153,38 @@ impl ValidatorService {
     ) -> Vec<ValidatorIndex> {
         // The record may be busy with the disk: the chain is not held meanwhile. What it knows only grows.
         let justified = self.chain.read().latest_justified().slot;
-        let (mut ready, mut waiting, mut voted_from) = (Vec::new(), 0usize, None);
+        let (mut ready, mut waiting, mut voted_from) = (Vec::new(), Vec::new(), None);
         for validator in validators {
             let source = self.signers.last_source(validator);
             if source > Some(justified) {
-                waiting += 1;
+                waiting.push(validator);
                 voted_from = voted_from.max(source);
             } else {
                 ready.push(validator);
             }
         }
-        if waiting > 0 && self.warned != Some(slot) {
-            self.warned = Some(slot);
+        let (head, is_first) = (self.chain.read().head().slot, self.warned != Some(slot));
+        self.warned = if waiting.is_empty() {
+            self.warned
+        } else {
+            Some(slot)
+        };
+        if !waiting.is_empty() && self.caution.has_waited(slot, head) {
+            if is_first {
+                warn!(
+                    slot,
+                    validators = waiting.len(),
+                    voted_from,
+                    justified,
+                    "nobody has told of the justified checkpoint that validators voted for before; they go on without it"
+                );
+            }
+            ready.append(&mut waiting);
+            ready.sort_unstable();
+        } else if !waiting.is_empty() && is_first {
             warn!(
                 slot,
-                validators = waiting,
+                validators = waiting.len(),
                 voted_from,
                 justified,
                 "the node has not caught up with what its validators voted for before; their duties wait"

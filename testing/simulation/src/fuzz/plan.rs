@@ -204,6 +204,12 @@ impl Plan {
             .sum()
     }
 
+    /// Whether a node loses its blocks.
+    pub fn loses_blocks(&self) -> bool {
+        let loses = |fault: &Fault| matches!(fault.what, Misfortune::Death { loses_store, .. } if loses_store);
+        self.faults.iter().any(loses)
+    }
+
     /// The validators whose proposals may leave votes out: an adversary's, and foreign ones with sources of their own.
     pub fn unreliable_proposers(&self) -> BTreeSet<ValidatorIndex> {
         let adversaries = self.adversaries.iter().flat_map(|group| &group.validators);

@@ -95,6 +95,7 @@ impl Run<'_> {
         let begin = world.slot();
         let validators = self.stage.plan.validators() as Slot;
         let unreliable = self.stage.plan.unreliable_proposers();
+        let after_losses = self.stage.plan.loses_blocks();
         let possible_after = |world: &World, bases: &BTreeMap<Slot, Slot>| {
             let slots = bases.iter().map(|(finalized, justified)| {
                 let course = Course {
@@ -120,12 +121,14 @@ impl Run<'_> {
                     behind,
                     slots,
                     possible_after,
+                    after_losses,
                 }));
             }
             let recovery = Recovery {
                 behind,
                 slots: slots.saturating_sub(PATIENCE),
                 possible_after,
+                after_losses,
             };
             if !recovery.is_in_time() {
                 let waited = slots;

@@ -5,6 +5,10 @@ use quartet_types::{Slot, is_justifiable_after};
 /// Slots beyond 2·√d, or beyond the slot that completes a pair of justifiable slots, that a recovery may take.
 const ALLOWANCE: Slot = 8;
 
+/// Slots for which a validator waits at most for a checkpoint that was lost with the blocks of those who knew it, and slots
+/// until there are two justifiable ones again.
+const CAUTION: Slot = 48;
+
 /// How finality came back once the network was healthy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recovery {
@@ -15,6 +19,9 @@ pub struct Recovery {
     /// Slots from then until the chain had the first complete pair of justifiable slots: before that, nothing can be
     /// finalized by the protocol's own rule. `None` where it had none in time.
     pub possible_after: Option<Slot>,
+    /// Whether nodes had lost their blocks: validators that voted from a checkpoint which only these knew wait before they go
+    /// on without it.
+    pub after_losses: bool,
 }
 
 impl Recovery {
@@ -26,10 +33,14 @@ impl Recovery {
     /// Whether it was in time: within 2·√d + 8 slots, or where silent proposers have left justifiable slots empty, within
     /// eight slots of the first complete pair of them.
     pub fn is_in_time(&self) -> bool {
-        self.slots <= usual_slots(self.behind)
+        let slots = match self.after_losses {
+            true => self.slots.saturating_sub(CAUTION),
+            false => self.slots,
+        };
+        slots <= usual_slots(self.behind)
             || self
                 .possible_after
-                .is_none_or(|possible| self.slots <= possible + ALLOWANCE)
+                .is_none_or(|possible| slots <= possible + ALLOWANCE)
     }
 }
 
@@ -57,22 +68,24 @@ pub(super) struct Course<'a> {
 impl Course<'_> {
     /// The second slot of the first *complete pair*: two neighbouring justifiable slots that both have a block of a reliable
     /// proposer, with another such block in time to justify the first one before votes go on to the second. The proposers
-    /// before them must be reliable too: with a block that comes late, beside the next one, they can divide the votes. Pairs count from when the
-    /// network became healthy, or from what was justified then. `None` if there is none up to now.
+    /// before them must be reliable too: with a block that comes late, beside the next one, they can divide the votes. Pairs count from two
+    /// slots after the network became healthy, or from what was justified then. `None` if there is none up to now.
     ///
     /// Nothing is finalized without such a pair: validators vote for the newest justifiable slot, and a step that leaves
     /// out a justifiable slot, empty or not, finalizes nothing.
     pub(super) fn completing_slot(&self) -> Option<Slot> {
         let is_justifiable = |slot: &Slot| is_justifiable_after(*slot, self.finalized) == Ok(true);
+        // Until then safe targets and heads may still be what they were before messages came in time.
+        let settled = self.begin + 2;
         let has_block = |slot: Slot| (self.has_block)(slot) && (self.is_reliable)(slot);
         let from_justified = (self.justified + 1..).find(is_justifiable);
-        if let Some(next) = from_justified.filter(|next| *next >= self.begin)
+        if let Some(next) = from_justified.filter(|next| *next >= settled)
             && next <= self.now
             && has_block(next)
         {
             return Some(next);
         }
-        let slots: Vec<Slot> = (self.begin..=self.now).filter(is_justifiable).collect();
+        let slots: Vec<Slot> = (settled..=self.now).filter(is_justifiable).collect();
         let is_complete = |pair: &&[Slot]| {
             let mut between = pair[0] + 2..=pair[1] + 1;
             let is_calm = |slot: &Slot| has_block(*slot) && (self.is_reliable)(slot - 1);

@@ -1,0 +1,63 @@
+//! How long a validator waits for what it has voted from before.
+
+use quartet_types::Slot;
+
+/// Slots for which a chain has to go on without the missing checkpoint until it counts as lost to all.
+const PATIENCE: u64 = 32;
+/// How old the head of a chain that goes on may be: some proposers may be silent.
+const RECENT: Slot = 8;
+/// Slots after which it counts as lost even where no chain goes on, since everybody waits.
+const LONGEST: u64 = 256;
+
+/// Counts the slots in which duties were held back.
+///
+/// Who waits for ever for a checkpoint that was lost with the only copies of the block which justified it could stop
+/// finality for good. Who does not wait votes as if it had never voted. In between, a node that is in touch with the others hears of
+/// a checkpoint that anybody still has, long before these slots have passed.
+#[derive(Debug, Default)]
+pub(crate) struct Caution {
+    /// The last slot that was counted.
+    last: Option<Slot>,
+    /// Slots held back in all, and in a row with a chain that goes on.
+    slots: u64,
+    in_touch: u64,
+}
+
+impl Caution {
+    /// Duties of `slot` are held back, and the head is this old. True when that has been so for long enough.
+    pub(crate) fn has_waited(&mut self, slot: Slot, head: Slot) -> bool {
+        if self.last != Some(slot) {
+            self.last = Some(slot);
+            self.slots += 1;
+            let goes_on = head > 0 && head.saturating_add(RECENT) >= slot;
+            self.in_touch = if goes_on { self.in_touch + 1 } else { 0 };
+        }
+        self.in_touch > PATIENCE || self.slots > LONGEST
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_given_up_when_the_chain_has_gone_on_without_it() {
+        let mut caution = Caution::default();
+        for slot in 100..100 + PATIENCE {
+            // Proposing and attesting ask both.
+            assert!(!caution.has_waited(slot, slot - 8));
+            assert!(!caution.has_waited(slot, slot - 8));
+        }
+        assert!(caution.has_waited(100 + PATIENCE, 100 + PATIENCE));
+    }
+
+    #[test]
+    fn a_node_on_its_own_waits_for_longest() {
+        let mut caution = Caution::default();
+        for slot in 100..100 + LONGEST {
+            let head = if slot % 20 == 0 { slot } else { 0 };
+            assert!(!caution.has_waited(slot, head), "{slot}");
+        }
+        assert!(caution.has_waited(100 + LONGEST, 0));
+    }
+}
