@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use common::{Outcome, agreement, finalizes_at_full_pace};
 use quartet_simulation::{Simulation, World};
-use quartet_types::{SignedBlockWithAttestation, Slot};
+use quartet_types::{
+    Attestation, AttestationData, Checkpoint, Root, Signature, SignedBlockWithAttestation, Slot,
+};
+use tree_hash::TreeHash as _;
 
 /// The block of a slot on node 0's chain.
 fn block_of(world: &World, slot: Slot) -> Arc<SignedBlockWithAttestation> {
@@ -33,6 +36,52 @@ fn an_envelope_that_names_what_builds_on_its_block_does_not_stop_the_node() -> O
         world.at(7, 90).await?;
         world.heal(&[3]);
         assert!(agreement(world, 4).await? <= 11);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn nobody_vouches_for_an_envelope() -> Outcome {
+    Simulation::new(8).run(async |world| {
+        let adversary = world.adversary();
+        finalizes_at_full_pace(world, 1..=4).await?;
+        world.part(&[3]);
+        world.end_of(6).await?;
+        let (fifth, sixth) = (block_of(world, 5), block_of(world, 6));
+        let victim = 0;
+        let target = Checkpoint {
+            root: Root::repeat_byte(0xee),
+            slot: 4,
+        };
+        let real = fifth.message.proposer_attestation;
+        let mut forged = fifth.as_ref().clone();
+        forged.message.proposer_attestation = Attestation {
+            validator_id: victim,
+            data: AttestationData {
+                slot: 6,
+                target,
+                ..real.data
+            },
+        };
+        *forged.signature.last_mut().expect("there is one") = Signature::default();
+        let root = fifth.block().tree_hash_root();
+        adversary.serve(Arc::new(forged));
+        adversary.send_block(3, sixth);
+        world.at(7, 90).await?;
+        world.heal(&[3]);
+        for slot in 7..=14 {
+            world.end_of(slot).await?;
+        }
+        let chain = world.chain(3)?.read().block(root);
+        if let Some(block) = chain {
+            assert_ne!(block.message.proposer_attestation.validator_id, victim);
+        }
+        for node in 0..4 {
+            let found = world.chain(node)?.read().equivocations().total();
+            assert_eq!(found, 0, "node {node}");
+        }
+        agreement(world, 1).await?;
         Ok(())
     })?;
     Ok(())
