@@ -4,10 +4,11 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Outcome, agreement, finalizes_at_full_pace};
+use common::{Outcome, agreement, finalizes_at_full_pace, links};
 use quartet_simulation::{Simulation, World};
 use quartet_types::{
     Attestation, AttestationData, Checkpoint, Root, Signature, SignedBlockWithAttestation, Slot,
+    Status,
 };
 use tree_hash::TreeHash as _;
 
@@ -82,6 +83,38 @@ fn nobody_vouches_for_an_envelope() -> Outcome {
             assert_eq!(found, 0, "node {node}");
         }
         agreement(world, 1).await?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn claims_of_a_stranger_leave_room_for_what_is_needed() -> Outcome {
+    Simulation::new(8).run(async |world| {
+        // They answer too late, always.
+        let strangers = [world.adversary(), world.adversary(), world.adversary()];
+        for stranger in &strangers {
+            world.set_conditions(3, stranger.number(), links(6_000..=6_000, 0.0));
+        }
+        finalizes_at_full_pace(world, 1..=2).await?;
+        world.part(&[3]);
+        for second in 12..120u64 {
+            world.at(second / 4, second % 4 * 1_000).await?;
+            // No more than the network service lets one peer tell.
+            for (stranger, number) in strangers.iter().zip(0..) {
+                let number = 1_000 * second + number;
+                let head = Checkpoint {
+                    root: Root::left_padding_from(&number.to_be_bytes()),
+                    slot: world.slot(),
+                };
+                let finalized = Checkpoint::default();
+                stranger.claim(3, Status { finalized, head });
+            }
+            if second == 40 {
+                world.heal(&[3]);
+            }
+        }
+        assert!(world.common_head().is_some());
         Ok(())
     })?;
     Ok(())
