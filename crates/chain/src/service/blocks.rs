@@ -207,8 +207,11 @@ impl ChainService {
     fn park(&mut self, pending: PendingBlock, unknown: Root, wait: Wait) {
         let (root, slot) = (pending.root, pending.slot());
         if self.parking.missing_ancestor(unknown) == root {
-            // The two would wait for each other. Only an envelope can name what builds on its own block: another may fit.
-            return self.refuse(pending, &ImportError::UnknownParent(unknown));
+            // They would wait for each other. Only an envelope can name what builds on its own block: another may fit.
+            match self.parking.waits_for_name(unknown) {
+                Some(other) => drop(self.parking.take_block(other)),
+                None => return self.refuse(pending, &ImportError::UnknownParent(unknown)),
+            }
         }
         let peer = pending.origin.peer().clone();
         debug!(%root, slot, %unknown, ?wait, "parked: it needs an unknown block");
