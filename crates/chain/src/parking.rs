@@ -165,6 +165,15 @@ impl Parking {
         missing
     }
 
+    /// The first block from `root` downwards that waits for a name.
+    pub(crate) fn waits_for_name(&self, root: Root) -> Option<Root> {
+        let parked = |root: &Root| self.blocks.get(root);
+        let next = |root: &Root| parked(root).map(|parked| parked.waits_for);
+        let mut down = std::iter::successors(Some(root), next);
+        down.find(|root| parked(root).is_none_or(|parked| parked.wait == Wait::Name))
+            .filter(|root| self.contains(root))
+    }
+
     /// Parks a block until the block `waits_for` is imported. When full, the newest gives way.
     pub(crate) fn park_block(&mut self, block: PendingBlock, waits_for: Root, wait: Wait) {
         if self.blocks.contains_key(&block.root) {
@@ -408,6 +417,16 @@ mod tests {
             [child_root]
         );
         assert!(parking.contains(&grandchild_root));
+        assert_eq!(parking.waits_for_name(grandchild_root), None);
+        let naming = block(4, grandchild_root);
+        let naming_root = naming.root;
+        parking.park_block(naming, Root::repeat_byte(8), Wait::Name);
+        let last = block(5, naming_root);
+        let last_root = last.root;
+        park(&mut parking, last);
+        assert_eq!(parking.waits_for_name(last_root), Some(naming_root));
+        parking.take_block(naming_root);
+        parking.take_block(last_root);
         assert_eq!(parking.release_descendants(child_root).len(), 1);
         assert!(
             parking.blocks.is_empty() && parking.waiting.is_empty() && parking.by_slot.is_empty()

@@ -1,18 +1,18 @@
 //! Blocks that the tree has dropped, or that came before its anchor: votes may still name them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, VecDeque};
 
 use quartet_types::{Root, Slot};
 
-/// Most blocks that are remembered, the newest first: nine hours of slots. Who names an older one is answered from the
-/// database.
+/// Most blocks that are remembered, the last that were noted: nine hours of slots. Who names an older one is answered from the
+/// database, and noted again then: it must not be the first to be forgotten, or it would be looked up again at once.
 const MAX_REMEMBERED: usize = 8192;
 
 /// Slots of blocks by root, at most [`MAX_REMEMBERED`].
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Past {
     slots: HashMap<Root, Slot>,
-    order: BTreeSet<(Slot, Root)>,
+    order: VecDeque<Root>,
 }
 
 impl Past {
@@ -20,14 +20,14 @@ impl Past {
         self.slots.get(root).copied()
     }
 
-    /// Remembers a block; when full, the oldest is forgotten.
+    /// Remembers a block; when full, the one that was noted first is forgotten.
     pub(crate) fn insert(&mut self, root: Root, slot: Slot) {
         if self.slots.insert(root, slot).is_some() {
             return;
         }
-        self.order.insert((slot, root));
+        self.order.push_back(root);
         if self.order.len() > MAX_REMEMBERED
-            && let Some((_, oldest)) = self.order.pop_first()
+            && let Some(oldest) = self.order.pop_front()
         {
             self.slots.remove(&oldest);
         }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_blocks_are_remembered() {
+    fn the_blocks_that_were_noted_last_are_remembered() {
         let mut past = Past::default();
         let root = |slot: Slot| Root::left_padding_from(&slot.to_be_bytes());
         let slots = MAX_REMEMBERED as Slot + 10;
@@ -51,5 +51,13 @@ mod tests {
         assert_eq!(past.slots.len(), past.order.len());
         assert_eq!(past.slot(&root(9)), None);
         assert_eq!(past.slot(&root(10)), Some(10));
+        // Looked up, both stay, whichever is older.
+        past.insert(root(5), 5);
+        past.insert(root(4), 4);
+        assert_eq!(
+            [5, 4].map(|slot| past.slot(&root(slot))),
+            [Some(5), Some(4)]
+        );
+        assert_eq!(past.slots.len(), MAX_REMEMBERED);
     }
 }

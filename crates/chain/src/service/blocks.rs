@@ -206,6 +206,13 @@ impl ChainService {
     /// Waits for a block that this one needs, and asks for it unless it is on its way.
     fn park(&mut self, pending: PendingBlock, unknown: Root, wait: Wait) {
         let (root, slot) = (pending.root, pending.slot());
+        if self.parking.missing_ancestor(unknown) == root {
+            // They would wait for each other. Only an envelope can name what builds on its own block: another may fit.
+            match self.parking.waits_for_name(unknown) {
+                Some(other) => drop(self.parking.take_block(other)),
+                None => return self.refuse(pending, &ImportError::UnknownParent(unknown)),
+            }
+        }
         let peer = pending.origin.peer().clone();
         debug!(%root, slot, %unknown, ?wait, "parked: it needs an unknown block");
         let is_gossip = pending.origin.is_gossip();

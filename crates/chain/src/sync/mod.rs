@@ -126,11 +126,18 @@ impl Sync {
         if let Some(walk) = walks.find(|walk| walk.covers(&missing)) {
             return walk.add_need(&missing, need);
         }
-        if self.walks.len() < MAX_WALKS {
-            let number = self.number();
-            self.walks
-                .insert(number, Walk::new(missing, slot, peer, need));
+        if self.walks.len() >= MAX_WALKS {
+            // What is needed more takes the place of what nobody has served a block of: anybody can claim a head.
+            let unserved = self.walks.iter().filter(|(_, walk)| !walk.confirmed());
+            let least = unserved.map(|(number, walk)| (walk.own_need(), *number));
+            match least.min().filter(|(least, _)| *least < need) {
+                Some((_, number)) => self.walks.remove(&number),
+                None => return,
+            };
         }
+        let number = self.number();
+        self.walks
+            .insert(number, Walk::new(missing, slot, peer, need));
     }
 
     /// Why a gap that is being closed needs this block.

@@ -113,6 +113,11 @@ impl Walk {
         self.first == *root
     }
 
+    /// Why the block that it began with is needed; `None` while it is merely claimed.
+    pub(super) fn own_need(&self) -> Option<Need> {
+        self.need
+    }
+
     /// Why the walk needs a block.
     pub(super) fn need(&self, root: &Root) -> Option<Need> {
         if self.begins_with(root) {

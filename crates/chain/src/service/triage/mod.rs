@@ -109,7 +109,10 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
     match fit(pending, chain) {
         Fit::Fits if circumstances.has_room => Check,
         Fit::Fits => Answer(Verdict::Ignore),
-        Fit::Needs(unknown, wait) if pending.is_authentic || circumstances.need.is_some() => {
+        // What a needed block builds on, its root proves; what it names may be but a forged envelope's word.
+        Fit::Needs(unknown, wait)
+            if pending.is_authentic || wait == Wait::Parent && circumstances.need.is_some() =>
+        {
             Park(unknown, wait)
         }
         Fit::Needs(..) if circumstances.has_room => Authenticate,

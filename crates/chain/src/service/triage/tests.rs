@@ -297,6 +297,12 @@ fn each_circumstance_has_its_verdict() {
             &Authenticate,
         ),
         (
+            "names an unknown block, an ancestor",
+            by_sync(names_unknown.clone()),
+            needed(Need::Ancestor),
+            &Authenticate,
+        ),
+        (
             "names an unknown block, authentic",
             authentic(names_unknown.clone()),
             usual(),

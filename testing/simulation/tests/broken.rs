@@ -1,0 +1,121 @@
+//! What has once broken a node: each test failed before its fix.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{Outcome, agreement, finalizes_at_full_pace, links};
+use quartet_simulation::{Simulation, World};
+use quartet_types::{
+    Attestation, AttestationData, Checkpoint, Root, Signature, SignedBlockWithAttestation, Slot,
+    Status,
+};
+use tree_hash::TreeHash as _;
+
+/// The block of a slot on node 0's chain.
+fn block_of(world: &World, slot: Slot) -> Arc<SignedBlockWithAttestation> {
+    let chain = world.chain(0).expect("node 0 runs").read();
+    let root = chain.canonical_root(slot).expect("the slot has a block");
+    chain.block(root).expect("it is in memory")
+}
+
+#[test]
+fn an_envelope_that_names_what_builds_on_its_block_does_not_stop_the_node() -> Outcome {
+    Simulation::new(8).run(async |world| {
+        let adversary = world.adversary();
+        finalizes_at_full_pace(world, 1..=4).await?;
+        world.part(&[3]);
+        world.end_of(6).await?;
+        let (fifth, sixth) = (block_of(world, 5), block_of(world, 6));
+        // All of it has been published: the fifth block, and the sixth's proposer's vote for the sixth block.
+        let mut forged = fifth.as_ref().clone();
+        forged.message.proposer_attestation = sixth.message.proposer_attestation;
+        *forged.signature.last_mut().expect("there is one") =
+            sixth.signature.last().expect("there is one").clone();
+        adversary.serve(Arc::new(forged));
+        adversary.send_block(3, sixth);
+        world.at(7, 90).await?;
+        world.heal(&[3]);
+        assert!(agreement(world, 4).await? <= 11);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn nobody_vouches_for_an_envelope() -> Outcome {
+    Simulation::new(8).run(async |world| {
+        let adversary = world.adversary();
+        finalizes_at_full_pace(world, 1..=4).await?;
+        world.part(&[3]);
+        world.end_of(6).await?;
+        let (fifth, sixth) = (block_of(world, 5), block_of(world, 6));
+        let victim = 0;
+        let target = Checkpoint {
+            root: Root::repeat_byte(0xee),
+            slot: 4,
+        };
+        let real = fifth.message.proposer_attestation;
+        let mut forged = fifth.as_ref().clone();
+        forged.message.proposer_attestation = Attestation {
+            validator_id: victim,
+            data: AttestationData {
+                slot: 6,
+                target,
+                ..real.data
+            },
+        };
+        *forged.signature.last_mut().expect("there is one") = Signature::default();
+        let root = fifth.block().tree_hash_root();
+        adversary.serve(Arc::new(forged));
+        adversary.send_block(3, sixth);
+        world.at(7, 90).await?;
+        world.heal(&[3]);
+        for slot in 7..=14 {
+            world.end_of(slot).await?;
+        }
+        let chain = world.chain(3)?.read().block(root);
+        if let Some(block) = chain {
+            assert_ne!(block.message.proposer_attestation.validator_id, victim);
+        }
+        for node in 0..4 {
+            let found = world.chain(node)?.read().equivocations().total();
+            assert_eq!(found, 0, "node {node}");
+        }
+        agreement(world, 1).await?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn claims_of_a_stranger_leave_room_for_what_is_needed() -> Outcome {
+    Simulation::new(8).run(async |world| {
+        // They answer too late, always.
+        let strangers = [world.adversary(), world.adversary(), world.adversary()];
+        for stranger in &strangers {
+            world.set_conditions(3, stranger.number(), links(6_000..=6_000, 0.0));
+        }
+        finalizes_at_full_pace(world, 1..=2).await?;
+        world.part(&[3]);
+        for second in 12..120u64 {
+            world.at(second / 4, second % 4 * 1_000).await?;
+            // No more than the network service lets one peer tell.
+            for (stranger, number) in strangers.iter().zip(0..) {
+                let number = 1_000 * second + number;
+                let head = Checkpoint {
+                    root: Root::left_padding_from(&number.to_be_bytes()),
+                    slot: world.slot(),
+                };
+                let finalized = Checkpoint::default();
+                stranger.claim(3, Status { finalized, head });
+            }
+            if second == 40 {
+                world.heal(&[3]);
+            }
+        }
+        assert!(world.common_head().is_some());
+        Ok(())
+    })?;
+    Ok(())
+}
