@@ -12,7 +12,7 @@ use metrics::gauge;
 use quartet_fork_choice::Names;
 use quartet_types::{
     Attestation, Root, SIGNATURE_BYTES, Signature, SignedAttestation, SignedBlockWithAttestation,
-    Slot,
+    Slot, ValidatorIndex,
 };
 
 use crate::{GossipAttestation, VerdictSender, envelope::Binding, origin::Origin};
@@ -28,6 +28,9 @@ const MAX_ATTESTATIONS_PER_BLOCK: usize = 1024;
 /// Most attestations that wait for their slot to begin, and most blocks.
 const MAX_EARLY_ATTESTATIONS: usize = 256;
 const MAX_EARLY_BLOCKS: usize = 16;
+
+/// Most votes of a validator for a waiting block that are looked at.
+const MAX_BALLOTS: usize = 4;
 
 /// A block on its way into the chain.
 #[derive(Debug)]
@@ -114,7 +117,7 @@ struct Parked {
     block: PendingBlock,
     waits_for: Root,
     wait: Wait,
-    /// How many validators vouched for it when that was last looked into.
+    /// How many votes vouched for it when that was last looked into.
     vouchers: usize,
 }
 
@@ -306,8 +309,9 @@ impl Parking {
         })
     }
 
-    /// One signed vote of each validator for a waiting block or for what builds on it and waits here, if by now more than
-    /// `threshold` have voted so, and more than when this was last asked. Signatures in blocks have not been verified.
+    /// Signed votes for a waiting block or for what builds on it and waits here, if by now more than `threshold` validators have
+    /// voted so, and there are other votes than when this was last asked. Signatures in blocks have not been verified, and
+    /// anybody can put a bad one beside an honest block: so several votes of a validator are returned.
     pub(crate) fn vouchers(
         &mut self,
         root: Root,
@@ -326,22 +330,24 @@ impl Parking {
             .filter_map(|root| self.attestations.get(root))
             .flatten()
             .map(|item| (item.attestation.message, &item.attestation.signature));
-        let mut votes = BTreeMap::new();
-        for (message, signature) in in_bodies.chain(by_gossip) {
-            if subtree.contains(&message.data.head.root) {
+        let mut votes: Vec<SignedAttestation> = Vec::new();
+        let mut by_validator: BTreeMap<ValidatorIndex, usize> = BTreeMap::new();
+        // What has come by gossip has been verified.
+        for (message, signature) in by_gossip.chain(in_bodies) {
+            let count = by_validator.entry(message.validator_id).or_default();
+            if *count < MAX_BALLOTS && subtree.contains(&message.data.head.root) {
+                *count += 1;
                 let signature = signature.clone();
-                votes.insert(
-                    message.validator_id,
-                    SignedAttestation { message, signature },
-                );
+                votes.push(SignedAttestation { message, signature });
             }
         }
+        by_validator.retain(|_, count| *count > 0);
         let parked = self.blocks.get_mut(&root)?;
-        if votes.len() <= threshold || votes.len() <= parked.vouchers {
+        if by_validator.len() <= threshold || votes.len() == parked.vouchers {
             return None;
         }
         parked.vouchers = votes.len();
-        Some(votes.into_values().collect())
+        Some(votes)
     }
 
     /// A waiting block and all that waits for it, down to the last descendant.
@@ -489,5 +495,57 @@ mod tests {
         assert!(parking.begin_slot(4).0.is_empty());
         assert_eq!(parking.begin_slot(5).0.len(), 1);
         assert!(parking.begin_slot(6).0.is_empty());
+    }
+
+    #[test]
+    fn bad_votes_beside_an_honest_block_do_not_keep_good_ones_from_being_looked_at() {
+        let vote = |validator_id, head: &PendingBlock| Attestation {
+            validator_id,
+            data: quartet_types::AttestationData {
+                slot: 9,
+                head: quartet_types::Checkpoint {
+                    root: head.root,
+                    slot: head.slot(),
+                },
+                ..Default::default()
+            },
+        };
+        let mut parking = Parking::default();
+        let parent = block(5, Root::repeat_byte(9));
+        let (root, good) = (
+            parent.root,
+            [0, 1, 2].map(|validator| vote(validator, &parent)),
+        );
+        // A copy of an honest child: its votes are the honest ones, their signatures are garbage.
+        let mut child = block(6, root);
+        let mut copy = child.block.as_ref().clone();
+        copy.message.block.body.attestations = good.to_vec().try_into().unwrap();
+        copy.signature = vec![Signature::default(); 4].try_into().unwrap();
+        child.block = Arc::new(copy);
+        parking.park_block(parent, Root::repeat_byte(1), Wait::Name);
+        assert!(parking.vouchers(root, 1).is_none());
+        park(&mut parking, child);
+        assert_eq!(parking.vouchers(root, 1).map(|votes| votes.len()), Some(3));
+        assert!(parking.vouchers(root, 1).is_none());
+        for message in good {
+            let (verdict, _) = tokio::sync::oneshot::channel();
+            let signature = Signature::from([7; SIGNATURE_BYTES]);
+            let attestation = SignedAttestation { message, signature };
+            let peer = PeerName::new("peer");
+            parking.park_attestation(
+                root,
+                GossipAttestation {
+                    attestation,
+                    peer,
+                    verdict,
+                },
+            );
+        }
+        let votes = parking.vouchers(root, 1).unwrap();
+        let verified = votes
+            .iter()
+            .filter(|vote| vote.signature != Signature::default());
+        assert_eq!((votes.len(), verified.count()), (6, 3));
+        assert!(parking.vouchers(root, 3).is_none());
     }
 }

@@ -99,7 +99,7 @@ impl ForkChoice {
     }
 
     /// Notes a block that came before the anchor, or that the tree has dropped long ago: votes may name it, and have no
-    /// weight there. At most 8,192 are remembered, those that were noted last.
+    /// weight there. At most 32,768 are remembered, those that were noted last.
     pub fn remember(&mut self, block: Checkpoint) {
         if !self.contains(&block.root) {
             self.past.insert(block.root, block.slot);

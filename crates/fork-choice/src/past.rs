@@ -4,9 +4,10 @@ use std::collections::{HashMap, VecDeque};
 
 use quartet_types::{Root, Slot};
 
-/// Most blocks that are remembered, the last that were noted: nine hours of slots. Who names an older one is answered from the
-/// database, and noted again then: it must not be the first to be forgotten, or it would be looked up again at once.
-const MAX_REMEMBERED: usize = 8192;
+/// Most blocks that are remembered, the last that were noted: nine hours of slots, and besides as many as the attestations of
+/// one block can name. Who names an older one is answered from the database, and it is noted again then: it must not be
+/// the first to be forgotten, or it would be looked up again at once.
+const MAX_REMEMBERED: usize = 1 << 15;
 
 /// Slots of blocks by root, at most [`MAX_REMEMBERED`].
 #[derive(Debug, Clone, Default)]

@@ -13,7 +13,8 @@ pub(crate) struct MessageLog {
     votes: Vec<Attestation>,
     signatures: HashMap<Attestation, Signature>,
     newest: BTreeMap<ValidatorIndex, Attestation>,
-    blocks: HashSet<Root>,
+    /// With their proposers' votes: the same block in another envelope is another message.
+    blocks: HashSet<(Root, Attestation)>,
 }
 
 impl MessageLog {
@@ -27,7 +28,9 @@ impl MessageLog {
         if let Some(signature) = block.signature.last() {
             self.note(&block.message.proposer_attestation, signature);
         }
-        self.blocks.insert(block.block().tree_hash_root())
+        let root = block.block().tree_hash_root();
+        self.blocks
+            .insert((root, block.message.proposer_attestation))
     }
 
     /// All votes, in the order in which they were sent.

@@ -6,10 +6,12 @@
 //! least is honest, and has imported it knowing what it names, or on the word of another honest one who did. Nobody can
 //! bring such votes together for a block that honest nodes have refused.
 
+use std::collections::BTreeSet;
+
 use metrics::counter;
 use quartet_fork_choice::Names;
 use quartet_processor::Priority;
-use quartet_types::{Checkpoint, PublicKey, Root};
+use quartet_types::{Checkpoint, PublicKey, Root, ValidatorIndex};
 use tracing::debug;
 
 use super::{ChainService, Done};
@@ -48,7 +50,10 @@ impl ChainService {
         let scheme = self.scheme;
         let work = move || {
             let valid = verify_attestations(scheme, &keys, &votes);
-            valid.into_iter().filter(|valid| *valid).count()
+            let votes = votes.iter().zip(valid).filter(|(_, valid)| *valid);
+            let vouchers: BTreeSet<ValidatorIndex> =
+                votes.map(|(vote, _)| vote.message.validator_id).collect();
+            vouchers.len()
         };
         let done = move |vouchers: Result<usize, ImportError>| Done::Vouched {
             root,
@@ -111,7 +116,7 @@ impl ChainService {
             [data.source.root, data.target.root, data.head.root]
         });
         let is_unknown = |name: &Root| *name != root && !chain.fork_choice().is_known(name);
-        let unknown: std::collections::BTreeSet<Root> = names.filter(is_unknown).collect();
+        let unknown: BTreeSet<Root> = names.filter(is_unknown).collect();
         unknown.len()
     }
 }

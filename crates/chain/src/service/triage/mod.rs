@@ -64,6 +64,11 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
     if let Some(error) = wrong_proposer(pending, chain) {
         return Refuse(error);
     }
+    let expected = pending.block.block().body.attestations.len() + 1;
+    let found = pending.block.signature.len();
+    if found != expected {
+        return Refuse(ImportError::SignatureCount { expected, found });
+    }
     // A matter of clocks: ours may be the one that is wrong.
     if slot > current + 1 {
         return Answer(Verdict::Ignore);
