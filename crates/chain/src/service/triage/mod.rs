@@ -107,9 +107,15 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
             return Answer(Verdict::Ignore);
         }
     }
+    // Places for what comes early are few: they are for what proposers have signed.
+    let hold = |slot| match (pending.is_authentic, circumstances.has_room) {
+        (true, _) => Hold(slot),
+        (false, true) => Authenticate,
+        (false, false) => Answer(Verdict::Ignore),
+    };
     if slot > current {
         // The sender's clock is a little ahead of ours.
-        return Hold(slot);
+        return hold(slot);
     }
     match fit(pending, chain) {
         Fit::Fits if circumstances.has_room => Check,
@@ -122,7 +128,7 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
         }
         Fit::Needs(..) if circumstances.has_room => Authenticate,
         Fit::Needs(..) => Answer(Verdict::Ignore),
-        Fit::From(slot) if slot <= current + 1 => Hold(slot),
+        Fit::From(slot) if slot <= current + 1 => hold(slot),
         Fit::From(_) | Fit::RuledOut => Answer(Verdict::Ignore),
         Fit::Not(error) => Refuse(error.into()),
     }

@@ -216,6 +216,12 @@ fn each_circumstance_has_its_verdict() {
             "next slot",
             pending(in_slot(NOW + 1)),
             usual(),
+            &Authenticate,
+        ),
+        (
+            "next slot, authentic",
+            authentic(in_slot(NOW + 1)),
+            usual(),
             &Hold(NOW + 1),
         ),
         (
@@ -328,7 +334,7 @@ fn each_circumstance_has_its_verdict() {
         ),
         (
             "a vote of the slot after next",
-            pending(carrying(&good, vec![vote(1, NOW + 2, head)])),
+            authentic(carrying(&good, vec![vote(1, NOW + 2, head)])),
             usual(),
             &Hold(NOW + 1),
         ),
