@@ -23,13 +23,17 @@ pub const MAX_PROPOSED_ATTESTATIONS: usize = {
     }
 };
 
+/// For so many slots a validator's newest vote is carried whatever it counts.
+const MAX_AGE_FOR_ITS_HEAD: Slot = 32;
+
 /// Which votes a proposer carries. Any choice makes a valid block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {
     /// Those whose source is the latest justified checkpoint of the state that results, as the specification has it.
     LatestSource,
-    /// The newest vote of each validator whose source is the highest justified checkpoint of the state that results, and all
-    /// others that bring a newer target closer to being justified: what a proposer left out, or a block carried that the
+    /// The newest vote of each validator, for its head, if it is at most 32 slots old or its source is the highest justified
+    /// checkpoint of the state that results: a vote that only some have heard would divide the nodes for as long as its
+    /// validator is silent. And all others that bring a newer target closer to being justified: what a proposer left out, or a block carried that the
     /// head has left, is not lost.
     ///
     /// Votes that could only set the chain back to an older justified checkpoint are left out. Older targets come first, and
@@ -92,7 +96,8 @@ pub fn build_block(
             (Selection::AllThatCount, None) => {
                 let fits = |vote: &mut Attestation| {
                     let is_newest = newest.get(&vote.validator_id) == Some(&vote.data.slot);
-                    let is_by_source = vote.data.source == countable.highest_justified();
+                    let is_by_source = vote.data.source == countable.highest_justified()
+                        || vote.data.slot.saturating_add(MAX_AGE_FOR_ITS_HEAD) >= slot;
                     !countable.sets_back(vote)
                         && (is_newest && is_by_source || countable.counts(vote))
                 };

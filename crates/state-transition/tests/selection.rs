@@ -114,7 +114,8 @@ fn a_vote_with_an_older_justified_source_is_carried_if_it_counts() {
 #[test]
 fn what_cannot_count_is_left_out_unless_it_is_the_newest_vote_on_the_highest_justified_checkpoint()
 {
-    let chain = chain();
+    let mut chain = chain();
+    chain.grow_to(60);
     // 13 is not justifiable after 0.
     let hopeless = chain.vote(1, 4, 13);
     assert_eq!(chain.carried(&[hopeless]), []);
@@ -130,6 +131,15 @@ fn what_cannot_count_is_left_out_unless_it_is_the_newest_vote_on_the_highest_jus
     assert_eq!(chain.carried(&[hopeless, for_its_head, newer]), [newer]);
     // Its source is not justified.
     assert_eq!(chain.carried(&[chain.vote(1, 6, 12)]), []);
+    // A young vote is carried for its head: others may not have heard it.
+    let young = Attestation {
+        data: AttestationData {
+            slot: 61 - 32,
+            ..hopeless.data
+        },
+        ..hopeless
+    };
+    assert_eq!(chain.carried(&[young, hopeless]), [young]);
 }
 
 #[test]
@@ -137,6 +147,7 @@ fn a_vote_that_the_state_has_counted_is_not_carried_again() {
     let mut chain = chain();
     let first = chain.vote(1, 4, 12);
     chain.grow(&[first]);
+    chain.grow_to(60);
     assert_eq!(chain.carried(&[first]), []);
     let another = chain.vote(2, 4, 12);
     assert_eq!(chain.carried(&[first, another]), [another]);
