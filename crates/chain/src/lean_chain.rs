@@ -416,14 +416,24 @@ impl LeanChain {
         &mut self,
         signed: &SignedAttestation,
     ) -> Result<AttestationOutcome, ImportError> {
-        self.witness(signed);
         let origin = AttestationOrigin::Gossip;
-        Ok(self.fork_choice.on_attestation(&signed.message, origin)?)
+        match self.fork_choice.on_attestation(&signed.message, origin) {
+            Ok(outcome) => {
+                self.keep_vote(&signed.message, &signed.signature);
+                Ok(outcome)
+            }
+            Err(error) => {
+                self.witness(signed);
+                Err(error.into())
+            }
+        }
     }
 
-    /// Keeps a verified message of a validator that need not count: with another one of the same slot it is evidence.
+    /// Takes note of a verified message of a validator that does not count: with another one of the same slot it is evidence.
     pub fn witness(&mut self, signed: &SignedAttestation) {
-        self.keep_vote(&signed.message, &signed.signature);
+        if let Some(first) = self.votes.conflicting(&signed.message) {
+            self.record_equivocation(first, signed.clone());
+        }
     }
 
     /// Notes a block that came before the anchor or was dropped long ago: votes may name it.
@@ -437,11 +447,14 @@ impl LeanChain {
                 message: *attestation,
                 signature: signature.clone(),
             };
-            let slot = attestation.data.slot;
-            self.fork_choice
-                .on_equivocation(attestation.validator_id, slot);
-            self.equivocations.record(Equivocation { first, second });
+            self.record_equivocation(first, second);
         }
+    }
+
+    fn record_equivocation(&mut self, first: SignedAttestation, second: SignedAttestation) {
+        let Attestation { validator_id, data } = second.message;
+        self.fork_choice.on_equivocation(validator_id, data.slot);
+        self.equivocations.record(Equivocation { first, second });
     }
 
     /// Drops what finality has left behind.

@@ -48,16 +48,20 @@ impl VotePool {
         }
         votes.retain(|held| !same_target(held));
         let place = votes.partition_point(|held| held.data.slot < data.slot);
-        if votes.len() == MAX_VOTES {
-            if place == 0 {
-                return None;
-            }
-            votes.remove(0);
-        }
-        let place = place.min(votes.len());
         let signature = signature.clone();
         votes.insert(place, Vote { data, signature });
+        if votes.len() > MAX_VOTES {
+            votes.remove(0);
+        }
         None
+    }
+
+    /// The validator's other vote of the same slot.
+    pub(crate) fn conflicting(&self, attestation: &Attestation) -> Option<SignedAttestation> {
+        let Attestation { validator_id, data } = *attestation;
+        let mut votes = self.of(validator_id).iter();
+        let other = votes.find(|held| held.data.slot == data.slot && held.data != data);
+        other.map(|held| held.signed(validator_id))
     }
 
     /// The signature of this very attestation.
@@ -142,6 +146,10 @@ mod tests {
             assert_eq!(pool.insert(&vote(slot, target), &signature), None);
         }
         assert_eq!(slots(&pool), [6, 8, 9, 10]);
+        assert_eq!(pool.insert(&vote(7, 6), &signature), None);
+        assert_eq!(slots(&pool), [7, 8, 9, 10]);
+        assert_eq!(pool.insert(&vote(6, 7), &signature), None);
+        assert_eq!(slots(&pool), [7, 8, 9, 10]);
         assert!(pool.signature(&vote(9, 4)).is_some());
         assert!(pool.signature(&vote(9, 5)).is_none());
     }
