@@ -4,7 +4,7 @@
 //! catching up fetches that again last.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -15,7 +15,7 @@ use quartet_types::{
     Slot, ValidatorIndex,
 };
 
-use crate::{GossipAttestation, VerdictSender, envelope::Binding, origin::Origin};
+use crate::{GossipAttestation, PeerName, VerdictSender, envelope::Binding, origin::Origin};
 
 /// Most blocks that wait for a parent.
 const MAX_BLOCKS: usize = 512;
@@ -23,14 +23,12 @@ const MAX_BLOCKS: usize = 512;
 const MAX_BLOCK_BYTES: usize = 64 << 20;
 /// Most attestations that wait for a block.
 const MAX_ATTESTATIONS: usize = 4096;
-/// Most attestations that wait for the same block.
-const MAX_ATTESTATIONS_PER_BLOCK: usize = 1024;
+/// Most attestations of one validator that wait; a newer one takes the place of the oldest. Nobody fills the places alone
+/// with votes for blocks that do not exist.
+const MAX_ATTESTATIONS_PER_VALIDATOR: usize = 4;
 /// Most attestations that wait for their slot to begin, and most blocks.
 const MAX_EARLY_ATTESTATIONS: usize = 256;
 const MAX_EARLY_BLOCKS: usize = 16;
-
-/// Most votes of a validator for a waiting block that are looked at.
-const MAX_BALLOTS: usize = 4;
 
 /// A block on its way into the chain.
 #[derive(Debug)]
@@ -40,6 +38,8 @@ pub(crate) struct PendingBlock {
     pub(crate) origin: Origin,
     /// Who waits to hear what became of it. Dropped unsent, it means "ignore".
     pub(crate) verdicts: Vec<VerdictSender>,
+    /// Who sent a copy in another envelope while this one was checked.
+    pub(crate) rival_from: Option<PeerName>,
     /// Whether its proposer's signature has been verified.
     pub(crate) is_authentic: bool,
     /// Whether what its attestations name has to be at hand.
@@ -77,6 +77,7 @@ impl PendingBlock {
             block,
             origin,
             verdicts,
+            rival_from: None,
             is_authentic: false,
             names: Names::Known,
         }
@@ -112,13 +113,22 @@ impl PendingBlock {
     }
 }
 
+/// A vote for a block that waits.
+#[derive(Debug)]
+pub(crate) struct Ballot {
+    pub(crate) vote: SignedAttestation,
+    /// The waiting block in whose body it came; its signature has not been verified, and anybody can put a bad one beside
+    /// an honest block. `None` for one from gossip, which has been.
+    pub(crate) carrier: Option<Root>,
+}
+
 #[derive(Debug)]
 struct Parked {
     block: PendingBlock,
     waits_for: Root,
     wait: Wait,
-    /// How many votes vouched for it when that was last looked into.
-    vouchers: usize,
+    /// How many votes for it there were when these were last looked into.
+    ballots: usize,
 }
 
 /// What waits.
@@ -132,6 +142,8 @@ pub(crate) struct Parking {
     by_slot: BTreeSet<(Slot, Root)>,
     attestations: HashMap<Root, Vec<GossipAttestation>>,
     attestation_count: usize,
+    /// By validator, where its attestations wait, in the order in which they came.
+    attested: HashMap<ValidatorIndex, VecDeque<Root>>,
     early_blocks: BTreeMap<Slot, Vec<PendingBlock>>,
     early_attestations: BTreeMap<Slot, Vec<GossipAttestation>>,
 }
@@ -197,24 +209,60 @@ impl Parking {
         let parked = Parked {
             waits_for,
             wait,
-            vouchers: 0,
+            ballots: 0,
             block,
         };
         self.blocks.insert(parked.block.root, parked);
         self.record();
     }
 
-    /// Parks an attestation under the block that it names and that is unknown.
-    pub(crate) fn park_attestation(&mut self, unknown: Root, attestation: GossipAttestation) {
+    /// Parks a verified attestation under the block that it names and that is unknown. False when there is no room.
+    pub(crate) fn park_attestation(
+        &mut self,
+        unknown: Root,
+        attestation: GossipAttestation,
+    ) -> bool {
+        let validator = attestation.attestation.message.validator_id;
+        let waiting = self.attested.get(&validator);
+        if let Some(waiting) = waiting
+            && waiting.len() >= MAX_ATTESTATIONS_PER_VALIDATOR
+            && let Some(oldest) = waiting.front()
+        {
+            self.drop_attestation(*oldest, validator);
+        }
         if self.attestation_count >= MAX_ATTESTATIONS {
-            return;
+            return false;
         }
+        let waiting = self.attested.entry(validator).or_default();
+        waiting.push_back(unknown);
         let waiting = self.attestations.entry(unknown).or_default();
-        if waiting.len() < MAX_ATTESTATIONS_PER_BLOCK {
-            waiting.push(attestation);
-            self.attestation_count += 1;
-        }
+        waiting.push(attestation);
+        self.attestation_count += 1;
         self.record();
+        true
+    }
+
+    /// Drops a validator's first attestation under a block.
+    fn drop_attestation(&mut self, root: Root, validator: ValidatorIndex) {
+        self.no_longer_attested(root, validator);
+        if let Some(waiting) = self.attestations.get_mut(&root) {
+            let first = waiting.iter().position(|item| author(item) == validator);
+            first.map(|first| waiting.remove(first));
+            if waiting.is_empty() {
+                self.attestations.remove(&root);
+            }
+        }
+    }
+
+    fn no_longer_attested(&mut self, root: Root, validator: ValidatorIndex) {
+        self.attestation_count -= 1;
+        if let Some(waiting) = self.attested.get_mut(&validator) {
+            let first = waiting.iter().position(|other| *other == root);
+            first.map(|first| waiting.remove(first));
+            if waiting.is_empty() {
+                self.attested.remove(&validator);
+            }
+        }
     }
 
     /// Takes out what waited for `root`.
@@ -225,7 +273,9 @@ impl Parking {
             .filter_map(|root| self.take_block(root))
             .collect();
         let attestations = self.attestations.remove(root).unwrap_or_default();
-        self.attestation_count -= attestations.len();
+        for item in &attestations {
+            self.no_longer_attested(*root, author(item));
+        }
         self.record();
         (blocks, attestations)
     }
@@ -248,11 +298,17 @@ impl Parking {
         for (_, root) in std::mem::replace(&mut self.by_slot, later) {
             self.take_block(root);
         }
-        self.attestations.retain(|_, waiting| {
-            waiting.retain(|item| item.attestation.message.data.slot > finalized);
+        let mut dropped = Vec::new();
+        self.attestations.retain(|root, waiting| {
+            let is_past =
+                |item: &mut GossipAttestation| item.attestation.message.data.slot <= finalized;
+            let past = waiting.extract_if(.., is_past);
+            dropped.extend(past.map(|item| (*root, author(&item))));
             !waiting.is_empty()
         });
-        self.attestation_count = self.attestations.values().map(Vec::len).sum();
+        for (root, validator) in dropped {
+            self.no_longer_attested(root, validator);
+        }
         self.record();
     }
 
@@ -309,45 +365,58 @@ impl Parking {
         })
     }
 
-    /// Signed votes for a waiting block or for what builds on it and waits here, if by now more than `threshold` validators have
-    /// voted so, and there are other votes than when this was last asked. Signatures in blocks have not been verified, and
-    /// anybody can put a bad one beside an honest block: so several votes of a validator are returned.
-    pub(crate) fn vouchers(
-        &mut self,
-        root: Root,
-        threshold: usize,
-    ) -> Option<Vec<SignedAttestation>> {
+    /// A vote of each validator for a waiting block or for what builds on it and waits here, if by now more than `threshold`
+    /// validators have voted so, and there are other votes than when this was last asked.
+    pub(crate) fn ballots(&mut self, root: Root, threshold: usize) -> Option<Vec<Ballot>> {
         let subtree = self.subtree(root);
-        let in_bodies = subtree
-            .iter()
-            .filter_map(|root| self.blocks.get(root))
-            .flat_map(|parked| {
-                let block = &parked.block.block;
-                block.attestations().copied().zip(&block.signature)
-            });
-        let by_gossip = subtree
+        let mut count = 0;
+        let mut ballots: BTreeMap<ValidatorIndex, (Attestation, &Signature, Option<Root>)> =
+            BTreeMap::new();
+        for (vote, signature, carrier) in self.votes_in(&subtree) {
+            if subtree.contains(&vote.data.head.root) {
+                count += 1;
+                let ballot = ballots.entry(vote.validator_id);
+                ballot.or_insert((vote, signature, carrier));
+            }
+        }
+        let ballots: Vec<Ballot> = (ballots.len() > threshold)
+            .then_some(ballots)?
+            .into_values()
+            .map(|(message, signature, carrier)| Ballot {
+                vote: SignedAttestation {
+                    message,
+                    signature: signature.clone(),
+                },
+                carrier,
+            })
+            .collect();
+        let parked = self.blocks.get_mut(&root)?;
+        let seen = std::mem::replace(&mut parked.ballots, count);
+        (seen != count).then_some(ballots)
+    }
+
+    /// The votes that wait for these blocks, verified ones first, and those in their bodies with the block they came in.
+    fn votes_in<'a>(
+        &'a self,
+        roots: &'a BTreeSet<Root>,
+    ) -> impl Iterator<Item = (Attestation, &'a Signature, Option<Root>)> {
+        let by_gossip = roots
             .iter()
             .filter_map(|root| self.attestations.get(root))
             .flatten()
-            .map(|item| (item.attestation.message, &item.attestation.signature));
-        let mut votes: Vec<SignedAttestation> = Vec::new();
-        let mut by_validator: BTreeMap<ValidatorIndex, usize> = BTreeMap::new();
-        // What has come by gossip has been verified.
-        for (message, signature) in by_gossip.chain(in_bodies) {
-            let count = by_validator.entry(message.validator_id).or_default();
-            if *count < MAX_BALLOTS && subtree.contains(&message.data.head.root) {
-                *count += 1;
-                let signature = signature.clone();
-                votes.push(SignedAttestation { message, signature });
-            }
-        }
-        by_validator.retain(|_, count| *count > 0);
-        let parked = self.blocks.get_mut(&root)?;
-        if by_validator.len() <= threshold || votes.len() == parked.vouchers {
-            return None;
-        }
-        parked.vouchers = votes.len();
-        Some(votes)
+            .map(|item| &item.attestation)
+            .map(|signed| (signed.message, &signed.signature, None));
+        let in_bodies = roots
+            .iter()
+            .filter_map(|root| self.blocks.get(root))
+            .flat_map(|parked| {
+                let block = &parked.block;
+                let votes = block.block.attestations().copied();
+                votes
+                    .zip(&block.block.signature)
+                    .map(|(vote, signature)| (vote, signature, Some(block.root)))
+            });
+        by_gossip.chain(in_bodies)
     }
 
     /// A waiting block and all that waits for it, down to the last descendant.
@@ -373,6 +442,11 @@ impl Parking {
         gauge!("quartet_parked_blocks").set(self.blocks.len() as f64);
         gauge!("quartet_parked_attestations").set(self.attestation_count as f64);
     }
+}
+
+/// Whose attestation it is.
+fn author(item: &GossipAttestation) -> ValidatorIndex {
+    item.attestation.message.validator_id
 }
 
 #[cfg(test)]

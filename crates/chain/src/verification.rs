@@ -135,10 +135,14 @@ fn verify_all(
     let valid = verify(scheme, &keys, signed);
     match valid.iter().position(|valid| !valid) {
         None => Ok(()),
-        Some(index) => Err(ImportError::InvalidSignature {
-            validator: signed[index].0.validator_id,
-            slot: signed[index].0.data.slot,
-        }),
+        Some(index) => Err(invalid_signature(signed[index].0)),
+    }
+}
+
+pub(crate) fn invalid_signature(attestation: &Attestation) -> ImportError {
+    ImportError::InvalidSignature {
+        validator: attestation.validator_id,
+        slot: attestation.data.slot,
     }
 }
 

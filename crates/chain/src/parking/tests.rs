@@ -116,54 +116,82 @@ fn early_blocks_wait_for_their_slot() {
     assert!(parking.begin_slot(6).0.is_empty());
 }
 
-#[test]
-fn bad_votes_beside_an_honest_block_do_not_keep_good_ones_from_being_looked_at() {
-    let vote = |validator_id, head: &PendingBlock| Attestation {
+fn vote(validator_id: ValidatorIndex, head: Root, slot: Slot) -> Attestation {
+    let head = quartet_types::Checkpoint { root: head, slot };
+    Attestation {
         validator_id,
         data: quartet_types::AttestationData {
             slot: 9,
-            head: quartet_types::Checkpoint {
-                root: head.root,
-                slot: head.slot(),
-            },
+            head,
             ..Default::default()
         },
-    };
+    }
+}
+
+fn gossiped(message: Attestation) -> GossipAttestation {
+    let (verdict, _) = tokio::sync::oneshot::channel();
+    let signature = Signature::from([7; SIGNATURE_BYTES]);
+    GossipAttestation {
+        attestation: SignedAttestation { message, signature },
+        peer: PeerName::new("peer"),
+        verdict,
+    }
+}
+
+#[test]
+fn a_validator_cannot_fill_the_places_of_the_others() {
+    let mut parking = Parking::default();
+    for invented in 0..2 * MAX_ATTESTATIONS as u64 {
+        let root = Root::left_padding_from(&invented.to_be_bytes());
+        assert!(parking.park_attestation(root, gossiped(vote(3, root, 5))));
+    }
+    assert_eq!(parking.attestation_count, MAX_ATTESTATIONS_PER_VALIDATOR);
+    assert_eq!(parking.attestations.len(), MAX_ATTESTATIONS_PER_VALIDATOR);
+    let root = Root::repeat_byte(9);
+    for validator in 0..2 * MAX_ATTESTATIONS as u64 {
+        let fits = parking.park_attestation(root, gossiped(vote(validator, root, 5)));
+        assert_eq!(
+            fits,
+            parking.attestation_count <= MAX_ATTESTATIONS && validator < 4093
+        );
+    }
+    assert_eq!(parking.attestation_count, MAX_ATTESTATIONS);
+    assert_eq!(parking.release(&root).1.len(), 4093);
+    assert_eq!(parking.attested.len(), 1);
+    parking.prune(9);
+    assert_eq!(parking.attestation_count, 0);
+    assert!(parking.attested.is_empty() && parking.attestations.is_empty());
+}
+
+#[test]
+fn ballots_are_the_verified_ones_first_and_one_of_each_validator() {
     let mut parking = Parking::default();
     let parent = block(5, Root::repeat_byte(9));
-    let (root, good) = (
-        parent.root,
-        [0, 1, 2].map(|validator| vote(validator, &parent)),
-    );
+    let root = parent.root;
+    let votes = [0, 1, 2].map(|validator| vote(validator, root, 5));
     // A copy of an honest child: its votes are the honest ones, their signatures are garbage.
     let mut child = block(6, root);
     let mut copy = child.block.as_ref().clone();
-    copy.message.block.body.attestations = good.to_vec().try_into().unwrap();
+    copy.message.block.body.attestations = votes.to_vec().try_into().unwrap();
     copy.signature = vec![Signature::default(); 4].try_into().unwrap();
     child.block = Arc::new(copy);
+    let child_root = child.root;
     parking.park_block(parent, Root::repeat_byte(1), Wait::Name);
-    assert!(parking.vouchers(root, 1).is_none());
+    assert!(parking.ballots(root, 1).is_none());
     park(&mut parking, child);
-    assert_eq!(parking.vouchers(root, 1).map(|votes| votes.len()), Some(3));
-    assert!(parking.vouchers(root, 1).is_none());
-    for message in good {
-        let (verdict, _) = tokio::sync::oneshot::channel();
-        let signature = Signature::from([7; SIGNATURE_BYTES]);
-        let attestation = SignedAttestation { message, signature };
-        let peer = PeerName::new("peer");
-        parking.park_attestation(
-            root,
-            GossipAttestation {
-                attestation,
-                peer,
-                verdict,
-            },
-        );
+    let carriers = |ballots: Vec<Ballot>| ballots.iter().map(|b| b.carrier).collect::<Vec<_>>();
+    let ballots = parking.ballots(root, 1).unwrap();
+    assert_eq!(carriers(ballots), [Some(child_root); 3]);
+    // Nothing has changed since.
+    assert!(parking.ballots(root, 1).is_none());
+    for vote in &votes[..2] {
+        parking.park_attestation(root, gossiped(*vote));
     }
-    let votes = parking.vouchers(root, 1).unwrap();
-    let verified = votes
-        .iter()
-        .filter(|vote| vote.signature != Signature::default());
-    assert_eq!((votes.len(), verified.count()), (6, 3));
-    assert!(parking.vouchers(root, 3).is_none());
+    let ballots = parking.ballots(root, 1).unwrap();
+    assert_eq!(carriers(ballots), [None, None, Some(child_root)]);
+    assert!(parking.ballots(root, 3).is_none());
+    // Without the copy, what the validators have really signed is looked at.
+    parking.take_block(child_root);
+    let ballots = parking.ballots(root, 1).unwrap();
+    assert_eq!(carriers(ballots), [None, None]);
 }

@@ -17,8 +17,6 @@ use crate::{
 #[derive(Debug, PartialEq)]
 enum Triage {
     Verify(PublicKey),
-    /// It has been verified before, and waited for a block.
-    Count,
     Answer(Verdict),
     /// Its slot has not begun yet.
     Hold,
@@ -41,19 +39,17 @@ impl ChainService {
         };
         let each = watch.seconds() / triaged.len() as f64;
         histogram!("lean_attestation_validation_time_seconds").record(each);
-        let (mut batch, mut keys, mut verified) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut batch, mut keys) = (Vec::new(), Vec::new());
         for (item, triage) in items.into_iter().zip(triaged) {
             match triage {
                 Triage::Verify(key) => {
                     batch.push(item);
                     keys.push(key);
                 }
-                Triage::Count => verified.push(item),
                 Triage::Answer(verdict) => answer(item, verdict),
                 Triage::Hold => self.parking.hold_attestation(item),
             }
         }
-        self.count(verified);
         if !batch.is_empty() {
             self.verify(batch, keys);
         }
@@ -150,7 +146,9 @@ impl ChainService {
             return answer(item, Verdict::Ignore);
         }
         let peer = item.peer.clone();
-        self.parking.park_attestation(unknown.root, item);
+        if !self.parking.park_attestation(unknown.root, item) {
+            return;
+        }
         let (root, slot, need) = (unknown.root, unknown.slot, Some(Need::Name));
         self.with_sync(|sync, view| sync.want(root, slot, Some(peer), need, view));
         self.poll_sync();
@@ -177,12 +175,8 @@ fn triage(chain: &LeanChain, signed: &SignedAttestation) -> Triage {
         return Triage::Hold;
     }
     match fork_choice.validate_attestation(attestation, AttestationOrigin::Gossip) {
-        Ok(()) | Err(AttestationError::UnknownBlock { .. }) => {
-            match chain.has_verified(attestation, &signed.signature) {
-                true => Triage::Count,
-                false => Triage::Verify(*key),
-            }
-        }
+        // What names an unknown block is verified before it may wait.
+        Ok(()) | Err(AttestationError::UnknownBlock { .. }) => Triage::Verify(*key),
         // No honest client is wrong for sure here: it depends on clocks, on what is known, or on what others publish.
         Err(_) => Triage::Answer(Verdict::Ignore),
     }

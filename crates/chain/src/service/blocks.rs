@@ -74,6 +74,13 @@ impl ChainService {
                     same.verdicts.append(&mut pending.verdicts);
                 }
             }
+            BlockTriage::Rival => {
+                if let Some(other) = self.checking.get_mut(&pending.root) {
+                    let peer = pending.origin.peer().clone();
+                    other.rival_from.get_or_insert(peer);
+                }
+                answer(pending.verdicts, Verdict::Ignore);
+            }
             BlockTriage::Witness => {
                 counter!("quartet_blocks_second_total").increment(1);
                 self.authenticate(pending, |root, result| Done::Witnessed { root, result });
@@ -350,7 +357,7 @@ impl ChainService {
     /// What came is invalid: the block, and then all that builds on it, or only its envelope, whose
     /// signatures and proposer's attestation its root does not cover. Of a block in a bad envelope another
     /// copy may be valid, or else anybody could have it refused.
-    fn refuse(&mut self, pending: PendingBlock, error: &ImportError) {
+    pub(super) fn refuse(&mut self, pending: PendingBlock, error: &ImportError) {
         let (root, slot) = (pending.root, pending.slot());
         let peer = pending.origin.peer().clone();
         counter!("quartet_blocks_invalid_total").increment(1);
@@ -363,8 +370,9 @@ impl ChainService {
         answer(pending.verdicts, Verdict::Reject);
         if !condemns_block(error) {
             self.sync.on_bad_envelope(&root, peer);
-            if let Some(need) = self.parking.need(&root) {
-                self.with_sync(|sync, view| sync.want(root, slot, None, Some(need), view));
+            let (need, rival_from) = (self.parking.need(&root), pending.rival_from);
+            if need.is_some() || rival_from.is_some() {
+                self.with_sync(|sync, view| sync.want(root, slot, rival_from, need, view));
             }
             return self.poll_sync();
         }

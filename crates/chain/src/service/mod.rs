@@ -12,8 +12,11 @@ mod time;
 mod triage;
 mod vouching;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -93,10 +96,11 @@ enum Done {
         root: Root,
         result: Result<(), ImportError>,
     },
-    /// The votes for a waiting block were looked at.
+    /// The votes for a waiting block were looked at; `forged` are copies of blocks that brought bad ones.
     Vouched {
         root: Root,
         is_vouched: bool,
+        forged: BTreeMap<Root, ImportError>,
     },
     /// A block was looked up in the store.
     Recalled {
@@ -263,7 +267,11 @@ impl ChainService {
             Done::Block { root, result } => self.on_block_checked(root, result),
             Done::Authentic { root, result } => self.on_authenticated(root, result),
             Done::Witnessed { root, result } => self.on_witnessed(root, result),
-            Done::Vouched { root, is_vouched } => self.on_vouched(root, is_vouched),
+            Done::Vouched {
+                root,
+                is_vouched,
+                forged,
+            } => self.on_vouched(root, is_vouched, forged),
             Done::Recalled { root, slot } => self.on_recalled(root, slot),
             Done::Attestations { items, valid } => self.on_attestations_verified(items, valid),
             Done::Stored(Ok(())) => {}

@@ -6,19 +6,31 @@
 //! least is honest, and has imported it knowing what it names, or on the word of another honest one who did. Nobody can
 //! bring such votes together for a block that honest nodes have refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use metrics::counter;
 use quartet_fork_choice::Names;
 use quartet_processor::Priority;
-use quartet_types::{Checkpoint, PublicKey, Root, ValidatorIndex};
+use quartet_types::{Checkpoint, PublicKey, Root};
 use tracing::debug;
 
 use super::{ChainService, Done};
-use crate::{ImportError, verification::verify_attestations};
+use crate::{
+    ImportError,
+    parking::Ballot,
+    verification::{invalid_signature, verify_attestations},
+};
 
 /// Most blocks whose vouchers are looked into at a time.
 const MAX_VOUCHED_AT_ONCE: usize = 8;
+
+/// What the signatures of those who vouch for a block turned out to be.
+#[derive(Debug, Default)]
+struct Vouched {
+    vouchers: usize,
+    /// Blocks that came with a bad signature.
+    forged: BTreeMap<Root, ImportError>,
+}
 
 impl ChainService {
     /// Looks for blocks that wait for a name only, and that enough validators vouch for.
@@ -36,34 +48,64 @@ impl ChainService {
     fn look_for_vouchers_of(&mut self, root: Root) {
         let chain = self.chain.read();
         let validators = chain.validator_count() as usize;
-        let Some(votes) = self.parking.vouchers(root, validators / 3) else {
+        let Some(ballots) = self.parking.ballots(root, validators / 3) else {
             return;
         };
-        let (votes, keys): (Vec<_>, Vec<PublicKey>) = votes
+        let (ballots, keys): (Vec<Ballot>, Vec<PublicKey>) = ballots
             .into_iter()
-            .filter_map(|vote| {
-                let key = *chain.public_key(vote.message.validator_id)?;
-                Some((vote, key))
+            .filter_map(|ballot| {
+                let key = *chain.public_key(ballot.vote.message.validator_id)?;
+                Some((ballot, key))
             })
             .unzip();
         drop(chain);
         let scheme = self.scheme;
         let work = move || {
-            let valid = verify_attestations(scheme, &keys, &votes);
-            let votes = votes.iter().zip(valid).filter(|(_, valid)| *valid);
-            let vouchers: BTreeSet<ValidatorIndex> =
-                votes.map(|(vote, _)| vote.message.validator_id).collect();
-            vouchers.len()
+            let (votes, carriers): (Vec<_>, Vec<_>) = ballots
+                .into_iter()
+                .map(|ballot| (ballot.vote, ballot.carrier))
+                .unzip();
+            let mut vouched = Vouched::default();
+            for (valid, (vote, carrier)) in verify_attestations(scheme, &keys, &votes)
+                .into_iter()
+                .zip(votes.iter().zip(carriers))
+            {
+                match (valid, carrier) {
+                    (true, _) => vouched.vouchers += 1,
+                    (false, Some(carrier)) => {
+                        vouched
+                            .forged
+                            .insert(carrier, invalid_signature(&vote.message));
+                    }
+                    (false, None) => {}
+                }
+            }
+            vouched
         };
-        let done = move |vouchers: Result<usize, ImportError>| Done::Vouched {
-            root,
-            is_vouched: vouchers.is_ok_and(|vouchers| vouchers > validators / 3),
+        let done = move |vouched: Result<Vouched, ImportError>| {
+            let Vouched { vouchers, forged } = vouched.unwrap_or_default();
+            Done::Vouched {
+                root,
+                is_vouched: vouchers > validators / 3,
+                forged,
+            }
         };
         self.spawn(Priority::Block, work, done);
     }
 
-    /// The signatures of those who vouch for a block have been looked at.
-    pub(super) fn on_vouched(&mut self, root: Root, is_vouched: bool) {
+    /// The signatures of those who vouch for a block have been looked at. Copies of blocks with `forged` ones give way to others:
+    /// they hide what their validators have really signed.
+    pub(super) fn on_vouched(
+        &mut self,
+        root: Root,
+        is_vouched: bool,
+        forged: BTreeMap<Root, ImportError>,
+    ) {
+        for (carrier, error) in forged {
+            if let Some(copy) = self.parking.take_block(carrier) {
+                self.refuse(copy, &error);
+            }
+        }
         if !is_vouched {
             return;
         }

@@ -20,6 +20,8 @@ pub(super) enum BlockTriage {
     Hold(Slot),
     /// The same block is being checked: share its fate.
     Join,
+    /// The same block in another envelope is being checked: should that be the bad one, this one is asked for.
+    Rival,
     /// Another block has its slot's place. Its proposer's signature is evidence, if it is valid.
     Witness,
     /// See whether its proposer has signed it, before anything is fetched for it.
@@ -52,7 +54,7 @@ pub(super) struct Circumstances<'a> {
 
 /// Decides. The order matters: what costs least, and what the bytes alone prove, comes first.
 pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) -> BlockTriage {
-    use BlockTriage::{Answer, Authenticate, Check, Hold, Join, Park, Refuse, Witness};
+    use BlockTriage::{Answer, Authenticate, Check, Hold, Join, Park, Refuse, Rival, Witness};
     let chain = circumstances.chain;
     let (slot, current) = (pending.slot(), chain.current_slot());
     if chain.contains(&pending.root) || slot <= chain.latest_finalized().slot {
@@ -74,12 +76,9 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
         return Answer(Verdict::Ignore);
     }
     if let Some(same) = circumstances.checking {
-        // A copy in another envelope is let go; should it be the valid one, it will be fetched.
-        let is_same = same.block == pending.block;
-        return if is_same {
-            Join
-        } else {
-            Answer(Verdict::Ignore)
+        return match same.block == pending.block {
+            true => Join,
+            false => Rival,
         };
     }
     let binding = pending.binding();
@@ -236,4 +235,4 @@ pub(super) fn condemns_block(error: &ImportError) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

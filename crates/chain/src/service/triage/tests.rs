@@ -19,7 +19,7 @@ const VALIDATORS: u64 = 4;
 const NOW: Slot = 5;
 
 /// A chain with a block in each slot before [`NOW`].
-fn chain() -> LeanChain {
+pub(in crate::service) fn chain() -> LeanChain {
     let keys: Vec<PublicKey> = (0..VALIDATORS)
         .map(|index| PublicKey([index as u8; 52]))
         .collect();
@@ -40,7 +40,7 @@ fn chain() -> LeanChain {
 }
 
 /// The block that is due.
-fn due(chain: &LeanChain) -> BlockWithAttestation {
+pub(in crate::service) fn due(chain: &LeanChain) -> BlockWithAttestation {
     let produced = chain.proposal_basis().build(NOW).unwrap();
     bound(chain, &produced)
 }
@@ -84,7 +84,9 @@ fn carrying(message: &BlockWithAttestation, body: Vec<Attestation>) -> BlockWith
     })
 }
 
-fn envelope(message: BlockWithAttestation) -> Arc<SignedBlockWithAttestation> {
+pub(in crate::service) fn envelope(
+    message: BlockWithAttestation,
+) -> Arc<SignedBlockWithAttestation> {
     let signatures = vec![Signature::default(); message.block.body.attestations.len() + 1];
     let signature = BlockSignatures::try_from(signatures).unwrap();
     Arc::new(SignedBlockWithAttestation { message, signature })
@@ -361,7 +363,7 @@ fn each_circumstance_has_its_verdict() {
     assert_eq!(triage(&pending(good.clone()), &checking), Join);
     let mut other_envelope = good.clone();
     other_envelope.proposer_attestation.data.source = invented(3);
-    assert_eq!(triage(&pending(other_envelope), &checking), ignore);
+    assert_eq!(triage(&pending(other_envelope), &checking), Rival);
 }
 
 #[test]
