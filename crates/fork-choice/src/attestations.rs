@@ -124,21 +124,17 @@ impl ForkChoice {
                 head: data.head,
             });
         }
+        let off_chain = |ancestor, expected, descendant, found| AttestationError::OffChain {
+            ancestor,
+            expected,
+            descendant,
+            found,
+        };
         if !is_ancestor(source, target) {
-            return Err(AttestationError::OffChain {
-                ancestor: Source,
-                expected: data.source,
-                descendant: Target,
-                found: data.target,
-            });
+            return Err(off_chain(Source, data.source, Target, data.target));
         }
         if !is_ancestor(target, head) {
-            return Err(AttestationError::OffChain {
-                ancestor: Target,
-                expected: data.target,
-                descendant: Head,
-                found: data.head,
-            });
+            return Err(off_chain(Target, data.target, Head, data.head));
         }
         Ok(())
     }

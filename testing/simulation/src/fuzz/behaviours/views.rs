@@ -105,15 +105,18 @@ impl NameSibling {
 impl Act for NameSibling {
     fn act(&mut self, scene: &mut Scene<'_>) -> Result<(), SimulationError> {
         send_due(&mut self.late, scene);
-        let proposer = scene.proposer(scene.now.slot);
-        if scene.now.ms == START
-            && self.validators.contains(&proposer)
-            && let Some(node) = scene.anyone()
-        {
-            self.propose(scene, node)?;
+        match turn(&self.validators, scene) {
+            Some(node) => self.propose(scene, node),
+            None => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// A node to propose on, at the moment when it is the turn of one of these validators.
+fn turn(validators: &[ValidatorIndex], scene: &mut Scene<'_>) -> Option<usize> {
+    let proposer = scene.proposer(scene.now.slot);
+    let is_due = scene.now.ms == START && validators.contains(&proposer);
+    is_due.then(|| scene.anyone()).flatten()
 }
 
 /// Proposes blocks that carry a vote of a slot to come; half of the nodes get them when that slot is near.
@@ -154,14 +157,10 @@ impl VoteAhead {
 impl Act for VoteAhead {
     fn act(&mut self, scene: &mut Scene<'_>) -> Result<(), SimulationError> {
         send_due(&mut self.late, scene);
-        let proposer = scene.proposer(scene.now.slot);
-        if scene.now.ms == START
-            && self.validators.contains(&proposer)
-            && let Some(node) = scene.anyone()
-        {
-            self.propose(scene, node)?;
+        match turn(&self.validators, scene) {
+            Some(node) => self.propose(scene, node),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
