@@ -35,7 +35,7 @@ pub enum RequestError {
     /// No answer in time, or the connection broke.
     #[error("the peer did not answer")]
     NoAnswer,
-    /// The peer does not speak the protocol.
+    /// The peer does not speak this protocol; it may serve blocks by the other one.
     #[error("the peer does not serve blocks")]
     Unsupported,
     /// The answer broke the protocol's rules.
@@ -90,7 +90,7 @@ pub enum ChainMessage {
         /// The peer.
         peer: PeerName,
     },
-    /// The outcome of a [`NetworkMessage::RequestBlocks`].
+    /// The outcome of a [`NetworkMessage::RequestBlocks`] or a [`NetworkMessage::RequestRange`].
     RequestedBlocks {
         /// The request's number.
         request: u64,
@@ -125,6 +125,20 @@ pub enum NetworkMessage {
         peer: PeerName,
         /// Roots of the blocks, at most [`quartet_types::MAX_REQUEST_BLOCKS`].
         roots: Vec<Root>,
+    },
+    /// Ask a peer for the blocks of its head's chain in the slots from `start_slot` on; answer with
+    /// [`ChainMessage::RequestedBlocks`]. The blocks of an answer are in these slots, in ascending order,
+    /// and nothing else about them is sure. It may end before the last block: a responder stops when an
+    /// answer gets long, and what came before a stream broke counts.
+    RequestRange {
+        /// Number that the answer bears.
+        request: u64,
+        /// Whom to ask.
+        peer: PeerName,
+        /// The first slot.
+        start_slot: Slot,
+        /// How many slots, at most [`quartet_types::MAX_REQUEST_BLOCKS`]; empty ones count.
+        count: u64,
     },
     /// Take leave of a peer that cannot be on our network, and do not dial it again soon.
     Disconnect {

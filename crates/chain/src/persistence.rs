@@ -132,6 +132,19 @@ impl ChainReader {
         let root = self.chain.read().canonical_root(slot);
         root.map_or(Ok(None), |root| self.block(root))
     }
+
+    /// Roots of the blocks of the head's chain in `count` slots from `start` on, in ascending order, all
+    /// of the same chain. Reads memory only, whether or not their blocks are still there.
+    pub fn canonical_roots(&self, start: Slot, count: u64) -> Vec<Root> {
+        let chain = self.chain.read();
+        let end = start
+            .saturating_add(count)
+            .min(chain.head().slot.saturating_add(1));
+        let slots = start..end;
+        slots
+            .filter_map(|slot| chain.canonical_root(slot))
+            .collect()
+    }
 }
 
 /// The root of the block inside a signed envelope.

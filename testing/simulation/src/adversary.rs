@@ -171,6 +171,19 @@ impl Pretence {
                 let blocks = found.cloned().collect();
                 Some(Packet::BlocksResponse { request, blocks })
             }
+            Packet::RangeRequest {
+                request,
+                start_slot,
+                count,
+            } => {
+                self.requests += 1;
+                let slots = start_slot..start_slot.saturating_add(count);
+                let found = self.blocks.values();
+                let found = found.filter(|block| slots.contains(&block.block().slot));
+                let mut blocks: Vec<_> = found.cloned().collect();
+                blocks.sort_by_key(|block| block.block().slot);
+                Some(Packet::BlocksResponse { request, blocks })
+            }
             _ => None,
         }
     }

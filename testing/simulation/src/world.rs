@@ -225,6 +225,12 @@ impl World {
         network.set_conditions(one, other, conditions);
     }
 
+    /// Says whether a node serves blocks by ranges of slots, as all do unless told otherwise; one of another
+    /// client may not know the protocol.
+    pub fn set_serves_ranges(&self, node: usize, serves: bool) {
+        self.surroundings.network.set_serves_ranges(node, serves);
+    }
+
     /// Lets in somebody who follows no rules but the scenario's, connected to every node.
     pub fn adversary(&mut self) -> Adversary {
         let number = self.nodes.len() + self.guests;

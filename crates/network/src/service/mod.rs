@@ -211,6 +211,7 @@ impl NetworkService {
                 peer,
                 roots,
             } => self.request_blocks(request, &peer, roots),
+            NetworkMessage::RequestRange { request, .. } => self.unsupported(request),
             NetworkMessage::Disconnect { peer, reason } => {
                 if let Ok(peer) = peer.as_str().parse() {
                     self.ban(peer, reason);

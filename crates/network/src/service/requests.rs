@@ -126,6 +126,10 @@ impl NetworkService {
         self.requests.insert(sent, request);
     }
 
+    pub(super) fn unsupported(&mut self, request: u64) {
+        self.requested(request, Err(RequestError::Unsupported));
+    }
+
     fn requested(&mut self, request: u64, result: Result<BlockList, RequestError>) {
         let word = match &result {
             Ok(_) => "answered",

@@ -8,7 +8,12 @@ mod link;
 mod packet;
 mod station;
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use quartet_clock::Clock;
@@ -49,6 +54,8 @@ struct State {
     entries: u64,
     links: BTreeMap<(usize, usize), Link>,
     stations: BTreeMap<usize, Attached>,
+    /// Those who do not know the protocol in which blocks are asked for by slots.
+    without_ranges: BTreeSet<usize>,
     connections: u64,
     stations_made: u64,
 }
@@ -118,6 +125,19 @@ impl Network {
         if let Some(link) = self.state.lock().links.get_mut(&pair(one, other)) {
             link.conditions = conditions;
         }
+    }
+
+    /// Says whether a station serves blocks by ranges of slots; all do unless told otherwise.
+    pub(crate) fn set_serves_ranges(&self, station: usize, serves: bool) {
+        let without = &mut self.state.lock().without_ranges;
+        match serves {
+            true => without.remove(&station),
+            false => without.insert(station),
+        };
+    }
+
+    pub(crate) fn serves_ranges(&self, station: usize) -> bool {
+        !self.state.lock().without_ranges.contains(&station)
     }
 
     /// Cuts a link: all that is sent is lost, and in time the connection expires.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quartet_types::{Root, SignedAttestation, SignedBlockWithAttestation, Status};
+use quartet_types::{Root, SignedAttestation, SignedBlockWithAttestation, Slot, Status};
 use tree_hash::TreeHash as _;
 
 /// A gossip message with the identity by which it is recognised when it comes again.
@@ -29,6 +29,15 @@ pub(crate) enum Packet {
     BlocksRequest {
         request: u64,
         roots: Vec<Root>,
+    },
+    RangeRequest {
+        request: u64,
+        start_slot: Slot,
+        count: u64,
+    },
+    /// The peer does not serve ranges.
+    Unsupported {
+        request: u64,
     },
     BlocksResponse {
         request: u64,
@@ -86,6 +95,8 @@ impl Packet {
             },
             Self::Status { .. } => "status",
             Self::BlocksRequest { .. } => "request",
+            Self::RangeRequest { .. } => "range request",
+            Self::Unsupported { .. } => "unsupported",
             Self::BlocksResponse { .. } => "response",
         }
     }

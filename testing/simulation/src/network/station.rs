@@ -109,15 +109,23 @@ impl Station {
                 request,
                 peer,
                 roots,
-            } => match number(&peer).filter(|peer| self.connected.contains(peer)) {
-                Some(peer) => {
-                    self.requests.insert(request, peer);
-                    self.send(peer, Packet::BlocksRequest { request, roots });
-                    let timeout = Alarm::Timeout { request };
-                    self.network.ring(self.number, REQUEST_TIMEOUT, timeout);
-                }
-                None => self.answer(request, Err(RequestError::NoAnswer)).await?,
-            },
+            } => {
+                let packet = Packet::BlocksRequest { request, roots };
+                self.request(request, &peer, packet).await?;
+            }
+            NetworkMessage::RequestRange {
+                request,
+                peer,
+                start_slot,
+                count,
+            } => {
+                let packet = Packet::RangeRequest {
+                    request,
+                    start_slot,
+                    count,
+                };
+                self.request(request, &peer, packet).await?;
+            }
             NetworkMessage::Disconnect { peer, .. } => {
                 if let Some(peer) = number(&peer) {
                     self.network.shun(self.number, peer);
@@ -182,14 +190,24 @@ impl Station {
                     .send(ChainMessage::Status { peer, status })
                     .await?;
             }
-            Packet::BlocksRequest { request, roots } => {
-                let found = roots
-                    .iter()
-                    .filter_map(|root| self.reader.block(*root).ok()?);
-                // The genesis block is not signed, and everybody has it.
-                let served = found.filter(|block| !block.signature.is_empty());
-                let blocks = served.take(RESPONSE).collect();
-                self.send(peer, Packet::BlocksResponse { request, blocks });
+            Packet::BlocksRequest { request, roots } => self.serve(peer, request, &roots),
+            Packet::RangeRequest {
+                request,
+                start_slot,
+                count,
+            } => match self.network.serves_ranges(self.number) {
+                true => {
+                    let roots = self.reader.canonical_roots(start_slot, count);
+                    self.serve(peer, request, &roots);
+                }
+                false => self.send(peer, Packet::Unsupported { request }),
+            },
+            Packet::Unsupported { request } => {
+                if self.requests.get(&request) == Some(&peer) {
+                    self.requests.remove(&request);
+                    let unsupported = Err(RequestError::Unsupported);
+                    self.answer(request, unsupported).await?;
+                }
             }
             Packet::BlocksResponse { request, blocks } => {
                 if self.requests.get(&request) == Some(&peer) {
@@ -199,6 +217,32 @@ impl Station {
             }
         }
         Ok(())
+    }
+
+    async fn request(
+        &mut self,
+        request: u64,
+        peer: &PeerName,
+        packet: Packet,
+    ) -> Result<(), Stopped> {
+        let Some(peer) = number(peer).filter(|peer| self.connected.contains(peer)) else {
+            return self.answer(request, Err(RequestError::NoAnswer)).await;
+        };
+        self.requests.insert(request, peer);
+        self.send(peer, packet);
+        let timeout = Alarm::Timeout { request };
+        self.network.ring(self.number, REQUEST_TIMEOUT, timeout);
+        Ok(())
+    }
+
+    fn serve(&self, peer: usize, request: u64, roots: &[Root]) {
+        let found = roots
+            .iter()
+            .filter_map(|root| self.reader.block(*root).ok()?);
+        // The genesis block is not signed, and everybody has it.
+        let served = found.filter(|block| !block.signature.is_empty());
+        let blocks = served.take(RESPONSE).collect();
+        self.send(peer, Packet::BlocksResponse { request, blocks });
     }
 
     async fn on_gossip(&mut self, sender: usize, gossip: Arc<Gossip>) -> Result<(), Stopped> {
