@@ -103,6 +103,12 @@ impl Pruned {
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty()
     }
+
+    /// Adds what another block's import left behind.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.blocks.extend(other.blocks);
+        self.states.extend(other.states);
+    }
 }
 
 impl LeanChain {

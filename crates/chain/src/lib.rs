@@ -3,6 +3,7 @@
 //! Knows neither sockets nor files: peers are names, blocks come and go over channels, and what must
 //! outlive the process goes through the [`BlockStore`] trait.
 
+mod batch;
 mod envelope;
 mod equivocations;
 mod error;

@@ -102,20 +102,19 @@ pub(crate) fn authenticate(
     block: &SignedBlockWithAttestation,
     state: &State,
 ) -> Result<(), ImportError> {
+    signature_count(block)?;
+    let signed = (block.signature.last()).map(|last| (&block.message.proposer_attestation, last));
+    verify_all(scheme, state, &Vec::from_iter(signed))
+}
+
+/// Checks that there is a signature for each attestation.
+pub(crate) fn signature_count(block: &SignedBlockWithAttestation) -> Result<(), ImportError> {
     let expected = block.block().body.attestations.len() + 1;
-    let signature = block
-        .signature
-        .last()
-        .filter(|_| block.signature.len() == expected);
-    let signature = signature.ok_or(ImportError::SignatureCount {
-        expected,
-        found: block.signature.len(),
-    })?;
-    verify_all(
-        scheme,
-        state,
-        &[(&block.message.proposer_attestation, signature)],
-    )
+    let found = block.signature.len();
+    match found == expected {
+        true => Ok(()),
+        false => Err(ImportError::SignatureCount { expected, found }),
+    }
 }
 
 fn verify_all(
@@ -123,20 +122,35 @@ fn verify_all(
     state: &State,
     signed: &[(&Attestation, &Signature)],
 ) -> Result<(), ImportError> {
-    let mut keys = Vec::with_capacity(signed.len());
-    for (attestation, _) in signed {
-        let validator = attestation.validator_id;
-        let key = state.public_key(validator);
-        keys.push(*key.ok_or(ImportError::ValidatorOutOfRange {
-            validator,
-            validators: state.validator_count(),
-        })?);
-    }
-    let valid = verify(scheme, &keys, signed);
-    match valid.iter().position(|valid| !valid) {
-        None => Ok(()),
-        Some(index) => Err(invalid_signature(signed[index].0)),
-    }
+    let mut errors = verify_each(scheme, state, signed).into_iter().flatten();
+    errors.next().map_or(Ok(()), Err)
+}
+
+/// Verifies attestations with the keys of the registry, which is the same in every state. `None` for each valid one.
+pub(crate) fn verify_each(
+    scheme: Scheme,
+    state: &State,
+    signed: &[(&Attestation, &Signature)],
+) -> Vec<Option<ImportError>> {
+    let keys = signed.iter().map(|(attestation, _)| {
+        let key = state.public_key(attestation.validator_id);
+        key.copied()
+    });
+    let keys: Vec<Option<PublicKey>> = keys.collect();
+    // Nobody's signature is verified with any key, and does not count.
+    let any: Vec<PublicKey> = keys.iter().map(|key| key.unwrap_or_default()).collect();
+    let valid = verify(scheme, &any, signed);
+    let results = signed.iter().zip(keys).zip(valid);
+    results
+        .map(|(((attestation, _), key), valid)| match (key, valid) {
+            (None, _) => Some(ImportError::ValidatorOutOfRange {
+                validator: attestation.validator_id,
+                validators: state.validator_count(),
+            }),
+            (Some(_), false) => Some(invalid_signature(attestation)),
+            (Some(_), true) => None,
+        })
+        .collect()
 }
 
 pub(crate) fn invalid_signature(attestation: &Attestation) -> ImportError {

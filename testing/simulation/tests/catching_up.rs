@@ -9,9 +9,12 @@ use quartet_chain::SyncState;
 use quartet_simulation::{History, Simulation};
 
 #[test]
-fn a_node_that_starts_two_hundred_slots_late_fetches_them_all() -> Outcome {
+fn a_node_that_starts_two_hundred_slots_late_fetches_them_by_their_roots() -> Outcome {
     let simulation = Simulation::new(1).nodes(5).validators(4).absent(&[4]);
     simulation.run(async |world| {
+        for node in 0..4 {
+            world.set_serves_ranges(node, false);
+        }
         world.end_of(200).await?;
         world.start(4)?;
         world.at(202, 0).await?;
@@ -20,6 +23,20 @@ fn a_node_that_starts_two_hundred_slots_late_fetches_them_all() -> Outcome {
         world.end_of(206).await?;
         assert_eq!(world.sync_state(4)?, SyncState::Synced);
         finalizes_at_full_pace(world, 207..=215).await
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_node_that_starts_two_hundred_slots_late_has_them_by_ranges_within_a_slot() -> Outcome {
+    let simulation = Simulation::new(1).nodes(5).validators(4).absent(&[4]);
+    simulation.run(async |world| {
+        world.end_of(200).await?;
+        world.start(4)?;
+        world.end_of(201).await?;
+        assert_eq!(world.sync_state(4)?, SyncState::Synced);
+        assert!(world.counter("quartet_blocks_by_range_total") > 150);
+        finalizes_at_full_pace(world, 202..=210).await
     })?;
     Ok(())
 }
@@ -68,6 +85,7 @@ fn a_gap_larger_than_the_parking_is_closed() -> Outcome {
     let history = History::make(&keystores, LENGTH)?;
     let simulation = Simulation::new(3).nodes(3).after(&history);
     simulation.run(async |world| {
+        world.set_serves_ranges(0, false);
         world.at(LENGTH + 1, 500).await?;
         assert_eq!(world.view(0)?.head.slot, LENGTH);
         assert_eq!(world.view(1)?.head.slot, 0);

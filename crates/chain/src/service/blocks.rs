@@ -16,17 +16,26 @@ use super::{
 use crate::{
     ChainEvent, ImportError, ImportableBlock, LeanChain, NetworkMessage, RequestError, Verdict,
     VerdictSender,
+    batch::Rooted,
     envelope::Binding,
     lean_chain::Pruned,
     origin::Origin,
     parking::{Need, PendingBlock, Wait},
     persistence::block_root,
+    sync::Noted,
     verification::{BlockCheck, authenticate},
 };
 
 /// Most blocks that are fetched because the attestations of one block name them. Honest proposers name a few that others may
 /// lack; a block that names more has to wait until somebody vouches for it.
 const MAX_NAMES_FETCHED: usize = 16;
+
+/// What else an import means.
+pub(super) struct Committed {
+    pub(super) pruned: Pruned,
+    /// Whether the latest justified checkpoint has moved.
+    pub(super) justifies: bool,
+}
 
 impl ChainService {
     /// A block has arrived.
@@ -48,12 +57,22 @@ impl ChainService {
         result: Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>,
     ) {
         let noted = self.with_sync(|sync, view| sync.on_response(request, &result, view));
-        let Some((peer, actions)) = noted else {
+        let Some(Noted {
+            peer,
+            actions,
+            is_range,
+        }) = noted
+        else {
             return;
         };
         self.act(actions);
-        for block in result.unwrap_or_default() {
-            self.on_block(block, Origin::Sync(peer.clone()), None);
+        match is_range {
+            true => self.take_batches(),
+            false => {
+                for block in result.unwrap_or_default() {
+                    self.on_block(block, Origin::Sync(peer.clone()), None);
+                }
+            }
         }
         self.poll_sync();
         self.update_sync_state();
@@ -291,6 +310,19 @@ impl ChainService {
     ) -> Result<(), ImportError> {
         self.catch_up_time();
         let (root, block) = (importable.root, importable.block.clone());
+        let Committed { pruned, justifies } = self.commit_block(importable, names)?;
+        self.keep(vec![(root, block)], pruned, justifies);
+        self.release(root);
+        Ok(())
+    }
+
+    /// Imports a checked block and tells the watchers.
+    pub(super) fn commit_block(
+        &mut self,
+        importable: ImportableBlock,
+        names: Names,
+    ) -> Result<Committed, ImportError> {
+        let (root, block) = (importable.root, importable.block.clone());
         let watch = Stopwatch::start();
         let justified = self.chain.read().latest_justified();
         let pruned = self.change(|chain| chain.import_block_with(importable, names))?;
@@ -309,30 +341,26 @@ impl ChainService {
             proposer: inner.proposer_index,
         });
         debug!(%root, slot = inner.slot, proposer = inner.proposer_index, "imported");
-        self.keep(root, block, pruned, justifies);
+        Ok(Committed { pruned, justifies })
+    }
 
+    /// Lets go what waited for a block.
+    pub(super) fn release(&mut self, root: Root) {
         let (blocks, attestations) = self.parking.release(&root);
         for block in blocks {
             self.dispatch(block);
         }
         self.on_attestations(attestations);
-        Ok(())
     }
 
-    /// Writes an imported block to the store, and drops what finality left behind, off this thread.
+    /// Writes imported blocks to the store, and drops what finality left behind, off this thread.
     ///
     /// The store keeps blocks of abandoned branches: blocks of the chain may carry votes that name them, and
     /// can be imported, after a restart or by a peer that catches up, only by who has these.
     ///
     /// Where finality or justification moved, all is made durable: our validators act only when their node knows what they
     /// have voted from, and the block that justified it must not be gone everywhere after a power cut.
-    fn keep(
-        &mut self,
-        root: Root,
-        block: Arc<SignedBlockWithAttestation>,
-        pruned: Pruned,
-        justifies: bool,
-    ) {
+    pub(super) fn keep(&mut self, blocks: Vec<Rooted>, pruned: Pruned, justifies: bool) {
         if !pruned.is_empty() {
             let finalized = self.chain.read().latest_finalized();
             self.parking.prune(finalized.slot);
@@ -340,7 +368,9 @@ impl ChainService {
         }
         let store = self.store.clone();
         let work = move || {
-            store.put(root, &block)?;
+            for (root, block) in &blocks {
+                store.put(*root, block)?;
+            }
             match pruned.is_empty() && !justifies {
                 true => Ok(()),
                 false => store.flush(),

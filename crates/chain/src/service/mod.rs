@@ -7,6 +7,7 @@
 mod admissions;
 mod attestations;
 mod blocks;
+mod ranges;
 mod replay;
 mod time;
 mod triage;
@@ -34,6 +35,7 @@ use tracing::{debug, error};
 use crate::{
     BlockStore, ChainEvent, ChainInbox, ChainMessage, EventBus, GossipAttestation, ImportError,
     ImportableBlock, LeanChain, NetworkHandle, NetworkMessage, SharedChain, StoreError, SyncState,
+    batch::{AppliedBatch, CheckedBatch},
     lean_chain::View,
     messages::Incoming,
     origin::Origin,
@@ -41,6 +43,7 @@ use crate::{
     sync::{self, Sync},
 };
 use admissions::Admissions;
+use ranges::BatchQueue;
 
 /// Most blocks that are checked or wait for the processor at a time.
 const MAX_CHECKED_BLOCKS: usize = 64;
@@ -67,6 +70,7 @@ pub struct ChainService {
     sync: Sync,
     parking: Parking,
     admissions: Admissions,
+    batch_queue: BatchQueue,
     /// Blocks being checked, and who waits for the verdict.
     checking: HashMap<Root, PendingBlock>,
     /// Batches of attestations being verified.
@@ -95,6 +99,16 @@ enum Done {
     Witnessed {
         root: Root,
         result: Result<(), ImportError>,
+    },
+    /// The signatures of a batch were looked at.
+    BatchChecked {
+        number: u64,
+        checked: Result<CheckedBatch, ImportError>,
+    },
+    /// A batch was applied, up to the slot `end`.
+    BatchApplied {
+        end: Option<Slot>,
+        applied: Result<AppliedBatch, ImportError>,
     },
     /// The votes for a waiting block were looked at; `forged` are copies of blocks that brought bad ones.
     Vouched {
@@ -156,6 +170,7 @@ impl ChainService {
             sync: Sync::default(),
             parking: Parking::default(),
             admissions: Admissions::default(),
+            batch_queue: BatchQueue::default(),
             checking: HashMap::new(),
             batches: 0,
             jobs: FuturesUnordered::new(),
@@ -248,6 +263,8 @@ impl ChainService {
                 let _ = ready.send(());
             }
             ChainMessage::Status { peer, status } => {
+                // What it claims is measured by the time.
+                self.catch_up_time();
                 let actions = self.with_sync(|sync, view| sync.on_status(peer, status, view));
                 self.act(actions);
                 self.update_sync_state();
@@ -267,6 +284,8 @@ impl ChainService {
             Done::Block { root, result } => self.on_block_checked(root, result),
             Done::Authentic { root, result } => self.on_authenticated(root, result),
             Done::Witnessed { root, result } => self.on_witnessed(root, result),
+            Done::BatchChecked { number, checked } => self.on_batch_checked(number, checked),
+            Done::BatchApplied { end, applied } => self.on_batch_applied(end, applied),
             Done::Vouched {
                 root,
                 is_vouched,
@@ -383,6 +402,15 @@ impl ChainService {
                     debug!(%peer, first = ?roots.first(), count = roots.len(), "asking for blocks");
                     Some(*request)
                 }
+                NetworkMessage::RequestRange {
+                    request,
+                    peer,
+                    start_slot,
+                    count,
+                } => {
+                    debug!(%peer, start_slot, count, "asking for a range of blocks");
+                    Some(*request)
+                }
                 _ => None,
             };
             if !self.network.try_send(message)
@@ -432,6 +460,10 @@ impl sync::View for SyncView<'_> {
 
     fn missing_ancestor(&self, root: Root) -> Root {
         self.parking.missing_ancestor(root)
+    }
+
+    fn head_slot(&self) -> Slot {
+        self.chain.read().head().slot
     }
 
     fn canonical_root(&self, slot: Slot) -> Option<Root> {

@@ -1,13 +1,17 @@
 //! Catching up: which blocks to ask for, and whom.
 //!
-//! pq-devnet-1 serves blocks by root only, so a gap is closed in two passes. A [`Walk`] first goes
-//! back, parent by parent, from the block that is missing to one that the chain has, and remembers the
-//! roots; then it goes forward over these, many roots a request. Bodies that it meets on its way back
-//! wait in the parking; where that overflows, the pass forward fetches them again.
+//! What is missing is known by its root, and a [`Walk`] closes such a gap in two passes: back, parent by parent, to a block
+//! that the chain has, remembering roots; then forward over these, many roots a request. Bodies met on the way back wait in
+//! the parking. Where the gap is long and peers serve blocks by their slots, [`Ranges`] fetch the way forward instead, and the
+//! walk stands still; where none does, pq-devnet-1's requests by root have to do.
+//!
+//! What a peer says of its chain is a claim. One block is fetched for it, from that peer; only when its proposer has signed
+//! that block there is something to catch up with.
 //!
 //! This module only decides. The chain service carries messages in and out, so that everything
 //! here is plain data, deterministic and bounded.
 
+mod ranges;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -17,14 +21,26 @@ use std::{collections::BTreeMap, sync::Arc};
 use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, Status};
 
 use crate::{NetworkMessage, PeerName, RequestError, parking::Need, persistence::block_root};
+use ranges::{Ask, Ranges};
 use walk::{Link, Next, Walk};
 
-/// Most gaps that are closed at a time.
+pub(crate) use ranges::{Batch, BatchOutcome};
+
+/// Most gaps that are closed at a time because something needs them. Beside these, each peer has one for its claim.
 const MAX_WALKS: usize = 16;
 /// Most requests to one peer at a time.
 const MAX_REQUESTS_PER_PEER: usize = 4;
 /// How far behind a peer's head ours may be before duties wait.
 const SYNC_TOLERANCE_SLOTS: u64 = 2;
+/// How far behind we are when ranges are worth their while.
+const RANGES_FROM: u64 = 8;
+/// Ticks until ranges are tried again: half a slot, and when they have brought nothing, so many slots that walks have their
+/// turn, twice as many each time.
+const PAUSE: u32 = 2;
+const LONG_PAUSE: u32 = 40;
+const MAX_FUTILE: u32 = 5;
+/// What a peer's merit may grow to.
+const MAX_MERIT: i32 = 8;
 
 /// What sync needs to know of the chain and of what waits to enter it.
 pub(crate) trait View {
@@ -34,6 +50,8 @@ pub(crate) trait View {
     fn pending(&self, root: &Root) -> bool;
     /// The oldest ancestor of a waiting block that has not been received.
     fn missing_ancestor(&self, root: Root) -> Root;
+    /// Slot of the head.
+    fn head_slot(&self) -> Slot;
     /// Root of the block of the head's chain at a slot.
     fn canonical_root(&self, slot: Slot) -> Option<Root>;
     /// The latest finalized checkpoint.
@@ -46,13 +64,32 @@ pub(crate) trait View {
 struct Peer {
     status: Status,
     serves_blocks: bool,
+    serves_ranges: bool,
+    /// Grows with what it serves that signatures confirm, shrinks when it is waited for in vain.
+    merit: i32,
 }
 
 #[derive(Debug)]
 struct Request {
-    walk: u64,
     peer: PeerName,
-    roots: Vec<Root>,
+    purpose: Purpose,
+}
+
+#[derive(Debug)]
+enum Purpose {
+    Walk { walk: u64, roots: Vec<Root> },
+    Range { start: Slot },
+}
+
+/// What came of an answer, beside its blocks.
+#[derive(Debug)]
+pub(crate) struct Noted {
+    /// Who answered.
+    pub(crate) peer: PeerName,
+    /// What is to be done.
+    pub(crate) actions: Vec<NetworkMessage>,
+    /// Whether the blocks are kept here until it is their turn.
+    pub(crate) is_range: bool,
 }
 
 /// The state of catching up.
@@ -60,6 +97,11 @@ struct Request {
 pub(crate) struct Sync {
     peers: BTreeMap<PeerName, Peer>,
     walks: BTreeMap<u64, Walk>,
+    ranges: Option<Ranges>,
+    /// Ticks until ranges may be tried again.
+    pause: u32,
+    /// How often they have brought nothing, in a row.
+    futile: u32,
     requests: BTreeMap<u64, Request>,
     next_number: u64,
 }
@@ -80,18 +122,18 @@ impl Sync {
         match self.peers.get_mut(&peer) {
             Some(known) => known.status = status,
             None => {
-                let serves_blocks = true;
-                self.peers.insert(
-                    peer.clone(),
-                    Peer {
-                        status,
-                        serves_blocks,
-                    },
-                );
+                let known = Peer {
+                    status,
+                    serves_blocks: true,
+                    serves_ranges: true,
+                    merit: 0,
+                };
+                self.peers.insert(peer.clone(), known);
             }
         }
         // A head beyond the next slot cannot be: no block of ours would be accepted there either.
         if status.head.slot > view.finalized().slot && status.head.slot <= view.current_slot() + 1 {
+            self.forget_claim(&peer, &status.head.root);
             self.want(status.head.root, status.head.slot, Some(peer), None, view);
         }
         self.poll(view)
@@ -101,6 +143,14 @@ impl Sync {
     pub(crate) fn on_disconnected(&mut self, peer: &PeerName) {
         self.peers.remove(peer);
         self.requests.retain(|_, request| request.peer != *peer);
+        let ranges = self.ranges.iter_mut();
+        ranges.for_each(|ranges| ranges.lost(peer));
+    }
+
+    /// A peer claims something else now: what it claimed before is of no interest unless it has been confirmed.
+    fn forget_claim(&mut self, peer: &PeerName, unless: &Root) {
+        let is_stale = |walk: &Walk| walk.is_claim_of(peer) && !walk.begins_with(unless);
+        self.walks.retain(|_, walk| !is_stale(walk));
     }
 
     /// A block of `slot` or before is missing, as `peer` has let us know. `need` says what needs it, `None` that it was merely
@@ -126,9 +176,9 @@ impl Sync {
         if let Some(walk) = walks.find(|walk| walk.covers(&missing)) {
             return walk.add_need(&missing, need);
         }
-        if self.walks.len() >= MAX_WALKS {
-            // What is needed more takes the place of what nobody has served a block of: anybody can claim a head.
-            let unserved = self.walks.iter().filter(|(_, walk)| !walk.confirmed());
+        // Claims take no places from what is needed: each peer has one.
+        if need.is_some() && self.needed_walks().count() >= MAX_WALKS {
+            let unserved = self.needed_walks().filter(|(_, walk)| !walk.confirmed());
             let least = unserved.map(|(number, walk)| (walk.own_need(), *number));
             match least.min().filter(|(least, _)| *least < need) {
                 Some((_, number)) => self.walks.remove(&number),
@@ -138,6 +188,11 @@ impl Sync {
         let number = self.number();
         self.walks
             .insert(number, Walk::new(missing, slot, peer, need));
+    }
+
+    fn needed_walks(&self) -> impl Iterator<Item = (&u64, &Walk)> {
+        let walks = self.walks.iter();
+        walks.filter(|(_, walk)| walk.own_need().is_some())
     }
 
     /// Why a gap that is being closed needs this block.
@@ -150,6 +205,9 @@ impl Sync {
     pub(crate) fn on_authentic(&mut self, root: &Root) {
         for walk in self.walks.values_mut() {
             walk.on_authentic(root);
+            if let Some(peer) = walk.begun_by().filter(|_| walk.begins_with(root)) {
+                add_merit(&mut self.peers, peer, 1);
+            }
         }
     }
 
@@ -164,34 +222,99 @@ impl Sync {
         request: u64,
         result: &Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>,
         view: &impl View,
-    ) -> Option<(PeerName, Vec<NetworkMessage>)> {
-        let request = self.requests.remove(&request)?;
-        let peer = request.peer;
+    ) -> Option<Noted> {
+        let Request { peer, purpose } = self.requests.remove(&request)?;
+        let is_range = matches!(purpose, Purpose::Range { .. });
         let mut actions = Vec::new();
         let mut penalize = |reason| {
             let peer = peer.clone();
             actions.push(NetworkMessage::Penalize { peer, reason });
         };
-        match result {
-            Ok(blocks) => {
-                if !self.receive(request.walk, &peer, blocks, view) {
+        if result == &Err(RequestError::Malformed) {
+            penalize("it answered a request for blocks with something else");
+        }
+        match (purpose, result) {
+            (Purpose::Walk { walk, .. }, Ok(blocks)) => {
+                if !self.receive(walk, &peer, blocks, view) {
                     penalize("it served blocks that do not form a chain");
                 }
             }
-            Err(error) => {
-                if let Some(walk) = self.walks.get_mut(&request.walk) {
+            (Purpose::Walk { walk, .. }, Err(error)) => {
+                if let Some(walk) = self.walks.get_mut(&walk) {
                     walk.failed_with(peer.clone());
                 }
-                match (error, self.peers.get_mut(&peer)) {
-                    (RequestError::Malformed, _) => {
-                        penalize("it answered a request for blocks with something else")
-                    }
-                    (RequestError::Unsupported, Some(known)) => known.serves_blocks = false,
-                    (RequestError::NoAnswer | RequestError::Unsupported, _) => {}
+                if let (RequestError::Unsupported, Some(known)) = (error, self.peers.get_mut(&peer))
+                {
+                    known.serves_blocks = false;
                 }
             }
+            (Purpose::Range { start }, result) => self.on_range(start, &peer, result),
         }
-        Some((peer, actions))
+        Some(Noted {
+            peer,
+            actions,
+            is_range,
+        })
+    }
+
+    fn on_range(
+        &mut self,
+        start: Slot,
+        peer: &PeerName,
+        result: &Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>,
+    ) {
+        let Some(ranges) = &mut self.ranges else {
+            return;
+        };
+        let lost_merit = match result {
+            Ok(blocks) => {
+                ranges.served(start, peer.clone(), blocks.clone());
+                // So many empty slots are possible, and rare.
+                blocks.is_empty()
+            }
+            Err(error) => {
+                ranges.failed(start, peer);
+                if let (RequestError::Unsupported, Some(known)) = (error, self.peers.get_mut(peer))
+                {
+                    known.serves_ranges = false;
+                }
+                *error != RequestError::Unsupported
+            }
+        };
+        if lost_merit {
+            add_merit(&mut self.peers, peer, -1);
+        }
+    }
+
+    /// The next blocks to import of those that came by ranges.
+    pub(crate) fn next_batch(&mut self) -> Option<Batch> {
+        self.ranges.as_mut()?.hand_on()
+    }
+
+    /// What came of a batch.
+    pub(crate) fn on_batch(
+        &mut self,
+        number: u64,
+        peer: &PeerName,
+        outcome: BatchOutcome,
+        view: &impl View,
+    ) {
+        let merit = match outcome {
+            BatchOutcome::Imported { .. } => 1,
+            BatchOutcome::Unattached | BatchOutcome::Blocked => 0,
+            BatchOutcome::Invalid => -MAX_MERIT,
+        };
+        add_merit(&mut self.peers, peer, merit);
+        if let (BatchOutcome::Invalid, Some(peer)) = (outcome, self.peers.get_mut(peer)) {
+            peer.serves_ranges = false;
+        }
+        let goes_on = self
+            .ranges
+            .as_mut()
+            .is_none_or(|ranges| ranges.on_outcome(number, outcome, view.finalized().slot));
+        if !goes_on {
+            self.end_ranges();
+        }
     }
 
     /// A block turned out to be invalid: nobody needs what builds on it.
@@ -205,17 +328,42 @@ impl Sync {
         if let Some(walk) = walks.find(|walk| walk.covers(root)) {
             walk.failed_with(peer);
         }
+        // Of what was merely claimed there is nothing left.
+        self.walks
+            .retain(|_, walk| !(walk.begins_with(root) && walk.is_refuted()));
     }
 
     /// Time has passed: walks that came to a stop are given up.
     pub(crate) fn on_tick(&mut self) {
-        self.walks.retain(|_, walk| walk.tick());
+        self.pause = self.pause.saturating_sub(1);
+        let has_ranges = self.ranges.is_some();
+        self.walks.retain(|_, walk| {
+            if has_ranges && walk.is_certain() {
+                walk.stand_still();
+            }
+            walk.tick()
+        });
+        if let Some(ranges) = &mut self.ranges {
+            let (slow, goes_on) = ranges.tick();
+            for peer in slow {
+                add_merit(&mut self.peers, &peer, -1);
+            }
+            if !goes_on {
+                self.end_ranges();
+            }
+        }
     }
 
     /// What to ask for now.
     pub(crate) fn poll(&mut self, view: &impl View) -> Vec<NetworkMessage> {
         let mut actions = Vec::new();
-        let walks: Vec<u64> = self.walks.keys().copied().collect();
+        self.poll_ranges(view, &mut actions);
+        // Ranges get there sooner than a walk that goes back.
+        let has_ranges = self.ranges.is_some();
+        let walks = self.walks.iter();
+        let walks =
+            walks.filter(|(_, walk)| !has_ranges || !walk.is_certain() || walk.is_for_name());
+        let walks: Vec<u64> = walks.map(|(number, _)| *number).collect();
         for number in walks {
             while let Some(action) = self.poll_walk(number, view) {
                 actions.push(action);
@@ -224,11 +372,84 @@ impl Sync {
         actions
     }
 
+    fn poll_ranges(&mut self, view: &impl View, actions: &mut Vec<NetworkMessage>) {
+        let certain = self.certain_target();
+        match (&mut self.ranges, certain) {
+            (Some(ranges), _) if ranges.is_done() => self.end_ranges(),
+            (Some(ranges), Some(target)) => ranges.aim(target.min(view.current_slot())),
+            (None, Some(target)) if self.pause == 0 => {
+                let (head, target) = (view.head_slot(), target.min(view.current_slot()));
+                if target > head + RANGES_FROM && !self.candidates(head + 1, true).is_empty() {
+                    self.ranges = Some(Ranges::new(head + 1, target));
+                }
+            }
+            _ => {}
+        }
+        while let Some(ask) = self.next_range() {
+            let request = self.number();
+            let Ask { start, count, peer } = ask;
+            let purpose = Purpose::Range { start };
+            actions.push(NetworkMessage::RequestRange {
+                request,
+                peer: peer.clone(),
+                start_slot: start,
+                count,
+            });
+            self.requests.insert(request, Request { peer, purpose });
+        }
+    }
+
+    fn end_ranges(&mut self) {
+        match self.ranges.take() {
+            Some(ranges) if !ranges.has_imported() => {
+                self.pause = LONG_PAUSE << self.futile;
+                self.futile = (self.futile + 1).min(MAX_FUTILE);
+            }
+            _ => (self.pause, self.futile) = (PAUSE, 0),
+        }
+    }
+
+    fn next_range(&mut self) -> Option<Ask> {
+        let mut ranges = self.ranges.take()?;
+        let ask = ranges.ask(|slot, is_urgent| self.candidates(slot, is_urgent));
+        self.ranges = Some(ranges);
+        ask
+    }
+
+    /// Who may be asked for the range that begins at a slot, the best first. As long as somebody has shown what it is worth,
+    /// others are asked only for what is urgent.
+    fn candidates(&self, slot: Slot, is_urgent: bool) -> Vec<PeerName> {
+        let able = self.peers.iter().filter(|(name, peer)| {
+            peer.serves_ranges
+                && peer.status.head.slot >= slot
+                && self.load(name) < MAX_REQUESTS_PER_PEER
+        });
+        let has_worthy = self
+            .peers
+            .values()
+            .any(|peer| peer.serves_ranges && peer.merit > 0);
+        let able = able.filter(|(_, peer)| is_urgent || !has_worthy || peer.merit > 0);
+        let mut able: Vec<(&PeerName, &Peer)> = able.collect();
+        able.sort_by_key(|(name, peer)| (-peer.merit.min(1), self.load(name), -peer.merit));
+        able.into_iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    fn load(&self, peer: &PeerName) -> usize {
+        let requests = self.requests.values();
+        requests.filter(|request| request.peer == *peer).count()
+    }
+
+    /// The newest slot that signatures and peers that serve blocks say there is something to catch up to.
+    fn certain_target(&self) -> Option<Slot> {
+        let certain = self.walks.values().filter(|walk| walk.is_certain());
+        certain.map(Walk::target).max()
+    }
+
     /// The slot that we are catching up to, if it is further ahead of `head` than is usual. What a
-    /// peer merely claims does not count until it has served a block of it.
+    /// peer merely claims does not count, whatever it serves, until a proposer's signature confirms it.
     pub(crate) fn target(&self, head: Slot) -> Option<Slot> {
-        let confirmed = self.walks.values().filter(|walk| walk.confirmed());
-        let target = confirmed.map(Walk::target).max()?;
+        let ranges = self.ranges.as_ref().map(Ranges::target);
+        let target = self.certain_target().max(ranges)?;
         (target > head + SYNC_TOLERANCE_SLOTS).then_some(target)
     }
 
@@ -259,8 +480,11 @@ impl Sync {
         }
         let links = blocks
             .iter()
-            .map(|block| walk.received(block_root(block), block.block(), view));
+            .map(|block| walk.received(peer, block_root(block), block.block(), view));
         let worst = links.max().unwrap_or(Link::Fits);
+        if worst == Link::Fits && !blocks.is_empty() && walk.is_certain() {
+            add_merit(&mut self.peers, peer, 1);
+        }
         if worst != Link::Fits {
             self.walks.remove(&number);
         }
@@ -269,12 +493,14 @@ impl Sync {
 
     fn poll_walk(&mut self, number: u64, view: &impl View) -> Option<NetworkMessage> {
         let walk = self.walks.get_mut(&number)?;
-        let open: Vec<&Request> = self
-            .requests
-            .values()
-            .filter(|request| request.walk == number)
-            .collect();
-        let requested = |root: &Root| open.iter().any(|request| request.roots.contains(root));
+        let open = self.requests.values().filter_map(|request| {
+            let Purpose::Walk { walk, roots } = &request.purpose else {
+                return None;
+            };
+            (*walk == number).then_some(roots)
+        });
+        let open: Vec<&Vec<Root>> = open.collect();
+        let requested = |root: &Root| open.iter().any(|roots| roots.contains(root));
         let roots = match walk.next(view, open.len(), requested) {
             Next::Ask(roots) => roots,
             Next::Wait => return None,
@@ -311,20 +537,23 @@ impl Sync {
             peer: peer.clone(),
             roots: roots.clone(),
         };
-        self.requests.insert(
-            request,
-            Request {
-                walk: number,
-                peer,
-                roots,
-            },
-        );
+        let purpose = Purpose::Walk {
+            walk: number,
+            roots,
+        };
+        self.requests.insert(request, Request { peer, purpose });
         Some(action)
     }
 
     fn number(&mut self) -> u64 {
         self.next_number += 1;
         self.next_number
+    }
+}
+
+fn add_merit(peers: &mut BTreeMap<PeerName, Peer>, peer: &PeerName, merit: i32) {
+    if let Some(peer) = peers.get_mut(peer) {
+        peer.merit = (peer.merit + merit).clamp(-MAX_MERIT, MAX_MERIT);
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Walk {
     first: Root,
     /// Why that is needed; `None` while it is merely claimed.
     need: Option<Need>,
+    /// Whether the proposer of the block that it began with has signed it, or that of a block which builds on it.
+    is_authentic: bool,
     /// From which place on, counted from the first block backwards, all blocks are needed.
     needed_from: Option<usize>,
     /// Slot up to which the gap is said to reach.
@@ -34,6 +36,8 @@ pub(super) struct Walk {
     step: Step,
     /// Who let us know of the gap.
     hint: Option<PeerName>,
+    /// Who served the first block.
+    begun_by: Option<PeerName>,
     /// Who could not help with the present step.
     tried: BTreeSet<PeerName>,
     rounds: u32,
@@ -80,6 +84,7 @@ impl Walk {
         Self {
             first: missing,
             need,
+            is_authentic: need == Some(Need::Ancestor),
             needed_from: need.map(|_| 1),
             target,
             roots: Vec::new(),
@@ -88,6 +93,7 @@ impl Walk {
                 below: None,
             },
             hint,
+            begun_by: None,
             tried: BTreeSet::new(),
             rounds: 0,
             idle_ticks: 0,
@@ -101,6 +107,31 @@ impl Walk {
     /// Whether a peer has served a block of this walk.
     pub(super) fn confirmed(&self) -> bool {
         !self.roots.is_empty()
+    }
+
+    /// Whether signatures say that there is something to catch up with, and a peer has served some of it.
+    pub(super) fn is_certain(&self) -> bool {
+        self.is_authentic && self.confirmed()
+    }
+
+    /// Whether it is nothing but the word of this peer yet.
+    pub(super) fn is_claim_of(&self, peer: &PeerName) -> bool {
+        self.need.is_none() && !self.is_authentic && self.hint.as_ref() == Some(peer)
+    }
+
+    /// Whether it looks for what votes name, which may be on no peer's chain.
+    pub(super) fn is_for_name(&self) -> bool {
+        self.need == Some(Need::Name)
+    }
+
+    /// Who has served the block that it began with.
+    pub(super) fn begun_by(&self) -> Option<&PeerName> {
+        self.begun_by.as_ref()
+    }
+
+    /// Whether its first block was served, in vain, and nothing but a claim asked for it.
+    pub(super) fn is_refuted(&self) -> bool {
+        self.need.is_none() && !self.is_authentic && self.confirmed()
     }
 
     /// Whether the walk will fetch this block, or has.
@@ -136,6 +167,7 @@ impl Walk {
         let from = match self.begins_with(root) {
             true => {
                 self.need = self.need.max(Some(need));
+                self.is_authentic |= need == Need::Ancestor;
                 position + 1
             }
             false => position,
@@ -146,6 +178,7 @@ impl Walk {
     /// The proposer of a block has signed it: whether or not the block is of use, what it builds on is needed.
     pub(super) fn on_authentic(&mut self, root: &Root) {
         if self.begins_with(root) {
+            self.is_authentic = true;
             self.needed_from = Some(1);
         }
     }
@@ -173,6 +206,9 @@ impl Walk {
                 self.step = Step::Forward;
             } else if ancestor != *missing {
                 *missing = ancestor;
+            } else if self.need.is_none() && !self.is_authentic && !self.roots.is_empty() {
+                // Whoever claims it can make up all that lies below it, too.
+                return Next::Wait;
             } else if open == 0 {
                 return Next::Ask(vec![ancestor]);
             } else {
@@ -196,7 +232,16 @@ impl Walk {
     }
 
     /// A peer has served a block.
-    pub(super) fn received(&mut self, root: Root, block: &Block, view: &impl View) -> Link {
+    pub(super) fn received(
+        &mut self,
+        peer: &PeerName,
+        root: Root,
+        block: &Block,
+        view: &impl View,
+    ) -> Link {
+        if self.begins_with(&root) {
+            self.begun_by.get_or_insert_with(|| peer.clone());
+        }
         self.tried.clear();
         self.rounds = 0;
         self.idle_ticks = 0;
@@ -251,6 +296,11 @@ impl Walk {
         self.tried.clear();
         self.rounds += 1;
         self.rounds < ROUNDS
+    }
+
+    /// Ranges of slots are being fetched meanwhile.
+    pub(super) fn stand_still(&mut self) {
+        self.idle_ticks = 0;
     }
 
     /// False when nothing has moved for too long.

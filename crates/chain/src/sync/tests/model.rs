@@ -12,7 +12,9 @@ use quartet_types::{
 };
 use tree_hash::TreeHash as _;
 
-use super::super::{MAX_REQUESTS_PER_PEER, Sync, View, walk::BATCH};
+use super::super::{
+    Batch, BatchOutcome, MAX_REQUESTS_PER_PEER, MAX_WALKS, Noted, Sync, View, walk::BATCH,
+};
 use crate::{
     NetworkMessage, PeerName, RequestError,
     origin::Origin,
@@ -121,6 +123,13 @@ fn envelope(block: Block) -> Arc<SignedBlockWithAttestation> {
     })
 }
 
+/// What a peer is asked for.
+#[derive(Clone, Debug)]
+enum Asked {
+    Roots(Vec<Root>),
+    Range(std::ops::Range<Slot>),
+}
+
 pub(super) struct Model {
     pub(super) sync: Sync,
     pub(super) current_slot: Slot,
@@ -134,7 +143,15 @@ pub(super) struct Model {
     chain: BTreeMap<Root, Slot>,
     parking: Parking,
     peers: BTreeMap<PeerName, Behaviour>,
-    open: Vec<(u64, PeerName, Vec<Root>)>,
+    open: Vec<(u64, PeerName, Asked)>,
+    claims: BTreeMap<PeerName, Root>,
+    /// Whether proposers have signed the blocks, once that has been looked at.
+    pub(super) is_authentic: Option<bool>,
+    /// Whether peers serve no ranges.
+    pub(super) by_root_only: bool,
+    /// Peers that serve ranges of blocks on a chain of their own, whose signatures are bad.
+    pub(super) forgers: BTreeSet<PeerName>,
+    pub(super) ranges: usize,
     requests: usize,
     random: u64,
 }
@@ -157,6 +174,10 @@ impl View for ModelView<'_> {
 
     fn missing_ancestor(&self, root: Root) -> Root {
         self.parking.missing_ancestor(root)
+    }
+
+    fn head_slot(&self) -> Slot {
+        self.chain.values().max().copied().unwrap_or(0)
     }
 
     fn canonical_root(&self, slot: Slot) -> Option<Root> {
@@ -197,6 +218,11 @@ impl Model {
             parking: Parking::default(),
             peers: BTreeMap::new(),
             open: Vec::new(),
+            claims: BTreeMap::new(),
+            is_authentic: Some(true),
+            by_root_only: false,
+            forgers: BTreeSet::new(),
+            ranges: 0,
             requests: 0,
             random: seed,
         }
@@ -234,6 +260,7 @@ impl Model {
 
     pub(super) fn status_with(&mut self, number: usize, finalized: Checkpoint, head: Checkpoint) {
         let status = Status { finalized, head };
+        self.claims.insert(peer(number), head.root);
         let actions =
             self.with_view(|sync, view| sync.on_status(super::model::peer(number), status, view));
         self.act(actions);
@@ -246,17 +273,61 @@ impl Model {
             return self.poll();
         }
         let index = self.below(self.open.len());
-        let (request, peer, roots) = self.open.swap_remove(index);
-        let result = self.answer(&peer, &roots);
+        let (request, peer, asked) = self.open.swap_remove(index);
+        let result = self.answer(&peer, &asked);
         let noted = self.with_view(|sync, view| sync.on_response(request, &result, view));
-        let Some((_, actions)) = noted else {
+        let Some(Noted {
+            actions, is_range, ..
+        }) = noted
+        else {
             return;
         };
         self.act(actions);
-        for block in result.unwrap_or_default() {
-            self.dispatch(block, &peer);
+        match is_range {
+            true => self.take_batches(),
+            false => {
+                for block in result.unwrap_or_default() {
+                    self.dispatch(block, &peer);
+                }
+            }
         }
         self.poll();
+    }
+
+    /// What the chain service does with batches.
+    fn take_batches(&mut self) {
+        while let Some(Batch {
+            number,
+            peer,
+            blocks,
+        }) = self.sync.next_batch()
+        {
+            let outcome = match self.forgers.contains(&peer) {
+                true => BatchOutcome::Invalid,
+                false => self.import(blocks, &peer),
+            };
+            self.with_view(|sync, view| sync.on_batch(number, &peer, outcome, view));
+        }
+    }
+
+    fn import(
+        &mut self,
+        blocks: Vec<Arc<SignedBlockWithAttestation>>,
+        from: &PeerName,
+    ) -> BatchOutcome {
+        let end = blocks.last().map_or(0, |block| block.block().slot);
+        let known = self.chain.len();
+        for block in blocks {
+            let is_known = self.chain.contains_key(&root(&block));
+            if !is_known && !self.chain.contains_key(&block.block().parent_root) {
+                return BatchOutcome::Unattached;
+            }
+            self.dispatch(block, from);
+        }
+        BatchOutcome::Imported {
+            end,
+            is_new: self.chain.len() > known,
+        }
     }
 
     /// Something needs a block.
@@ -285,8 +356,13 @@ impl Model {
     fn answer(
         &self,
         peer: &PeerName,
-        roots: &[Root],
+        asked: &Asked,
     ) -> Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError> {
+        let roots = match asked {
+            Asked::Roots(roots) => roots.clone(),
+            Asked::Range(_) if self.by_root_only => return Err(RequestError::Unsupported),
+            Asked::Range(slots) => self.claimed(peer, slots),
+        };
         let held = |keep: &dyn Fn(usize) -> bool| {
             let blocks = roots.iter().filter_map(|root| self.tree.get(root));
             let kept = blocks.filter(|(number, _)| keep(*number));
@@ -307,6 +383,18 @@ impl Model {
         }
     }
 
+    /// Roots of the blocks in these slots, on the chain whose head a peer claims.
+    fn claimed(&self, peer: &PeerName, slots: &std::ops::Range<Slot>) -> Vec<Root> {
+        let block = |root: &Root| self.tree.get(root).map(|(_, block)| block.block());
+        let head = self.claims.get(peer).copied();
+        let chain = std::iter::successors(head, |root| Some(block(root)?.parent_root));
+        let chain = chain.map_while(|root| Some((root, block(&root)?.slot)));
+        let within = chain.filter(|(_, slot)| slots.contains(slot));
+        let mut roots: Vec<Root> = within.map(|(root, _)| root).collect();
+        roots.reverse();
+        roots
+    }
+
     /// What the chain service does with a block.
     fn dispatch(&mut self, block: Arc<SignedBlockWithAttestation>, from: &PeerName) {
         let (root, slot) = (root(&block), block.block().slot);
@@ -320,6 +408,11 @@ impl Model {
         if !self.chain.contains_key(&parent_root) {
             let origin = Origin::Sync(from.clone());
             let pending = PendingBlock::new(root, block, origin, Vec::new());
+            match self.is_authentic {
+                Some(true) => self.sync.on_authentic(&root),
+                Some(false) => return self.sync.on_bad_envelope(&root, from.clone()),
+                None => {}
+            }
             return self.parking.park_block(pending, parent_root, Wait::Parent);
         }
         self.chain.insert(root, slot);
@@ -344,7 +437,19 @@ impl Model {
                 } => {
                     assert!(!roots.is_empty() && roots.len() <= BATCH);
                     self.requests += 1;
-                    self.open.push((request, peer, roots));
+                    self.open.push((request, peer, Asked::Roots(roots)));
+                }
+                NetworkMessage::RequestRange {
+                    request,
+                    peer,
+                    start_slot,
+                    count,
+                } => {
+                    assert!(count > 0);
+                    self.requests += 1;
+                    self.ranges += 1;
+                    let asked = Asked::Range(start_slot..start_slot + count);
+                    self.open.push((request, peer, asked));
                 }
                 NetworkMessage::Disconnect { peer, .. } => self.dismissed.push(peer),
                 other => assert!(matches!(other, NetworkMessage::Penalize { .. })),
@@ -356,6 +461,7 @@ impl Model {
         }
         assert!(load.values().all(|load| *load <= MAX_REQUESTS_PER_PEER));
         self.most_walks = self.most_walks.max(self.sync.walks.len());
+        assert!(self.sync.walks.len() <= MAX_WALKS + self.peers.len());
         self.ever_targeted |= self.sync.target(0).is_some();
     }
 

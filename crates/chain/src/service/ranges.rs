@@ -1,0 +1,250 @@
+//! Blocks that came by ranges of slots: verified many at a time, applied and imported in their order.
+//!
+//! Of a batch all signatures are verified together, while the batch before it is applied and imported. What does not go
+//! smoothly takes the way of single blocks, which knows what to do about it.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use metrics::counter;
+use quartet_fork_choice::Names;
+use quartet_processor::Priority;
+use quartet_types::{Root, SignedBlockWithAttestation, Slot};
+
+use super::{ChainService, Done};
+use crate::{
+    ImportError, ImportableBlock, PeerName,
+    batch::{AppliedBatch, CheckedBatch, Rooted, apply_batch, check_batch},
+    envelope::Binding,
+    lean_chain::Pruned,
+    origin::Origin,
+    parking::PendingBlock,
+    sync::{Batch, BatchOutcome},
+};
+
+/// Most blocks in a row that nothing yet ties to their proposers: what ties them comes with a later batch.
+const MAX_CARRIED: usize = 64;
+
+/// Batches on their way into the chain, the oldest first; sync hands on two at most.
+#[derive(Debug, Default)]
+pub(super) struct BatchQueue {
+    batches: VecDeque<Queued>,
+    /// Whether the first one is being applied.
+    is_applying: bool,
+    /// The end of the batch before, which waits for a block that needs it.
+    carried: Vec<Rooted>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    number: u64,
+    peer: PeerName,
+    /// `None` while its signatures are being verified.
+    checked: Option<CheckedBatch>,
+}
+
+impl ChainService {
+    /// Takes on the batches that are due.
+    pub(super) fn take_batches(&mut self) {
+        while let Some(Batch {
+            number,
+            peer,
+            blocks,
+        }) = self.sync.next_batch()
+        {
+            self.batch_queue.batches.push_back(Queued {
+                number,
+                peer,
+                checked: None,
+            });
+            let (scheme, state) = (self.scheme, self.chain.read().head_state().clone());
+            let work = move || check_batch(scheme, &state, blocks);
+            self.spawn(Priority::Block, work, move |checked| Done::BatchChecked {
+                number,
+                checked,
+            });
+        }
+    }
+
+    /// The signatures of a batch have been looked at.
+    pub(super) fn on_batch_checked(
+        &mut self,
+        number: u64,
+        checked: Result<CheckedBatch, ImportError>,
+    ) {
+        let mut queued = self.batch_queue.batches.iter_mut();
+        let Some(queued) = queued.find(|queued| queued.number == number) else {
+            return;
+        };
+        // A check that did not finish says nothing of the blocks.
+        let checked = checked.unwrap_or_default();
+        queued.checked = Some(checked);
+        self.apply_next_batch();
+    }
+
+    /// Applies the first batch, if its signatures are verified and it builds on the chain.
+    fn apply_next_batch(&mut self) {
+        if self.batch_queue.is_applying {
+            return;
+        }
+        let Some(first) = self.batch_queue.batches.front_mut() else {
+            return;
+        };
+        let Some(checked) = first.checked.take() else {
+            return;
+        };
+        let mut blocks = self.with_carried(checked.blocks);
+        let end = blocks.last().map(|(_, block)| block.block().slot);
+        let (parent, cut) = {
+            let chain = self.chain.read();
+            let finalized = chain.latest_finalized().slot;
+            blocks.retain(|(root, block)| block.block().slot > finalized && !chain.contains(root));
+            let parent = blocks.first().map(|(_, block)| block.block().parent_root);
+            (
+                parent.map(|root| chain.state(root)),
+                self.last_with_a_place(&blocks),
+            )
+        };
+        let carried = blocks.split_off(cut);
+        match (parent, checked.error) {
+            (Some(None), _) => self.end_batch(BatchOutcome::Unattached),
+            (None, Some((root, block, error))) => self.end_badly(root, block, &error),
+            (None, None) => self.end_batch(up_to(end, false)),
+            (Some(Some(_)), None) if carried.len() > MAX_CARRIED => {
+                self.end_batch(BatchOutcome::Unattached);
+            }
+            (Some(Some(parent)), error) => {
+                self.batch_queue.is_applying = true;
+                self.batch_queue.carried = carried;
+                let work = move || apply_batch(parent, blocks, error);
+                self.spawn(Priority::Block, work, move |applied| Done::BatchApplied {
+                    end,
+                    applied,
+                });
+            }
+        }
+    }
+
+    /// The blocks of a batch behind those that the batch before has left.
+    fn with_carried(&mut self, mut blocks: Vec<Rooted>) -> Vec<Rooted> {
+        let mut carried = std::mem::take(&mut self.batch_queue.carried);
+        let first = blocks.first().map(|(_, block)| block.block().parent_root);
+        match carried.last().map(|(root, _)| *root) == first {
+            true => {
+                carried.append(&mut blocks);
+                carried
+            }
+            false => blocks,
+        }
+    }
+
+    /// How many blocks there are up to the last one that may pass by itself; all before it are its ancestors.
+    fn last_with_a_place(&self, blocks: &[Rooted]) -> usize {
+        let current = self.chain.read().current_slot();
+        let has_place = |(root, block): &Rooted| {
+            let binding = Binding::of(*root, &block.message);
+            let slot = block.block().slot;
+            slot <= current && self.admissions.has_place(slot, *root, binding, current)
+        };
+        blocks
+            .iter()
+            .rposition(has_place)
+            .map_or(0, |last| last + 1)
+    }
+
+    /// A batch has been applied: what is valid of it is imported.
+    pub(super) fn on_batch_applied(
+        &mut self,
+        end: Option<Slot>,
+        applied: Result<AppliedBatch, ImportError>,
+    ) {
+        self.batch_queue.is_applying = false;
+        let AppliedBatch { importable, error } = applied.unwrap_or_default();
+        self.catch_up_time();
+        let mut imported = Vec::with_capacity(importable.len());
+        let (mut pruned, mut justifies) = (Pruned::default(), false);
+        let mut importable = importable.into_iter();
+        let mut stuck = None;
+        for next in importable.by_ref() {
+            let (root, block) = (next.root, next.block.clone());
+            match self.commit_block(next, Names::Known) {
+                Ok(committed) => {
+                    imported.push((root, block));
+                    pruned.extend(committed.pruned);
+                    justifies |= committed.justifies;
+                }
+                Err(_) => {
+                    stuck = Some((root, block));
+                    break;
+                }
+            }
+        }
+        counter!("quartet_blocks_by_range_total").increment(imported.len() as u64);
+        let is_new = !imported.is_empty();
+        let roots: Vec<Root> = imported.iter().map(|(root, _)| *root).collect();
+        self.keep(imported, pruned, justifies);
+        for root in roots {
+            self.release(root);
+        }
+        match (stuck, error) {
+            (Some(stuck), _) => self.end_singly(stuck, importable),
+            (None, Some((root, block, error))) => self.end_badly(root, block, &error),
+            (None, None) => self.end_batch(up_to(end, is_new)),
+        }
+    }
+
+    /// A block of a batch needs something else first: it and those after it go the way of single blocks.
+    fn end_singly(&mut self, stuck: Rooted, rest: impl Iterator<Item = ImportableBlock>) {
+        let Some(peer) = self
+            .batch_queue
+            .batches
+            .front()
+            .map(|first| first.peer.clone())
+        else {
+            return;
+        };
+        let rest = rest.map(|importable| (importable.root, importable.block));
+        for (root, block) in std::iter::once(stuck).chain(rest) {
+            let origin = Origin::Sync(peer.clone());
+            self.dispatch(PendingBlock::new(root, block, origin, Vec::new()));
+        }
+        self.end_batch(BatchOutcome::Blocked);
+    }
+
+    /// A block of a batch is invalid.
+    fn end_badly(
+        &mut self,
+        root: Root,
+        block: Arc<SignedBlockWithAttestation>,
+        error: &ImportError,
+    ) {
+        if let Some(first) = self.batch_queue.batches.front() {
+            let origin = Origin::Sync(first.peer.clone());
+            self.refuse(PendingBlock::new(root, block, origin, Vec::new()), error);
+        }
+        self.end_batch(BatchOutcome::Invalid);
+    }
+
+    fn end_batch(&mut self, outcome: BatchOutcome) {
+        let Some(Queued { number, peer, .. }) = self.batch_queue.batches.pop_front() else {
+            return;
+        };
+        if !matches!(outcome, BatchOutcome::Imported { .. }) {
+            // What comes after it cannot be imported either.
+            self.batch_queue.batches.clear();
+            self.batch_queue.carried.clear();
+        }
+        self.with_sync(|sync, view| sync.on_batch(number, &peer, outcome, view));
+        self.poll_sync();
+        self.take_batches();
+        self.apply_next_batch();
+        self.update_sync_state();
+    }
+}
+
+/// A batch is in the chain up to its last block.
+fn up_to(end: Option<Slot>, is_new: bool) -> BatchOutcome {
+    match end {
+        Some(end) => BatchOutcome::Imported { end, is_new },
+        None => BatchOutcome::Unattached,
+    }
+}

@@ -1,0 +1,316 @@
+//! The way forward by ranges of slots: what is fetched, from whom, in which order it is handed on.
+//!
+//! Ranges are fetched several at a time and handed on one after the other. What they hold is not believed: the chain service
+//! verifies it like everything else, and says what came of it. Nobody can hold the way up for long: of a range that
+//! everything waits for, more and more peers are asked.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use quartet_types::{Checkpoint, SignedBlockWithAttestation, Slot};
+
+use crate::{PeerName, persistence::block_root};
+
+/// Slots in a range: with four votes a block, a megabyte.
+pub(crate) const RANGE: u64 = 64;
+/// Ranges that are fetched or wait at a time. Answers are as large as the network service lets them be.
+const WINDOW: usize = 6;
+/// Ranges that are being verified or imported at a time: while one is imported, the next one's signatures are verified.
+const HANDED_ON: usize = 2;
+/// Most peers that are asked for the same range at a time.
+const MAX_ASKED: usize = 8;
+/// How often the way may begin anew without having got further.
+const MAX_FAILURES: u32 = 6;
+
+/// Blocks of a range that are to be imported next.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// Its number, to be given back with what came of it.
+    pub(crate) number: u64,
+    /// Who served it.
+    pub(crate) peer: PeerName,
+    /// Never empty, with ascending slots.
+    pub(crate) blocks: Vec<Arc<SignedBlockWithAttestation>>,
+}
+
+/// What came of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BatchOutcome {
+    /// All of it is in the chain.
+    Imported {
+        /// The slot of its last block.
+        end: Slot,
+        /// Whether the chain had not had all of it before.
+        is_new: bool,
+    },
+    /// It does not build on what the chain has.
+    Unattached,
+    /// Something else has to be fetched before it can be imported.
+    Blocked,
+    /// It holds what no honest peer serves.
+    Invalid,
+}
+
+#[derive(Debug)]
+struct Range {
+    start: Slot,
+    count: u64,
+    /// How many peers may be asked for it at a time.
+    hedge: usize,
+    asked: BTreeSet<PeerName>,
+    tried: BTreeSet<PeerName>,
+    /// Whether all peers have been asked in vain before.
+    is_last_round: bool,
+    served: Option<(PeerName, Vec<Arc<SignedBlockWithAttestation>>)>,
+    /// Whether what may be missing before it has been asked for.
+    is_gap_filled: bool,
+}
+
+impl Range {
+    fn new(start: Slot, count: u64) -> Self {
+        Self {
+            start,
+            count,
+            hedge: 1,
+            asked: BTreeSet::new(),
+            tried: BTreeSet::new(),
+            is_last_round: false,
+            served: None,
+            is_gap_filled: false,
+        }
+    }
+}
+
+/// Fetching ranges up to a slot.
+#[derive(Debug)]
+pub(super) struct Ranges {
+    target: Slot,
+    /// The first slot that has not been asked for.
+    next: Slot,
+    /// In the order of their slots, without a gap.
+    ranges: VecDeque<Range>,
+    /// Batches that have been handed on, with who served them.
+    handed_on: BTreeMap<u64, PeerName>,
+    batches: u64,
+    /// The block handed on last.
+    last: Option<Checkpoint>,
+    /// Slot up to which all has been imported, and up to which it had been when the way last began.
+    imported: Slot,
+    began_after: Slot,
+    has_imported: bool,
+    /// Whether the beginning was moved back to the finalized slot.
+    is_rewound: bool,
+    failures: u32,
+}
+
+/// What is to be asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ask {
+    pub(super) start: Slot,
+    pub(super) count: u64,
+    pub(super) peer: PeerName,
+}
+
+impl Ranges {
+    pub(super) fn new(start: Slot, target: Slot) -> Self {
+        Self {
+            target,
+            next: start,
+            ranges: VecDeque::new(),
+            handed_on: BTreeMap::new(),
+            batches: 0,
+            last: None,
+            imported: start.saturating_sub(1),
+            began_after: start.saturating_sub(1),
+            has_imported: false,
+            is_rewound: false,
+            failures: 0,
+        }
+    }
+
+    pub(super) fn target(&self) -> Slot {
+        self.target
+    }
+
+    /// The chain goes on meanwhile.
+    pub(super) fn aim(&mut self, target: Slot) {
+        self.target = self.target.max(target);
+    }
+
+    /// Whether it has brought anything.
+    pub(super) fn has_imported(&self) -> bool {
+        self.has_imported
+    }
+
+    /// Whether all has been handed on and imported.
+    pub(super) fn is_done(&self) -> bool {
+        self.next > self.target && self.ranges.is_empty() && self.handed_on.is_empty()
+    }
+
+    /// What to ask for next, of the peers that `candidates` lists for a slot, the best first, and more of them if it is urgent.
+    pub(super) fn ask(&mut self, candidates: impl Fn(Slot, bool) -> Vec<PeerName>) -> Option<Ask> {
+        let open = self.ranges.iter_mut();
+        for range in open.filter(|range| range.served.is_none()) {
+            if range.asked.len() >= range.hedge {
+                continue;
+            }
+            let is_urgent = range.hedge > 1 || range.is_last_round || !range.tried.is_empty();
+            let mut peers = candidates(range.start, is_urgent).into_iter();
+            let fresh =
+                |peer: &PeerName| !range.asked.contains(peer) && !range.tried.contains(peer);
+            if let Some(peer) = peers.find(fresh) {
+                range.asked.insert(peer.clone());
+                let (start, count) = (range.start, range.count);
+                return Some(Ask { start, count, peer });
+            }
+        }
+        if self.next > self.target || self.ranges.len() >= WINDOW {
+            return None;
+        }
+        let peer = candidates(self.next, false).into_iter().next()?;
+        let (start, count) = (self.next, RANGE.min(self.target + 1 - self.next));
+        let mut range = Range::new(start, count);
+        range.asked.insert(peer.clone());
+        self.ranges.push_back(range);
+        self.next = start + count;
+        Some(Ask { start, count, peer })
+    }
+
+    /// A peer has served a range. The first answer counts.
+    pub(super) fn served(
+        &mut self,
+        start: Slot,
+        peer: PeerName,
+        blocks: Vec<Arc<SignedBlockWithAttestation>>,
+    ) {
+        if let Some(range) = self.range(start) {
+            range.asked.remove(&peer);
+            range.served.get_or_insert((peer, blocks));
+        }
+    }
+
+    /// A peer could not serve a range.
+    pub(super) fn failed(&mut self, start: Slot, peer: &PeerName) {
+        if let Some(range) = self.range(start) {
+            range.asked.remove(peer);
+            range.tried.insert(peer.clone());
+        }
+    }
+
+    /// A peer is gone.
+    pub(super) fn lost(&mut self, peer: &PeerName) {
+        for range in &mut self.ranges {
+            range.asked.remove(peer);
+        }
+    }
+
+    fn range(&mut self, start: Slot) -> Option<&mut Range> {
+        self.ranges.iter_mut().find(|range| range.start == start)
+    }
+
+    /// The next blocks to import, when there are some.
+    pub(super) fn hand_on(&mut self) -> Option<Batch> {
+        while self.handed_on.len() < HANDED_ON {
+            let first = self.ranges.front_mut()?;
+            let (_, blocks) = first.served.as_ref()?;
+            if let (Some(last), Some(block)) = (self.last, blocks.first())
+                && block.block().parent_root != last.root
+                && last.slot + 1 < first.start
+                && !first.is_gap_filled
+            {
+                // The answer before was cut short, or one of the two is of another chain.
+                first.is_gap_filled = true;
+                let gap = Range::new(last.slot + 1, first.start - last.slot - 1);
+                self.ranges.push_front(gap);
+                return None;
+            }
+            let (peer, blocks) = self.ranges.pop_front()?.served?;
+            let Some(last) = blocks.last() else {
+                continue;
+            };
+            self.last = Some(Checkpoint {
+                root: block_root(last),
+                slot: last.block().slot,
+            });
+            self.batches += 1;
+            let number = self.batches;
+            self.handed_on.insert(number, peer.clone());
+            return Some(Batch {
+                number,
+                peer,
+                blocks,
+            });
+        }
+        None
+    }
+
+    /// A second has passed. Of a range that all others wait for more peers are asked. Returns who has had more than a second
+    /// for it, and whether it is worth going on: false when all have been asked in vain, twice.
+    pub(super) fn tick(&mut self) -> (BTreeSet<PeerName>, bool) {
+        let is_idle = self.handed_on.is_empty();
+        if is_idle && self.ranges.is_empty() {
+            // Nobody can be asked for what is left.
+            return (BTreeSet::new(), false);
+        }
+        let first = self.ranges.front_mut();
+        let Some(first) = first.filter(|first| first.served.is_none()) else {
+            return (BTreeSet::new(), true);
+        };
+        let is_hopeless = first.asked.is_empty() && is_idle;
+        if is_hopeless {
+            first.tried.clear();
+        }
+        let was_last_round = std::mem::replace(&mut first.is_last_round, is_hopeless);
+        let is_late = first.hedge > 1;
+        first.hedge = (2 * first.hedge).min(MAX_ASKED);
+        let slow = is_late.then(|| first.asked.clone()).unwrap_or_default();
+        (slow, !(is_hopeless && was_last_round))
+    }
+
+    /// What came of a batch. False when the way cannot go on.
+    pub(super) fn on_outcome(
+        &mut self,
+        number: u64,
+        outcome: BatchOutcome,
+        finalized: Slot,
+    ) -> bool {
+        if self.handed_on.remove(&number).is_none() {
+            // It was handed on before the way began anew.
+            return true;
+        }
+        match outcome {
+            BatchOutcome::Imported { end, is_new } => {
+                self.imported = self.imported.max(end);
+                self.has_imported |= is_new;
+                self.failures = 0;
+            }
+            BatchOutcome::Blocked => return false,
+            BatchOutcome::Invalid => {
+                // Who served it is not asked again: that happens once for each peer.
+                self.begin_anew(self.imported);
+                self.failures = 0;
+            }
+            BatchOutcome::Unattached if self.imported > self.began_after => {
+                self.begin_anew(self.imported);
+            }
+            BatchOutcome::Unattached if self.is_rewound => return false,
+            BatchOutcome::Unattached => {
+                self.is_rewound = true;
+                self.begin_anew(finalized);
+            }
+        }
+        self.failures < MAX_FAILURES
+    }
+
+    fn begin_anew(&mut self, after: Slot) {
+        self.failures += 1;
+        self.ranges.clear();
+        self.handed_on.clear();
+        self.last = None;
+        self.imported = after;
+        self.began_after = after;
+        self.next = after + 1;
+    }
+}
