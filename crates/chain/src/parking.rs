@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    ops::RangeInclusive,
     sync::Arc,
 };
 
@@ -105,7 +106,7 @@ impl PendingBlock {
     }
 
     /// Memory that the block takes, near enough.
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         size_of::<Self>()
             + size_of::<SignedBlockWithAttestation>()
             + self.block.block().body.attestations.len() * size_of::<Attestation>()
@@ -355,6 +356,35 @@ impl Parking {
             }
         }
         Some(block)
+    }
+
+    /// Who has signed blocks or votes of these slots that wait here, and the newest slot of a block that they have signed for.
+    pub(crate) fn signers(
+        &self,
+        slots: RangeInclusive<Slot>,
+    ) -> (BTreeSet<ValidatorIndex>, Option<Slot>) {
+        let within = (*slots.start(), Root::ZERO)..=(*slots.end(), Root::repeat_byte(0xff));
+        let blocks = self.by_slot.range(within);
+        let blocks = blocks
+            .filter_map(|(_, root)| self.blocks.get(root))
+            .filter(|parked| parked.block.is_authentic)
+            .map(|parked| {
+                (
+                    parked.block.block.block().proposer_index,
+                    parked.block.slot(),
+                )
+            });
+        let votes = self.attestations.values().flatten();
+        let votes = votes
+            .map(|item| &item.attestation.message)
+            .filter(|vote| slots.contains(&vote.data.slot))
+            .map(|vote| (vote.validator_id, vote.data.head.slot));
+        let signed: Vec<(ValidatorIndex, Slot)> = blocks.chain(votes).collect();
+        let newest = signed.iter().map(|(_, slot)| *slot).max();
+        (
+            signed.into_iter().map(|(signer, _)| signer).collect(),
+            newest,
+        )
     }
 
     /// The blocks that wait for one that their attestations name.

@@ -10,7 +10,7 @@ use quartet_types::{Root, SignedBlockWithAttestation};
 use tracing::debug;
 
 use super::{
-    ChainService, Done, MAX_CHECKED_BLOCKS, MAX_INVALID,
+    ChainService, Done, MAX_CHECKED_BLOCKS, MAX_CHECKED_BYTES, MAX_CHECKED_PER_PEER, MAX_INVALID,
     triage::{BlockTriage, Circumstances, condemns_block, is_needed, triage},
 };
 use crate::{
@@ -126,11 +126,24 @@ impl ChainService {
             chain,
             is_condemned: is_condemned(&root) || is_condemned(&pending.parent_root()),
             checking: self.checking.get(&root),
-            has_room: self.checking.len() < MAX_CHECKED_BLOCKS,
+            has_room: self.has_room_to_check(pending),
             need: self.need(&root),
             has_place: self.admissions.has_place(slot, root, binding, current),
             wants_evidence: !chain.fork_choice().has_equivocated(proposer, slot),
         }
+    }
+
+    /// Whether another block can be checked: there are places, memory, and a share for each peer.
+    fn has_room_to_check(&self, pending: &PendingBlock) -> bool {
+        let checking = || self.checking.values();
+        let bytes: usize = checking().map(PendingBlock::bytes).sum();
+        let peer = pending.origin.peer();
+        let of_peer = checking().filter(|other| other.origin.peer() == peer);
+        let is_large = !self.checking.is_empty() && bytes + pending.bytes() > MAX_CHECKED_BYTES;
+        let is_greedy = pending.origin.is_gossip()
+            && of_peer.count() >= MAX_CHECKED_PER_PEER
+            && self.need(&pending.root).is_none();
+        self.checking.len() < MAX_CHECKED_BLOCKS && !is_large && !is_greedy
     }
 
     /// Why what waits, or a gap that is being closed, needs this block.

@@ -9,6 +9,7 @@ mod attestations;
 mod blocks;
 mod ranges;
 mod replay;
+mod sync_state;
 mod time;
 mod triage;
 mod vouching;
@@ -34,7 +35,7 @@ use tracing::{debug, error};
 
 use crate::{
     BlockStore, ChainEvent, ChainInbox, ChainMessage, EventBus, GossipAttestation, ImportError,
-    ImportableBlock, LeanChain, NetworkHandle, NetworkMessage, SharedChain, StoreError, SyncState,
+    ImportableBlock, LeanChain, NetworkHandle, NetworkMessage, SharedChain, StoreError,
     batch::{AppliedBatch, CheckedBatch},
     lean_chain::View,
     messages::Incoming,
@@ -47,14 +48,16 @@ use ranges::BatchQueue;
 
 /// Most blocks that are checked or wait for the processor at a time.
 const MAX_CHECKED_BLOCKS: usize = 64;
+/// Most memory of blocks that are checked at a time: three of the largest that gossip carries.
+const MAX_CHECKED_BYTES: usize = 32 << 20;
+/// Most blocks from one peer that are checked at a time, as long as nothing needs them.
+const MAX_CHECKED_PER_PEER: usize = 16;
 /// Most batches of attestations that are verified at a time.
 const MAX_BATCHES: usize = 4;
 /// Most attestations in a batch.
 const MAX_BATCH: usize = 256;
 /// Roots of invalid blocks that are remembered.
 const MAX_INVALID: usize = 1024;
-/// How long a node that has just started waits to hear from a peer before it takes up its duties.
-const STARTING: Duration = Duration::from_secs(8);
 
 /// What the chain service is made of.
 #[derive(Debug)]
@@ -420,24 +423,6 @@ impl ChainService {
                 let unsent = Err(crate::RequestError::NoAnswer);
                 self.with_sync(|sync, view| sync.on_response(request, &unsent, view));
             }
-        }
-    }
-
-    fn update_sync_state(&mut self) {
-        let head = self.chain.read().head().slot;
-        let before = self.chain.read().sync_state();
-        let waited = self.clock.now().saturating_sub(self.started) >= STARTING;
-        let after = match self.sync.target(head) {
-            Some(target) => SyncState::Syncing { target },
-            None if before != SyncState::Starting || !self.expects_peers || waited => {
-                SyncState::Synced
-            }
-            None if self.sync.has_heard() && !self.sync.is_walking() => SyncState::Synced,
-            None => SyncState::Starting,
-        };
-        if after != before {
-            self.chain.write().set_sync_state(after);
-            time::log_sync_state(after, head);
         }
     }
 }

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use quartet_clock::Clock;
-use quartet_types::{SECONDS_PER_SLOT, SIGNATURE_BYTES, Signature, Status};
+use quartet_types::{
+    Attestation, AttestationData, SECONDS_PER_SLOT, SIGNATURE_BYTES, Signature, SignedAttestation,
+    Status,
+};
 use tokio::sync::mpsc::Receiver;
 
 use super::{
@@ -10,7 +13,8 @@ use super::{
     *,
 };
 use crate::{
-    MemoryStore, PeerName, chain_channel, network_channel, verification::invalid_signature,
+    MemoryStore, PeerName, SyncState, chain_channel, network_channel,
+    verification::invalid_signature,
 };
 
 fn service() -> (ChainService, Receiver<NetworkMessage>) {
@@ -58,4 +62,48 @@ fn a_copy_that_came_while_a_bad_one_was_checked_is_asked_for() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// A vote for a block that nobody has.
+fn vote(validator_id: u64, slot: Slot) -> GossipAttestation {
+    let head = Checkpoint {
+        root: Root::repeat_byte(0xee),
+        slot,
+    };
+    let data = AttestationData {
+        slot,
+        head,
+        ..AttestationData::default()
+    };
+    GossipAttestation {
+        attestation: SignedAttestation {
+            message: Attestation { validator_id, data },
+            signature: Signature::default(),
+        },
+        peer: PeerName::new("peer"),
+        verdict: tokio::sync::oneshot::channel().0,
+    }
+}
+
+#[test]
+fn a_node_without_what_a_third_of_the_validators_signed_some_slots_ago_is_not_synced() {
+    let syncing = |votes: &[(u64, Slot)]| {
+        let (mut service, _messages) = service();
+        service.expects_peers = false;
+        for (validator, slot) in votes {
+            let vote = vote(*validator, *slot);
+            let head = vote.attestation.message.data.head.root;
+            assert!(service.parking.park_attestation(head, vote));
+        }
+        service.update_sync_state();
+        let state = service.chain.read().sync_state();
+        state != SyncState::Synced
+    };
+    // It is slot 5, there are four validators, and the head is recent.
+    assert!(syncing(&[(0, 2), (1, 2)]));
+    assert!(syncing(&[(0, 1), (1, 2)]));
+    assert!(!syncing(&[(0, 2), (0, 1)]));
+    // It may still come.
+    assert!(!syncing(&[(0, 3), (1, 3)]));
+    assert!(!syncing(&[(0, 2), (1, 3)]));
 }

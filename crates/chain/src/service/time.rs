@@ -3,10 +3,10 @@
 use metrics::{counter, histogram};
 use quartet_clock::Tick;
 use quartet_types::{INTERVALS_PER_SLOT, Slot};
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::ChainService;
-use crate::{ChainEvent, SyncState};
+use crate::ChainEvent;
 
 impl ChainService {
     pub(super) fn on_tick(&mut self, tick: Tick) {
@@ -51,20 +51,5 @@ impl ChainService {
             chain.advance(slot * INTERVALS_PER_SLOT);
             chain.accept_new_attestations();
         });
-    }
-}
-
-pub(super) fn log_sync_state(state: SyncState, head: Slot) {
-    match state {
-        SyncState::Starting => {}
-        SyncState::Syncing { target } => {
-            info!(
-                head,
-                target,
-                behind = target.saturating_sub(head),
-                "catching up; duties wait"
-            );
-        }
-        SyncState::Synced => info!(head, "synced"),
     }
 }

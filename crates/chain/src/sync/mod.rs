@@ -31,7 +31,7 @@ const MAX_WALKS: usize = 16;
 /// Most requests to one peer at a time.
 const MAX_REQUESTS_PER_PEER: usize = 4;
 /// How far behind a peer's head ours may be before duties wait.
-const SYNC_TOLERANCE_SLOTS: u64 = 2;
+pub(crate) const SYNC_TOLERANCE_SLOTS: u64 = 2;
 /// How far behind we are when ranges are worth their while.
 const RANGES_FROM: u64 = 8;
 /// Ticks until ranges are tried again: half a slot, and when they have brought nothing, so many slots that walks have their

@@ -1,0 +1,77 @@
+//! Whether the node knows the chain well enough for duties.
+//!
+//! Peers can say what they like; signatures decide. Two things stop duties: a gap that is being closed, which a proposer has
+//! signed; and more than a third of the validators having signed, for some slots now, what we do not have, whether or not
+//! anybody serves it. One of them at least is honest. The second holds while our head is recent, too: a node that is cut off
+//! builds a recent head of its own.
+
+use std::time::Duration;
+
+use quartet_types::Slot;
+use tracing::{info, warn};
+
+use super::ChainService;
+use crate::{SyncState, sync::SYNC_TOLERANCE_SLOTS};
+
+/// How long a node that has just started waits to hear from a peer before it takes up its duties.
+const STARTING: Duration = Duration::from_secs(8);
+/// What was signed so many slots ago and is not here is missing, and not merely late.
+const MISSING_AFTER: Slot = SYNC_TOLERANCE_SLOTS + 1;
+/// What was signed before that may have been abandoned, and nobody may have it any more.
+const MISSING_UNTIL: Slot = 16;
+
+impl ChainService {
+    /// Finds out how far the node is with catching up, and says so when that has changed.
+    pub(super) fn update_sync_state(&mut self) {
+        let (head, current, before) = {
+            let chain = self.chain.read();
+            (chain.head().slot, chain.current_slot(), chain.sync_state())
+        };
+        let is_recent = head + SYNC_TOLERANCE_SLOTS >= current;
+        let target = self.sync.target(head).filter(|_| !is_recent);
+        let cut_off = self.cut_off_from(current);
+        let waited = self.clock.now().saturating_sub(self.started) >= STARTING;
+        let after = match target.max(cut_off) {
+            Some(target) => SyncState::Syncing { target },
+            None if before != SyncState::Starting || !self.expects_peers || waited => {
+                SyncState::Synced
+            }
+            None if self.sync.has_heard() && !self.sync.is_walking() => SyncState::Synced,
+            None => SyncState::Starting,
+        };
+        if after == before {
+            return;
+        }
+        self.chain.write().set_sync_state(after);
+        if target.is_none() && cut_off.is_some() && before == SyncState::Synced {
+            warn!(
+                "more than a third of the validators have signed blocks that are not here, and no peer has served them"
+            );
+        }
+        log_sync_state(after, head);
+    }
+
+    /// The newest slot that more than a third of the validators have signed for, one with another, on a chain that is not here.
+    fn cut_off_from(&self, current: Slot) -> Option<Slot> {
+        let newest = current.checked_sub(MISSING_AFTER)?;
+        let slots = current.saturating_sub(MISSING_UNTIL)..=newest;
+        let (signers, newest) = self.parking.signers(slots);
+        let validators = self.chain.read().validator_count() as usize;
+        newest.filter(|_| signers.len() > validators / 3)
+    }
+}
+
+fn log_sync_state(state: SyncState, head: Slot) {
+    match state {
+        SyncState::Starting => {}
+        SyncState::Syncing { target } => {
+            info!(
+                head,
+                target,
+                behind = target.saturating_sub(head),
+                "catching up; duties wait"
+            );
+        }
+        SyncState::Synced => info!(head, "synced"),
+    }
+}
