@@ -51,15 +51,31 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
 
+    pub(crate) fn unknown_host(host: &str) -> Self {
+        let message = format!(
+            "expected an IP address, localhost or a name given with --http-allowed-host as Host, found {host}"
+        );
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// There is more to do than the node takes on; later there may be less.
+    pub(crate) fn busy() -> Self {
+        let message = "too many requests are waiting already, try again in a second";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
     /// Something of ours failed; the cause belongs into the log, not to the client.
     pub(crate) fn internal() -> Self {
         let message = "internal error, see the node's log";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
-    #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.status
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 }
 

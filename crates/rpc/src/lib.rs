@@ -8,14 +8,15 @@ mod block_id;
 mod error;
 mod http_api;
 mod json_rpc;
-mod listener;
 mod metrics;
 mod node;
 mod router;
+mod server;
 mod service;
 mod views;
 
 pub use metrics::{Metrics, MetricsError};
 pub use node::{NodeInfo, NodeView};
 pub use router::{metrics_router, router};
+pub use server::{AllowedHosts, Limits};
 pub use service::{RpcConfig, RpcError, RpcService};

@@ -2,19 +2,28 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use metrics::counter;
 use quartet_chain::{
     ChainReader, Equivocation, ForkChoiceNode, LeanChain, PeerInfo, PeerName, Peers, StoreError,
     SyncState,
 };
 use quartet_clock::Clock;
 use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, State};
-use tokio::{sync::Semaphore, task};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task,
+};
 use tracing::error;
 
 use crate::{block_id::BlockId, error::ApiError, metrics::Metrics};
 
 /// Requests that may read the disk or encode something large at the same time; more wait.
 const HEAVY_REQUESTS: usize = 2;
+/// Such requests that wait, each holding a connection that cannot be closed for another one; more are
+/// refused. An eighth of the connections.
+const HEAVY_WAITING: usize = 32;
+/// Batches under way that hold answers of heavy requests, some 6 MB at most each; more are refused.
+const HEAVY_BATCHES: usize = 4;
 
 /// Who the node is, for users and dashboards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,8 +55,16 @@ struct Inner {
     metrics: Option<Metrics>,
     /// When the node started, since the Unix epoch.
     started: Duration,
-    heavy: Semaphore,
+    heavy: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    batches: Arc<Semaphore>,
 }
+
+/// Leave for a batch to hold the answers of heavy requests.
+#[derive(Debug)]
+pub(crate) struct BatchPermit(
+    #[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit,
+);
 
 impl fmt::Debug for NodeView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,7 +116,9 @@ impl NodeView {
             info,
             metrics,
             started,
-            heavy: Semaphore::new(HEAVY_REQUESTS),
+            heavy: Arc::new(Semaphore::new(HEAVY_REQUESTS)),
+            waiting: Arc::new(Semaphore::new(HEAVY_REQUESTS + HEAVY_WAITING)),
+            batches: Arc::new(Semaphore::new(HEAVY_BATCHES)),
         }))
     }
 
@@ -170,22 +189,42 @@ impl NodeView {
         self.0.started
     }
 
-    /// Does work that reads the disk or encodes something large, away from the threads that drive the
-    /// services, and little of it at a time.
+    /// Lets a batch hold what heavy requests answer.
     ///
     /// # Errors
-    /// 500 when the work panicked.
+    /// 503 when other batches already hold as much as may be.
+    pub(crate) fn heavy_batch(&self) -> Result<BatchPermit, ApiError> {
+        let permit = Arc::clone(&self.0.batches).try_acquire_owned();
+        permit.map(BatchPermit).map_err(|_| refuse())
+    }
+
+    /// Does work that reads the disk or encodes something large, away from the threads that drive the
+    /// services, and little of it at a time. The work is finished even when nobody waits for it any more.
+    ///
+    /// # Errors
+    /// 503 when too many wait already; 500 when the work panicked.
     pub(crate) async fn heavy<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
-        let permit = self.0.heavy.acquire().await;
-        let _permit = permit.map_err(|_| ApiError::internal())?;
+        let waiting = Arc::clone(&self.0.waiting).try_acquire_owned();
+        let waiting = waiting.map_err(|_| refuse())?;
+        let permit = Arc::clone(&self.0.heavy).acquire_owned().await;
+        let permit = permit.map_err(|_| ApiError::internal())?;
         let node = self.clone();
-        let done = task::spawn_blocking(move || work(&node)).await;
-        done.map_err(|failure| {
+        let done = task::spawn_blocking(move || {
+            // With the work, not with who asked for it: who goes away makes no room for more work.
+            let _permits = (waiting, permit);
+            work(&node)
+        });
+        done.await.map_err(|failure| {
             error!(%failure, "a request could not be answered");
             ApiError::internal()
         })
     }
+}
+
+fn refuse() -> ApiError {
+    counter!("quartet_http_requests_refused_total", "reason" => "busy").increment(1);
+    ApiError::busy()
 }

@@ -1,16 +1,16 @@
 //! The service: its listeners, and its end.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use tokio::{net::TcpListener, task::JoinSet, time};
+use tokio::{task::JoinSet, time};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::{
-    listener::BoundedListener,
     node::NodeView,
     router::{metrics_router, router},
+    server::{self, AllowedHosts, Limits},
 };
 
 /// How long requests may take to finish once the node stops.
@@ -18,13 +18,17 @@ const GRACE: Duration = Duration::from_millis(500);
 /// How often what was timed is summed up, so that it does not pile up while nobody scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Where the service listens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Where the service listens, and to whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RpcConfig {
     /// Address of JSON-RPC, the HTTP API and `/metrics`. Port 0 takes a free one.
     pub http: Option<SocketAddr>,
     /// Address of `/metrics` alone; may be that of `http`, which serves it anyway.
     pub metrics: Option<SocketAddr>,
+    /// Names by which clients may call this node.
+    pub allowed_hosts: AllowedHosts,
+    /// What clients can hold of the node, on each of the addresses.
+    pub limits: Limits,
 }
 
 /// The service cannot run.
@@ -51,23 +55,23 @@ pub enum RpcError {
 #[derive(Debug)]
 pub struct RpcService {
     node: NodeView,
-    servers: Vec<Server>,
+    servers: Vec<Bound>,
 }
 
 #[derive(Debug)]
-struct Server {
+struct Bound {
     purpose: &'static str,
     address: SocketAddr,
-    listener: TcpListener,
-    router: Router,
+    server: server::Server,
 }
 
-impl Server {
-    async fn bind(
+impl Bound {
+    fn new(
         address: SocketAddr,
         purpose: &'static str,
         flag: &'static str,
         router: Router,
+        config: &RpcConfig,
     ) -> Result<Self, RpcError> {
         let failed = |error| RpcError::Listen {
             address,
@@ -75,13 +79,18 @@ impl Server {
             flag,
             error,
         };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = server::listen(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let server = server::Server {
+            listener,
+            router,
+            hosts: Arc::new(config.allowed_hosts.clone()),
+            limits: config.limits,
+        };
         Ok(Self {
             purpose,
             address,
-            listener,
-            router,
+            server,
         })
     }
 }
@@ -98,12 +107,24 @@ impl RpcService {
         let mut servers = Vec::new();
         if let Some(address) = config.http {
             let router = router(node.clone());
-            servers.push(Server::bind(address, Self::HTTP, "--http-port", router).await?);
+            servers.push(Bound::new(
+                address,
+                Self::HTTP,
+                "--http-port",
+                router,
+                &config,
+            )?);
         }
         let shared = config.http == config.metrics && config.http.is_some_and(|a| a.port() != 0);
         if let Some(address) = config.metrics.filter(|_| !shared) {
             let router = metrics_router(node.clone());
-            servers.push(Server::bind(address, Self::METRICS, "--metrics-port", router).await?);
+            servers.push(Bound::new(
+                address,
+                Self::METRICS,
+                "--metrics-port",
+                router,
+                &config,
+            )?);
         }
         Ok(Self { node, servers })
     }
@@ -131,12 +152,9 @@ impl RpcService {
         let mut running = JoinSet::new();
         for server in self.servers {
             info!(address = %server.address, "listening for {}", server.purpose);
-            let stop = shutdown.clone().cancelled_owned();
-            let listener = BoundedListener::new(server.listener);
-            let serve = axum::serve(listener, server.router).with_graceful_shutdown(stop);
+            let stop = shutdown.clone();
             running.spawn(async move {
-                // Serving reports no error; failed connections are the clients' to notice.
-                let _ = serve.await;
+                server.server.run(stop).await;
                 server.purpose
             });
         }

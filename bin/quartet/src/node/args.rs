@@ -99,6 +99,17 @@ pub(crate) struct NodeArgs {
     )]
     pub(crate) http_port: u16,
 
+    /// A name by which clients may ask for this node over HTTP, beside IP addresses and `localhost`; `*`
+    /// allows every name. May be given several times.
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = host_name,
+        env = "QUARTET_HTTP_ALLOWED_HOST"
+    )]
+    pub(crate) http_allowed_host: Vec<String>,
+
     /// Address of `/metrics` on a port of its own.
     #[arg(
         long,
@@ -142,5 +153,46 @@ impl NodeArgs {
             .ok()
             .filter(|filter| !filter.is_empty())
             .unwrap_or_else(|| self.log.clone())
+    }
+}
+
+/// A name as it stands in a URL, without port.
+fn host_name(text: &str) -> Result<String, &'static str> {
+    let wrong = |c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c);
+    if text != "*" && (text.is_empty() || text.contains(wrong)) {
+        return Err("expected a name without scheme and port, or *");
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        node: NodeArgs,
+    }
+
+    fn hosts(flags: &[&str]) -> Option<Vec<String>> {
+        let start = ["quartet", "--genesis", "config.yaml"];
+        let cli = Cli::try_parse_from(start.iter().chain(flags)).ok()?;
+        Some(cli.node.http_allowed_host)
+    }
+
+    #[test]
+    fn names_of_the_node_are_collected_and_checked() {
+        let flag = "--http-allowed-host";
+        let two = Some(vec!["quartet_0".to_owned(), "node.example".to_owned()]);
+        assert_eq!(hosts(&[]), Some(Vec::new()));
+        assert_eq!(hosts(&[flag, "quartet_0", flag, "node.example"]), two);
+        assert_eq!(hosts(&[flag, "quartet_0,node.example"]), two);
+        assert_eq!(hosts(&[flag, "*"]), Some(vec!["*".to_owned()]));
+        for wrong in ["http://node.example", "node.example:5052", "", "a b"] {
+            assert_eq!(hosts(&[flag, wrong]), None, "{wrong:?}");
+        }
     }
 }

@@ -17,7 +17,7 @@ use quartet_chain::{
 use quartet_clock::Clock;
 use quartet_network::NetworkService;
 use quartet_processor::Processor;
-use quartet_rpc::{Metrics, NodeInfo, NodeView, RpcConfig, RpcService};
+use quartet_rpc::{AllowedHosts, Limits, Metrics, NodeInfo, NodeView, RpcConfig, RpcService};
 use quartet_storage::Database;
 use quartet_types::Block;
 use quartet_validator::{ValidatorService, ValidatorServiceConfig};
@@ -90,6 +90,8 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
             metrics: args
                 .metrics_port
                 .map(|port| SocketAddr::new(args.metrics_address, port)),
+            allowed_hosts: AllowedHosts::new(&args.http_allowed_host),
+            limits: Limits::default(),
         },
         NodeView::new(
             reader.clone(),

@@ -1,5 +1,6 @@
 //! The error object of JSON-RPC: the specification's code and message, and what exactly was wrong.
 
+use axum::http::StatusCode;
 use serde::Serialize;
 
 use crate::error::ApiError;
@@ -47,8 +48,13 @@ impl Fault {
 }
 
 impl From<ApiError> for Fault {
-    /// The cause is in the log.
-    fn from(_: ApiError) -> Self {
-        Self::new(-32603, "Internal error", None)
+    /// Of what fails here, the cause is in the log.
+    fn from(error: ApiError) -> Self {
+        match error.status() {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                Self::new(-32005, "Limit exceeded", Some(error.message().to_owned()))
+            }
+            _ => Self::new(-32603, "Internal error", None),
+        }
     }
 }

@@ -16,6 +16,11 @@ use crate::{
 
 const METHODS: &str = "lean_block, lean_equivocations, lean_finality, lean_head, lean_peers, lean_syncing and lean_version";
 
+/// Whether a method reads the disk or answers at length.
+pub(super) fn is_heavy(method: &str) -> bool {
+    matches!(method, "lean_block" | "lean_equivocations")
+}
+
 /// Calls a method.
 pub(super) async fn call(
     node: &NodeView,

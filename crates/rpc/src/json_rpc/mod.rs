@@ -12,7 +12,11 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::{accept::Form, error::ApiError, node::NodeView};
+use crate::{
+    accept::Form,
+    error::ApiError,
+    node::{BatchPermit, NodeView},
+};
 use fault::Fault;
 
 /// Bytes of a request's body.
@@ -70,7 +74,7 @@ pub(crate) async fn answer(
             write(&mut answers, &Value::Null, Err(fault));
         }
         Ok(Value::Array(calls)) => answer_batch(&node, calls, &mut answers).await,
-        Ok(call) => answer_one(&node, call, &mut answers).await,
+        Ok(call) => answer_one(&node, call, &mut answers, None).await,
     }
     if answers.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -92,11 +96,12 @@ async fn read(request: Request) -> Result<Bytes, ApiError> {
 }
 
 async fn answer_batch(node: &NodeView, calls: Vec<Value>, answers: &mut Vec<u8>) {
+    let mut leave = None;
     for call in calls {
         let start = answers.len();
         answers.push(if start == 0 { b'[' } else { b',' });
         let written = answers.len();
-        answer_one(node, call, answers).await;
+        answer_one(node, call, answers, Some(&mut leave)).await;
         if answers.len() == written {
             // A notification has no place in the answers.
             answers.truncate(start);
@@ -107,19 +112,42 @@ async fn answer_batch(node: &NodeView, calls: Vec<Value>, answers: &mut Vec<u8>)
     }
 }
 
-async fn answer_one(node: &NodeView, call: Value, answers: &mut Vec<u8>) {
+/// Answers a call. A batch has a place for the leave that it needs from its first heavy call on, since it
+/// holds the answers while the others are worked out.
+async fn answer_one(
+    node: &NodeView,
+    call: Value,
+    answers: &mut Vec<u8>,
+    batch: Option<&mut Option<BatchPermit>>,
+) {
     let call = match Call::parse(call) {
         Ok(call) => call,
         Err((id, fault)) => return write(answers, &id, Err(fault)),
     };
     let outcome = if answers.len() > MAX_ANSWERS {
         Err(Fault::too_large(MAX_ANSWERS))
+    } else if let Err(error) = admit(node, &call.method, batch) {
+        Err(error.into())
     } else {
         methods::call(node, &call.method, call.params).await
     };
     if let Some(id) = call.id {
         write(answers, &id, outcome);
     }
+}
+
+/// Gets a batch the leave that it needs for this method, if it needs one and has none.
+fn admit(
+    node: &NodeView,
+    method: &str,
+    batch: Option<&mut Option<BatchPermit>>,
+) -> Result<(), ApiError> {
+    if let Some(leave @ None) = batch
+        && methods::is_heavy(method)
+    {
+        *leave = Some(node.heavy_batch()?);
+    }
+    Ok(())
 }
 
 impl Call {

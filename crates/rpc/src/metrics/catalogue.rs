@@ -234,6 +234,22 @@ pub(super) const CATALOGUE: &[Metric] = &[
         "The chain's verdicts on gossip messages.",
     ),
     gauge(
+        "quartet_http_answer_bytes",
+        "Bytes of HTTP answers that clients have not taken.",
+    ),
+    gauge(
+        "quartet_http_connections",
+        "HTTP connections that are open.",
+    ),
+    labelled(
+        "quartet_http_connections_closed_total",
+        "HTTP connections that were refused, closed for another one, or too slow, by reason.",
+    ),
+    labelled(
+        "quartet_http_requests_refused_total",
+        "HTTP requests and calls that were refused for their Host or for want of room, by reason.",
+    ),
+    gauge(
         "quartet_parked_attestations",
         "Attestations that wait for a block.",
     ),

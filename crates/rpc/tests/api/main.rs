@@ -3,9 +3,12 @@
 // In a test an unwrap is an assertion, also outside of the test functions themselves.
 #![allow(clippy::unwrap_used)]
 
+mod budget;
 mod http_api;
 mod json_rpc;
 mod leanspec;
 mod metrics;
 mod node;
+mod running;
 mod service;
+mod slow;

@@ -1,79 +1,18 @@
-//! The service on loopback sockets: its ports, its limits, its end.
+//! The service on loopback sockets: its ports, its end, and what it refuses.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use quartet_rpc::{RpcConfig, RpcError, RpcService};
+use quartet_rpc::{RpcConfig, RpcService};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    task::JoinHandle,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::node::TestNode;
-
-/// Longer than anything here takes; only a failure waits it out.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-fn any_port() -> Option<SocketAddr> {
-    Some(([127, 0, 0, 1], 0).into())
-}
-
-struct Running {
-    http: SocketAddr,
-    shutdown: CancellationToken,
-    ended: JoinHandle<Result<(), RpcError>>,
-}
-
-async fn run(config: RpcConfig) -> Running {
-    let node = TestNode::with_chain(2);
-    let service = RpcService::bind(config, node.view.clone()).await.unwrap();
-    let http = service.http_address().unwrap();
-    let shutdown = CancellationToken::new();
-    let ended = tokio::spawn(service.run(shutdown.clone()));
-    Running {
-        http,
-        shutdown,
-        ended,
-    }
-}
-
-impl Running {
-    async fn http() -> Self {
-        run(RpcConfig {
-            http: any_port(),
-            metrics: None,
-        })
-        .await
-    }
-
-    async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.http).await.unwrap()
-    }
-
-    async fn stop(self) {
-        self.shutdown.cancel();
-        timeout(PATIENCE, self.ended)
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap();
-    }
-}
-
-/// Sends bytes and reads until the other end closes.
-async fn exchange(mut stream: TcpStream, request: &str) -> String {
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    let read = stream.read_to_string(&mut answer);
-    timeout(PATIENCE, read).await.unwrap().unwrap();
-    answer
-}
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-}
+use crate::{
+    node::TestNode,
+    running::{PATIENCE, Running, any_port, exchange, get},
+};
 
 #[tokio::test]
 async fn it_answers_on_the_port_that_it_got() {
@@ -89,7 +28,11 @@ async fn it_answers_on_the_port_that_it_got() {
 async fn a_port_in_use_is_named() {
     let running = Running::http().await;
     for (http, metrics) in [(Some(running.http), None), (None, Some(running.http))] {
-        let config = RpcConfig { http, metrics };
+        let config = RpcConfig {
+            http,
+            metrics,
+            ..RpcConfig::default()
+        };
         let view = TestNode::at_genesis(0).view.clone();
         let error = RpcService::bind(config, view)
             .await
@@ -112,6 +55,7 @@ async fn metrics_share_the_address_or_have_their_own() {
     let own = RpcConfig {
         http: any_port(),
         metrics: any_port(),
+        ..RpcConfig::default()
     };
     let service = RpcService::bind(own, view.clone()).await.unwrap();
     let free = service.http_address().unwrap();
@@ -121,6 +65,7 @@ async fn metrics_share_the_address_or_have_their_own() {
     let shared = RpcConfig {
         http: Some(free),
         metrics: Some(free),
+        ..RpcConfig::default()
     };
     let service = RpcService::bind(shared, view.clone()).await.unwrap();
     assert_eq!(service.metrics_address(), Some(free));
@@ -177,18 +122,39 @@ async fn what_is_not_http_is_refused() {
 }
 
 #[tokio::test]
-async fn a_crowd_is_served_one_after_the_other() {
+async fn a_head_that_is_too_large_is_refused() {
     let running = Running::http().await;
-    let mut crowd = Vec::new();
-    for _ in 0..100 {
-        crowd.push(running.connect().await);
-    }
-    // Some hold their places without a word; the others get theirs once these are gone.
-    let served = crowd.split_off(64);
-    drop(crowd);
-    for stream in served {
-        let answer = exchange(stream, &get("/lean/v0/health")).await;
-        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let name = "a".repeat(64 << 10);
+    let request = format!("GET /{name} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut stream = running.connect().await;
+    // It may be refused, and the connection closed, before all of it is sent.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut answer = [0; 12];
+    timeout(PATIENCE, stream.read_exact(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 431");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_host_learns_nothing() {
+    let table = [
+        ("Host: localhost:5052", "200"),
+        ("Host: 127.0.0.1:5052", "200"),
+        ("Host: evil.example", "403"),
+        ("X-Host: localhost", "400"),
+    ];
+    let running = Running::http().await;
+    for path in ["/lean/v0/head", "/metrics", "/lean/v0/health"] {
+        for (host, status) in table {
+            let request = format!("GET {path} HTTP/1.1\r\n{host}\r\nConnection: close\r\n\r\n");
+            let answer = exchange(running.connect().await, &request).await;
+            assert_eq!(answer.split(' ').nth(1), Some(status), "{host}: {answer}");
+            let told = answer.contains("--http-allowed-host");
+            assert_eq!(told, status == "403", "{answer}");
+        }
     }
     running.stop().await;
 }

@@ -1,0 +1,48 @@
+//! What clients can hold of the node.
+
+use std::time::Duration;
+
+/// Limits on the connections of one address that is listened on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time. When all are taken, the one that keeps us waiting the longest is closed for a
+    /// new one.
+    pub connections: usize,
+    /// Connections at a time from one remote address; an IPv6 network of 64 bits counts as one address,
+    /// and the loopback has no such limit.
+    pub per_address: usize,
+    /// From the accept, or from a request's first byte on a connection that was kept, to the end of its head.
+    /// (Of a request that was begun before the answer to the last one, the next byte counts as the first.)
+    pub head: Duration,
+    /// From the end of the head to the end of the body.
+    pub body: Duration,
+    /// From the end of the head until the client has taken the answer.
+    pub exchange: Duration,
+    /// Between two requests on a connection.
+    pub idle: Duration,
+    /// Bytes of answers that clients have not taken. When they are more, the client that has been
+    /// at its answer the longest is cut off.
+    pub answer_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // Scrapers, dashboards and scripts are dozens at most. With 16 KiB of buffer and some
+            // kilobytes of state for each, all of them together stay below 8 MiB.
+            connections: 256,
+            // A browser opens six, a batch job as many as it has threads.
+            per_address: 32,
+            // A head is one packet or two; a retransmission or three are forgiven.
+            head: Duration::from_secs(5),
+            // 64 KiB at the speed of a modem.
+            body: Duration::from_secs(10),
+            // The largest answers are states of some 20 MB, at 1 MB/s.
+            exchange: Duration::from_secs(30),
+            // Twice the usual interval of scrapes, so that a scraper may keep its connection.
+            idle: Duration::from_secs(30),
+            // Half of what strangers may cost a node in memory; one large state, or several batches.
+            answer_bytes: 32 << 20,
+        }
+    }
+}

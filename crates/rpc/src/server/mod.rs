@@ -1,0 +1,219 @@
+//! Serves a router on a listener, so that no client can hold much of the node, or hold it for long.
+
+mod body;
+mod host;
+mod limits;
+mod stream;
+mod table;
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, HttpBody as _},
+    response::IntoResponse as _,
+};
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use metrics::counter;
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use self::{
+    body::WatchedBody,
+    stream::WatchedStream,
+    table::{Connection, Place, Table, closed},
+};
+pub use self::{host::AllowedHosts, limits::Limits};
+
+/// Bytes of a request's head, and of what a connection may have asked ahead.
+const MAX_HEAD: usize = 16 << 10;
+/// Bytes of an answer that the kernel takes from us before the client does. It would take megabytes of each.
+const SEND_BUFFER: u32 = 128 << 10;
+/// Connections that the kernel keeps until we accept them.
+const BACKLOG: u32 = 1024;
+/// How long to wait with the next accept when there are no more files to open.
+const NO_FILES: Duration = Duration::from_millis(100);
+
+/// Takes the address.
+///
+/// # Errors
+/// When it is in use or not ours.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections of an earlier run that are not over yet are no reason to fail.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    // Connections have that of their listener.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Answers what comes to one address.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) listener: TcpListener,
+    pub(crate) router: Router,
+    pub(crate) hosts: Arc<AllowedHosts>,
+    pub(crate) limits: Limits,
+}
+
+impl Server {
+    /// Serves until told to stop, then until all connections have ended.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let table = Table::new(self.limits);
+        let mut running = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(_) = running.join_next() => continue,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => match table.admit(address.ip(), Instant::now()) {
+                    Ok(place) => {
+                        running.spawn(self.serve(stream, place, stop.clone()));
+                    }
+                    Err(reason) => {
+                        closed(reason);
+                        debug!(%address, reason, "refused a connection");
+                    }
+                },
+                Err(error) if is_clients(&error) => {}
+                Err(error) => {
+                    debug!(%error, "cannot accept connections");
+                    sleep(NO_FILES).await;
+                }
+            }
+        }
+        drop(self.listener);
+        while running.join_next().await.is_some() {}
+    }
+
+    /// Serves a connection until it ends, by the client's will, its time or the need for its place.
+    fn serve(
+        &self,
+        stream: TcpStream,
+        place: Place,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        // Answers are written whole; waiting for more to send would only delay them.
+        let _ = stream.set_nodelay(true);
+        let connection = place.connection.clone();
+        let stream = WatchedStream::new(stream, connection.clone());
+        let (router, hosts) = (
+            TowerToHyperService::new(self.router.clone()),
+            Arc::clone(&self.hosts),
+        );
+        let service = service_fn(move |request| {
+            answer(
+                router.clone(),
+                Arc::clone(&hosts),
+                connection.clone(),
+                request,
+            )
+        });
+        let http = http1::Builder::new()
+            // The table has the deadlines: of heads and of everything else.
+            .header_read_timeout(None)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        async move {
+            let mut http = pin!(http);
+            let mut stopping = false;
+            loop {
+                let ended = in_time(http.as_mut(), &place.connection);
+                tokio::select! {
+                    biased;
+                    () = place.close.cancelled() => break,
+                    () = stop.cancelled(), if !stopping => stopping = true,
+                    () = ended => break,
+                }
+                http.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// Whether the client went away before it was accepted, which says nothing about the next one.
+fn is_clients(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Runs a connection to its end or its deadline, which moves with what it is at.
+async fn in_time(mut http: impl Future + Unpin, connection: &Connection) {
+    let mut alarm = pin!(sleep_until(Instant::now()));
+    poll_fn(|context| {
+        if std::pin::Pin::new(&mut http).poll(context).is_ready() {
+            return std::task::Poll::Ready(());
+        }
+        // Only what has just run moves the deadline.
+        let Some((phase, deadline)) = connection.deadline() else {
+            return std::task::Poll::Ready(());
+        };
+        if alarm.deadline() != deadline {
+            alarm.as_mut().reset(deadline);
+        }
+        alarm.as_mut().poll(context).map(|()| {
+            closed(phase.name());
+            debug!(
+                phase = phase.name(),
+                "closing a connection that is too slow"
+            );
+        })
+    })
+    .await;
+}
+
+/// Answers a request, and tells the table of it.
+async fn answer(
+    router: TowerToHyperService<Router>,
+    hosts: Arc<AllowedHosts>,
+    connection: Connection,
+    request: Request<Incoming>,
+) -> Result<Response<WatchedBody<Body>>, Infallible> {
+    connection.asked(!request.body().is_end_stream(), Instant::now());
+    let judged = hosts.check(request.version(), request.uri(), request.headers());
+    let reader = connection.clone();
+    let request =
+        request.map(|body| WatchedBody::new(body, move || reader.body_done(Instant::now())));
+    let response = match judged {
+        Ok(()) => router.call(request).await?,
+        Err(error) => {
+            counter!("quartet_http_requests_refused_total", "reason" => "host").increment(1);
+            error.into_response()
+        }
+    };
+    let bytes = response.body().size_hint().lower();
+    connection.answered(usize::try_from(bytes).unwrap_or(usize::MAX), Instant::now());
+    Ok(response.map(|body| WatchedBody::new(body, move || connection.buffered())))
+}
