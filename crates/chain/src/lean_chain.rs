@@ -38,6 +38,7 @@ pub struct LeanChain {
     votes: VotePool,
     equivocations: Equivocations,
     sync_state: SyncState,
+    sync_speed: u64,
 }
 
 /// How far the node is with catching up.
@@ -153,6 +154,7 @@ impl LeanChain {
             votes: VotePool::new(validators),
             equivocations: Equivocations::default(),
             sync_state: SyncState::Starting,
+            sync_speed: 0,
         }
     }
 
@@ -222,6 +224,11 @@ impl LeanChain {
     /// How far the node is with catching up.
     pub fn sync_state(&self) -> SyncState {
         self.sync_state
+    }
+
+    /// How many slots a second the head moves on while the node catches up, as it was last measured.
+    pub fn sync_speed(&self) -> u64 {
+        self.sync_speed
     }
 
     /// The fork choice, for reading.
@@ -362,6 +369,11 @@ impl LeanChain {
     /// Says how far the node is with catching up.
     pub fn set_sync_state(&mut self, state: SyncState) {
         self.sync_state = state;
+    }
+
+    /// Says how many slots a second the head moves on.
+    pub fn set_sync_speed(&mut self, slots_per_second: u64) {
+        self.sync_speed = slots_per_second;
     }
 
     /// Imports a block that has been checked, and returns what finality leaves behind.

@@ -82,6 +82,7 @@ pub(crate) struct Overview {
     pub(crate) justified: Checkpoint,
     pub(crate) finalized: Checkpoint,
     pub(crate) sync: SyncState,
+    pub(crate) sync_speed: u64,
     pub(crate) validator_count: u64,
 }
 
@@ -93,6 +94,7 @@ impl From<&LeanChain> for Overview {
             justified: chain.latest_justified(),
             finalized: chain.latest_finalized(),
             sync: chain.sync_state(),
+            sync_speed: chain.sync_speed(),
             validator_count: chain.validator_count(),
         }
     }

@@ -39,6 +39,8 @@ pub(crate) struct SyncingView {
     current_slot: Slot,
     target_slot: Slot,
     distance: u64,
+    slots_per_second: Option<u64>,
+    seconds_left: Option<u64>,
 }
 
 impl SyncingView {
@@ -50,13 +52,18 @@ impl SyncingView {
             SyncState::Syncing { target } => ("syncing", target),
             SyncState::Synced => ("synced", head_slot),
         };
+        let distance = target_slot.saturating_sub(head_slot);
+        let is_syncing = matches!(overview.sync, SyncState::Syncing { .. });
+        let speed = is_syncing.then_some(overview.sync_speed);
         Self {
             syncing: overview.sync != SyncState::Synced,
             state,
             head_slot,
             current_slot,
             target_slot,
-            distance: target_slot.saturating_sub(head_slot),
+            distance,
+            slots_per_second: speed,
+            seconds_left: speed.and_then(|speed| distance.checked_div(speed)),
         }
     }
 }

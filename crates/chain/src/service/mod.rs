@@ -85,6 +85,8 @@ pub struct ChainService {
     /// When the service started, and whether there are peers to wait for.
     started: Duration,
     expects_peers: bool,
+    /// The head's slot, and when it was looked at.
+    progress: (Slot, Duration),
 }
 
 /// A job of the processor has finished.
@@ -181,6 +183,7 @@ impl ChainService {
             invalid_set: HashSet::new(),
             started,
             expects_peers: config.expects_peers,
+            progress: (0, started),
         };
         service.replay()?;
         service.update_sync_state();

@@ -51,6 +51,37 @@ impl ChainService {
         log_sync_state(after, head);
     }
 
+    /// Measures how fast the node catches up, and tells of it once a slot.
+    pub(super) fn measure_progress(&mut self, tells: bool) {
+        let now = self.clock.now();
+        let (head, state) = {
+            let chain = self.chain.read();
+            (chain.head().slot, chain.sync_state())
+        };
+        let (head_before, before) = std::mem::replace(&mut self.progress, (head, now));
+        let SyncState::Syncing { target } = state else {
+            return;
+        };
+        let seconds = now.saturating_sub(before).as_secs_f64();
+        if seconds <= 0.0 {
+            return;
+        }
+        let speed = (head.saturating_sub(head_before) as f64 / seconds).round() as u64;
+        self.chain.write().set_sync_speed(speed);
+        if tells {
+            let behind = target.saturating_sub(head);
+            let seconds_left = behind.checked_div(speed);
+            info!(
+                head,
+                target,
+                behind,
+                slots_per_second = speed,
+                seconds_left,
+                "catching up"
+            );
+        }
+    }
+
     /// The newest slot that more than a third of the validators have signed for, one with another, on a chain that is not here.
     fn cut_off_from(&self, current: Slot) -> Option<Slot> {
         let newest = current.checked_sub(MISSING_AFTER)?;

@@ -30,6 +30,7 @@ impl ChainService {
         if tick.interval + 1 == INTERVALS_PER_SLOT {
             self.events.send(ChainEvent::SlotEnd(tick.slot));
         }
+        self.measure_progress(tick.interval == 0);
         self.look_for_vouchers();
         self.sync.on_tick();
         self.poll_sync();

@@ -265,7 +265,10 @@ impl Ranges {
         let was_last_round = std::mem::replace(&mut first.is_last_round, is_hopeless);
         let is_late = first.hedge > 1;
         first.hedge = (2 * first.hedge).min(MAX_ASKED);
-        let slow = is_late.then(|| first.asked.clone()).unwrap_or_default();
+        let slow = match is_late {
+            true => first.asked.clone(),
+            false => BTreeSet::new(),
+        };
         (slow, !(is_hopeless && was_last_round))
     }
 

@@ -190,6 +190,10 @@ pub(super) const CATALOGUE: &[Metric] = &[
         "quartet_block_requests_total",
         "Requests for blocks that were sent, by what came of them.",
     ),
+    counter(
+        "quartet_blocks_by_range_total",
+        "Blocks that were fetched by ranges of slots and imported.",
+    ),
     counter("quartet_blocks_imported_total", "Blocks imported."),
     counter("quartet_blocks_invalid_total", "Blocks that were invalid."),
     counter(

@@ -68,6 +68,20 @@ fn about_chain(text: &mut Text, node: &NodeView) {
         text.gauge(name, help, slot);
     }
 
+    let (target, speed) = match overview.sync {
+        SyncState::Syncing { target } => (target, overview.sync_speed),
+        SyncState::Starting | SyncState::Synced => (overview.head.slot, 0),
+    };
+    text.gauge(
+        "quartet_sync_target_slot",
+        "Slot up to which the node is catching up; the head's when it is not.",
+        target,
+    );
+    text.gauge(
+        "quartet_sync_slots_per_second",
+        "How fast the head moves on while the node is catching up.",
+        speed,
+    );
     let name = "lean_node_sync_status";
     text.family(
         name,

@@ -82,11 +82,24 @@ async fn syncing_says_how_far_there_is_to_go() {
         node.extend(slot);
     }
     let cases = [
-        (SyncState::Starting, true, "starting", 20),
-        (SyncState::Syncing { target: 17 }, true, "syncing", 17),
-        (SyncState::Synced, false, "synced", 3),
+        (
+            SyncState::Starting,
+            true,
+            "starting",
+            20,
+            json!([null, null]),
+        ),
+        (
+            SyncState::Syncing { target: 17 },
+            true,
+            "syncing",
+            17,
+            json!([7, 2]),
+        ),
+        (SyncState::Synced, false, "synced", 3, json!([null, null])),
     ];
-    for (sync, syncing, state, target) in cases {
+    node.set_sync_speed(7);
+    for (sync, syncing, state, target, progress) in cases {
         node.set_sync_state(sync);
         let expected = json!({
             "syncing": syncing,
@@ -95,6 +108,8 @@ async fn syncing_says_how_far_there_is_to_go() {
             "current_slot": 20,
             "target_slot": target,
             "distance": target - 3,
+            "slots_per_second": progress[0],
+            "seconds_left": progress[1],
         });
         assert_eq!(result(&node, "lean_syncing", json!([])).await, expected);
     }

@@ -129,6 +129,10 @@ impl TestNode {
         root
     }
 
+    pub(crate) fn set_sync_speed(&self, slots_per_second: u64) {
+        self.chain.write().set_sync_speed(slots_per_second);
+    }
+
     pub(crate) fn set_sync_state(&self, state: SyncState) {
         self.chain.write().set_sync_state(state);
     }
