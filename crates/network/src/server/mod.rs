@@ -33,7 +33,8 @@ const LOOKUPS: usize = 1;
 /// Bytes served to a peer in a burst, and per second: 2,000 blocks with four attestations are 32 MB.
 const PEER_BURST: u32 = 64 << 20;
 const PEER_BYTES_PER_SECOND: u32 = 48 << 20;
-/// The same for all peers together, which take less than half of a core's time.
+/// The same for all peers together. Both ends of such a transfer take a third of a core (`tests/ranges.rs`, the
+/// measurement).
 const TOTAL_BURST: u32 = 64 << 20;
 const TOTAL_BYTES_PER_SECOND: u32 = 64 << 20;
 
