@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libp2p::{
-    Swarm, SwarmBuilder, allow_block_list, connection_limits, identify,
+    StreamProtocol, Swarm, SwarmBuilder, allow_block_list, connection_limits, identify,
     request_response::{self, ProtocolSupport},
     swarm::NetworkBehaviour,
 };
@@ -11,7 +11,7 @@ use libp2p::{
 use crate::{
     NetworkConfig,
     gossip::{self, Gossip},
-    protocol::{BLOCKS_BY_ROOT, BlocksCodec, STATUS, StatusCodec},
+    protocol::{BLOCKS_BY_RANGE, BLOCKS_BY_ROOT, BlocksCodec, STATUS, StatusCodec},
 };
 
 /// What we say we are.
@@ -50,6 +50,8 @@ pub(crate) struct Behaviour {
     pub(crate) gossip: Gossip,
     pub(crate) status: request_response::Behaviour<StatusCodec>,
     pub(crate) blocks: request_response::Behaviour<BlocksCodec>,
+    /// Beside the one above, since a request goes by any protocol of its behaviour.
+    pub(crate) ranges: request_response::Behaviour<BlocksCodec>,
 }
 
 /// A swarm that neither listens nor dials yet. Must be called within a runtime.
@@ -100,6 +102,14 @@ fn behaviour(config: &NetworkConfig) -> Result<Behaviour, &'static str> {
             .with_request_timeout(timeout)
             .with_max_concurrent_streams(MAX_CONCURRENT_REQUESTS)
     };
+    let codec = BlocksCodec::default();
+    let blocks = |protocol: &StreamProtocol| {
+        request_response::Behaviour::with_codec(
+            codec.clone(),
+            [(protocol.clone(), ProtocolSupport::Full)],
+            requests(BLOCKS_TIMEOUT),
+        )
+    };
     Ok(Behaviour {
         limits: connection_limits::Behaviour::new(limits),
         blocked: allow_block_list::Behaviour::default(),
@@ -110,10 +120,7 @@ fn behaviour(config: &NetworkConfig) -> Result<Behaviour, &'static str> {
             [(STATUS.clone(), ProtocolSupport::Full)],
             requests(STATUS_TIMEOUT),
         ),
-        blocks: request_response::Behaviour::with_codec(
-            BlocksCodec::default(),
-            [(BLOCKS_BY_ROOT.clone(), ProtocolSupport::Full)],
-            requests(BLOCKS_TIMEOUT),
-        ),
+        blocks: blocks(&BLOCKS_BY_ROOT),
+        ranges: blocks(&BLOCKS_BY_RANGE),
     })
 }

@@ -12,10 +12,11 @@ mod gossip;
 mod limiter;
 mod outbox;
 mod protocol;
+mod room;
 mod server;
 mod service;
 pub mod wire;
 
 pub use config::{Identity, InvalidSecret, InvalidStaticPeer, NetworkConfig, StaticPeer};
-pub use protocol::{BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL};
+pub use protocol::{BLOCKS_BY_RANGE_PROTOCOL, BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL};
 pub use service::{NetworkError, NetworkService};

@@ -12,7 +12,7 @@ pub const JUSTIFICATION_LOOKBACK_SLOTS: u64 = 3;
 pub const HISTORICAL_ROOTS_LIMIT: u64 = 1 << 18;
 /// Most validators in the registry.
 pub const VALIDATOR_REGISTRY_LIMIT: u64 = 1 << 12;
-/// Most roots in one `BlocksByRoot` request.
+/// Most roots in one `BlocksByRoot` request, and most slots in one `BlocksByRange` request.
 pub const MAX_REQUEST_BLOCKS: usize = 1 << 10;
 /// Bytes of a public key on the wire.
 pub const PUBLIC_KEY_BYTES: usize = 52;

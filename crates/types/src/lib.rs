@@ -27,7 +27,7 @@ pub use state::{
     Config, GenesisError, HistoricalBlockHashes, JustificationRoots, JustificationValidators,
     JustifiedSlots, State, Validator, Validators,
 };
-pub use status::{BlocksByRootRequest, Status};
+pub use status::{BlocksByRangeRequest, BlocksByRootRequest, Status};
 
 pub use alloy_primitives::B256;
 

@@ -18,14 +18,14 @@ use tree_hash::TreeHash as _;
 const STEP: Slot = 1000;
 
 /// The validators' keys.
-pub struct Validators(Vec<SecretKey>);
+pub(crate) struct Validators(Vec<SecretKey>);
 
 impl Validators {
     /// Makes keys that are good for so many slots.
     ///
     /// # Errors
     /// When there are no keys of that life.
-    pub fn make(count: usize, slots: Slot) -> Result<Self> {
+    pub(crate) fn make(count: usize, slots: Slot) -> Result<Self> {
         let mut random = StdRng::seed_from_u64(1);
         let keys = (0..count).map(|_| {
             let material = KeyMaterial::generate(Scheme::Production, 0, slots + 1, &mut random)?;
@@ -35,7 +35,7 @@ impl Validators {
     }
 
     /// Their public keys.
-    pub fn public_keys(&self) -> Vec<PublicKey> {
+    pub(crate) fn public_keys(&self) -> Vec<PublicKey> {
         let keys = self.0.iter();
         keys.map(|key| PublicKey(key.public_key().to_bytes()))
             .collect()
@@ -53,7 +53,7 @@ impl Validators {
     ///
     /// # Errors
     /// When the directory cannot be written to, or a block is not valid.
-    pub fn write_chain(
+    pub(crate) fn write_chain(
         &mut self,
         genesis: &GenesisConfig,
         slots: Slot,

@@ -21,20 +21,20 @@ const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"lean_syncing","params":[
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A node, killed when this is dropped.
-pub struct Node {
+pub(crate) struct Node {
     child: Child,
     http: SocketAddr,
     /// Where it listens for peers.
-    pub quic: SocketAddr,
+    pub(crate) quic: SocketAddr,
 }
 
 /// What it says of catching up.
 #[derive(Clone, Copy, Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Slot of its head.
-    pub head: u64,
+    pub(crate) head: u64,
     /// Whether it would do its duties.
-    pub is_synced: bool,
+    pub(crate) is_synced: bool,
 }
 
 impl Node {
@@ -42,7 +42,7 @@ impl Node {
     ///
     /// # Errors
     /// When the program cannot be run.
-    pub fn start(
+    pub(crate) fn start(
         program: &Path,
         genesis: &Path,
         data: &Path,
@@ -79,7 +79,7 @@ impl Node {
     ///
     /// # Errors
     /// When it has ended.
-    pub async fn progress(&mut self) -> Result<Option<Progress>> {
+    pub(crate) async fn progress(&mut self) -> Result<Option<Progress>> {
         if let Some(status) = self.child.try_wait()? {
             bail!("a node ended with {status}");
         }
@@ -95,7 +95,7 @@ impl Node {
     }
 
     /// Resident memory at its highest, in MiB.
-    pub fn peak_memory(&self) -> Option<u64> {
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
         let line = status
             .lines()

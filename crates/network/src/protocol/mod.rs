@@ -1,21 +1,30 @@
-//! The two request/response protocols as libp2p codecs.
+//! The request/response protocols as libp2p codecs.
 //!
 //! Decoding happens here, in the task of the connection, so that a peer's bytes never hold up the
 //! service.
 
+mod answer;
 mod blocks;
+mod error_reply;
 mod patient;
+mod query;
 mod status;
 
 use libp2p::StreamProtocol;
 
-pub(crate) use blocks::{BlocksCodec, BlocksResponse, ErrorReply};
+pub(crate) use answer::{Block, ReceivedBlocks};
+pub(crate) use blocks::{BlocksCodec, BlocksResponse, Piece, Pieces};
+pub(crate) use error_reply::ErrorReply;
+pub(crate) use query::{BlocksQuery, Via};
 pub(crate) use status::{StatusCodec, StatusResponse};
 
 /// The protocol in which peers tell each other of their chains.
 pub const STATUS_PROTOCOL: &str = "/leanconsensus/req/status/1/ssz_snappy";
 /// The protocol in which blocks are asked for by their roots.
 pub const BLOCKS_BY_ROOT_PROTOCOL: &str = "/leanconsensus/req/blocks_by_root/1/ssz_snappy";
+/// The protocol in which the blocks of the responder's chain are asked for by their slots.
+pub const BLOCKS_BY_RANGE_PROTOCOL: &str = "/leanconsensus/req/blocks_by_range/1/ssz_snappy";
 
 pub(crate) static STATUS: StreamProtocol = StreamProtocol::new(STATUS_PROTOCOL);
 pub(crate) static BLOCKS_BY_ROOT: StreamProtocol = StreamProtocol::new(BLOCKS_BY_ROOT_PROTOCOL);
+pub(crate) static BLOCKS_BY_RANGE: StreamProtocol = StreamProtocol::new(BLOCKS_BY_RANGE_PROTOCOL);

@@ -7,7 +7,7 @@ use libp2p::{StreamProtocol, request_response::Codec};
 use quartet_types::Status;
 use ssz::{Decode, Encode};
 
-use super::blocks::ErrorReply;
+use super::ErrorReply;
 use crate::wire::{
     ResultCode, WireError, encode_chunk, encode_payload, read_fixed_payload, read_result_code,
 };

@@ -1,5 +1,6 @@
 //! The network service: one task that owns the swarm and moves between it and the chain.
 
+mod blocks;
 mod census;
 mod connections;
 mod gossip;
@@ -17,7 +18,7 @@ use quartet_chain::{
     ChainHandle, ChainMessage, ChainReader, NetworkMessage, PeerName, Peers, Stopped,
 };
 use quartet_clock::Clock;
-use quartet_types::SECONDS_PER_SLOT;
+use quartet_types::{BlocksByRangeRequest, SECONDS_PER_SLOT};
 use tokio::{
     sync::mpsc::{OwnedPermit, Receiver},
     time::{MissedTickBehavior, interval, sleep, timeout},
@@ -31,6 +32,7 @@ use crate::{
     config::{name_of, quic_address, udp_address},
     dialer::Dialer,
     outbox::Outbox,
+    protocol::Via,
     server::BlockServer,
 };
 use census::Census;
@@ -91,7 +93,7 @@ pub struct NetworkService {
     /// Gossip that the chain has not judged yet.
     unjudged: FuturesUnordered<BoxFuture<'static, Judged>>,
     /// Our requests under way, and the numbers that the chain gave them.
-    requests: HashMap<request_response::OutboundRequestId, u64>,
+    requests: HashMap<(Via, request_response::OutboundRequestId), u64>,
     server: BlockServer,
 }
 
@@ -181,7 +183,6 @@ impl NetworkService {
                         None => listening_to_us = false,
                     }
                 }
-                (channel, response) = self.server.next() => self.answer_blocks(channel, response),
                 event = self.swarm.select_next_some(), if self.outbox.has_room_for_peers() => {
                     self.on_event(event);
                 }
@@ -211,7 +212,12 @@ impl NetworkService {
                 peer,
                 roots,
             } => self.request_blocks(request, &peer, roots),
-            NetworkMessage::RequestRange { request, .. } => self.unsupported(request),
+            NetworkMessage::RequestRange {
+                request,
+                peer,
+                start_slot,
+                count,
+            } => self.request_range(request, &peer, BlocksByRangeRequest { start_slot, count }),
             NetworkMessage::Disconnect { peer, reason } => {
                 if let Ok(peer) = peer.as_str().parse() {
                     self.ban(peer, reason);
@@ -229,7 +235,12 @@ impl NetworkService {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
             SwarmEvent::Behaviour(BehaviourEvent::Status(event)) => self.on_status(event),
-            SwarmEvent::Behaviour(BehaviourEvent::Blocks(event)) => self.on_blocks(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Blocks(event)) => {
+                self.on_blocks(Via::Roots, event);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Ranges(event)) => {
+                self.on_blocks(Via::Range, event);
+            }
             SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.on_identify(event),
             event => self.on_connection(event),
         }

@@ -6,7 +6,7 @@ use libp2p::swarm::ConnectionId;
 use quartet_chain::{Direction, PeerName};
 use quartet_types::MAX_REQUEST_BLOCKS;
 
-use crate::limiter::Bucket;
+use crate::{limiter::Bucket, server::Allowance};
 
 /// Statuses that a peer may send in a burst, and per second; real clients send one every few seconds.
 const STATUS_BURST: u32 = 8;
@@ -31,7 +31,10 @@ pub(super) struct Peer {
     /// Points off its score.
     pub(super) penalty: f64,
     pub(super) statuses: Bucket,
+    /// What looking up what it asks for may cost, in roots.
     pub(super) roots: Bucket,
+    /// What it may be sent.
+    pub(super) allowance: Allowance,
 }
 
 /// A connection.
@@ -54,6 +57,7 @@ impl Peer {
             penalty: 0.0,
             statuses: Bucket::new(STATUS_BURST, STATUSES_PER_SECOND, now),
             roots: Bucket::new(ROOTS_BURST, ROOTS_PER_SECOND, now),
+            allowance: Allowance::default(),
         }
     }
 }

@@ -1,32 +1,21 @@
-//! Requests in and out: statuses and blocks.
+//! Statuses, in and out.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use libp2p::{
     PeerId,
-    request_response::{Event, Message, OutboundFailure, ResponseChannel},
+    request_response::{Event, Message, OutboundFailure},
 };
 use metrics::counter;
-use quartet_chain::{ChainMessage, PeerName, RequestError};
-use quartet_types::{MAX_REQUEST_BLOCKS, Root, SignedBlockWithAttestation, Status};
-use ssz::Encode as _;
+use quartet_chain::ChainMessage;
+use quartet_types::Status;
 use tracing::debug;
 
 use super::{NetworkService, SLOT};
-use crate::{
-    protocol::{BlocksResponse, ErrorReply, StatusResponse},
-    wire::{ResultCode, WireError},
-};
+use crate::protocol::StatusResponse;
 
-/// Our requests for blocks that may be under way.
-const MAX_REQUESTS: usize = 32;
-/// What a malformed request for blocks costs, in roots.
-const MALFORMED_COST: u32 = 64;
 /// A peer that has not told its status for so long is asked.
 const STATUS_AGE: Duration = SLOT.saturating_mul(3);
-
-type BlocksRequest = Result<Vec<Root>, WireError>;
-type BlockList = Vec<Arc<SignedBlockWithAttestation>>;
 
 impl NetworkService {
     /// Tells a peer our status, which it answers with its own.
@@ -110,138 +99,9 @@ impl NetworkService {
         let message = ChainMessage::Status { peer: name, status };
         self.outbox.push(message, 0);
     }
-
-    /// Asks a peer for blocks on behalf of the chain.
-    pub(super) fn request_blocks(&mut self, request: u64, peer: &PeerName, mut roots: Vec<Root>) {
-        let connected = (peer.as_str().parse().ok()).filter(|id| self.peers.contains_key(id));
-        let Some(id) = connected.filter(|_| self.requests.len() < MAX_REQUESTS) else {
-            return self.requested(request, Err(RequestError::NoAnswer));
-        };
-        if roots.is_empty() {
-            return self.requested(request, Ok(Vec::new()));
-        }
-        roots.truncate(MAX_REQUEST_BLOCKS);
-        debug!(peer = %id, roots = roots.len(), first = %roots[0], "asking for blocks");
-        let sent = (self.swarm.behaviour_mut().blocks).send_request(&id, Ok(roots));
-        self.requests.insert(sent, request);
-    }
-
-    pub(super) fn unsupported(&mut self, request: u64) {
-        self.requested(request, Err(RequestError::Unsupported));
-    }
-
-    fn requested(&mut self, request: u64, result: Result<BlockList, RequestError>) {
-        let word = match &result {
-            Ok(_) => "answered",
-            Err(RequestError::NoAnswer) => "no_answer",
-            Err(RequestError::Unsupported) => "unsupported",
-            Err(RequestError::Malformed) => "malformed",
-        };
-        counter!("quartet_block_requests_total", "result" => word).increment(1);
-        let blocks = result.iter().flatten();
-        let bytes = blocks.map(|block| block.ssz_bytes_len()).sum();
-        let message = ChainMessage::RequestedBlocks { request, result };
-        self.outbox.push(message, bytes);
-    }
-
-    pub(super) fn on_blocks(&mut self, event: Event<BlocksRequest, BlocksResponse>) {
-        match event {
-            Event::Message { peer, message, .. } => match message {
-                Message::Request {
-                    request, channel, ..
-                } => self.on_blocks_request(peer, request, channel),
-                Message::Response {
-                    request_id,
-                    response,
-                } => {
-                    let result = response.map_err(|error| {
-                        debug!(%peer, %error, "the peer does not serve blocks now");
-                        RequestError::NoAnswer
-                    });
-                    if let Some(request) = self.requests.remove(&request_id) {
-                        self.requested(request, result);
-                    }
-                }
-            },
-            Event::OutboundFailure {
-                peer,
-                request_id,
-                error,
-                ..
-            } => {
-                debug!(%peer, %error, "no blocks from the peer");
-                let error = why_no_blocks(&error);
-                if let Some(request) = self.requests.remove(&request_id) {
-                    self.requested(request, Err(error));
-                }
-            }
-            Event::InboundFailure { peer, error, .. } => {
-                count_failure("blocks_by_root", "inbound");
-                debug!(%peer, %error, "could not serve blocks");
-            }
-            Event::ResponseSent { .. } => {}
-        }
-    }
-
-    fn on_blocks_request(
-        &mut self,
-        peer: PeerId,
-        request: BlocksRequest,
-        channel: ResponseChannel<BlocksResponse>,
-    ) {
-        let refuse = |code, message: &str| Err(ErrorReply::new(code, message));
-        let cost = match &request {
-            Ok(roots) => u32::try_from(1 + roots.len()).unwrap_or(u32::MAX),
-            Err(_) => MALFORMED_COST,
-        };
-        let now = self.clock.now();
-        let known = self.peers.get_mut(&peer);
-        if !known.is_some_and(|known| known.roots.take(cost, now)) {
-            counter!("quartet_requests_limited_total", "protocol" => "blocks_by_root").increment(1);
-            let refusal = refuse(ResultCode::ResourceUnavailable, "you ask for too much");
-            return self.answer_blocks(channel, refusal);
-        }
-        let roots = match request {
-            Ok(roots) => roots,
-            Err(error) => {
-                debug!(%peer, %error, "malformed request");
-                count_failure("blocks_by_root", "inbound");
-                let refusal = refuse(ResultCode::InvalidRequest, &error.to_string());
-                return self.answer_blocks(channel, refusal);
-            }
-        };
-        debug!(%peer, roots = roots.len(), "asked for blocks");
-        if let Err(channel) = self.server.request(channel, roots) {
-            let refusal = refuse(ResultCode::ResourceUnavailable, "too many requests");
-            self.answer_blocks(channel, refusal);
-        }
-    }
-
-    pub(super) fn answer_blocks(
-        &mut self,
-        channel: ResponseChannel<BlocksResponse>,
-        response: BlocksResponse,
-    ) {
-        if let Ok(blocks) = &response {
-            counter!("quartet_blocks_served_total").increment(blocks.len() as u64);
-        }
-        // An error says that the peer did not wait.
-        let _ = (self.swarm.behaviour_mut().blocks).send_response(channel, response);
-    }
 }
 
-/// What the chain is told; it also decides what a malformed answer costs.
-fn why_no_blocks(error: &OutboundFailure) -> RequestError {
-    match error {
-        OutboundFailure::UnsupportedProtocols => RequestError::Unsupported,
-        OutboundFailure::Io(error) if WireError::in_io_error(error).is_some() => {
-            RequestError::Malformed
-        }
-        _ => RequestError::NoAnswer,
-    }
-}
-
-fn count_failure(protocol: &'static str, direction: &'static str) {
+pub(super) fn count_failure(protocol: &'static str, direction: &'static str) {
     counter!(
         "quartet_request_failures_total",
         "protocol" => protocol,

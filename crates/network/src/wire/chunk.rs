@@ -133,15 +133,30 @@ pub(crate) async fn read_payload<R: AsyncRead + Unpin>(
     min: usize,
     max: usize,
 ) -> Result<Vec<u8>, WireError> {
-    let length = read_varint(stream).await?;
-    match usize::try_from(length) {
-        Ok(0) if min == 0 => Ok(Vec::new()),
-        Ok(length) if (min..=max).contains(&length) => read_frames(stream, length).await,
-        _ => Err(WireError::Length {
-            min,
-            max,
-            found: length,
-        }),
+    let length = read_length(stream, min, max).await?;
+    read_body(stream, length).await
+}
+
+/// Reads the length of a payload, which must be `min` to `max` bytes.
+pub(crate) async fn read_length<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    min: usize,
+    max: usize,
+) -> Result<usize, WireError> {
+    let found = read_varint(stream).await?;
+    let length = usize::try_from(found).ok();
+    let allowed = length.filter(|length| (min..=max).contains(length));
+    allowed.ok_or(WireError::Length { min, max, found })
+}
+
+/// Reads what follows the length of a payload.
+pub(crate) async fn read_body<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    length: usize,
+) -> Result<Vec<u8>, WireError> {
+    match length {
+        0 => Ok(Vec::new()),
+        length => read_frames(stream, length).await,
     }
 }
 

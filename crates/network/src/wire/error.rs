@@ -2,7 +2,7 @@
 
 use std::io;
 
-use quartet_types::Root;
+use quartet_types::{Root, Slot};
 
 /// Bytes that break the wire's rules, or a stream that broke.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -69,6 +69,24 @@ pub enum WireError {
     /// A block that was not asked for, or was sent before.
     #[error("block {0} was not asked for")]
     Unrequested(Root),
+    /// A request for no slots, or for too many.
+    #[error("{found} slots are asked for, 1 to {max} may be")]
+    SlotCount {
+        /// Most slots of a request.
+        max: u64,
+        /// Slots asked for.
+        found: u64,
+    },
+    /// A block that is not in the slots that were asked for, or not in their order.
+    #[error("a block of slot {found} where one of slots {from} to {end} is due")]
+    UnexpectedSlot {
+        /// The first slot that may follow.
+        from: Slot,
+        /// The slot after the last.
+        end: Slot,
+        /// The block's slot.
+        found: Slot,
+    },
     /// A topic of another network or of another kind.
     #[error("topic {0:?} is not ours")]
     ForeignTopic(String),
@@ -91,7 +109,8 @@ impl WireError {
             | Self::DamagedFrames(_) => "snappy",
             Self::ResultCode(_) => "result_code",
             Self::Ssz(_) => "ssz",
-            Self::Unrequested(_) => "unrequested",
+            Self::SlotCount { .. } => "slot_count",
+            Self::Unrequested(_) | Self::UnexpectedSlot { .. } => "unrequested",
             Self::ForeignTopic(_) => "topic",
         }
     }

@@ -20,7 +20,9 @@ pub use gossip::{
 };
 pub use topic::Topic;
 
-pub(crate) use chunk::{read_fixed_payload, read_payload, read_result_code};
+pub(crate) use chunk::{
+    read_body, read_fixed_payload, read_length, read_payload, read_result_code,
+};
 
 /// Largest gossip message or response chunk, in bytes of SSZ.
 pub const MAX_MESSAGE_BYTES: usize = 10 << 20;

@@ -15,7 +15,8 @@ use quartet_chain::{
 use quartet_clock::Clock;
 use quartet_network::{Identity, NetworkConfig, NetworkError, NetworkService, StaticPeer};
 use quartet_types::{
-    PublicKey, Root, Signature, SignedAttestation, SignedBlockWithAttestation, State, Status,
+    HistoricalBlockHashes, PublicKey, Root, Signature, SignedAttestation,
+    SignedBlockWithAttestation, Slot, State, Status,
 };
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -88,12 +89,39 @@ impl Node {
 
     pub async fn with(config: NetworkConfig) -> Result<Self, NetworkError> {
         let store = Arc::new(MemoryStore::default());
+        Self::serving(config, store.clone(), reader(store)).await
+    }
+
+    /// A node whose chain has these blocks and ends in the slot after the last.
+    pub async fn with_blocks(number: u8, blocks: &[Block]) -> Self {
+        let store = Arc::new(MemoryStore::default());
+        let end = blocks.last().unwrap().block().slot + 1;
+        let mut history = vec![Root::ZERO; end as usize];
+        for block in blocks {
+            history[block.block().slot as usize] = root(block);
+            store.put(root(block), block).unwrap();
+        }
+        let mut state = State::genesis(0, &[PublicKey::default()]).unwrap();
+        state.historical_block_hashes = HistoricalBlockHashes::new(history).unwrap();
+        let mut head = SignedBlockWithAttestation::default();
+        head.message.block.slot = end;
+        let chain = LeanChain::from_anchor(head, state).shared();
+        let reader = ChainReader::new(chain, store.clone());
+        let node = Self::serving(config(number, &[]), store, reader);
+        node.await.unwrap()
+    }
+
+    async fn serving(
+        config: NetworkConfig,
+        store: Arc<MemoryStore>,
+        reader: ChainReader,
+    ) -> Result<Self, NetworkError> {
         let (chain, inbox) = chain_channel();
         let (network, messages) = network_channel();
         let peers = Peers::default();
         let service = NetworkService::start(
             config,
-            reader(store.clone()),
+            reader,
             chain,
             messages,
             peers.clone(),
@@ -194,14 +222,48 @@ impl Node {
             roots,
         })
         .await;
+        let (answered, result) = self.next_answer().await;
+        assert_eq!(answered, request);
+        result
+    }
+
+    /// Asks a peer for the blocks of some slots and waits for the outcome.
+    pub async fn request_range(
+        &mut self,
+        peer: &PeerName,
+        start_slot: Slot,
+        count: u64,
+    ) -> Result<Vec<Block>, RequestError> {
+        let request = 78;
+        self.send_range_request(request, peer, start_slot, count)
+            .await;
+        let (answered, result) = self.next_answer().await;
+        assert_eq!(answered, request);
+        result
+    }
+
+    pub async fn send_range_request(
+        &self,
+        request: u64,
+        peer: &PeerName,
+        start_slot: Slot,
+        count: u64,
+    ) {
+        let peer = peer.clone();
+        self.send(NetworkMessage::RequestRange {
+            request,
+            peer,
+            start_slot,
+            count,
+        })
+        .await;
+    }
+
+    /// The next answer to a request for blocks, with its number.
+    pub async fn next_answer(&mut self) -> (u64, Result<Vec<Block>, RequestError>) {
         loop {
-            if let ChainMessage::RequestedBlocks {
-                request: answered,
-                result,
-            } = self.next_message().await
-            {
-                assert_eq!(answered, request);
-                return result;
+            if let ChainMessage::RequestedBlocks { request, result } = self.next_message().await {
+                return (request, result);
             }
         }
     }
@@ -219,6 +281,13 @@ pub fn block(slot: u64) -> Block {
     let mut block = SignedBlockWithAttestation::default();
     block.message.block.slot = slot;
     block.signature = vec![Signature::default()].try_into().unwrap();
+    Arc::new(block)
+}
+
+/// A block with this many signatures, of 3,112 bytes each.
+pub fn block_with_signatures(slot: u64, signatures: usize) -> Block {
+    let mut block = SignedBlockWithAttestation::clone(&block(slot));
+    block.signature = vec![Signature::default(); signatures].try_into().unwrap();
     Arc::new(block)
 }
 

@@ -8,7 +8,7 @@ use libp2p::{
     request_response::{self, Codec, Event, Message, ProtocolSupport},
     swarm::{NetworkBehaviour, SwarmEvent},
 };
-use quartet_network::{BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL};
+use quartet_network::{BLOCKS_BY_RANGE_PROTOCOL, BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL};
 
 use super::within;
 
@@ -21,8 +21,11 @@ pub struct Answer {
 }
 
 /// Passes bytes through.
-#[derive(Clone, Default)]
-pub struct RawCodec;
+#[derive(Clone)]
+pub struct RawCodec {
+    /// Whether it reads answers; otherwise it leaves them on their streams.
+    reads: bool,
+}
 
 impl Codec for RawCodec {
     type Protocol = StreamProtocol;
@@ -44,6 +47,9 @@ impl Codec for RawCodec {
         protocol: &StreamProtocol,
         stream: &mut T,
     ) -> io::Result<Answer> {
+        if !self.reads {
+            pending::<()>().await;
+        }
         Ok(Answer {
             bytes: self.read_request(protocol, stream).await?,
             stays_open: false,
@@ -79,6 +85,7 @@ pub struct Behaviour {
     gossip: gossipsub::Behaviour,
     status: request_response::Behaviour<RawCodec>,
     blocks: request_response::Behaviour<RawCodec>,
+    ranges: request_response::Behaviour<RawCodec>,
 }
 
 /// A peer without manners.
@@ -91,7 +98,17 @@ pub struct Rogue {
 impl Rogue {
     /// A rogue that is connected to the node at `address`.
     pub async fn connect(address: &str) -> Self {
-        let mut rogue = Self::new(ProtocolSupport::Full);
+        Self::new(ProtocolSupport::Full).dial(address).await
+    }
+
+    /// A rogue that is connected to the node at `address` and takes a thousand bytes of each answer.
+    pub async fn connect_without_reading(address: &str) -> Self {
+        let rogue = Self::with(ProtocolSupport::Full, false, 1_000);
+        rogue.dial(address).await
+    }
+
+    async fn dial(self, address: &str) -> Self {
+        let mut rogue = self;
         rogue
             .swarm
             .dial(address.parse::<Multiaddr>().unwrap())
@@ -126,6 +143,10 @@ impl Rogue {
     }
 
     fn new(requests: ProtocolSupport) -> Self {
+        Self::with(requests, true, 10_000_000)
+    }
+
+    fn with(requests: ProtocolSupport, reads: bool, window: u32) -> Self {
         let gossip = gossipsub::ConfigBuilder::default()
             .validation_mode(gossipsub::ValidationMode::Anonymous)
             .max_transmit_size(64 << 20)
@@ -135,16 +156,24 @@ impl Rogue {
         let privacy = gossipsub::MessageAuthenticity::Anonymous;
         let raw = |protocol| {
             let protocols = [(StreamProtocol::new(protocol), requests.clone())];
-            request_response::Behaviour::new(protocols, request_response::Config::default())
+            request_response::Behaviour::with_codec(
+                RawCodec { reads },
+                protocols,
+                request_response::Config::default(),
+            )
         };
         let behaviour = Behaviour {
             gossip: gossipsub::Behaviour::new(privacy, gossip).unwrap(),
             status: raw(STATUS_PROTOCOL),
             blocks: raw(BLOCKS_BY_ROOT_PROTOCOL),
+            ranges: raw(BLOCKS_BY_RANGE_PROTOCOL),
         };
         let swarm = SwarmBuilder::with_new_identity()
             .with_tokio()
-            .with_quic()
+            .with_quic_config(|mut quic| {
+                quic.max_stream_data = window;
+                quic
+            })
             .with_behaviour(|_| behaviour)
             .unwrap()
             .with_swarm_config(|swarm| {
@@ -176,12 +205,42 @@ impl Rogue {
     pub async fn ask_for_blocks(&mut self, request: Vec<u8>) -> Vec<u8> {
         let node = *self.swarm.connected_peers().next().unwrap();
         (self.swarm.behaviour_mut().blocks).send_request(&node, request);
+        self.next_answer().await
+    }
+
+    /// Asks the other side for a range of blocks with these bytes; returns the bytes of the answer.
+    pub async fn ask_for_range(&mut self, request: Vec<u8>) -> Vec<u8> {
+        let node = *self.swarm.connected_peers().next().unwrap();
+        (self.swarm.behaviour_mut().ranges).send_request(&node, request);
+        self.next_answer().await
+    }
+
+    /// Asks for a range without waiting for the answer.
+    pub fn send_range_request(&mut self, request: Vec<u8>) {
+        let node = *self.swarm.connected_peers().next().unwrap();
+        (self.swarm.behaviour_mut().ranges).send_request(&node, request);
+    }
+
+    /// Waits until the other side has sent it away.
+    pub async fn sent_away(&mut self) {
+        while self.swarm.connected_peers().next().is_some() {
+            self.swarm.select_next_some().await;
+        }
+    }
+
+    async fn next_answer(&mut self) -> Vec<u8> {
         let answered = async {
             loop {
-                if let SwarmEvent::Behaviour(BehaviourEvent::Blocks(Event::Message {
-                    message: Message::Response { response, .. },
-                    ..
-                })) = self.swarm.select_next_some().await
+                if let SwarmEvent::Behaviour(
+                    BehaviourEvent::Blocks(Event::Message {
+                        message: Message::Response { response, .. },
+                        ..
+                    })
+                    | BehaviourEvent::Ranges(Event::Message {
+                        message: Message::Response { response, .. },
+                        ..
+                    }),
+                ) = self.swarm.select_next_some().await
                 {
                     return response.bytes;
                 }
@@ -211,10 +270,16 @@ impl Rogue {
     /// Goes on answering requests for blocks, for ever.
     pub async fn run(&mut self) {
         loop {
-            if let SwarmEvent::Behaviour(BehaviourEvent::Blocks(Event::Message {
-                message: Message::Request { channel, .. },
-                ..
-            })) = self.swarm.select_next_some().await
+            if let SwarmEvent::Behaviour(
+                BehaviourEvent::Blocks(Event::Message {
+                    message: Message::Request { channel, .. },
+                    ..
+                })
+                | BehaviourEvent::Ranges(Event::Message {
+                    message: Message::Request { channel, .. },
+                    ..
+                }),
+            ) = self.swarm.select_next_some().await
             {
                 let answer = self.blocks.clone();
                 let _ = (self.swarm.behaviour_mut().blocks).send_response(channel, answer);

@@ -273,6 +273,10 @@ pub(super) const CATALOGUE: &[Metric] = &[
         "quartet_proposals_missed_total",
         "Own proposals that were missed.",
     ),
+    gauge(
+        "quartet_received_response_bytes",
+        "Bytes of peers' answers that have not been handed to the chain.",
+    ),
     labelled(
         "quartet_request_failures_total",
         "Requests that failed, in either direction.",
@@ -280,6 +284,10 @@ pub(super) const CATALOGUE: &[Metric] = &[
     labelled(
         "quartet_requests_limited_total",
         "Requests of peers that asked too often.",
+    ),
+    gauge(
+        "quartet_served_bytes_under_way",
+        "Bytes of answers that peers have not taken.",
     ),
     counter(
         "quartet_signatures_refused_total",

@@ -1,0 +1,119 @@
+//! A peer's answer to a request for blocks, read block by block and held against what was asked.
+
+use std::{collections::HashSet, ops::Range, sync::Arc};
+
+use futures::AsyncRead;
+use quartet_types::{Root, SignedBlockWithAttestation, Slot};
+use ssz::Decode as _;
+use tree_hash::TreeHash as _;
+
+use super::{BlocksQuery, ErrorReply};
+use crate::{
+    room::{Held, Room},
+    wire::{MAX_MESSAGE_BYTES, ResultCode, WireError, read_body, read_length, read_result_code},
+};
+
+/// When this much has been received, the rest of a response is left alone.
+const MAX_RESPONSE_BYTES: usize = 16 << 20;
+/// Least bytes of a block: no attestation, no signature.
+pub(super) const MIN_BLOCK_BYTES: usize = 236;
+
+pub(crate) type Block = Arc<SignedBlockWithAttestation>;
+
+/// Blocks that a peer has sent, with the room that their bytes take up.
+#[derive(Debug, Default)]
+pub(crate) struct ReceivedBlocks {
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) held: Option<Held>,
+}
+
+/// What may still come.
+enum Due {
+    Roots(HashSet<Root>),
+    Slots(Range<Slot>),
+}
+
+impl Due {
+    fn new(asked: &BlocksQuery) -> Self {
+        match asked {
+            BlocksQuery::Roots(roots) => Self::Roots(roots.iter().copied().collect()),
+            BlocksQuery::Range(range) => Self::Slots(range.slots()),
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        match self {
+            Self::Roots(roots) => roots.is_empty(),
+            Self::Slots(slots) => slots.is_empty(),
+        }
+    }
+
+    fn take(&mut self, block: &SignedBlockWithAttestation) -> Result<(), WireError> {
+        match self {
+            Self::Roots(roots) => {
+                let root = block.block().tree_hash_root();
+                match roots.remove(&root) {
+                    true => Ok(()),
+                    false => Err(WireError::Unrequested(root)),
+                }
+            }
+            Self::Slots(slots) => {
+                let found = block.block().slot;
+                if !slots.contains(&found) {
+                    return Err(WireError::UnexpectedSlot {
+                        from: slots.start,
+                        end: slots.end,
+                        found,
+                    });
+                }
+                slots.start = found + 1;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl ReceivedBlocks {
+    /// Reads blocks until all that were asked for are there, the stream ends, there is no room for more, or
+    /// an error chunk comes, which is returned. What was read stays whatever happens.
+    pub(super) async fn read<T: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut T,
+        asked: &BlocksQuery,
+        room: &Room,
+    ) -> Result<Option<ErrorReply>, WireError> {
+        let mut due = Due::new(asked);
+        let mut received = 0;
+        while !due.is_nothing() && received < MAX_RESPONSE_BYTES {
+            match read_result_code(stream).await? {
+                None => break,
+                Some(ResultCode::Success) => {
+                    let length = read_length(stream, MIN_BLOCK_BYTES, MAX_MESSAGE_BYTES).await?;
+                    if !self.make_room(length, room).await {
+                        break;
+                    }
+                    let ssz = read_body(stream, length).await?;
+                    received += length;
+                    let block = SignedBlockWithAttestation::from_ssz_bytes(&ssz)?;
+                    due.take(&block)?;
+                    self.blocks.push(Arc::new(block));
+                }
+                Some(code) => return ErrorReply::read(code, stream).await.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes room for a block, or says that there is none. Only the first block of an answer waits for it,
+    /// so that answers never wait for each other.
+    async fn make_room(&mut self, bytes: usize, room: &Room) -> bool {
+        match &mut self.held {
+            None => self.held = Some(room.take(bytes).await),
+            Some(held) => match room.try_take(bytes) {
+                Some(more) => held.merge(more),
+                None => return false,
+            },
+        }
+        true
+    }
+}
