@@ -44,10 +44,10 @@ impl NetworkService {
         let is_old = |heard: Option<Duration>| {
             heard.is_none_or(|heard| now.saturating_sub(heard) >= STATUS_AGE)
         };
-        let peers = self.peers.iter();
+        let peers = self.peers.iter_mut();
         let silent: Vec<PeerId> = peers
             .filter(|(_, peer)| peer.tells_status && is_old(peer.heard))
-            .map(|(peer, _)| *peer)
+            .filter_map(|(id, peer)| peer.asked.may_ask(now).then_some(*id))
             .collect();
         for peer in silent {
             self.send_status(peer);
@@ -65,7 +65,7 @@ impl NetworkService {
                     if !known.is_some_and(|known| known.statuses.take(1, now)) {
                         counter!("quartet_requests_limited_total", "protocol" => "status")
                             .increment(1);
-                        return;
+                        return self.asked_too_much(peer);
                     }
                     let ours = self.reader.chain().read().status();
                     // An error says that the peer did not wait.
@@ -104,6 +104,7 @@ impl NetworkService {
             return;
         };
         known.heard = Some(now);
+        known.asked.heard();
         let name = known.name.clone();
         debug!(%peer, head = %status.head, finalized = %status.finalized, "status");
         self.table.update(&name, |info| info.status = Some(status));
@@ -154,6 +155,9 @@ impl NetworkService {
                         debug!(%peer, %error, "the peer does not serve blocks now");
                         RequestError::NoAnswer
                     });
+                    if result.as_ref().is_ok_and(|blocks| !blocks.is_empty()) {
+                        self.served_us(peer);
+                    }
                     if let Some(request) = self.requests.remove(&request_id) {
                         self.requested(request, result);
                     }
@@ -194,6 +198,7 @@ impl NetworkService {
         let known = self.peers.get_mut(&peer);
         if !known.is_some_and(|known| known.roots.take(cost, now)) {
             counter!("quartet_requests_limited_total", "protocol" => "blocks_by_root").increment(1);
+            self.asked_too_much(peer);
             let refusal = refuse(ResultCode::ResourceUnavailable, "you ask for too much");
             return self.answer_blocks(channel, refusal);
         }
