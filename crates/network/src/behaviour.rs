@@ -23,7 +23,7 @@ pub(crate) const AGENT: &str = concat!("quartet/", env!("CARGO_PKG_VERSION"));
 const IDENTIFY_PROTOCOL: &str = "eth2/1.0.0";
 
 /// Handshakes that others have begun and that may be under way at a time; a new one takes the place of the
-/// oldest. Each costs some 30 KiB.
+/// oldest.
 const MAX_HANDSHAKES: usize = 256;
 /// Those that have just been given up are among these.
 const MAX_PENDING_INCOMING: u32 = 2 * MAX_HANDSHAKES as u32;

@@ -95,10 +95,10 @@ mod tests {
         conduct.leak(START);
         (1..=400).find(|slot| {
             let now = START + Duration::from_secs(u64::from(*slot) * SECONDS_PER_SLOT);
-            let deeds = per_slot
+            let mut deeds = per_slot
                 .iter()
                 .flat_map(|(deed, times)| vec![*deed; *times as usize]);
-            deeds.fold(false, |over, deed| conduct.note(deed, now) || over)
+            deeds.any(|deed| conduct.note(deed, now))
         })
     }
 

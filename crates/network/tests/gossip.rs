@@ -149,15 +149,16 @@ async fn who_sends_garbage_or_bombs_is_sent_away() {
     let mut node = Node::start(1, &[]).await;
     let bomb = |number: u8| vec![0xff, 0xff, 0xff, 0xff, 0x0f, number];
     let no_ssz = |number: u8| compress(&[number; 3]).unwrap();
-    let makers: [(Topic, &dyn Fn(u8) -> Vec<u8>); 3] = [
-        (Topic::Attestation, &|number| vec![0xff, number]),
-        (Topic::Block, &bomb),
-        (Topic::Attestation, &no_ssz),
+    let no_snappy = |number: u8| vec![0xff, number];
+    let kinds: [(Topic, Vec<Vec<u8>>); 3] = [
+        (Topic::Attestation, (0..60).map(no_snappy).collect()),
+        (Topic::Block, (0..60).map(bomb).collect()),
+        (Topic::Attestation, (0..60).map(no_ssz).collect()),
     ];
-    for (topic, make) in makers {
+    for (topic, messages) in kinds {
         let mut rogue = Rogue::connect(&node.multiaddr).await;
-        for number in 0..60 {
-            rogue.gossip(&topic.name(FORK), make(number)).await;
+        for message in messages {
+            rogue.gossip(&topic.name(FORK), message).await;
         }
         let gone = node.next_disconnected();
         tokio::select! {

@@ -128,5 +128,5 @@ async fn who_was_let_in_last_is_kept_and_the_other_makes_way() {
         .into_iter()
         .map(|(name, _)| name)
         .collect();
-    assert_eq!(names, [second.name.clone()]);
+    assert_eq!(names, std::slice::from_ref(&second.name));
 }
