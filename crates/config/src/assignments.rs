@@ -101,12 +101,17 @@ impl ValidatorAssignments {
         Err(problem.in_file(&self.path))
     }
 
-    /// The validators of the node called `name`; may be none.
+    /// The validators of the node called `name`; may be none. A node that is not in the file but has its
+    /// `<name>.key` beside it is one without validators: those are left out, since other clients fail on them.
     ///
     /// # Errors
     /// When there is no such node; the error lists those there are.
     pub fn of_node(&self, name: &str) -> Result<&[AssignedValidator], FileError> {
         let node = self.nodes.iter().find(|node| node.name == name);
+        let key = self.path.with_file_name(format!("{name}.key"));
+        if node.is_none() && key.is_file() {
+            return Ok(&[]);
+        }
         node.map(|node| node.validators.as_slice()).ok_or_else(|| {
             let names: Vec<_> = self.nodes.iter().map(|node| node.name.as_str()).collect();
             let unknown = Problem::UnknownNode {
@@ -148,12 +153,9 @@ pub(crate) fn annotated_yaml(nodes: &[NodeAssignment]) -> String {
 
 fn yaml(nodes: &[NodeAssignment], entry: impl Fn(&AssignedValidator, &mut String)) -> String {
     let mut text = String::new();
-    for node in nodes {
+    // Clients of other makes fail on a node without validators. Ours takes both forms.
+    for node in nodes.iter().filter(|node| !node.validators.is_empty()) {
         let name = files::scalar(&node.name);
-        if node.validators.is_empty() {
-            let _ = writeln!(text, "{name}: []");
-            continue;
-        }
         let _ = writeln!(text, "{name}:");
         for validator in &node.validators {
             entry(validator, &mut text);

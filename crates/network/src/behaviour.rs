@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use libp2p::{
-    StreamProtocol, Swarm, SwarmBuilder, allow_block_list, connection_limits, identify,
+    StreamProtocol, Swarm, SwarmBuilder, allow_block_list, connection_limits, identify, quic,
     request_response::{self, ProtocolSupport},
     swarm::NetworkBehaviour,
 };
+use quartet_clock::Clock;
 
 use crate::{
     NetworkConfig,
-    gossip::{self, Gossip},
+    door::Door,
+    gossip::{self, Guard},
+    hallway::Hallway,
+    places::headroom,
     protocol::{BLOCKS_BY_RANGE, BLOCKS_BY_ROOT, BlocksCodec, STATUS, StatusCodec},
 };
 
@@ -18,9 +22,12 @@ use crate::{
 pub(crate) const AGENT: &str = concat!("quartet/", env!("CARGO_PKG_VERSION"));
 const IDENTIFY_PROTOCOL: &str = "eth2/1.0.0";
 
-/// Connections that may be in their handshake at a time.
-const MAX_PENDING_INCOMING: u32 = 16;
-/// Two nodes that dial each other at once have two for a while.
+/// Handshakes that others have begun and that may be under way at a time; a new one takes the place of the
+/// oldest.
+const MAX_HANDSHAKES: usize = 256;
+/// Those that have just been given up are among these.
+const MAX_PENDING_INCOMING: u32 = 2 * MAX_HANDSHAKES as u32;
+/// Two nodes that dial each other at once have two.
 const MAX_CONNECTIONS_PER_PEER: u32 = 2;
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -45,9 +52,10 @@ const MAX_CONCURRENT_REQUESTS: usize = 8;
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     pub(crate) limits: connection_limits::Behaviour,
+    pub(crate) door: Door,
     pub(crate) blocked: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
     pub(crate) identify: identify::Behaviour,
-    pub(crate) gossip: Gossip,
+    pub(crate) gossip: Guard,
     pub(crate) status: request_response::Behaviour<StatusCodec>,
     pub(crate) blocks: request_response::Behaviour<BlocksCodec>,
     /// Beside the one above, since a request goes by any protocol of its behaviour.
@@ -58,22 +66,26 @@ pub(crate) struct Behaviour {
 ///
 /// # Errors
 /// When gossip refuses its settings.
-pub(crate) fn build(config: &NetworkConfig) -> Result<Swarm<Behaviour>, &'static str> {
-    let behaviour = behaviour(config)?;
+pub(crate) fn build(
+    config: &NetworkConfig,
+    clock: Clock,
+) -> Result<Swarm<Behaviour>, &'static str> {
+    let behaviour = behaviour(config, clock)?;
     let built = SwarmBuilder::with_existing_identity(config.identity.0.clone())
         .with_tokio()
-        .with_quic_config(|mut quic| {
+        .with_other_transport(|keypair| {
+            let mut quic = quic::Config::new(keypair);
             quic.handshake_timeout = HANDSHAKE_TIMEOUT;
             quic.max_idle_timeout = IDLE_TIMEOUT_MS;
             quic.keep_alive_interval = KEEP_ALIVE;
             quic.max_concurrent_stream_limit = MAX_STREAMS;
             quic.max_stream_data = STREAM_WINDOW;
             quic.max_connection_data = CONNECTION_WINDOW;
-            quic
-        })
-        .with_behaviour(|_| behaviour);
-    let Ok(builder) = built;
-    let swarm = builder
+            Hallway::new(quic::tokio::Transport::new(quic), MAX_HANDSHAKES)
+        });
+    let Ok(built) = built;
+    let Ok(built) = built.with_behaviour(|_| behaviour);
+    let swarm = built
         // Peers are kept even when they speak none of our protocols.
         .with_swarm_config(|swarm| {
             swarm
@@ -84,14 +96,21 @@ pub(crate) fn build(config: &NetworkConfig) -> Result<Swarm<Behaviour>, &'static
     Ok(swarm)
 }
 
-fn behaviour(config: &NetworkConfig) -> Result<Behaviour, &'static str> {
-    let count = |peers: usize| u32::try_from(peers).unwrap_or(u32::MAX);
-    let all = config.max_peers.saturating_add(config.static_peers.len());
+fn behaviour(config: &NetworkConfig, clock: Clock) -> Result<Behaviour, &'static str> {
+    // A newcomer is let in beyond the places there are; then somebody else is sent away.
+    let strangers = config.max_peers + headroom(config.max_peers) + 1;
+    let connections = u32::try_from(strangers).unwrap_or(u32::MAX);
+    let connections = connections.saturating_mul(MAX_CONNECTIONS_PER_PEER);
     let limits = connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(MAX_PENDING_INCOMING))
         .with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER))
-        .with_max_established_incoming(Some(count(all)))
-        .with_max_established(Some(count(all.saturating_add(config.static_peers.len()))));
+        .with_max_established_incoming(Some(connections));
+    let mut limits = connection_limits::Behaviour::new(limits);
+    let mut door = Door::new(config.address_limits);
+    for peer in config.static_peers.iter().filter_map(|peer| peer.peer) {
+        limits.bypass_peer_id(&peer);
+        door.exempt(peer);
+    }
 
     let identify = identify::Config::new(IDENTIFY_PROTOCOL.into(), config.identity.0.public())
         .with_agent_version(AGENT.into())
@@ -111,10 +130,11 @@ fn behaviour(config: &NetworkConfig) -> Result<Behaviour, &'static str> {
         )
     };
     Ok(Behaviour {
-        limits: connection_limits::Behaviour::new(limits),
+        limits,
+        door,
         blocked: allow_block_list::Behaviour::default(),
         identify: identify::Behaviour::new(identify),
-        gossip: gossip::behaviour(&config.fork_name)?,
+        gossip: gossip::behaviour(&config.fork_name, clock)?,
         status: request_response::Behaviour::with_codec(
             StatusCodec,
             [(STATUS.clone(), ProtocolSupport::Full)],

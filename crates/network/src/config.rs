@@ -11,6 +11,8 @@ use quartet_chain::PeerName;
 
 /// Peers that are accepted unless the configuration says otherwise.
 const DEFAULT_MAX_PEERS: usize = 64;
+/// Peers of one public address: a household or a small laboratory.
+const DEFAULT_PEERS_PER_ADDRESS: usize = 8;
 
 /// What the service is started with.
 #[derive(Clone, Debug)]
@@ -23,8 +25,29 @@ pub struct NetworkConfig {
     pub fork_name: String,
     /// Whom we dial, and dial again whenever they are gone.
     pub static_peers: Vec<StaticPeer>,
-    /// Most peers that may dial us. Static peers are accepted beyond.
+    /// Places for peers that we are not told to be connected with; static peers have their own. When all
+    /// are taken, whoever has been of no use for the longest time makes way for a newcomer.
     pub max_peers: usize,
+    /// Limits for the peers of one address; `None` for none.
+    pub address_limits: Option<AddressLimits>,
+}
+
+/// How many peers may come from one IPv4 address, or one /64 of IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressLimits {
+    /// Most peers, without static ones.
+    pub peers: usize,
+    /// Whether that holds for addresses that are not public as well, which several nodes often share.
+    pub private_too: bool,
+}
+
+impl Default for AddressLimits {
+    fn default() -> Self {
+        Self {
+            peers: DEFAULT_PEERS_PER_ADDRESS,
+            private_too: false,
+        }
+    }
 }
 
 impl NetworkConfig {
@@ -40,6 +63,7 @@ impl NetworkConfig {
             fork_name: fork_name.into(),
             static_peers: Vec::new(),
             max_peers: DEFAULT_MAX_PEERS,
+            address_limits: Some(AddressLimits::default()),
         }
     }
 }

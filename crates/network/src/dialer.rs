@@ -74,6 +74,11 @@ impl Dialer {
         self.targets.len()
     }
 
+    /// Whether we are told to be connected with this peer.
+    pub(crate) fn knows(&self, peer: &PeerId) -> bool {
+        self.targets.iter().any(|target| target.peer == Some(*peer))
+    }
+
     /// When the next dial is due, if none is under way for everyone.
     pub(crate) fn next_due(&self) -> Option<Duration> {
         let times = self.targets.iter().filter_map(|target| match target.state {

@@ -5,18 +5,28 @@
 //! Every queue has a limit; when the chain does not keep up, blocks wait, attestations are dropped and
 //! counted, and in the end peers are not read from.
 
+mod address;
+mod bans;
 mod behaviour;
+mod conduct;
 mod config;
 mod dialer;
+mod door;
 mod gossip;
+mod hallway;
 mod limiter;
+mod log_limit;
 mod outbox;
+mod places;
 mod protocol;
+mod restarts;
 mod room;
 mod server;
 mod service;
 pub mod wire;
 
-pub use config::{Identity, InvalidSecret, InvalidStaticPeer, NetworkConfig, StaticPeer};
+pub use config::{
+    AddressLimits, Identity, InvalidSecret, InvalidStaticPeer, NetworkConfig, StaticPeer,
+};
 pub use protocol::{BLOCKS_BY_RANGE_PROTOCOL, BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL};
 pub use service::{NetworkError, NetworkService};

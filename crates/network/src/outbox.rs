@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use metrics::gauge;
 use quartet_chain::ChainMessage;
 
 /// Messages that may wait before nothing more is taken from peers: theirs is the next queue to fill,
@@ -23,6 +24,7 @@ impl Outbox {
     /// Puts in a message that holds so many bytes.
     pub(crate) fn push(&mut self, message: ChainMessage, bytes: usize) {
         self.bytes += bytes;
+        gauge!("quartet_network_outbox_bytes").set(self.bytes as f64);
         self.messages.push_back((message, bytes));
     }
 
@@ -30,6 +32,7 @@ impl Outbox {
     pub(crate) fn pop(&mut self) -> Option<ChainMessage> {
         let (message, bytes) = self.messages.pop_front()?;
         self.bytes -= bytes;
+        gauge!("quartet_network_outbox_bytes").set(self.bytes as f64);
         Some(message)
     }
 

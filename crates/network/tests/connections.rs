@@ -160,17 +160,14 @@ async fn a_peer_that_misbehaves_too_often_is_sent_away() {
 }
 
 #[tokio::test]
-async fn peers_beyond_the_limit_are_not_let_in() {
-    let mut small = config(1, &[]);
-    small.max_peers = 1;
-    let mut node = Node::with(small).await.unwrap();
-    let first = Node::start(2, &[&node.multiaddr]).await;
-    assert_eq!(node.next_status().await.0, first.name);
-    let _second = Node::start(3, &[&node.multiaddr]).await;
-    first.stop().await;
-    // The second one has its chance when the first is gone, and did not push it out.
-    assert_ne!(node.next_status().await.0, config(2, &[]).identity.name());
-    has_peers(&node, 1).await;
+async fn the_end_of_the_chain_is_a_failure_unless_the_node_is_stopped() {
+    let stopped = Node::start(1, &[]).await.lose_chain(true).await;
+    assert!(stopped.is_ok(), "{stopped:?}");
+    let broken = Node::start(2, &[]).await.lose_chain(false).await;
+    assert!(
+        matches!(broken, Err(NetworkError::Stopped(_))),
+        "{broken:?}"
+    );
 }
 
 #[test]

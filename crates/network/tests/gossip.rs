@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use quartet_chain::Verdict;
 use quartet_network::wire::{Topic, compress};
 use ssz::Encode as _;
@@ -97,27 +99,74 @@ async fn what_the_chain_rejects_or_ignores_is_not_forwarded() {
     assert_eq!(third.next_attestation().await.attestation, attestation(5));
 }
 
-#[tokio::test]
-async fn a_peer_whose_messages_are_rejected_is_no_longer_heard() {
-    let [first, mut second, third] = line().await;
-    for slot in 1..=5 {
+/// Sends the verdict on `count` attestations that the first node publishes and the second hears.
+async fn judge(first: &Node, second: &mut Node, slots: std::ops::Range<u64>, verdict: Verdict) {
+    for slot in slots {
         first.publish_attestation(&attestation(slot)).await;
         let received = second.next_attestation().await;
-        received.verdict.send(Verdict::Reject).unwrap();
+        assert_eq!(received.attestation, attestation(slot));
+        received.verdict.send(verdict).unwrap();
     }
-    // The verdicts are dealt with before what a third one says is passed on.
-    until(
-        async || third.publish_attestation(&attestation(100)).await,
-        async {
-            let received = second.next_attestation().await;
-            assert_eq!(received.attestation, attestation(100));
-        },
-    )
-    .await;
-    first.publish_attestation(&attestation(7)).await;
-    third.publish_attestation(&attestation(101)).await;
-    let received = second.next_attestation().await;
-    assert_eq!(received.attestation, attestation(101));
+}
+
+#[tokio::test]
+async fn a_peer_whose_messages_are_all_rejected_is_sent_away() {
+    let [first, mut second, _third] = line().await;
+    let mut rejected = 0;
+    loop {
+        first.publish_attestation(&attestation(rejected)).await;
+        let next = second.next_attestation();
+        let Ok(received) = tokio::time::timeout(Duration::from_secs(2), next).await else {
+            break;
+        };
+        received.verdict.send(Verdict::Reject).unwrap();
+        rejected += 1;
+    }
+    assert!((40..50).contains(&rejected), "{rejected}");
+    assert_eq!(second.next_disconnected().await, first.name);
+}
+
+#[tokio::test]
+async fn a_peer_some_of_whose_messages_are_rejected_is_still_heard() {
+    let [first, mut second, mut third] = line().await;
+    for round in 0..8 {
+        let slots = 100 * round..100 * round + 15;
+        judge(&first, &mut second, slots, Verdict::Reject).await;
+        let slots = 100 * round + 50..100 * round + 54;
+        judge(&first, &mut second, slots.clone(), Verdict::Accept).await;
+        for slot in slots {
+            assert_eq!(
+                third.next_attestation().await.attestation,
+                attestation(slot)
+            );
+        }
+    }
+}
+
+/// Bytes that no honest node sends, in numbers that none sends by mistake.
+#[tokio::test]
+async fn who_sends_garbage_or_bombs_is_sent_away() {
+    let mut node = Node::start(1, &[]).await;
+    let bomb = |number: u8| vec![0xff, 0xff, 0xff, 0xff, 0x0f, number];
+    let no_ssz = |number: u8| compress(&[number; 3]).unwrap();
+    let no_snappy = |number: u8| vec![0xff, number];
+    let kinds: [(Topic, Vec<Vec<u8>>); 3] = [
+        (Topic::Attestation, (0..60).map(no_snappy).collect()),
+        (Topic::Block, (0..60).map(bomb).collect()),
+        (Topic::Attestation, (0..60).map(no_ssz).collect()),
+    ];
+    for (topic, messages) in kinds {
+        let mut rogue = Rogue::connect(&node.multiaddr).await;
+        for message in messages {
+            rogue.gossip(&topic.name(FORK), message).await;
+        }
+        let gone = node.next_disconnected();
+        tokio::select! {
+            () = rogue.run() => unreachable!(),
+            _ = gone => {}
+        }
+    }
+    assert_eq!(node.peers.count(), 0);
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
-//! What gossip peers are scored for, in a network of a handful of nodes that may share one machine.
+//! What gossipsub scores peers for: what they bring, and what [`Conduct`](crate::conduct::Conduct) says.
 //!
-//! Only what is surely wrong costs: messages that the chain rejects or that do not decode. Too few
-//! deliveries and shared addresses are normal here. A peer in good standing has some 20 points, so that
-//! one slip does not cut it off; two in a row stop gossip with it, three publishing to it, five make us
-//! deaf to it, for minutes.
+//! Everything else is off, for it also strikes peers that do nothing wrong: messages that we reject (one
+//! prunes for a minute, several cut off, whatever else the peer brings), promises that a client breaks whose
+//! message ids differ from ours, too few deliveries in a small network, shared addresses on one machine,
+//! a peer that is slow for a while.
 
 use std::time::Duration;
 
@@ -13,28 +13,61 @@ use libp2p::gossipsub::{
 use quartet_types::SECONDS_PER_SLOT;
 
 use super::topic_hash;
-use crate::wire::Topic;
+use crate::{conduct::GRAYLIST, wire::Topic};
 
 const SLOT: Duration = Duration::from_secs(SECONDS_PER_SLOT);
-/// What is wrong is forgotten after some five minutes, even across connections.
-const MEMORY: Duration = Duration::from_secs(300);
+/// Any share of what is left is fine where the weight is zero.
+const UNUSED_DECAY: f64 = 0.5;
 
-/// Points for something wrong outside gossip: a malformed answer, an invalid block that was asked for.
-pub(crate) const PENALTY: f64 = 40.0;
-/// Points of penalties at which we take leave of a peer.
-pub(crate) const PENALTY_LIMIT: f64 = 200.0;
+/// Below it, we exchange no lists of messages with a peer.
+const GOSSIP: f64 = -50.0;
+/// Below it, we do not publish to a peer either.
+const PUBLISH: f64 = -100.0;
 
-/// What is left of a penalty after one slot; half of it after half a minute.
-pub(crate) fn decayed_penalty(penalty: f64) -> f64 {
-    let decayed = penalty * 0.9;
-    if decayed < 1.0 { 0.0 } else { decayed }
+/// What a peer's score allows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// Everything.
+    #[default]
+    Good,
+    /// Its messages are heard, but it is not in our mesh.
+    OutOfMesh,
+    /// No lists of messages are exchanged.
+    NoLists,
+    /// Nor is anything published to it.
+    NoPublishing,
+    /// It is not heard.
+    Graylisted,
+}
+
+impl Standing {
+    pub(crate) fn of(score: f64) -> Self {
+        match score {
+            score if score <= GRAYLIST => Self::Graylisted,
+            score if score < PUBLISH => Self::NoPublishing,
+            score if score < GOSSIP => Self::NoLists,
+            score if score < 0.0 => Self::OutOfMesh,
+            _ => Self::Good,
+        }
+    }
+
+    /// The standing in the words of the log and of metrics.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::OutOfMesh => "out_of_mesh",
+            Self::NoLists => "no_lists",
+            Self::NoPublishing => "no_publishing",
+            Self::Graylisted => "graylisted",
+        }
+    }
 }
 
 pub(super) fn thresholds() -> PeerScoreThresholds {
     PeerScoreThresholds {
-        gossip_threshold: -20.0,
-        publish_threshold: -60.0,
-        graylist_threshold: -200.0,
+        gossip_threshold: GOSSIP,
+        publish_threshold: PUBLISH,
+        graylist_threshold: GRAYLIST,
         ..PeerScoreThresholds::default()
     }
 }
@@ -47,13 +80,10 @@ pub(super) fn parameters(fork: &str) -> PeerScoreParams {
         app_specific_weight: 1.0,
         // A devnet's nodes share one address.
         ip_colocation_factor_weight: 0.0,
-        // An early client advertises ids that we compute in another way, and hence breaks promises.
-        behaviour_penalty_weight: -1.0,
-        behaviour_penalty_threshold: 20.0,
-        behaviour_penalty_decay: score_parameter_decay(MEMORY),
-        slow_peer_weight: -0.2,
-        slow_peer_threshold: 50.0,
-        retain_score: MEMORY,
+        behaviour_penalty_weight: 0.0,
+        slow_peer_weight: 0.0,
+        // Nothing below zero is gossipsub's own to remember.
+        retain_score: Duration::ZERO,
         ..PeerScoreParams::default()
     }
 }
@@ -71,9 +101,45 @@ fn topic_parameters() -> TopicScoreParams {
         first_message_deliveries_cap: 10.0,
         mesh_message_deliveries_weight: 0.0,
         mesh_failure_penalty_weight: 0.0,
-        // Times the square of how many.
-        invalid_message_deliveries_weight: -10.0,
-        invalid_message_deliveries_decay: score_parameter_decay(MEMORY),
+        invalid_message_deliveries_weight: 0.0,
+        invalid_message_deliveries_decay: UNUSED_DECAY,
         ..TopicScoreParams::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What gossipsub itself takes off a peer's score is nothing; all that does is [`Conduct`].
+    #[test]
+    fn what_other_clients_do_differently_costs_nothing() {
+        let parameters = parameters("devnet0");
+        assert_eq!(parameters.behaviour_penalty_weight, 0.0);
+        assert_eq!(parameters.slow_peer_weight, 0.0);
+        assert_eq!(parameters.ip_colocation_factor_weight, 0.0);
+        assert_eq!(parameters.topics.len(), Topic::ALL.len());
+        for topic in parameters.topics.values() {
+            assert_eq!(topic.mesh_message_deliveries_weight, 0.0);
+            assert_eq!(topic.mesh_failure_penalty_weight, 0.0);
+            assert_eq!(topic.invalid_message_deliveries_weight, 0.0);
+        }
+    }
+
+    #[test]
+    fn standing_follows_the_thresholds_that_gossipsub_has() {
+        let thresholds = thresholds();
+        let cases = [
+            (5.0, Standing::Good),
+            (0.0, Standing::Good),
+            (-0.5, Standing::OutOfMesh),
+            (thresholds.gossip_threshold, Standing::OutOfMesh),
+            (thresholds.gossip_threshold - 1.0, Standing::NoLists),
+            (thresholds.publish_threshold - 1.0, Standing::NoPublishing),
+            (thresholds.graylist_threshold, Standing::Graylisted),
+        ];
+        for (score, standing) in cases {
+            assert_eq!(Standing::of(score), standing, "{score}");
+        }
     }
 }

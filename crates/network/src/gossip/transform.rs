@@ -5,32 +5,49 @@ use std::io;
 use libp2p::gossipsub::{DataTransform, Message, RawMessage, TopicHash};
 use metrics::counter;
 
-use crate::wire::{Topic, WireError, compress, decompress};
+use super::meter::{Admission, Meters};
+use crate::wire::{Topic, WireError, announced_bytes, compress, decompress};
+
+/// The topic of what is to be treated as if it had not come: gossipsub knows it of nobody, and takes all
+/// of it for one message.
+const NOWHERE: &str = "quartet/ignored";
 
 /// Raw snappy on the wire, SSZ on our side. Refuses other topics and what is too long for its topic;
-/// gossipsub holds that against the sender and keeps nothing of it.
+/// the sender's meter takes note, and gossipsub keeps nothing of it.
 #[derive(Clone, Debug)]
 pub(crate) struct SnappyTransform {
     fork: String,
+    meters: Meters,
 }
 
 impl SnappyTransform {
-    pub(crate) fn new(fork: &str) -> Self {
-        Self { fork: fork.into() }
+    pub(crate) fn new(fork: &str, meters: Meters) -> Self {
+        let fork = fork.into();
+        Self { fork, meters }
     }
 
-    fn decompress(&self, message: &RawMessage) -> Result<Vec<u8>, WireError> {
+    /// The decompressed data, `None` when its sender is over a budget.
+    fn decompress(&self, message: &RawMessage) -> Result<Option<Vec<u8>>, WireError> {
         let name = message.topic.as_str();
         let Some(topic) = Topic::parse(name, &self.fork) else {
-            return Err(refuse("other", WireError::ForeignTopic(name.into())));
+            // A topic that we have not subscribed to, and whoever sends it has no reason to.
+            return Err(self.refuse("other", WireError::ForeignTopic(name.into())));
         };
-        decompress(&message.data, topic.max_bytes()).map_err(|error| refuse(topic.word(), error))
+        let refuse = |error| self.refuse(topic.word(), error);
+        let bytes = announced_bytes(&message.data, topic.max_bytes()).map_err(refuse)?;
+        if let Admission::Ignored(budget) = self.meters.admit(bytes) {
+            count_refused(topic.word(), budget);
+            return Ok(None);
+        }
+        let data = decompress(&message.data, topic.max_bytes()).map_err(refuse)?;
+        Ok(Some(data))
     }
-}
 
-fn refuse(topic: &'static str, error: WireError) -> WireError {
-    count_refused(topic, error.reason());
-    error
+    fn refuse(&self, topic: &'static str, error: WireError) -> WireError {
+        count_refused(topic, error.reason());
+        self.meters.undecodable(error.reason());
+        error
+    }
 }
 
 /// Counts gossip that was refused without asking the chain.
@@ -40,12 +57,16 @@ pub(crate) fn count_refused(topic: &'static str, reason: &'static str) {
 
 impl DataTransform for SnappyTransform {
     fn inbound_transform(&self, raw: RawMessage) -> Result<Message, io::Error> {
-        let data = self.decompress(&raw)?;
+        let decompressed = self.decompress(&raw)?;
+        let (topic, data) = match decompressed {
+            Some(data) => (raw.topic, data),
+            None => (TopicHash::from_raw(NOWHERE), Vec::new()),
+        };
         Ok(Message {
             source: raw.source,
             data,
             sequence_number: raw.sequence_number,
-            topic: raw.topic,
+            topic,
         })
     }
 
@@ -56,10 +77,16 @@ impl DataTransform for SnappyTransform {
 
 #[cfg(test)]
 mod tests {
+    use quartet_clock::Clock;
+
     use super::*;
 
+    fn transform() -> SnappyTransform {
+        SnappyTransform::new("devnet0", Meters::new(Clock::system(0)))
+    }
+
     fn inbound(topic: &str, data: Vec<u8>) -> Result<Message, io::Error> {
-        SnappyTransform::new("devnet0").inbound_transform(RawMessage {
+        transform().inbound_transform(RawMessage {
             source: None,
             data,
             sequence_number: None,
@@ -72,7 +99,7 @@ mod tests {
 
     #[test]
     fn what_goes_out_comes_in() {
-        let transform = SnappyTransform::new("devnet0");
+        let transform = transform();
         for topic in Topic::ALL {
             let name = topic.name("devnet0");
             let ssz = vec![7; 3000];

@@ -87,6 +87,9 @@ impl NetworkService {
                     response,
                 } => {
                     let result = received(peer, response);
+                    if result.as_ref().is_ok_and(|blocks| !blocks.is_empty()) {
+                        self.served_us(peer);
+                    }
                     if let Some(request) = self.requests.remove(&(via, request_id)) {
                         self.requested(request, result);
                     }
@@ -133,6 +136,7 @@ impl NetworkService {
         let response = match (allowed, request) {
             (None, _) => {
                 counter!("quartet_requests_limited_total", "protocol" => via.label()).increment(1);
+                self.asked_too_much(peer);
                 refuse(ResultCode::ResourceUnavailable, "you ask for too much")
             }
             (Some(_), Err(error)) => {

@@ -23,7 +23,7 @@ const CLIENTS: [&str; 12] = [
 const UNKNOWN: &str = "unknown";
 
 /// The client with this agent string.
-fn client(agent: Option<&str>) -> &'static str {
+pub(super) fn client(agent: Option<&str>) -> &'static str {
     let agent = agent.unwrap_or_default();
     let known = CLIENTS.into_iter().find(|client| {
         let start = agent.get(..client.len());

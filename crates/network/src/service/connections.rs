@@ -19,11 +19,7 @@ use super::{
     NetworkService, SLOT,
     peer::{Link, Peer},
 };
-use crate::{
-    behaviour::BehaviourEvent,
-    config::name_of,
-    gossip::{PENALTY, PENALTY_LIMIT, decayed_penalty},
-};
+use crate::{behaviour::BehaviourEvent, config::name_of};
 
 /// Two nodes that dial each other at once have both connections within this time. A second connection
 /// that comes later, or in the same direction, is that of a peer that was restarted and does not know
@@ -31,14 +27,10 @@ use crate::{
 const SIMULTANEOUS: Duration = Duration::from_secs(2);
 /// By then nothing that was sent first thing on a connection is still under way.
 const SETTLED: Duration = Duration::from_secs(12);
-/// How often a peer may be taken for restarted.
-const START_OVER_PAUSE: Duration = Duration::from_secs(30);
-/// Peers that are remembered for it.
-const MAX_STARTED_OVER: usize = 256;
-/// How long a peer that was sent away is not let in nor dialled.
-const BAN: Duration = Duration::from_secs(60);
-/// Bans at a time; the limit of connections bounds how fast they can come.
-const MAX_BANS: usize = 1024;
+/// Connections that a peer may keep: one in each direction.
+const MAX_LINKS: usize = 2;
+/// Connections that a static peer may have until then, for which libp2p's limit does not hold.
+const MAX_LINKS_AT_ONCE: usize = 4;
 /// Most characters kept of what a peer says it is.
 const MAX_AGENT: usize = 64;
 
@@ -96,9 +88,16 @@ impl NetworkService {
         };
         match self.peers.get_mut(&id) {
             None => {
-                let peer = Peer::new(name_of(&id), link);
-                let address = endpoint.get_remote_address().to_string();
-                info!(peer = %id, %address, direction = word(direction), "peer connected");
+                let address = endpoint.get_remote_address();
+                let group = self.swarm.behaviour().door.group(address);
+                let peer = Peer::new(name_of(&id), link, group);
+                let address = address.to_string();
+                let direction_word = word(direction);
+                if self.has_a_line(&id) {
+                    info!(peer = %id, %address, direction = direction_word, "peer connected");
+                } else {
+                    debug!(peer = %id, %address, direction = direction_word, "peer connected");
+                }
                 let info = PeerInfo {
                     address,
                     direction,
@@ -107,6 +106,7 @@ impl NetworkService {
                 };
                 self.table.insert(peer.name.clone(), info);
                 self.peers.insert(id, peer);
+                self.seat(id, now);
                 self.count_peers();
             }
             Some(peer) => {
@@ -115,7 +115,11 @@ impl NetworkService {
                 };
                 let restarted = peer.links.iter().any(forgotten);
                 peer.links.push(link);
-                if restarted {
+                if peer.links.len() > MAX_LINKS_AT_ONCE {
+                    let oldest = peer.links[0].id;
+                    self.swarm.close_connection(oldest);
+                }
+                if restarted && self.restarts.guess(id, now) {
                     return self.start_over(id);
                 }
             }
@@ -132,59 +136,48 @@ impl NetworkService {
         peer.links.retain(|other| other.id != link);
         if left > 0 {
             // A connection that broke was the older one, of a peer that was restarted.
-            if matches!(reason, "timeout" | "error") {
+            let died = matches!(reason, "timeout" | "error");
+            if died && self.restarts.died(id, self.clock.now()) {
                 self.start_over(id);
             }
             return;
         }
         let name = peer.name.clone();
-        info!(peer = %id, reason, "peer disconnected");
+        if self.has_a_line(&id) {
+            info!(peer = %id, reason, "peer disconnected");
+        } else {
+            debug!(peer = %id, reason, "peer disconnected");
+        }
+        self.count_cut_off("disconnect", reason, &id);
         self.peers.remove(&id);
         self.table.remove(&name);
         let message = ChainMessage::Disconnected { peer: name };
         self.outbox.push(message, 0);
         self.dialer.disconnected(&id, self.clock.now());
-        if let Some(until) = self.banned.get(&id) {
-            self.dialer.postpone(&id, *until);
+        if let Some(until) = self.bans.until(&id) {
+            self.dialer.postpone(&id, until);
         }
         self.count_peers();
     }
 
-    /// Closes all connections with a peer, which comes back at once. Gossipsub tells a peer our topics on
-    /// the first connection only, so one that was restarted must be seen to go before it comes.
-    /// A client that dials us although it is connected would never stop coming back: it keeps both.
+    /// Closes all connections with a peer that seems to be restarted, which comes back at once.
     fn start_over(&mut self, peer: PeerId) {
-        let now = self.clock.now();
-        let recently = |last: &Duration| now.saturating_sub(*last) < START_OVER_PAUSE;
-        self.started_over.retain(|_, last| recently(last));
-        if self.started_over.len() >= MAX_STARTED_OVER || self.started_over.contains_key(&peer) {
-            return;
-        }
-        self.started_over.insert(peer, now);
         debug!(%peer, "second connection with a restarted peer: starting over");
+        self.count_cut_off("disconnect", "restarted", &peer);
         let _ = self.swarm.disconnect_peer_id(peer);
     }
 
-    /// Of two connections from dialling each other, both sides keep the one that the lower identity
-    /// dialled; not at once, since what was sent on the other would be lost.
-    pub(super) fn close_duplicates(&mut self, now: Duration) {
-        let local = *self.swarm.local_peer_id();
-        let mut superfluous = Vec::new();
-        for (id, peer) in &self.peers {
-            let settled = |link: &Link| now.saturating_sub(link.since) >= SETTLED;
-            if peer.links.len() < 2 || !peer.links.iter().all(settled) {
-                continue;
-            }
-            let kept = match local < *id {
-                true => Direction::Outbound,
-                false => Direction::Inbound,
-            };
-            let keep = peer.links.iter().position(|link| link.direction == kept);
-            let keep = keep.unwrap_or_default();
-            let others = peer.links.iter().enumerate().filter(|(at, _)| *at != keep);
-            superfluous.extend(others.map(|(_, link)| link.id));
+    /// Two connections are kept, since a client of another kind would dial again at once; of more, the
+    /// newest two, since older ones may lead nowhere.
+    pub(super) fn close_surplus(&mut self, now: Duration) {
+        let mut surplus = Vec::new();
+        for peer in self.peers.values() {
+            let settled = |link: &&Link| now.saturating_sub(link.since) >= SETTLED;
+            let settled = peer.links.iter().filter(settled).count();
+            let many = peer.links.len().saturating_sub(MAX_LINKS).min(settled);
+            surplus.extend(peer.links.iter().take(many).map(|link| link.id));
         }
-        for link in superfluous {
+        for link in surplus {
             self.swarm.close_connection(link);
         }
     }
@@ -262,58 +255,9 @@ impl NetworkService {
         let agents = self.peers.values().map(|peer| peer.agent.as_deref());
         self.census.count_connected(agents);
         let peers = &self.peers;
-        let mesh = self.swarm.behaviour().gossip.all_mesh_peers();
+        let mesh = self.swarm.behaviour().gossip.gossip.all_mesh_peers();
         let agents = mesh.map(|id| peers.get(id).and_then(|peer| peer.agent.as_deref()));
         self.census.count_mesh(agents);
-    }
-
-    /// Takes points off a peer's score, and leave of it when there are too many.
-    pub(super) fn penalize(&mut self, id: PeerId, reason: &'static str) {
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
-        };
-        peer.penalty += PENALTY;
-        let penalty = peer.penalty;
-        debug!(peer = %id, reason, penalty, "penalty");
-        counter!("quartet_peer_penalties_total").increment(1);
-        (self.swarm.behaviour_mut().gossip).set_application_score(&id, -penalty);
-        if penalty >= PENALTY_LIMIT {
-            self.ban(id, "misbehaved too often");
-        }
-    }
-
-    pub(super) fn forgive(&mut self) {
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
-        for (id, peer) in &mut self.peers {
-            if peer.penalty > 0.0 {
-                peer.penalty = decayed_penalty(peer.penalty);
-                gossip.set_application_score(id, -peer.penalty);
-            }
-        }
-    }
-
-    /// Sends a peer away, for some time.
-    pub(super) fn ban(&mut self, id: PeerId, reason: &'static str) {
-        if id == *self.swarm.local_peer_id() || self.banned.len() >= MAX_BANS {
-            return;
-        }
-        info!(peer = %id, reason, "sending the peer away");
-        let until = self.clock.now() + BAN;
-        self.banned.insert(id, until);
-        // Closes its connections, too.
-        self.swarm.behaviour_mut().blocked.block_peer(id);
-        self.dialer.postpone(&id, until);
-    }
-
-    pub(super) fn lift_bans(&mut self, now: Duration) {
-        let blocked = &mut self.swarm.behaviour_mut().blocked;
-        self.banned.retain(|id, until| {
-            let banned = *until > now;
-            if !banned {
-                blocked.unblock_peer(*id);
-            }
-            banned
-        });
     }
 }
 

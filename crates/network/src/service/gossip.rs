@@ -17,13 +17,30 @@ use tracing::{debug, warn};
 use super::NetworkService;
 use crate::{
     config::name_of,
-    gossip::{count_refused, topic_hash},
+    gossip::{Faults, Guard, count_refused, topic_hash},
     wire::Topic,
 };
 
 /// Messages that may wait for a verdict. An attestation beyond is dropped and counted; a block beyond
 /// goes to the chain but is not forwarded.
 const MAX_UNJUDGED: usize = 8192;
+/// Votes of a peer that may wait for a verdict; those of a stranger, of whom nothing valid has come yet.
+const MAX_UNJUDGED_OF_PEER: usize = 4096;
+const MAX_UNJUDGED_OF_STRANGER: usize = 512;
+
+/// Blocks of at least so many bytes are decoded off the service's task; it takes milliseconds.
+const LARGE_BYTES: usize = 256 << 10;
+/// Blocks that may wait for it before nothing more is taken from peers.
+const MAX_DECODING: usize = 8;
+
+/// A block from gossip, or why it is none.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    block: Result<Arc<SignedBlockWithAttestation>, ssz::DecodeError>,
+    source: PeerId,
+    id: MessageId,
+    bytes: usize,
+}
 
 /// A verdict on a message.
 #[derive(Debug)]
@@ -31,6 +48,7 @@ pub(super) struct Judged {
     topic: Topic,
     id: MessageId,
     source: PeerId,
+    bytes: usize,
     verdict: Verdict,
 }
 
@@ -41,42 +59,76 @@ impl NetworkService {
                 propagation_source,
                 message_id,
                 message,
-            } => self.on_gossip_message(propagation_source, message_id, &message),
+            } => self.on_gossip_message(propagation_source, message_id, message),
             Event::GossipsubNotSupported { peer_id } => {
                 debug!(peer = %peer_id, "the peer does not gossip");
             }
             Event::SlowPeer { peer_id, .. } => debug!(peer = %peer_id, "the peer is slow"),
-            Event::Subscribed { .. } | Event::Unsubscribed { .. } => {}
+            Event::Subscribed { peer_id, .. } => {
+                if let Some(peer) = self.peers.get_mut(&peer_id) {
+                    peer.subscribed = true;
+                }
+            }
+            Event::Unsubscribed { .. } => {}
         }
     }
 
-    fn on_gossip_message(&mut self, source: PeerId, id: MessageId, message: &Message) {
+    fn on_gossip_message(&mut self, source: PeerId, id: MessageId, message: Message) {
         let Some(topic) = Topic::parse(message.topic.as_str(), &self.fork) else {
             return;
         };
-        let decoded = match topic {
-            Topic::Block => self.take_block(&message.data, source, &id),
-            Topic::Attestation => self.take_attestation(&message.data, source, &id),
-        };
-        if let Err(error) = decoded {
-            debug!(peer = %source, topic = topic.word(), ?error, "gossip that is not SSZ");
-            count_refused(topic.word(), "ssz");
-            self.report(&id, &source, MessageAcceptance::Reject);
+        match topic {
+            Topic::Block => self.take_block(message.data, source, id),
+            Topic::Attestation => {
+                if let Err(error) = self.take_attestation(&message.data, source, &id) {
+                    self.refuse_ssz(topic, source, &id, message.data.len(), &error);
+                }
+            }
         }
     }
 
-    fn take_block(
-        &mut self,
-        ssz: &[u8],
-        source: PeerId,
-        id: &MessageId,
-    ) -> Result<(), ssz::DecodeError> {
-        histogram!("lean_gossip_block_size_bytes").record(ssz.len() as f64);
-        let block = Arc::new(SignedBlockWithAttestation::from_ssz_bytes(ssz)?);
-        let verdict = match self.ask_for_verdict(Topic::Block, source, id) {
+    /// Decodes a block, a large one off this task; the order in which they came is kept.
+    fn take_block(&mut self, ssz: Vec<u8>, source: PeerId, id: MessageId) {
+        let bytes = ssz.len();
+        histogram!("lean_gossip_block_size_bytes").record(bytes as f64);
+        let decode = move || SignedBlockWithAttestation::from_ssz_bytes(&ssz).map(Arc::new);
+        let decoded = move |block| Decoded {
+            block,
+            source,
+            id,
+            bytes,
+        };
+        if bytes < LARGE_BYTES && self.decoding.is_empty() {
+            return self.on_decoded(decoded(decode()));
+        }
+        let task = tokio::task::spawn_blocking(decode);
+        let task = task.map(move |block| {
+            let failed = |_| ssz::DecodeError::BytesInvalid("decoding broke off".into());
+            decoded(block.map_err(failed).and_then(|block| block))
+        });
+        self.decoding.push_back(task.boxed());
+    }
+
+    /// Whether another block may be taken in to be decoded.
+    pub(super) fn has_room_to_decode(&self) -> bool {
+        self.decoding.len() < MAX_DECODING
+    }
+
+    pub(super) fn on_decoded(&mut self, decoded: Decoded) {
+        let Decoded {
+            block,
+            source,
+            id,
+            bytes,
+        } = decoded;
+        let block = match block {
+            Ok(block) => block,
+            Err(error) => return self.refuse_ssz(Topic::Block, source, &id, bytes, &error),
+        };
+        let verdict = match self.ask_for_verdict(Topic::Block, source, &id, bytes) {
             Some(verdict) => verdict,
             None => {
-                self.report(id, &source, MessageAcceptance::Ignore);
+                self.report(&id, &source, bytes, MessageAcceptance::Ignore);
                 oneshot::channel().0
             }
         };
@@ -85,8 +137,25 @@ impl NetworkService {
             peer: name_of(&source),
             verdict,
         };
-        self.outbox.push(message, ssz.len());
-        Ok(())
+        self.outbox.push(message, bytes);
+    }
+
+    fn refuse_ssz(
+        &mut self,
+        topic: Topic,
+        source: PeerId,
+        id: &MessageId,
+        bytes: usize,
+        error: &ssz::DecodeError,
+    ) {
+        debug!(peer = %source, topic = topic.word(), ?error, "gossip that is not SSZ");
+        count_refused(topic.word(), "ssz");
+        self.report(id, &source, bytes, MessageAcceptance::Reject);
+        self.on_faults(Faults {
+            peer: source,
+            reason: "ssz",
+            count: 1,
+        });
     }
 
     fn take_attestation(
@@ -97,7 +166,7 @@ impl NetworkService {
     ) -> Result<(), ssz::DecodeError> {
         histogram!("lean_gossip_attestation_size_bytes").record(ssz.len() as f64);
         let attestation = SignedAttestation::from_ssz_bytes(ssz)?;
-        match self.ask_for_verdict(Topic::Attestation, source, id) {
+        match self.ask_for_verdict(Topic::Attestation, source, id, ssz.len()) {
             Some(verdict) => self.chain.attestation(GossipAttestation {
                 attestation,
                 peer: name_of(&source),
@@ -105,7 +174,7 @@ impl NetworkService {
             }),
             None => {
                 counter!("quartet_attestations_dropped_total").increment(1);
-                self.report(id, &source, MessageAcceptance::Ignore);
+                self.report(id, &source, ssz.len(), MessageAcceptance::Ignore);
             }
         }
         Ok(())
@@ -117,16 +186,28 @@ impl NetworkService {
         topic: Topic,
         source: PeerId,
         id: &MessageId,
+        bytes: usize,
     ) -> Option<VerdictSender> {
         if self.unjudged.len() >= MAX_UNJUDGED {
             return None;
         }
+        let is_static = self.dialer.knows(&source);
+        let peer = self.peers.get_mut(&source)?;
+        let most = match is_static || peer.delivered.is_some() {
+            true => MAX_UNJUDGED_OF_PEER,
+            false => MAX_UNJUDGED_OF_STRANGER,
+        };
+        if topic == Topic::Attestation && peer.unjudged >= most {
+            return None;
+        }
+        peer.unjudged += 1;
         let (sender, verdict) = oneshot::channel();
         let id = id.clone();
         let judged = verdict.map(move |verdict| Judged {
             topic,
             id,
             source,
+            bytes,
             // The chain let go of it: it has no opinion.
             verdict: verdict.unwrap_or(Verdict::Ignore),
         });
@@ -140,6 +221,7 @@ impl NetworkService {
             topic,
             id,
             source,
+            bytes,
             verdict,
         } = judged;
         let (acceptance, word) = match verdict {
@@ -150,11 +232,35 @@ impl NetworkService {
         counter!("quartet_gossip_verdicts_total", "topic" => topic.word(), "verdict" => word)
             .increment(1);
         gauge!("quartet_gossip_unjudged").set(self.unjudged.len() as f64);
-        self.report(&id, &source, acceptance);
+        if let Some(peer) = self.peers.get_mut(&source) {
+            peer.unjudged = peer.unjudged.saturating_sub(1);
+        }
+        match verdict {
+            Verdict::Accept => self.delivered(source),
+            Verdict::Ignore => {}
+            Verdict::Reject => {
+                let client = self.client_of(&source);
+                debug!(peer = %source, client, topic = topic.word(), "rejected by the chain");
+                self.on_faults(Faults {
+                    peer: source,
+                    reason: "rejected",
+                    count: 1,
+                });
+            }
+        }
+        self.report(&id, &source, bytes, acceptance);
     }
 
-    fn report(&mut self, id: &MessageId, source: &PeerId, acceptance: MessageAcceptance) {
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
+    /// Gossipsub hears what becomes of a message, and its bytes wait no longer.
+    fn report(
+        &mut self,
+        id: &MessageId,
+        source: &PeerId,
+        bytes: usize,
+        acceptance: MessageAcceptance,
+    ) {
+        let Guard { gossip, meters } = &mut self.swarm.behaviour_mut().gossip;
+        meters.release(source, bytes);
         if !gossip.report_message_validation_result(id, source, acceptance) {
             // It is only kept for a few seconds; the chain took longer.
             counter!("quartet_gossip_late_verdicts_total").increment(1);
@@ -172,7 +278,7 @@ impl NetworkService {
     fn publish(&mut self, topic: Topic, ssz: Vec<u8>) {
         let hash = topic_hash(topic, &self.fork);
         let word = topic.word();
-        let result = match self.swarm.behaviour_mut().gossip.publish(hash, ssz) {
+        let result = match self.swarm.behaviour_mut().gossip.gossip.publish(hash, ssz) {
             Ok(_) => "sent",
             Err(PublishError::Duplicate) => "duplicate",
             Err(PublishError::NoPeersSubscribedToTopic) => "nobody",

@@ -3,13 +3,19 @@
 mod blocks;
 mod census;
 mod connections;
+mod departures;
 mod gossip;
 mod peer;
 mod requests;
+mod table;
 
 use std::{collections::HashMap, io, net::SocketAddr, time::Duration};
 
-use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use futures::{
+    FutureExt as _, StreamExt as _,
+    future::BoxFuture,
+    stream::{FuturesOrdered, FuturesUnordered},
+};
 use libp2p::{
     Multiaddr, PeerId, Swarm, TransportError, multiaddr::Protocol, request_response,
     swarm::SwarmEvent,
@@ -28,19 +34,25 @@ use tracing::{debug, info};
 
 use crate::{
     NetworkConfig,
+    bans::{AddressBans, Bans},
     behaviour::{self, Behaviour, BehaviourEvent},
     config::{name_of, quic_address, udp_address},
     dialer::Dialer,
+    gossip::GossipEvent,
+    log_limit::LogLimit,
     outbox::Outbox,
     protocol::Via,
+    restarts::Restarts,
     server::BlockServer,
 };
 use census::Census;
-use gossip::Judged;
+use gossip::{Decoded, Judged};
 use peer::Peer;
 
 /// How long leave-taking may last.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// Between the end of the chain and our own, when the node is stopped.
+const STOPPING: Duration = Duration::from_secs(2);
 /// How long the system may take to say where we listen.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 const SLOT: Duration = Duration::from_secs(SECONDS_PER_SLOT);
@@ -80,10 +92,14 @@ pub struct NetworkService {
     dialer: Dialer,
     /// Bounded by the limit of connections.
     peers: HashMap<PeerId, Peer>,
-    /// Whom we do not talk to, until when.
-    banned: HashMap<PeerId, Duration>,
-    /// Restarted peers, and when we noticed.
-    started_over: HashMap<PeerId, Duration>,
+    /// Whom we do not talk to.
+    bans: Bans,
+    /// Lines about strangers.
+    log_limit: LogLimit,
+    address_bans: AddressBans,
+    /// Places for strangers.
+    places: usize,
+    restarts: Restarts,
     census: Census,
 
     /// For the chain, in order.
@@ -92,6 +108,8 @@ pub struct NetworkService {
     room: Option<RoomForMessage>,
     /// Gossip that the chain has not judged yet.
     unjudged: FuturesUnordered<BoxFuture<'static, Judged>>,
+    /// Large blocks that are being decoded, in the order in which they came.
+    decoding: FuturesOrdered<BoxFuture<'static, Decoded>>,
     /// Our requests under way, and the numbers that the chain gave them.
     requests: HashMap<(Via, request_response::OutboundRequestId), u64>,
     server: BlockServer,
@@ -110,8 +128,9 @@ impl NetworkService {
         peers: Peers,
         clock: Clock,
     ) -> Result<Self, NetworkError> {
-        let mut swarm = behaviour::build(&config).map_err(NetworkError::Settings)?;
+        let mut swarm = behaviour::build(&config, clock.clone()).map_err(NetworkError::Settings)?;
         let address = listen(&mut swarm, config.listen_address).await?;
+        let log_limit = LogLimit::new(clock.now());
         let local = config.identity.peer_id();
         let dialer = Dialer::new(local, config.static_peers, clock.now());
         info!(%address, peer = %local, fork = config.fork_name, dials = dialer.len(), "listening");
@@ -127,12 +146,16 @@ impl NetworkService {
             clock,
             dialer,
             peers: HashMap::new(),
-            banned: HashMap::new(),
-            started_over: HashMap::new(),
+            bans: Bans::default(),
+            log_limit,
+            address_bans: AddressBans::default(),
+            places: config.max_peers,
+            restarts: Restarts::default(),
             census: Census::default(),
             outbox: Outbox::default(),
             room: None,
             unjudged: FuturesUnordered::new(),
+            decoding: FuturesOrdered::new(),
             requests: HashMap::new(),
         })
     }
@@ -155,11 +178,12 @@ impl NetworkService {
     /// Talks to peers until cancelled, then takes leave of them.
     ///
     /// # Errors
-    /// When the chain service has stopped.
+    /// When the chain service has stopped, though we are not told to stop as well.
     pub async fn run(mut self, cancel: CancellationToken) -> Result<(), NetworkError> {
         let mut slots = interval(SLOT);
         slots.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut listening_to_us = true;
+        let mut ending = Ok(());
         loop {
             self.line_up_for_room();
             let next_dial = self.time_to_next_dial();
@@ -167,13 +191,22 @@ impl NetworkService {
                 () = cancel.cancelled() => break,
                 permit = next(&mut self.room) => {
                     self.room = None;
-                    let permit = permit?;
-                    if let Some(message) = self.outbox.pop() {
-                        permit.send(message);
+                    match (permit, self.outbox.pop()) {
+                        (Ok(permit), Some(message)) => {
+                            permit.send(message);
+                        }
+                        (Ok(_), None) => {}
+                        (Err(stopped), _) => {
+                            ending = end_with_the_chain(stopped, &cancel).await;
+                            break;
+                        }
                     }
                 }
                 judged = self.unjudged.select_next_some(), if !self.unjudged.is_empty() => {
                     self.on_verdict(judged);
+                }
+                decoded = self.decoding.select_next_some(), if !self.decoding.is_empty() => {
+                    self.on_decoded(decoded);
                 }
                 message = self.inbox.recv(),
                     if listening_to_us && self.outbox.has_room_for_ours() =>
@@ -183,7 +216,9 @@ impl NetworkService {
                         None => listening_to_us = false,
                     }
                 }
-                event = self.swarm.select_next_some(), if self.outbox.has_room_for_peers() => {
+                event = self.swarm.select_next_some(),
+                    if self.outbox.has_room_for_peers() && self.has_room_to_decode() =>
+                {
                     self.on_event(event);
                 }
                 () = sleep(next_dial.unwrap_or_default()), if next_dial.is_some() => self.dial(),
@@ -191,7 +226,7 @@ impl NetworkService {
             }
         }
         self.take_leave().await;
-        Ok(())
+        ending
     }
 
     fn line_up_for_room(&mut self) {
@@ -233,7 +268,10 @@ impl NetworkService {
 
     fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
-            SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => match event {
+                GossipEvent::Gossip(event) => self.on_gossip(event),
+                GossipEvent::Faults(faults) => self.on_faults(faults),
+            },
             SwarmEvent::Behaviour(BehaviourEvent::Status(event)) => self.on_status(event),
             SwarmEvent::Behaviour(BehaviourEvent::Blocks(event)) => {
                 self.on_blocks(Via::Roots, event);
@@ -250,10 +288,13 @@ impl NetworkService {
     fn on_slot(&mut self) {
         let now = self.clock.now();
         self.lift_bans(now);
-        self.forgive();
-        self.close_duplicates(now);
+        self.fade(now);
+        self.review_standings(now);
+        self.close_surplus(now);
+        self.trim(now);
         self.refresh_statuses(now);
         self.count_peers();
+        self.sum_up_log();
     }
 
     /// Closes all connections, so that peers know at once that we are gone.
@@ -271,6 +312,17 @@ impl NetworkService {
         if timeout(FAREWELL, closed).await.is_err() {
             debug!("some peers did not let us go in time");
         }
+    }
+}
+
+/// When a node is stopped, the chain goes first, and that is no failure of ours. Otherwise it is.
+async fn end_with_the_chain(
+    stopped: Stopped,
+    cancel: &CancellationToken,
+) -> Result<(), NetworkError> {
+    match timeout(STOPPING, cancel.cancelled()).await {
+        Ok(()) => Ok(()),
+        Err(_) => Err(stopped.into()),
     }
 }
 

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use libp2p::swarm::ConnectionId;
 use quartet_chain::{Direction, PeerName};
-use quartet_types::MAX_REQUEST_BLOCKS;
+use quartet_types::{MAX_REQUEST_BLOCKS, SECONDS_PER_SLOT};
 
-use crate::{limiter::Bucket, server::Allowance};
+use crate::{
+    address::AddressGroup, conduct::Conduct, gossip::Standing, limiter::Bucket, server::Allowance,
+};
 
 /// Statuses that a peer may send in a burst, and per second; real clients send one every few seconds.
 const STATUS_BURST: u32 = 8;
@@ -28,8 +30,23 @@ pub(super) struct Peer {
     pub(super) heard: Option<Duration>,
     /// Whether it may answer if we ask for its status.
     pub(super) tells_status: bool,
-    /// Points off its score.
-    pub(super) penalty: f64,
+    /// How often we have asked in vain.
+    pub(super) asked: Patience,
+    pub(super) conduct: Conduct,
+    /// What gossipsub allowed it when we last looked.
+    pub(super) standing: Standing,
+    /// Votes that the chain has not judged yet.
+    pub(super) unjudged: usize,
+    /// What limits by address count it for, if they apply.
+    pub(super) address: Option<AddressGroup>,
+    /// When it last brought something valid first, if ever.
+    pub(super) delivered: Option<Duration>,
+    /// When it was last of use, by that or by serving what we asked for.
+    pub(super) useful: Option<Duration>,
+    /// How often, of late.
+    pub(super) deeds: f64,
+    /// Whether it has subscribed to a topic of ours.
+    pub(super) subscribed: bool,
     pub(super) statuses: Bucket,
     /// What looking up what it asks for may cost, in roots.
     pub(super) roots: Bucket,
@@ -46,7 +63,7 @@ pub(super) struct Link {
 }
 
 impl Peer {
-    pub(super) fn new(name: PeerName, link: Link) -> Self {
+    pub(super) fn new(name: PeerName, link: Link, address: Option<AddressGroup>) -> Self {
         let now = link.since;
         Self {
             name,
@@ -54,10 +71,66 @@ impl Peer {
             agent: None,
             heard: None,
             tells_status: true,
-            penalty: 0.0,
+            conduct: Conduct::default(),
+            standing: Standing::default(),
+            unjudged: 0,
+            address,
+            delivered: None,
+            useful: None,
+            deeds: 0.0,
+            subscribed: false,
+            asked: Patience::default(),
             statuses: Bucket::new(STATUS_BURST, STATUSES_PER_SECOND, now),
             roots: Bucket::new(ROOTS_BURST, ROOTS_PER_SECOND, now),
             allowance: Allowance::default(),
         }
+    }
+}
+
+/// When a peer that does not answer is asked again: after a slot, then after twice as many each time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Patience {
+    in_vain: u32,
+    again: Duration,
+}
+
+impl Patience {
+    /// Most slots between two questions.
+    const MAX_SLOTS: u32 = 64;
+
+    /// Whether it is time to ask. If so, the question counts as asked in vain until the peer is heard.
+    pub(super) fn may_ask(&mut self, now: Duration) -> bool {
+        if now < self.again {
+            return false;
+        }
+        let slots = 2u32.saturating_pow(self.in_vain.min(16));
+        let slots = slots.min(Self::MAX_SLOTS);
+        self.again = now + Duration::from_secs(SECONDS_PER_SLOT) * slots;
+        self.in_vain += 1;
+        true
+    }
+
+    /// The peer has told us.
+    pub(super) fn heard(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_never_answers_is_asked_ever_less_often() {
+        let mut patience = Patience::default();
+        let at = |slot| Duration::from_secs(slot * SECONDS_PER_SLOT);
+        let mut asked = |slots: std::ops::Range<u64>| {
+            let asked: Vec<_> = slots.filter(|slot| patience.may_ask(at(*slot))).collect();
+            asked
+        };
+        assert_eq!(asked(0..60), [0, 1, 3, 7, 15, 31]);
+        assert_eq!(asked(60..200), [63, 127, 191]);
+        patience.heard();
+        assert!(patience.may_ask(at(200)));
     }
 }

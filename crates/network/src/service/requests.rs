@@ -33,10 +33,10 @@ impl NetworkService {
         let is_old = |heard: Option<Duration>| {
             heard.is_none_or(|heard| now.saturating_sub(heard) >= STATUS_AGE)
         };
-        let peers = self.peers.iter();
+        let peers = self.peers.iter_mut();
         let silent: Vec<PeerId> = peers
             .filter(|(_, peer)| peer.tells_status && is_old(peer.heard))
-            .map(|(peer, _)| *peer)
+            .filter_map(|(id, peer)| peer.asked.may_ask(now).then_some(*id))
             .collect();
         for peer in silent {
             self.send_status(peer);
@@ -54,7 +54,7 @@ impl NetworkService {
                     if !known.is_some_and(|known| known.statuses.take(1, now)) {
                         counter!("quartet_requests_limited_total", "protocol" => "status")
                             .increment(1);
-                        return;
+                        return self.asked_too_much(peer);
                     }
                     let ours = self.reader.chain().read().status();
                     // An error says that the peer did not wait.
@@ -93,6 +93,7 @@ impl NetworkService {
             return;
         };
         known.heard = Some(now);
+        known.asked.heard();
         let name = known.name.clone();
         debug!(%peer, head = %status.head, finalized = %status.finalized, "status");
         self.table.update(&name, |info| info.status = Some(status));

@@ -33,12 +33,11 @@ pub fn compress(ssz: &[u8]) -> Result<Vec<u8>, WireError> {
         .map_err(WireError::Snappy)
 }
 
-/// Decompresses a payload of at most `max` bytes. What it announces is looked at before any of it is
-/// allocated.
+/// The bytes that a payload says it decompresses to, at most `max`.
 ///
 /// # Errors
-/// When it is not snappy or longer than `max`.
-pub fn decompress(data: &[u8], max: usize) -> Result<Vec<u8>, WireError> {
+/// When it does not say, or says more than `max`.
+pub fn announced_bytes(data: &[u8], max: usize) -> Result<usize, WireError> {
     if data.is_empty() {
         return Err(WireError::Snappy(snap::Error::Empty));
     }
@@ -50,6 +49,16 @@ pub fn decompress(data: &[u8], max: usize) -> Result<Vec<u8>, WireError> {
             found: length as u64,
         });
     }
+    Ok(length)
+}
+
+/// Decompresses a payload of at most `max` bytes. What it announces is looked at before any of it is
+/// allocated.
+///
+/// # Errors
+/// When it is not snappy or longer than `max`.
+pub fn decompress(data: &[u8], max: usize) -> Result<Vec<u8>, WireError> {
+    announced_bytes(data, max)?;
     snap::raw::Decoder::new()
         .decompress_vec(data)
         .map_err(WireError::Snappy)

@@ -16,7 +16,8 @@ pub use chunk::{
 pub use error::WireError;
 pub use frames::{decode_frames, encode_frames};
 pub use gossip::{
-    Domain, MESSAGE_ID_BYTES, compress, decompress, message_id, message_id_in_domain,
+    Domain, MESSAGE_ID_BYTES, announced_bytes, compress, decompress, message_id,
+    message_id_in_domain,
 };
 pub use topic::Topic;
 

@@ -161,6 +161,25 @@ impl Node {
         within(self.task).await.unwrap().unwrap();
     }
 
+    /// The chain is gone; says how the service ends, which is told to stop or not.
+    pub async fn lose_chain(self, told: bool) -> Result<(), NetworkError> {
+        let Self {
+            inbox,
+            cancel,
+            task,
+            multiaddr,
+            ..
+        } = self;
+        drop(inbox);
+        // It notices when it has something to say.
+        let mut peer = Self::start(99, &[&multiaddr]).await;
+        peer.next_status().await;
+        if told {
+            cancel.cancel();
+        }
+        within(task).await.unwrap()
+    }
+
     pub async fn send(&self, message: NetworkMessage) {
         self.network.send(message).await.unwrap();
     }

@@ -6,7 +6,7 @@ use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Stre
 use libp2p::{
     Multiaddr, StreamProtocol, Swarm, SwarmBuilder, gossipsub,
     request_response::{self, Codec, Event, Message, ProtocolSupport},
-    swarm::{NetworkBehaviour, SwarmEvent},
+    swarm::{NetworkBehaviour, SwarmEvent, dial_opts::DialOpts},
 };
 use quartet_network::{BLOCKS_BY_RANGE_PROTOCOL, BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL};
 
@@ -142,7 +142,7 @@ impl Rogue {
         (rogue, format!("{address}/p2p/{name}"))
     }
 
-    fn new(requests: ProtocolSupport) -> Self {
+    pub fn new(requests: ProtocolSupport) -> Self {
         Self::with(requests, true, 10_000_000)
     }
 
@@ -183,6 +183,22 @@ impl Rogue {
         Self {
             swarm,
             blocks: Answer::default(),
+        }
+    }
+
+    /// Begins so many connections to an address, at this pace; what becomes of them does not matter.
+    pub async fn begin_handshakes(&mut self, address: &str, count: usize, pause: Duration) {
+        let address: Multiaddr = address.parse().unwrap();
+        let mut pace = tokio::time::interval(pause);
+        for _ in 0..count {
+            let options = DialOpts::unknown_peer_id().address(address.clone());
+            let _ = self.swarm.dial(options.build());
+            loop {
+                tokio::select! {
+                    _ = pace.tick() => break,
+                    _ = self.swarm.select_next_some() => {}
+                }
+            }
         }
     }
 

@@ -1,0 +1,148 @@
+//! What a peer has done wrong, as points that leak away; too many, and we take leave of it.
+//!
+//! Gossipsub's own score prunes a peer for a minute after one message that the chain rejects, grows with
+//! the square of their number, and counts against a peer that its clients compute message ids in another
+//! way. Here only counts what no honest client of any kind sends, one point each, and every valid message
+//! that a peer is the first to bring makes up for several: an honest node that passes things on unseen is
+//! cut off only when it brings next to nothing else.
+
+use std::time::Duration;
+
+use quartet_types::SECONDS_PER_SLOT;
+
+/// Points at which we take leave of a peer.
+const LIMIT: f64 = 40.0;
+/// Points that have no consequence yet.
+const ALLOWANCE: f64 = 20.0;
+/// Gossip score for each point beyond: at [`LIMIT`] gossipsub is deaf to the peer, too.
+const SCORE_PER_POINT: f64 = 10.0;
+/// One point is forgotten in each slot.
+const LEAK_PER_SECOND: f64 = 1.0 / SECONDS_PER_SLOT as f64;
+/// Points of faults in gossip that a valid message makes up for. It makes up for nothing else.
+const CREDIT: f64 = 4.0;
+
+/// Something outside gossip: a malformed answer, an invalid block that was asked for.
+const PENALTY: f64 = 10.0;
+/// A request beyond what a peer may ask for. An honest node that meets a limit waits and asks again.
+const OVER_THE_LIMIT: f64 = 0.1;
+
+/// The score at which gossipsub ignores a peer, and we send it away.
+pub(crate) const GRAYLIST: f64 = -(LIMIT - ALLOWANCE) * SCORE_PER_POINT;
+
+/// What a peer has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// So many messages that no honest client sends.
+    Faults(u32),
+    /// A valid message that nobody had brought before.
+    Delivery,
+    /// Something invalid outside gossip.
+    Offence,
+    /// A request beyond its share.
+    Excess,
+}
+
+/// The points of one peer. Times are those of one clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Conduct {
+    gossip: f64,
+    other: f64,
+    at: Duration,
+}
+
+impl Conduct {
+    /// Takes note; returns whether it is time to take leave.
+    pub(crate) fn note(&mut self, deed: Deed, now: Duration) -> bool {
+        self.leak(now);
+        match deed {
+            Deed::Faults(count) => self.gossip += f64::from(count),
+            Deed::Delivery => self.gossip = (self.gossip - CREDIT).max(0.0),
+            Deed::Offence => self.other += PENALTY,
+            Deed::Excess => self.other += OVER_THE_LIMIT,
+        }
+        self.points() >= LIMIT
+    }
+
+    /// What gossipsub adds to the peer's score.
+    pub(crate) fn score(&mut self, now: Duration) -> f64 {
+        self.leak(now);
+        -(self.points() - ALLOWANCE).max(0.0) * SCORE_PER_POINT
+    }
+
+    pub(crate) fn points(&self) -> f64 {
+        self.gossip + self.other
+    }
+
+    fn leak(&mut self, now: Duration) {
+        let leaked = now.saturating_sub(self.at).as_secs_f64() * LEAK_PER_SECOND;
+        self.at = now;
+        // The one that can be made up for last.
+        let of_other = leaked.min(self.other);
+        self.other -= of_other;
+        self.gossip = (self.gossip - (leaked - of_other)).max(0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Duration = Duration::from_secs(1_000);
+
+    /// After how many slots of such deeds the peer is sent away, within some 400 slots.
+    fn slots_to_leave(per_slot: &[(Deed, u32)]) -> Option<u32> {
+        let mut conduct = Conduct::default();
+        conduct.leak(START);
+        (1..=400).find(|slot| {
+            let now = START + Duration::from_secs(u64::from(*slot) * SECONDS_PER_SLOT);
+            let mut deeds = per_slot
+                .iter()
+                .flat_map(|(deed, times)| vec![*deed; *times as usize]);
+            deeds.any(|deed| conduct.note(deed, now))
+        })
+    }
+
+    #[test]
+    fn only_who_brings_next_to_nothing_else_is_sent_away() {
+        use Deed::{Delivery, Excess, Faults, Offence};
+        let cases = [
+            // One bad message in every slot for ever, as one client emitted: leaks away.
+            (vec![(Faults(1), 1)], None),
+            // Three of four bad messages passed on unseen, but the fourth is good.
+            (vec![(Faults(1), 3), (Delivery, 1)], None),
+            (vec![(Faults(1), 20), (Delivery, 5)], None),
+            (vec![(Faults(1), 20), (Delivery, 4)], Some(8)),
+            (vec![(Faults(1), 2)], Some(39)),
+            (vec![(Faults(1), 10)], Some(5)),
+            // A flood, at once.
+            (vec![(Faults(40), 1)], Some(1)),
+            (vec![(Faults(40_000), 1), (Delivery, 100)], Some(1)),
+            // Malformed answers in a row; gossip does not make up for them.
+            (vec![(Offence, 5)], Some(1)),
+            (vec![(Offence, 1), (Delivery, 100)], Some(5)),
+            // Requests beyond the limit: a few in each slot are an honest node's haste.
+            (vec![(Excess, 4)], None),
+            (vec![(Excess, 401)], Some(1)),
+            (vec![(Delivery, 1_000)], None),
+        ];
+        for (per_slot, expected) in cases {
+            assert_eq!(slots_to_leave(&per_slot), expected, "{per_slot:?}");
+        }
+    }
+
+    #[test]
+    fn a_rejection_is_nothing_to_gossipsub_and_at_the_limit_it_is_deaf() {
+        let mut conduct = Conduct::default();
+        for faults in 1..=20 {
+            assert!(!conduct.note(Deed::Faults(1), Duration::ZERO));
+            assert_eq!(conduct.score(Duration::ZERO), 0.0, "{faults}");
+        }
+        assert!(!conduct.note(Deed::Faults(2), Duration::ZERO));
+        assert_eq!(conduct.score(Duration::ZERO), -20.0);
+        assert!(conduct.note(Deed::Faults(18), Duration::ZERO));
+        assert_eq!(conduct.score(Duration::ZERO), GRAYLIST);
+        // What was wrong is forgotten, if slowly.
+        let later = Duration::from_secs(40 * SECONDS_PER_SLOT);
+        assert_eq!((conduct.score(later), conduct.points()), (0.0, 0.0));
+    }
+}

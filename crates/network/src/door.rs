@@ -1,0 +1,262 @@
+//! Who may come in by where it comes from: limits and bans by address.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    fmt,
+    task::{Context, Poll},
+};
+
+use libp2p::{
+    Multiaddr, PeerId,
+    core::{Endpoint, transport::PortUse},
+    swarm::{
+        ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
+        THandlerOutEvent, ToSwarm, dummy,
+    },
+};
+
+use crate::{
+    address::{AddressGroup, ip_of, is_public},
+    config::AddressLimits,
+};
+
+/// Handshakes of one address that may be under way at a time.
+const MAX_PENDING: usize = 16;
+
+/// An address is over a limit, or banned.
+#[derive(Debug)]
+pub(crate) struct Refused(&'static str);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Counts connections by address. Everything here is bounded by the limits of connections.
+pub(crate) struct Door {
+    limits: Option<AddressLimits>,
+    pending: BTreeMap<ConnectionId, AddressGroup>,
+    inside: BTreeMap<ConnectionId, (PeerId, AddressGroup)>,
+    /// Peers that we are told to be connected with, and those of their addresses.
+    exempt: BTreeSet<PeerId>,
+    banned: BTreeSet<AddressGroup>,
+}
+
+impl Door {
+    pub(crate) fn new(limits: Option<AddressLimits>) -> Self {
+        Self {
+            limits,
+            pending: BTreeMap::new(),
+            inside: BTreeMap::new(),
+            exempt: BTreeSet::new(),
+            banned: BTreeSet::new(),
+        }
+    }
+
+    /// What an address counts as, if it is one that limits apply to.
+    pub(crate) fn group(&self, address: &Multiaddr) -> Option<AddressGroup> {
+        let ip = ip_of(address)?;
+        let limits = self.limits?;
+        (is_public(ip) || limits.private_too).then(|| AddressGroup::of(ip))
+    }
+
+    /// Limits do not apply to this peer.
+    pub(crate) fn exempt(&mut self, peer: PeerId) {
+        self.exempt.insert(peer);
+    }
+
+    /// Nobody gets in from there any more.
+    pub(crate) fn ban(&mut self, group: AddressGroup) {
+        self.banned.insert(group);
+    }
+
+    pub(crate) fn lift(&mut self, group: AddressGroup) {
+        self.banned.remove(&group);
+    }
+
+    fn check_pending(&self, group: AddressGroup) -> Result<(), Refused> {
+        // A peer that is exempt is known by its identity only, later.
+        if self.banned.contains(&group) {
+            return Err(Refused("the address is banned"));
+        }
+        let pending = self.pending.values().filter(|of| **of == group).count();
+        match pending < MAX_PENDING {
+            true => Ok(()),
+            false => Err(Refused("too many handshakes with this address")),
+        }
+    }
+
+    fn check_established(&self, peer: PeerId, group: AddressGroup) -> Result<(), Refused> {
+        let most = self.limits.map_or(usize::MAX, |limits| limits.peers);
+        let inside = self.inside.values();
+        let others: BTreeSet<_> = inside
+            .filter(|(id, of)| *of == group && *id != peer && !self.exempt.contains(id))
+            .map(|(id, _)| *id)
+            .collect();
+        match self.exempt.contains(&peer) || others.len() < most {
+            true => Ok(()),
+            false => Err(Refused("too many peers at this address")),
+        }
+    }
+}
+
+impl NetworkBehaviour for Door {
+    type ConnectionHandler = dummy::ConnectionHandler;
+    type ToSwarm = Infallible;
+
+    fn handle_pending_inbound_connection(
+        &mut self,
+        id: ConnectionId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        if let Some(group) = self.group(remote) {
+            (self.check_pending(group)).map_err(ConnectionDenied::new)?;
+            self.pending.insert(id, group);
+        }
+        Ok(())
+    }
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.pending.remove(&id);
+        if let Some(group) = self.group(remote) {
+            (self.check_established(peer, group)).map_err(ConnectionDenied::new)?;
+        }
+        Ok(dummy::ConnectionHandler)
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        // Whom we dial we want.
+        Ok(dummy::ConnectionHandler)
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(established) => {
+                let address = established.endpoint.get_remote_address();
+                if let Some(group) = self.group(address) {
+                    let inside = (established.peer_id, group);
+                    self.inside.insert(established.connection_id, inside);
+                }
+            }
+            FromSwarm::ConnectionClosed(closed) => {
+                self.inside.remove(&closed.connection_id);
+            }
+            FromSwarm::ListenFailure(failure) => {
+                self.pending.remove(&failure.connection_id);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(
+        &mut self,
+        _: PeerId,
+        _: ConnectionId,
+        event: THandlerOutEvent<Self>,
+    ) {
+        match event {}
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Infallible, THandlerInEvent<Self>>> {
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(host: &str) -> Multiaddr {
+        format!("/ip4/{host}/udp/9/quic-v1").parse().unwrap()
+    }
+
+    fn come_in(door: &mut Door, number: usize, peer: PeerId, host: &str) -> bool {
+        let (id, address) = (ConnectionId::new_unchecked(number), address(host));
+        if door
+            .handle_pending_inbound_connection(id, &address, &address)
+            .is_err()
+        {
+            return false;
+        }
+        let denied = door
+            .handle_established_inbound_connection(id, peer, &address, &address)
+            .is_err();
+        if let (false, Some(group)) = (denied, door.group(&address)) {
+            door.inside.insert(id, (peer, group));
+        }
+        !denied
+    }
+
+    fn limits(private_too: bool) -> Option<AddressLimits> {
+        let peers = 2;
+        Some(AddressLimits { peers, private_too })
+    }
+
+    #[test]
+    fn a_public_address_has_so_many_peers_and_a_machines_own_has_no_limit() {
+        let cases = [
+            (limits(false), "8.8.8.8", 2),
+            (limits(false), "127.0.0.1", 64),
+            (limits(true), "127.0.0.1", 2),
+            (None, "8.8.8.8", 64),
+        ];
+        for (limits, host, expected) in cases {
+            let mut door = Door::new(limits);
+            let come = |number| come_in(&mut door, number, PeerId::random(), host);
+            assert_eq!((0..64).map(come).filter(|came| *came).count(), expected);
+        }
+    }
+
+    #[test]
+    fn a_peer_that_we_want_comes_in_whoever_else_is_there() {
+        let mut door = Door::new(limits(false));
+        let wanted = PeerId::random();
+        door.exempt(wanted);
+        for (number, expected) in [(0, true), (1, true), (2, false)] {
+            let came = come_in(&mut door, number, PeerId::random(), "8.8.8.8");
+            assert_eq!(came, expected);
+        }
+        assert!(come_in(&mut door, 3, wanted, "8.8.8.8"));
+        assert!(come_in(&mut door, 4, PeerId::random(), "8.8.8.9"));
+    }
+
+    #[test]
+    fn a_banned_address_gets_no_handshake() {
+        let mut door = Door::new(limits(false));
+        let group = door.group(&address("8.8.8.8")).unwrap();
+        door.ban(group);
+        assert!(!come_in(&mut door, 1, PeerId::random(), "8.8.8.8"));
+        door.lift(group);
+        assert!(come_in(&mut door, 1, PeerId::random(), "8.8.8.8"));
+    }
+
+    #[test]
+    fn handshakes_of_one_address_are_bounded_and_leave_room_for_others() {
+        let mut door = Door::new(limits(false));
+        let begin = |door: &mut Door, number, host| {
+            let (id, address) = (ConnectionId::new_unchecked(number), address(host));
+            (door.handle_pending_inbound_connection(id, &address, &address)).is_ok()
+        };
+        let begun = (0..50).filter(|number| begin(&mut door, *number, "8.8.8.8"));
+        assert_eq!(begun.count(), MAX_PENDING);
+        assert!(begin(&mut door, 50, "8.8.8.9"));
+    }
+}

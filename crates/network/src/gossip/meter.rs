@@ -1,0 +1,388 @@
+//! What each peer's gossip may cost us: messages, bytes, and bytes that wait for a verdict.
+//!
+//! Gossipsub computes a message's id from its decompressed data before it knows whether it has the
+//! message, on the swarm's own task. So what a peer may have decompressed is bounded here, before it is.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use libp2p::PeerId;
+use metrics::gauge;
+use quartet_clock::Clock;
+
+use crate::limiter::Bucket;
+
+const MIB: u32 = 1 << 20;
+
+/// Transmissions that a peer may send in a burst, and per second: a vote of each validator of the largest
+/// registry (4,096) in every slot, all at once, several times over.
+const RPC_BURST: u32 = 16_384;
+const RPCS_PER_SECOND: u32 = 4_096;
+/// Decompressed bytes that a peer may send in a burst, and per second: each slot the longest block and the
+/// votes of 4,096 validators.
+const PEER_BYTES_BURST: u32 = 24 * MIB;
+const PEER_BYTES_PER_SECOND: u32 = 6 * MIB;
+/// The same for all strangers together: what they send costs memory and time until it is judged.
+const STRANGERS_BYTES_BURST: u32 = 24 * MIB;
+const STRANGERS_BYTES_PER_SECOND: u32 = 8 * MIB;
+/// Bytes under validation: a longest block and some votes of a stranger, two of all strangers, three of a
+/// peer that has delivered something valid.
+const STRANGER_HELD: usize = 12 * MIB as usize;
+const STRANGERS_HELD: usize = 24 * MIB as usize;
+const KNOWN_HELD: usize = 32 * MIB as usize;
+/// Of all peers together.
+const ALL_HELD: usize = 64 * MIB as usize;
+/// Of what is dropped because its sender sends more than any honest node, each such number is one fault.
+const DROPPED_PER_FAULT: u32 = 128;
+
+/// Whether a message is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    Admitted,
+    /// Over a budget: as if it had not come. Another peer may bring it, or this one later.
+    Ignored(&'static str),
+}
+
+/// Something that no honest node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Faults {
+    pub(crate) peer: PeerId,
+    pub(crate) reason: &'static str,
+    pub(crate) count: u32,
+}
+
+/// The meters of all connected peers, shared by those who see the sender and those who see the message.
+#[derive(Clone, Debug)]
+pub(crate) struct Meters {
+    clock: Clock,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// Whose transmission is being worked on.
+    sender: Option<PeerId>,
+    /// Bounded by the connections.
+    peers: BTreeMap<PeerId, Meter>,
+    strangers: Bucket,
+    held: usize,
+    held_for_strangers: usize,
+    /// Not told yet: at most a few kinds for each peer.
+    faults: BTreeMap<(PeerId, &'static str), u32>,
+}
+
+#[derive(Debug)]
+struct Meter {
+    /// It has lately delivered something valid, or is one that we are told to be connected with.
+    known: bool,
+    /// Nothing of it is looked at any more.
+    muted: bool,
+    /// It has left, but something of it waits for a verdict.
+    gone: bool,
+    rpcs: Bucket,
+    bytes: Bucket,
+    held: usize,
+    dropped: u32,
+}
+
+impl Meter {
+    fn new(now: Duration) -> Self {
+        Self {
+            known: false,
+            muted: false,
+            gone: false,
+            rpcs: Bucket::new(RPC_BURST, RPCS_PER_SECOND, now),
+            bytes: Bucket::new(PEER_BYTES_BURST, PEER_BYTES_PER_SECOND, now),
+            held: 0,
+            dropped: 0,
+        }
+    }
+}
+
+impl Inner {
+    fn meter(&mut self, peer: PeerId, now: Duration) -> &mut Meter {
+        self.peers.entry(peer).or_insert_with(|| Meter::new(now))
+    }
+
+    fn fault(&mut self, peer: PeerId, reason: &'static str) {
+        let count = self.faults.entry((peer, reason)).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    fn dropped(&mut self, peer: PeerId, now: Duration) {
+        let meter = self.meter(peer, now);
+        meter.dropped += 1;
+        if meter.dropped >= DROPPED_PER_FAULT {
+            meter.dropped = 0;
+            self.fault(peer, "flood");
+        }
+    }
+}
+
+impl Meters {
+    pub(crate) fn new(clock: Clock) -> Self {
+        let now = clock.now();
+        let inner = Inner {
+            sender: None,
+            peers: BTreeMap::new(),
+            strangers: Bucket::new(STRANGERS_BYTES_BURST, STRANGERS_BYTES_PER_SECOND, now),
+            held: 0,
+            held_for_strangers: 0,
+            faults: BTreeMap::new(),
+        };
+        Self {
+            clock,
+            inner: Arc::new(Mutex::new(inner)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Numbers only: nothing is left half done by a panic.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A transmission begins. Says whether it is to be looked at.
+    pub(super) fn begin(&self, peer: PeerId) -> bool {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        let meter = inner.meter(peer, now);
+        meter.gone = false;
+        if meter.muted {
+            return false;
+        }
+        if !meter.rpcs.take(1, now) {
+            inner.dropped(peer, now);
+            return false;
+        }
+        inner.sender = Some(peer);
+        true
+    }
+
+    pub(super) fn end(&self) {
+        self.lock().sender = None;
+    }
+
+    /// Whether the present sender's message of so many bytes may be decompressed.
+    pub(super) fn admit(&self, bytes: usize) -> Admission {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        let Some(peer) = inner.sender else {
+            return Admission::Admitted;
+        };
+        let cost = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let (held, held_for_strangers) = (inner.held, inner.held_for_strangers);
+        let meter = inner.meter(peer, now);
+        if meter.muted {
+            return Admission::Ignored("muted");
+        }
+        let fits = |held: usize, most: usize| held.saturating_add(bytes) <= most;
+        let fits = match meter.known {
+            true => fits(meter.held, KNOWN_HELD) && fits(held, ALL_HELD),
+            false => fits(meter.held, STRANGER_HELD) && fits(held_for_strangers, STRANGERS_HELD),
+        };
+        if !fits {
+            return Admission::Ignored("held");
+        }
+        if !meter.bytes.take(cost, now) {
+            inner.dropped(peer, now);
+            return Admission::Ignored("rate");
+        }
+        if !meter.known && !inner.strangers.take(cost, now) {
+            return Admission::Ignored("strangers");
+        }
+        Admission::Admitted
+    }
+
+    /// The present sender's message breaks the rules of the wire.
+    pub(super) fn undecodable(&self, reason: &'static str) {
+        let mut inner = self.lock();
+        if let Some(peer) = inner.sender {
+            inner.fault(peer, reason);
+        }
+    }
+
+    /// What the peers have done since this was last asked, one kind by one peer at a time.
+    pub(super) fn next_faults(&self) -> Option<Faults> {
+        let ((peer, reason), count) = self.lock().faults.pop_first()?;
+        Some(Faults {
+            peer,
+            reason,
+            count,
+        })
+    }
+
+    /// So many bytes of a peer wait for a verdict.
+    pub(super) fn hold(&self, peer: PeerId, bytes: usize) {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        let meter = inner.meter(peer, now);
+        meter.held = meter.held.saturating_add(bytes);
+        let known = meter.known;
+        inner.held = inner.held.saturating_add(bytes);
+        if !known {
+            inner.held_for_strangers = inner.held_for_strangers.saturating_add(bytes);
+        }
+        gauge!("quartet_gossip_unjudged_bytes").set(inner.held as f64);
+    }
+
+    /// So many bytes of a peer wait no longer.
+    pub(crate) fn release(&self, peer: &PeerId, bytes: usize) {
+        let mut inner = self.lock();
+        let Some(meter) = inner.peers.get_mut(peer) else {
+            return;
+        };
+        let bytes = bytes.min(meter.held);
+        meter.held -= bytes;
+        let (known, done) = (meter.known, meter.gone && meter.held == 0);
+        inner.held -= bytes;
+        gauge!("quartet_gossip_unjudged_bytes").set(inner.held as f64);
+        if !known {
+            inner.held_for_strangers = inner.held_for_strangers.saturating_sub(bytes);
+        }
+        if done {
+            inner.peers.remove(peer);
+        }
+    }
+
+    /// The peer is one to be trusted with more, or a stranger again.
+    pub(crate) fn set_known(&self, peer: PeerId, known: bool) {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        let meter = inner.meter(peer, now);
+        if meter.known == known {
+            return;
+        }
+        meter.known = known;
+        let held = meter.held;
+        inner.held_for_strangers = match known {
+            true => inner.held_for_strangers.saturating_sub(held),
+            false => inner.held_for_strangers.saturating_add(held),
+        };
+    }
+
+    /// Nothing of the peer is looked at any more; it is about to be sent away.
+    pub(crate) fn mute(&self, peer: PeerId) {
+        let now = self.clock.now();
+        self.lock().meter(peer, now).muted = true;
+    }
+
+    /// The peer is gone. What it has under validation counts on.
+    pub(crate) fn forget(&self, peer: &PeerId) {
+        let mut inner = self.lock();
+        if let Some(meter) = inner.peers.get_mut(peer) {
+            (meter.gone, meter.muted) = (true, false);
+            if meter.held == 0 {
+                inner.peers.remove(peer);
+            }
+        }
+        let of_peer = (*peer, "")..;
+        let kinds: Vec<_> = (inner.faults.range(of_peer))
+            .take_while(|((id, _), _)| id == peer)
+            .map(|(key, _)| *key)
+            .collect();
+        for kind in kinds {
+            inner.faults.remove(&kind);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Duration = Duration::from_secs(1_000);
+    const BLOCK: usize = 10 * MIB as usize;
+
+    fn meters() -> Meters {
+        Meters::new(Clock::manual(0, START))
+    }
+
+    /// What becomes of a message of this peer, as the guard and the transform ask.
+    fn send(meters: &Meters, peer: PeerId, bytes: usize) -> Option<Admission> {
+        let admission = meters.begin(peer).then(|| meters.admit(bytes));
+        meters.end();
+        admission
+    }
+
+    fn faults(meters: &Meters) -> u32 {
+        let mut sum = 0;
+        while let Some(faults) = meters.next_faults() {
+            sum += faults.count;
+        }
+        sum
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_long_blocks_of_strangers_wait_for_a_verdict_and_no_more() {
+        let meters = meters();
+        let peers: Vec<_> = (0..20).map(|_| PeerId::random()).collect();
+        let mut admitted = 0;
+        for peer in peers.iter().chain(&peers) {
+            if send(&meters, *peer, BLOCK) == Some(Admission::Admitted) {
+                meters.hold(*peer, BLOCK);
+                admitted += 1;
+            }
+        }
+        assert_eq!((admitted, meters.lock().held), (2, 2 * BLOCK));
+        assert_eq!(faults(&meters), 0, "an honest block costs nobody");
+        // One that has proved itself is still heard.
+        let known = PeerId::random();
+        meters.set_known(known, true);
+        assert_eq!(send(&meters, known, BLOCK), Some(Admission::Admitted));
+        // And a verdict makes room.
+        meters.release(&peers[0], BLOCK);
+        assert_eq!(meters.lock().held, BLOCK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_leaves_leaves_its_bytes_and_who_proves_itself_takes_them_along() {
+        let meters = meters();
+        let peer = PeerId::random();
+        meters.hold(peer, BLOCK);
+        meters.forget(&peer);
+        assert_eq!(meters.lock().held_for_strangers, BLOCK);
+        meters.release(&peer, BLOCK);
+        let inner = meters.lock();
+        assert_eq!((inner.held_for_strangers, inner.peers.len()), (0, 0));
+        drop(inner);
+
+        meters.hold(peer, BLOCK);
+        meters.set_known(peer, true);
+        assert_eq!(meters.lock().held_for_strangers, 0);
+        meters.set_known(peer, false);
+        assert_eq!(meters.lock().held_for_strangers, BLOCK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_votes_of_the_largest_registry_cost_nobody_anything() {
+        let meters = meters();
+        let known = PeerId::random();
+        meters.set_known(known, true);
+        for _ in 0..10 {
+            assert_eq!(send(&meters, known, BLOCK), Some(Admission::Admitted));
+            for _ in 0..4_096 {
+                assert_eq!(send(&meters, known, 3_200), Some(Admission::Admitted));
+            }
+            tokio::time::advance(Duration::from_secs(4)).await;
+        }
+        assert_eq!(faults(&meters), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_dropped_unseen_and_costs_a_fault_for_each_hundred_or_so() {
+        let meters = meters();
+        let peer = PeerId::random();
+        let sent = 40_000;
+        let seen = (0..sent)
+            .filter(|_| send(&meters, peer, 100).is_some())
+            .count();
+        assert_eq!(seen, RPC_BURST as usize);
+        assert_eq!(faults(&meters), (sent - RPC_BURST) / DROPPED_PER_FAULT);
+        meters.mute(peer);
+        assert_eq!(send(&meters, peer, 100), None);
+        assert_eq!(faults(&meters), 0);
+    }
+}

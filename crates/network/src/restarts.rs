@@ -1,0 +1,109 @@
+//! When a second connection of a peer is taken for a restart.
+//!
+//! Gossipsub tells a peer its topics on the first connection only, so a peer that was restarted must be
+//! seen to go before it comes: all its connections are closed, and it dials again. But some clients dial a
+//! peer that they are connected with, and would be cut off each time they do. So the pauses between such
+//! guesses grow. A connection that died beside a living one is no guess.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use libp2p::PeerId;
+
+/// Pause after a first guess; each further one doubles it.
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// Pause where a connection is known to have died, for what is under way to settle.
+const SURE_PAUSE: Duration = Duration::from_secs(4);
+/// Peers that are remembered; the one that was restarted longest ago is forgotten first.
+const MAX_PEERS: usize = 256;
+
+/// Restarts that were noticed. Times are those of one clock.
+#[derive(Debug, Default)]
+pub(crate) struct Restarts {
+    seen: BTreeMap<PeerId, Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    last: Option<Duration>,
+    guesses: u32,
+}
+
+impl Restarts {
+    /// Whether to start over with a peer that has dialled us although it is connected.
+    pub(crate) fn guess(&mut self, peer: PeerId, now: Duration) -> bool {
+        let pause = |guesses: u32| match guesses {
+            0 => Duration::ZERO,
+            _ => (FIRST_PAUSE * 2u32.saturating_pow((guesses - 1).min(16))).min(LONGEST_PAUSE),
+        };
+        let seen = self.entry(peer, now);
+        let pause = pause(seen.guesses);
+        let paused = seen
+            .last
+            .is_none_or(|last| now.saturating_sub(last) >= pause);
+        if paused {
+            (seen.last, seen.guesses) = (Some(now), seen.guesses + 1);
+        }
+        paused
+    }
+
+    /// Whether to start over with a peer of whose connections one has died.
+    pub(crate) fn died(&mut self, peer: PeerId, now: Duration) -> bool {
+        let seen = self.entry(peer, now);
+        let settled = seen
+            .last
+            .is_none_or(|last| now.saturating_sub(last) >= SURE_PAUSE);
+        if settled {
+            seen.last = Some(now);
+        }
+        settled
+    }
+
+    fn entry(&mut self, peer: PeerId, now: Duration) -> &mut Seen {
+        let recent = |last: Duration| now.saturating_sub(last) < 2 * LONGEST_PAUSE;
+        (self.seen).retain(|_, seen| seen.last.is_some_and(recent));
+        if self.seen.len() >= MAX_PEERS && !self.seen.contains_key(&peer) {
+            let oldest = self.seen.iter().min_by_key(|(_, seen)| seen.last);
+            if let Some(oldest) = oldest.map(|(peer, _)| *peer) {
+                self.seen.remove(&oldest);
+            }
+        }
+        self.seen.entry(peer).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_dials_again_and_again_is_left_in_peace_for_longer_and_longer() {
+        let mut restarts = Restarts::default();
+        let peer = PeerId::random();
+        let guessed: Vec<u64> = (1_000..3_000)
+            .filter(|second| restarts.guess(peer, Duration::from_secs(*second)))
+            .collect();
+        let pauses: Vec<u64> = guessed.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(pauses, [30, 60, 120, 240, 480, 960]);
+    }
+
+    #[test]
+    fn a_connection_that_died_is_a_restart_however_many_guesses_there_were() {
+        let at = Duration::from_secs;
+        let mut restarts = Restarts::default();
+        let peer = PeerId::random();
+        assert!(restarts.guess(peer, at(1_000)) && !restarts.guess(peer, at(1_010)));
+        assert!(!restarts.died(peer, at(1_002)) && restarts.died(peer, at(1_010)));
+    }
+
+    #[test]
+    fn peers_without_end_are_not_remembered() {
+        let mut restarts = Restarts::default();
+        for second in 1..1_000 {
+            assert!(restarts.guess(PeerId::random(), Duration::from_secs(second)));
+        }
+        assert_eq!(restarts.seen.len(), MAX_PEERS);
+        restarts.guess(PeerId::random(), Duration::from_secs(100_000));
+        assert_eq!(restarts.seen.len(), 1);
+    }
+}

@@ -1,0 +1,176 @@
+//! What is held against peers, who is sent away for it, and how that is seen from outside.
+
+use std::time::Duration;
+
+use libp2p::PeerId;
+use metrics::{counter, gauge};
+use tracing::{debug, info};
+
+use super::{NetworkService, census::client};
+use crate::{
+    conduct::Deed,
+    gossip::{Faults, Standing},
+};
+
+/// How long a peer that was sent away is not let in nor dialled.
+const BAN: Duration = Duration::from_secs(60);
+
+impl NetworkService {
+    /// Takes a malformed answer or the like into account, and leave of the peer when there are too many.
+    pub(super) fn penalize(&mut self, id: PeerId, reason: &'static str) {
+        counter!("quartet_peer_penalties_total").increment(1);
+        self.note(id, Deed::Offence, reason);
+    }
+
+    /// A peer asks for more than its share.
+    pub(super) fn asked_too_much(&mut self, id: PeerId) {
+        self.note(id, Deed::Excess, "requests over the limit");
+    }
+
+    pub(super) fn on_faults(&mut self, faults: Faults) {
+        let Faults {
+            peer,
+            reason,
+            count,
+        } = faults;
+        let client = self.client_of(&peer);
+        counter!("quartet_gossip_faults_total", "reason" => reason, "client" => client)
+            .increment(count.into());
+        self.note(peer, Deed::Faults(count), reason);
+    }
+
+    /// Takes note of what a peer has done.
+    pub(super) fn note(&mut self, id: PeerId, deed: Deed, reason: &'static str) {
+        let now = self.clock.now();
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let before = peer.conduct.score(now);
+        let over = peer.conduct.note(deed, now);
+        let (score, points) = (peer.conduct.score(now), peer.conduct.points());
+        if deed != Deed::Delivery {
+            debug!(peer = %id, reason, points, ?deed, "held against the peer");
+        }
+        if score != before {
+            let guard = &mut self.swarm.behaviour_mut().gossip;
+            guard.gossip.set_application_score(&id, score);
+        }
+        if over {
+            self.ban(id, reason);
+        }
+    }
+
+    /// Looks how gossipsub rates the peers; those that it does not listen to any more are sent away.
+    pub(super) fn review_standings(&mut self, now: Duration) {
+        let mut changes = Vec::new();
+        let gossip = &mut self.swarm.behaviour_mut().gossip.gossip;
+        for (id, peer) in &mut self.peers {
+            // What was wrong is forgotten with time.
+            gossip.set_application_score(id, peer.conduct.score(now));
+            let score = gossip.peer_score(id).unwrap_or_default();
+            let standing = Standing::of(score);
+            if standing != peer.standing {
+                changes.push((*id, peer.standing, standing, score));
+                peer.standing = standing;
+            }
+        }
+        for (id, before, standing, score) in changes {
+            debug!(peer = %id, score, before = before.word(), now = standing.word(), "standing");
+            if standing > before {
+                self.count_cut_off("gossip", standing.word(), &id);
+            }
+            if standing == Standing::Graylisted {
+                self.ban(id, "graylisted");
+            }
+        }
+    }
+
+    /// Sends a peer away, for some time.
+    pub(super) fn ban(&mut self, id: PeerId, reason: &'static str) {
+        self.send_away(id, reason, BAN, "ban");
+        let address = self.peers.get(&id).and_then(|peer| peer.address);
+        let until = self.clock.now() + BAN;
+        if let Some(address) = address.filter(|_| !self.dialer.knows(&id))
+            && self.address_bans.note(address, until)
+        {
+            debug!(?address, "too many peers of this address were sent away");
+            self.swarm.behaviour_mut().door.ban(address);
+        }
+    }
+
+    /// Closes a peer's connections, and lets it in again after a pause.
+    pub(super) fn send_away(
+        &mut self,
+        id: PeerId,
+        reason: &'static str,
+        pause: Duration,
+        kind: &'static str,
+    ) {
+        if id == *self.swarm.local_peer_id() {
+            return;
+        }
+        let now = self.clock.now();
+        let until = now + pause;
+        if self.bans.until(&id).is_some_and(|before| before >= until) {
+            return;
+        }
+        if self.has_a_line(&id) {
+            info!(peer = %id, reason, "sending the peer away");
+        } else {
+            debug!(peer = %id, reason, "sending the peer away");
+        }
+        self.count_cut_off(kind, reason, &id);
+        let lifted = self.bans.insert(id, until);
+        let behaviour = self.swarm.behaviour_mut();
+        if let Some(lifted) = lifted {
+            behaviour.blocked.unblock_peer(lifted);
+        }
+        behaviour.gossip.meters.mute(id);
+        // Closes its connections, too.
+        behaviour.blocked.block_peer(id);
+        self.dialer.postpone(&id, until);
+        gauge!("quartet_peers_banned").set(self.bans.len() as f64);
+    }
+
+    pub(super) fn lift_bans(&mut self, now: Duration) {
+        let behaviour = self.swarm.behaviour_mut();
+        for peer in self.bans.lift(now) {
+            behaviour.blocked.unblock_peer(peer);
+        }
+        for address in self.address_bans.lift(now) {
+            behaviour.door.lift(address);
+        }
+        gauge!("quartet_peers_banned").set(self.bans.len() as f64);
+    }
+
+    /// Whether what becomes of a peer may be a line of the log that all see: of peers that we are told to
+    /// be connected with always, of strangers only so many a second, whatever they do.
+    pub(super) fn has_a_line(&mut self, id: &PeerId) -> bool {
+        self.dialer.knows(id) || self.log_limit.admits(self.clock.now())
+    }
+
+    pub(super) fn sum_up_log(&mut self) {
+        if let Some(lines) = self.log_limit.take_left_out() {
+            info!(
+                lines,
+                "… and more of strangers that came, went or were sent away"
+            );
+        }
+    }
+
+    /// Counts what was done to a peer by reason and client.
+    pub(super) fn count_cut_off(&self, kind: &'static str, reason: &'static str, id: &PeerId) {
+        counter!(
+            "quartet_peers_cut_off_total",
+            "kind" => kind,
+            "reason" => reason,
+            "client" => self.client_of(id)
+        )
+        .increment(1);
+    }
+
+    /// The client that a peer says it is, of those that we know.
+    pub(super) fn client_of(&self, id: &PeerId) -> &'static str {
+        client(self.peers.get(id).and_then(|peer| peer.agent.as_deref()))
+    }
+}

@@ -1,0 +1,132 @@
+//! What strangers without any key can do to others' places.
+
+#![allow(clippy::unwrap_used, reason = "everything here is a test")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use libp2p::request_response::ProtocolSupport;
+use support::{LOOPBACK, Node, config, rogue::Rogue, within};
+use tokio::net::UdpSocket;
+
+/// Passes on what comes in and nothing that goes out, so that no handshake gets beyond its first packet.
+async fn one_way(to: std::net::SocketAddr) -> String {
+    let (inside, outside) = (
+        UdpSocket::bind(LOOPBACK).await.unwrap(),
+        UdpSocket::bind(LOOPBACK).await.unwrap(),
+    );
+    let port = inside.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let mut packet = vec![0; 1 << 16];
+        loop {
+            let (length, _) = inside.recv_from(&mut packet).await.unwrap();
+            let _ = outside.send_to(&packet[..length], to).await;
+        }
+    });
+    format!("/ip4/127.0.0.1/udp/{port}/quic-v1")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handshakes_that_nobody_finishes_keep_nobody_out() {
+    let mut node = Node::start(1, &[]).await;
+    let dead_end = one_way(node.address).await;
+    let attack = tokio::spawn(async move {
+        let mut rogue = Rogue::new(ProtocolSupport::Full);
+        let pace = Duration::from_millis(20);
+        (rogue.begin_handshakes(&dead_end, 1_000, pace)).await;
+    });
+    // By then more are under way than a limit of some dozens would let in.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let mut slowest = Duration::ZERO;
+    for number in 10..20 {
+        let begun = Instant::now();
+        let honest = Node::start(number, &[&node.multiaddr]).await;
+        assert_eq!(node.next_status().await.0, honest.name);
+        slowest = slowest.max(begun.elapsed());
+        honest.stop().await;
+    }
+    assert!(!attack.is_finished(), "the attack was over before the test");
+    attack.abort();
+    println!("slowest of ten dials: {slowest:?}");
+    // One that is refused would come again after a second or two.
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_identities_keep_no_honest_node_out() {
+    let mut node = Node::start(1, &[]).await;
+    let places = config(1, &[]).max_peers;
+    let (seated, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let address = node.multiaddr.clone();
+    let idle = tokio::spawn(async move {
+        let mut rogues = Vec::new();
+        // All there are, and those that newcomers have for a while.
+        for _ in 0..places + places / 4 {
+            let mut rogue = Rogue::connect(&address).await;
+            rogues.push(tokio::spawn(async move { rogue.run().await }));
+            seated.send(()).unwrap();
+        }
+        for rogue in rogues {
+            let _ = rogue.await;
+        }
+    });
+    for _ in 0..places + places / 4 {
+        within(told.recv()).await.unwrap();
+    }
+    within(async {
+        while node.peers.count() < places + places / 4 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for number in 10..15 {
+        let begun = Instant::now();
+        let honest = Node::start(number, &[&node.multiaddr]).await;
+        assert_eq!(node.next_status().await.0, honest.name);
+        println!("in after {:?}", begun.elapsed());
+        let names: Vec<_> = node
+            .peers
+            .list()
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert!(names.contains(&honest.name));
+        honest.stop().await;
+    }
+    idle.abort();
+}
+
+#[tokio::test]
+async fn a_static_peer_has_its_place_when_all_others_are_taken() {
+    let wanted = config(2, &[]).identity.name();
+    // Nobody listens there: the peer will have to come by itself.
+    let dial = format!("/ip4/127.0.0.1/udp/9/quic-v1/p2p/{wanted}");
+    let mut full = config(1, &[&dial]);
+    full.max_peers = 1;
+    let mut node = Node::with(full).await.unwrap();
+    let first = Node::start(3, &[&node.multiaddr]).await;
+    assert_eq!(node.next_status().await.0, first.name);
+    let peer = Node::start(2, &[&node.multiaddr]).await;
+    assert_eq!(node.next_status().await.0, peer.name);
+    assert_eq!(node.peers.count(), 2);
+}
+
+#[tokio::test]
+async fn who_was_let_in_last_is_kept_and_the_other_makes_way() {
+    let mut full = config(1, &[]);
+    full.max_peers = 1;
+    let mut node = Node::with(full).await.unwrap();
+    let first = Node::start(2, &[&node.multiaddr]).await;
+    assert_eq!(node.next_status().await.0, first.name);
+    // Neither has been of any use, and the first has had its time.
+    let second = Node::start(3, &[&node.multiaddr]).await;
+    assert_eq!(node.next_disconnected().await, first.name);
+    let names: Vec<_> = node
+        .peers
+        .list()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(names, std::slice::from_ref(&second.name));
+}
