@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use quartet_clock::Clock;
-use quartet_types::{SECONDS_PER_INTERVAL, SECONDS_PER_SLOT, Slot};
+use quartet_types::{SECONDS_PER_SLOT, Slot};
 
 use crate::{
     node::Node,
@@ -16,8 +17,8 @@ const EMPTY: Slot = 2;
 /// How long before its slot a proposer is stopped.
 const BEFORE: Duration = Duration::from_millis(300);
 
-/// How long after its slot's start it goes on: too late to propose.
-const AFTER: Duration = Duration::from_millis(2_000 * SECONDS_PER_INTERVAL + 200);
+/// How long after its slot's start it goes on. In a slot that is not over it would still propose.
+const AFTER: Duration = Duration::from_millis(1_000 * SECONDS_PER_SLOT + 100);
 
 /// A node that stands still. Dropped, it goes on.
 struct Stopped(u32);
@@ -37,15 +38,20 @@ impl Drop for Stopped {
 
 /// Leaves [`EMPTY`] slots without a block, from `first` on. Validators are dealt out to the nodes in turn.
 pub(crate) async fn leave_empty(nodes: &[Node], clock: &Clock, validators: u64, first: Slot) {
-    for slot in first..first + EMPTY {
-        let Some(validator) = slot.checked_rem(validators) else {
-            return;
-        };
-        let node = &nodes[validator as usize % nodes.len()];
-        let start = Duration::from_secs(slot * SECONDS_PER_SLOT);
-        let until = |moment: Duration| moment.saturating_sub(clock.since_genesis());
-        tokio::time::sleep(until(start.saturating_sub(BEFORE))).await;
-        let _stopped = Stopped::new(node.pid);
-        tokio::time::sleep(until(start + AFTER)).await;
-    }
+    // The next proposer is stopped before the one of the slot before goes on.
+    let slots = first..first + EMPTY;
+    join_all(slots.map(|slot| skip(nodes, clock, validators, slot))).await;
+}
+
+/// Stops the proposer of a slot from just before it until it is over.
+async fn skip(nodes: &[Node], clock: &Clock, validators: u64, slot: Slot) {
+    let Some(validator) = slot.checked_rem(validators) else {
+        return;
+    };
+    let node = &nodes[validator as usize % nodes.len()];
+    let start = Duration::from_secs(slot * SECONDS_PER_SLOT);
+    let until = |moment: Duration| moment.saturating_sub(clock.since_genesis());
+    tokio::time::sleep(until(start.saturating_sub(BEFORE))).await;
+    let _stopped = Stopped::new(node.pid);
+    tokio::time::sleep(until(start + AFTER)).await;
 }

@@ -41,6 +41,8 @@ pub struct Limits {
     pub gone_after: f64,
     /// Most seconds until an honest newcomer is synced.
     pub join: f64,
+    /// Honest questions that may stay without an answer.
+    pub http_unanswered: u64,
     /// Most seconds within which 99 of 100 honest questions are answered.
     pub http_p99: f64,
     /// Most lines that a node may log in a second.
@@ -60,6 +62,7 @@ impl Default for Limits {
             disk_per_slot: DISK_PER_SLOT,
             gone_after: 10.0,
             join: 10.0,
+            http_unanswered: 0,
             http_p99: 1.0,
             log_lines: 5.0,
         }
@@ -67,12 +70,15 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limits for an attack, given what a run without one has shown: nothing is missed or late beyond that,
-    /// and finality is as far behind as two empty slots alone leave it.
+    /// The limits for an attack, given what a run without one has shown: nothing is missed, late or unanswered
+    /// beyond that, and finality is as far behind as two empty slots alone leave it. Only nodes that are stopped,
+    /// so that slots stay empty, miss anything there.
     pub fn beyond(self, baseline: &Verdict) -> Self {
         Self {
             missed: self.missed.max(baseline.missed),
             late: self.late.max(baseline.late),
+            http_unanswered: (self.http_unanswered)
+                .max(baseline.http_asked.saturating_sub(baseline.http_answered)),
             lag_during: self.lag_during.max(baseline.lag_during.unwrap_or_default()),
             ..self
         }

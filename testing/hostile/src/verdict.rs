@@ -129,8 +129,6 @@ impl Verdict {
     }
 
     fn chain_reasons(&self, limits: &Limits) -> Vec<String> {
-        // A network that does not say how far it is counts as not having come anywhere.
-        let lag = |lag: Option<Slot>| lag.unwrap_or(Slot::MAX);
         let found = [
             (
                 self.forged_imported,
@@ -139,18 +137,20 @@ impl Verdict {
             ),
             (self.missed, limits.missed, "duties missed"),
             (self.late, limits.late, "attestations late"),
-            (
-                lag(self.lag_during),
-                limits.lag_during,
-                "slots without finality during the attack",
-            ),
-            (
-                lag(self.lag_after),
-                limits.lag_after,
-                "slots without finality after the attack",
-            ),
         ];
         let mut reasons: Vec<_> = found.into_iter().filter_map(beyond).collect();
+        for (lag, limit, when) in [
+            (self.lag_during, limits.lag_during, "during"),
+            (self.lag_after, limits.lag_after, "after"),
+        ] {
+            let what = format!("slots without finality {when} the attack");
+            match lag {
+                Some(lag) => reasons.extend(beyond((lag, limit, &what))),
+                None => reasons.push(format!(
+                    "no node says how far finality is {when} the attack"
+                )),
+            }
+        }
         if !self.heads_agree {
             reasons.push("the nodes have different heads".to_owned());
         }
@@ -199,7 +199,7 @@ impl Verdict {
             }
             Some(_) => {}
         }
-        if self.http_answered < self.http_asked {
+        if self.http_answered + limits.http_unanswered < self.http_asked {
             let (answered, asked) = (self.http_answered, self.http_asked);
             reasons.push(format!("{answered} of {asked} questions answered"));
         }
@@ -273,7 +273,10 @@ mod tests {
                 "6 slots without finality during",
             ),
             (|v| v.lag_after = Some(9), "9 slots without finality after"),
-            (|v| v.lag_after = None, "without finality after"),
+            (
+                |v| v.lag_after = None,
+                "no node says how far finality is after",
+            ),
             (|v| v.rss_growth = 65 * MIB, "65 MiB more"),
             (|v| v.nodes[0].alive = false, "quartet_0 has died"),
             (

@@ -71,6 +71,9 @@ pub(super) async fn earn_bans(stage: Stage) {
         guests.spawn(async move {
             let speaker = stage.speaker().await;
             drop(place);
+            if !speaker.is_let_in() {
+                return stage.count("identities_not_let_in", 1);
+            }
             for topic in Topic::ALL.into_iter().cycle().take(MESSAGES) {
                 let nonsense = rand::random::<[u8; 32]>();
                 speaker.utter(topic, nonsense.to_vec()).await;

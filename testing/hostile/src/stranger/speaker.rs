@@ -1,12 +1,17 @@
 //! An identity that speaks: says whatever an attack wants said, to all nodes at once.
 
-use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::StreamExt as _;
 use libp2p::{
     Swarm, gossipsub,
     request_response::{Event, Message},
-    swarm::{ConnectionId, SwarmEvent},
+    swarm::{ConnectionId, SwarmEvent, dial_opts::DialOpts},
 };
 use parking_lot::MutexGuard;
 use quartet_network::wire::{self, Topic};
@@ -27,6 +32,9 @@ use super::{
 
 /// How long a speaker waits for the nodes to let it in and to tell what they take.
 const INTRODUCTION: Duration = Duration::from_secs(2);
+
+/// How long a speaker waits before it dials those again that did not let it in.
+const REDIAL: Duration = Duration::from_secs(2);
 
 /// Messages that may wait to be sent.
 const QUEUE: usize = 64;
@@ -88,6 +96,8 @@ impl Speaker {
             nodes: nodes.to_vec(),
             conduct,
             knowledge: knowledge.clone(),
+            dialled: HashMap::new(),
+            refused: Vec::new(),
             withheld: Vec::new(),
         };
         let task = tokio::spawn(async move {
@@ -132,6 +142,11 @@ impl Speaker {
         self.send(Line::Subscribe(topic)).await;
     }
 
+    /// Whether any node has let it in, now or before.
+    pub(crate) fn is_let_in(&self) -> bool {
+        self.knowledge.deeds().stays.has_come(self.number)
+    }
+
     /// Whether no node is connected with it any more, though one was.
     pub(crate) fn is_shown_out(&self) -> bool {
         self.knowledge.deeds().stays.is_shown_out(self.number)
@@ -157,6 +172,10 @@ struct Speech {
     nodes: Vec<SocketAddr>,
     conduct: Conduct,
     knowledge: Arc<Knowledge>,
+    /// Nodes that are being dialled.
+    dialled: HashMap<ConnectionId, SocketAddr>,
+    /// Nodes that have not let it in so far.
+    refused: Vec<SocketAddr>,
     /// Where answers would go that never come.
     withheld: Vec<libp2p::request_response::ResponseChannel<Vec<u8>>>,
 }
@@ -168,10 +187,8 @@ impl Speech {
         mut said: mpsc::Receiver<Line>,
         ready: oneshot::Sender<()>,
     ) {
-        for node in &self.nodes {
-            // A node that does not answer is not spoken to.
-            let _ = swarm.dial(swarm::dial_address(*node));
-        }
+        self.refused = self.nodes.clone();
+        let mut redial = tokio::time::interval(REDIAL);
         let mut ready = Some(ready);
         let mut subscribed = HashSet::new();
         loop {
@@ -191,6 +208,7 @@ impl Speech {
                         let _ = ready.send(());
                     }
                 }
+                _ = redial.tick() => self.dial_refused(&mut swarm),
                 Some(line) = said.recv() => {
                     let is_sent = say(&mut swarm, line);
                     let mut deeds = self.knowledge.deeds();
@@ -200,6 +218,17 @@ impl Speech {
                     }
                 }
             }
+        }
+    }
+
+    /// Dials those that have not let it in. Who has shown it out is not dialled again.
+    fn dial_refused(&mut self, swarm: &mut Swarm<Behaviour>) {
+        for node in std::mem::take(&mut self.refused) {
+            let address = swarm::dial_address(node);
+            let options = DialOpts::unknown_peer_id().address(address).build();
+            self.dialled.insert(options.connection_id(), node);
+            // A node that cannot be dialled is not spoken to.
+            let _ = swarm.dial(options);
         }
     }
 
@@ -241,6 +270,7 @@ impl Speech {
                 }
             }
             SwarmEvent::ConnectionEstablished { connection_id, .. } => {
+                self.dialled.remove(&connection_id);
                 let mut deeds = self.knowledge.deeds();
                 deeds.stays.came(self.number, connection(connection_id));
             }
@@ -249,7 +279,8 @@ impl Speech {
                 *deeds.counts.entry("shown_out").or_default() += 1;
                 deeds.stays.gone(self.number, connection(connection_id));
             }
-            SwarmEvent::OutgoingConnectionError { .. } => {
+            SwarmEvent::OutgoingConnectionError { connection_id, .. } => {
+                self.refused.extend(self.dialled.remove(&connection_id));
                 let mut deeds = self.knowledge.deeds();
                 *deeds.counts.entry("not_let_in").or_default() += 1;
             }

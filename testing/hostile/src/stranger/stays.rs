@@ -49,6 +49,11 @@ impl Stays {
         self.longest = self.longest.max(stayed);
     }
 
+    /// Whether an identity was let in, now or before.
+    pub(super) fn has_come(&self, guest: u64) -> bool {
+        self.guests.get(&guest).is_some_and(|guest| guest.has_come)
+    }
+
     /// Whether an identity was let in and has no connection any more.
     pub(super) fn is_shown_out(&self, guest: u64) -> bool {
         (self.guests.get(&guest)).is_some_and(|guest| guest.has_come && guest.open.is_empty())
