@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use quartet_clock::Clock;
-use quartet_types::{SECONDS_PER_SLOT, Slot};
+use quartet_types::{SECONDS_PER_INTERVAL, SECONDS_PER_SLOT, Slot};
 
 use crate::{
     node::Node,
@@ -17,8 +17,8 @@ const EMPTY: Slot = 2;
 /// How long before its slot a proposer is stopped.
 const BEFORE: Duration = Duration::from_millis(300);
 
-/// How long after its slot's start it goes on. In a slot that is not over it would still propose.
-const AFTER: Duration = Duration::from_millis(1_000 * SECONDS_PER_SLOT + 100);
+/// How long after its slot's start it goes on. Who wakes as the next slot begins still proposes in its own.
+const AFTER: Duration = Duration::from_millis(1_000 * (SECONDS_PER_SLOT + SECONDS_PER_INTERVAL));
 
 /// A node that stands still. Dropped, it goes on.
 struct Stopped(u32);

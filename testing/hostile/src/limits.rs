@@ -70,6 +70,21 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The limits while two nodes are stopped for a slot and a bit, one after the other, so that two slots are
+    /// empty: what these two do not do or say meanwhile is nobody's fault, and finality waits for two slots more.
+    pub fn with_empty_slots(self) -> Self {
+        Self {
+            lag_during: self.lag_during + 2,
+            // Two proposals, and a vote of each of them in the slot in which it wakes.
+            missed: 4,
+            late: 4,
+            // Two in eight questions of ten seconds go to them.
+            http_unanswered: 25,
+            http_p99: f64::MAX,
+            ..self
+        }
+    }
+
     /// The limits for an attack, given what a run without one has shown: nothing is missed, late or unanswered
     /// beyond that, and finality is as far behind as two empty slots alone leave it. Only nodes that are stopped,
     /// so that slots stay empty, miss anything there.

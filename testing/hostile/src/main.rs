@@ -148,10 +148,12 @@ async fn play(arguments: &Arguments, attacks: &[&Attack]) -> Result<Vec<Verdict>
 
 /// The limits for an attack, given what has been played before.
 fn limits(attack: &Attack, played: &[Verdict]) -> Limits {
-    let limits = Limits::default();
-    let baseline = played
-        .iter()
-        .find(|verdict| verdict.attack == attack.baseline());
+    let limits = match attack.empty_slots {
+        true => Limits::default().with_empty_slots(),
+        false => Limits::default(),
+    };
+    let baseline = (played.iter())
+        .find(|verdict| verdict.attack == attack.baseline() && verdict.attack != attack.name);
     baseline.map_or(limits, |baseline| limits.beyond(baseline))
 }
 
