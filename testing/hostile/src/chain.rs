@@ -147,6 +147,15 @@ impl Chain {
         self.blocks.get(root).cloned()
     }
 
+    /// The roots of all blocks that are known and that others have, the newest first.
+    pub(crate) fn roots(&self) -> Vec<Root> {
+        let honest = self.blocks.values();
+        let honest = honest.filter(|known| known.slot > 0 && !self.forged.contains(&known.root));
+        let mut roots: Vec<_> = honest.map(|known| (known.slot, known.root)).collect();
+        roots.sort_unstable_by(|one, other| other.cmp(one));
+        roots.into_iter().map(|(_, root)| root).collect()
+    }
+
     /// What was signed in `slot`, by whomever.
     pub(crate) fn votes_of(&self, slot: Slot) -> impl Iterator<Item = &SignedAttestation> {
         let range = (slot, 0)..=(slot, ValidatorIndex::MAX);

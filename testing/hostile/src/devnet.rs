@@ -112,6 +112,17 @@ impl Devnet {
         &self.description.nodes
     }
 
+    /// The program that its nodes run.
+    pub(crate) fn program(&self) -> Option<&Path> {
+        let node = self.description.nodes.first()?;
+        node.command.first().map(Path::new)
+    }
+
+    /// The directory with the files from which a node joins.
+    pub(crate) fn genesis_directory(&self) -> &Path {
+        &self.description.genesis
+    }
+
     /// Its clock.
     pub fn clock(&self) -> Clock {
         Clock::system(self.description.genesis_time)
@@ -131,9 +142,24 @@ impl Devnet {
     /// # Errors
     /// When its end cannot be waited for.
     pub async fn stop(mut self) -> Result<()> {
+        self.end().await
+    }
+
+    /// Stops it and leaves behind its nodes as they were, the directory of its genesis, and all its files.
+    ///
+    /// # Errors
+    /// When it is not our own, or its end cannot be waited for.
+    pub(crate) async fn lend(mut self) -> Result<(Vec<Node>, PathBuf, TempDir)> {
+        self.end().await?;
+        let own = self.own.context("the devnet is not our own")?;
+        let Description { nodes, genesis, .. } = self.description;
+        Ok((nodes, genesis, own.directory))
+    }
+
+    async fn end(&mut self) -> Result<()> {
         if let Some(own) = &mut self.own {
             if let Some(pid) = own.child.id() {
-                process::terminate(pid);
+                process::tell(pid, process::Order::Terminate);
             }
             if tokio::time::timeout(STOP, own.child.wait()).await.is_err() {
                 own.child.kill().await?;

@@ -3,7 +3,10 @@
 //! A [`Stranger`] joins the devnet as any process on the network could: with identities of its own, hearing
 //! what is gossiped, asking for blocks by root, replaying them from genesis. A [`Referee`] plays one attack
 //! after another and says of each what it did to the nodes, judged by what they tell by RPC and metrics, by
-//! what their processes take, and by whose signatures were heard in time.
+//! what their processes take, by whose signatures were heard in time, and by how an honest user of HTTP and an
+//! honest node that joins fare meanwhile.
+//!
+//! Beside that, [`links`] and [`partition`] try a network without an attacker whose links are bad.
 //!
 //! Nothing here is part of a node, and no node trusts it with anything.
 
@@ -11,17 +14,31 @@ mod attacks;
 mod chain;
 mod devnet;
 mod forge;
+mod gap;
+mod honest;
 mod http;
+mod limits;
+mod newcomer;
 mod node;
+mod node_verdict;
 mod process;
 pub mod program;
 mod referee;
 mod stranger;
+mod table;
+mod trials;
 mod verdict;
+mod watch;
+mod wide;
 
-pub use attacks::{ATTACKS, Attack};
+pub use attacks::{Attack, Kind};
 pub use devnet::Devnet;
+pub use limits::Limits;
 pub use node::Node;
+pub use node_verdict::NodeVerdict;
 pub use referee::{Plan, Referee};
 pub use stranger::{Deeds, Stranger};
-pub use verdict::{Limits, NodeVerdict, Verdict, table};
+pub use table::table;
+pub use trials::{Trial, links, partition};
+pub use verdict::{Outcome, Verdict};
+pub use wide::WideNetwork;

@@ -1,6 +1,10 @@
 //! One node of a devnet, seen from outside: what it tells, and what its process takes.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result};
 use quartet_types::{Checkpoint, Root};
@@ -27,6 +31,10 @@ pub struct Node {
     pub metrics: SocketAddr,
     /// Where it listens for QUIC.
     pub quic: SocketAddr,
+    /// Where its log is.
+    pub log: PathBuf,
+    /// What started it, program first.
+    pub command: Vec<String>,
 }
 
 /// What a node sees of the chain.
@@ -45,6 +53,8 @@ pub(crate) struct Counters {
     pub(crate) reorgs: u64,
     /// Attestations signed, those for blocks of its own included: one for each duty done.
     pub(crate) signed: u64,
+    /// Peers that are connected at this moment.
+    pub(crate) peers: u64,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +66,35 @@ struct Answer {
 }
 
 impl Node {
+    /// A node of which no more is known than its process and where it serves JSON-RPC.
+    pub(crate) fn at(name: &str, pid: u32, directory: &Path, http: SocketAddr) -> Self {
+        Self {
+            name: name.to_owned(),
+            pid,
+            directory: directory.to_owned(),
+            http,
+            metrics: http,
+            quic: http,
+            log: directory.join("log"),
+            command: Vec::new(),
+        }
+    }
+
+    /// Whether it says that it is synced.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) async fn is_synced(&self) -> Result<bool> {
+        let answers = self.ask(&[("lean_syncing", json!([]))]).await?;
+        let answer = answers.first().context("no answer to lean_syncing")?;
+        Ok(answer.result["state"] == "synced")
+    }
+
+    /// How many lines its log has.
+    pub(crate) fn log_lines(&self) -> u64 {
+        process::lines(&self.log)
+    }
+
     /// What it sees.
     ///
     /// # Errors
@@ -123,6 +162,11 @@ impl Node {
         (imported, asked)
     }
 
+    /// Its open files and sockets; zero when it has ended.
+    pub(crate) fn files(&self) -> u64 {
+        process::open_files(self.pid)
+    }
+
     /// Its resident memory, in bytes; `None` when it has ended.
     pub(crate) fn rss(&self) -> Option<u64> {
         process::rss(self.pid)
@@ -151,6 +195,7 @@ impl Counters {
             imported_blocks: value("quartet_blocks_imported_total"),
             reorgs: value("lean_fork_choice_reorgs_total"),
             signed: value("lean_pq_sig_attestation_signatures_total"),
+            peers: value("lean_connected_peers"),
         }
     }
 
@@ -163,6 +208,7 @@ impl Counters {
             imported_blocks: grown(self.imported_blocks, before.imported_blocks),
             reorgs: grown(self.reorgs, before.reorgs),
             signed: grown(self.signed, before.signed),
+            peers: self.peers,
         }
     }
 }
@@ -191,6 +237,8 @@ quartet_proposals_missed_total_since 9
 quartet_attestations_late_total{reason=\"a\"} 3
 quartet_attestations_late_total{reason=\"b\"} 4
 quartet_blocks_imported_total 12
+lean_connected_peers{client=\"quartet\"} 3
+lean_connected_peers{client=\"unknown\"} 2
 ";
 
     #[test]
@@ -202,9 +250,15 @@ quartet_blocks_imported_total 12
             imported_blocks: 12,
             reorgs: 0,
             signed: 0,
+            peers: 5,
         };
         assert_eq!(counters, expected);
-        assert_eq!(counters.since(counters), Counters::default());
+        let peers = counters.peers;
+        let none = Counters {
+            peers,
+            ..Counters::default()
+        };
+        assert_eq!(counters.since(counters), none, "peers are no count");
         assert_eq!(counters.since(Counters::default()), expected);
     }
 }

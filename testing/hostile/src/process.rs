@@ -1,6 +1,6 @@
 //! What the operating system tells of processes, and what it is told.
 
-use std::{fs, path::Path};
+use std::{fs, io::Read as _, path::Path};
 
 /// Resident memory of a process, in bytes; `None` where there is no such process, or no `/proc`.
 pub(crate) fn rss(pid: u32) -> Option<u64> {
@@ -29,6 +29,27 @@ pub(crate) fn disk_usage(directory: &Path) -> u64 {
     entries.flatten().map(size).sum()
 }
 
+/// How many lines a file has; those of a file that cannot be read are none.
+pub(crate) fn lines(path: &Path) -> u64 {
+    let Ok(mut file) = fs::File::open(path) else {
+        return 0;
+    };
+    let mut buffer = vec![0; 1 << 16];
+    let mut lines = 0;
+    while let Ok(length @ 1..) = file.read(&mut buffer) {
+        lines += buffer[..length]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
+    }
+    lines as u64
+}
+
+/// How many files and sockets a process has open; none where there is no such process, or no `/proc`.
+pub(crate) fn open_files(pid: u32) -> u64 {
+    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u64)
+}
+
 #[cfg(unix)]
 fn allocated(metadata: &fs::Metadata) -> u64 {
     // In units of 512 bytes, whatever the file system's blocks are.
@@ -50,20 +71,34 @@ pub(crate) fn be_nice(niceness: i32) {
 #[cfg(not(unix))]
 pub(crate) fn be_nice(_: i32) {}
 
-/// Tells a process to end.
+/// What a process can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// To end.
+    Terminate,
+    /// To stand still.
+    Stop,
+    /// To go on.
+    Continue,
+}
+
+/// Tells a process something.
 #[cfg(unix)]
-pub(crate) fn terminate(pid: u32) {
-    let pid = i32::try_from(pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
+pub(crate) fn tell(pid: u32, order: Order) {
+    use rustix::process::{Pid, Signal, kill_process};
+    let signal = match order {
+        Order::Terminate => Signal::TERM,
+        Order::Stop => Signal::STOP,
+        Order::Continue => Signal::CONT,
+    };
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         // It may have ended already.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = kill_process(pid, signal);
     }
 }
 
 #[cfg(not(unix))]
-pub(crate) fn terminate(_: u32) {}
+pub(crate) fn tell(_: u32, _: Order) {}
 
 #[cfg(test)]
 mod tests {
@@ -85,5 +120,8 @@ mod tests {
         fs::create_dir_all(&below).unwrap();
         fs::write(below.join("file"), vec![7; 100_000]).unwrap();
         assert!(disk_usage(directory.path()) >= 100_000);
+        fs::write(below.join("lines"), "one\ntwo\nthree").unwrap();
+        assert_eq!(lines(&below.join("lines")), 2);
+        assert_eq!(lines(&below.join("none")), 0);
     }
 }

@@ -1,39 +1,14 @@
 //! What an attack did, and whether that is within the limits.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use quartet_types::Slot;
 use serde::Serialize;
 
-/// One MiB, in bytes.
-const MIB: u64 = 1 << 20;
-
-/// What strangers may do to a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Forged blocks that a node may import.
-    pub forged_imported: u64,
-    /// Most slots that finality may be behind, at any time.
-    pub lag: Slot,
-    /// Duties that may be missed, by all validators together.
-    pub missed: u64,
-    /// Attestations that may leave after the middle of their slot.
-    pub late: u64,
-    /// Most bytes by which a node's memory may grow; not judged where there is none.
-    pub rss_growth: Option<u64>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            forged_imported: 0,
-            lag: 4,
-            missed: 0,
-            late: 0,
-            rss_growth: None,
-        }
-    }
-}
+use crate::{
+    limits::{DISK_SLOTS, Limits, MIB},
+    node_verdict::NodeVerdict,
+};
 
 /// Whether a network has stood an attack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -74,10 +49,12 @@ pub struct Verdict {
     pub rss_before: u64,
     /// The most memory, during the attack and after it.
     pub rss_peak: u64,
-    /// Memory at the end of the aftermath.
+    /// Memory when it had settled, a minute after the attack at the latest.
     pub rss_after: u64,
     /// The most that a node's memory grew by.
     pub rss_growth: u64,
+    /// The most by which a node's memory was larger in the end than before.
+    pub rss_left: u64,
     /// The most that a node's database grew by.
     pub disk_growth: u64,
     /// Slots that finality was behind before; null when no node answered.
@@ -102,41 +79,32 @@ pub struct Verdict {
     /// Nodes that the stranger's listening identity was connected with at the attack's end. With fewer than
     /// all, what it has not heard says little.
     pub heard_nodes: u64,
+    /// Slots from the attack's start to the end of the aftermath.
+    pub slots: Slot,
+    /// Whether nodes can tell the attacker from honest peers.
+    pub told_apart: bool,
+    /// The longest that a node put up with an identity since its first offence, up to the attack's end; null
+    /// when none was let in.
+    pub gone_after_seconds: Option<f64>,
+    /// When an honest node that was started during the attack said that it was synced, with the head that
+    /// others have; null when it did not.
+    pub join_seconds: Option<f64>,
+    /// How often it said that it was synced with a head that nobody else had.
+    pub join_false_claims: u64,
+    /// Honest questions that were asked by HTTP during the attack.
+    pub http_asked: u64,
+    /// How many of them were answered within two seconds.
+    pub http_answered: u64,
+    /// In this time, 99 of 100 were answered; null when fewer were.
+    pub http_p99_seconds: Option<f64>,
+    /// Lines that the node which logs most has logged per second of attack.
+    pub log_lines_per_second: f64,
     /// What else the attack has counted.
     pub counts: BTreeMap<&'static str, u64>,
+    /// What must not have happened and did.
+    pub faults: BTreeMap<&'static str, u64>,
     /// The nodes, one by one.
     pub nodes: Vec<NodeVerdict>,
-}
-
-/// What an attack did to one node.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct NodeVerdict {
-    /// The node's name.
-    pub name: String,
-    /// Whether its process runs.
-    pub alive: bool,
-    /// Memory before, in bytes.
-    pub rss_before: u64,
-    /// The most memory, in bytes.
-    pub rss_peak: u64,
-    /// Memory at the end, in bytes.
-    pub rss_after: u64,
-    /// Bytes by which its database has grown.
-    pub disk_growth: u64,
-    /// Blocks imported, as it says.
-    pub blocks_imported: u64,
-    /// Reorganisations, as it says.
-    pub reorgs: u64,
-    /// Proposals missed, as it says.
-    pub missed_proposals: u64,
-    /// Late attestations, as it says.
-    pub late: u64,
-    /// Attestations signed, one for each duty done, as it says.
-    pub signed: u64,
-    /// Forged blocks that it has.
-    pub forged_imported: u64,
-    /// Forged blocks that it has answered for.
-    pub forged_asked: u64,
 }
 
 impl Verdict {
@@ -147,45 +115,11 @@ impl Verdict {
 
     /// Compares what was seen with the limits.
     pub(crate) fn judge(&mut self, limits: &Limits) {
-        let mut reasons = Vec::new();
-        let mut most = |found: u64, limit: u64, what: &str| {
-            if found > limit {
-                reasons.push(format!("{found} {what}, at most {limit} allowed"));
-            }
-        };
-        most(
-            self.forged_imported,
-            limits.forged_imported,
-            "forged blocks imported",
-        );
-        most(self.missed, limits.missed, "duties missed");
-        most(self.late, limits.late, "attestations late");
-        for (lag, when) in [(self.lag_during, "during"), (self.lag_after, "after")] {
-            // A network that does not say how far it is counts as not having come anywhere.
-            let lag = lag.unwrap_or(Slot::MAX);
-            most(
-                lag,
-                limits.lag,
-                &format!("slots without finality {when} the attack"),
-            );
-        }
-        if let Some(limit) = limits.rss_growth {
-            most(self.rss_growth / MIB, limit / MIB, "MiB more in a node");
-        }
+        let mut reasons = self.chain_reasons(limits);
+        reasons.extend(self.machine_reasons(limits));
+        reasons.extend(self.service_reasons(limits));
         for node in &self.nodes {
-            if !node.alive {
-                reasons.push(format!("{} has died", node.name));
-            }
-            if node.forged_asked < self.forged_sent {
-                let unknown = self.forged_sent - node.forged_asked;
-                reasons.push(format!(
-                    "{} does not say whether it has {unknown} forged blocks",
-                    node.name
-                ));
-            }
-        }
-        if !self.heads_agree {
-            reasons.push("the nodes have different heads".to_owned());
+            reasons.extend(node.reasons(self.forged_sent));
         }
         self.verdict = match reasons.is_empty() {
             true => Outcome::Held,
@@ -193,57 +127,93 @@ impl Verdict {
         };
         self.reasons = reasons;
     }
+
+    fn chain_reasons(&self, limits: &Limits) -> Vec<String> {
+        let found = [
+            (
+                self.forged_imported,
+                limits.forged_imported,
+                "forged blocks imported",
+            ),
+            (self.missed, limits.missed, "duties missed"),
+            (self.late, limits.late, "attestations late"),
+        ];
+        let mut reasons: Vec<_> = found.into_iter().filter_map(beyond).collect();
+        for (lag, limit, when) in [
+            (self.lag_during, limits.lag_during, "during"),
+            (self.lag_after, limits.lag_after, "after"),
+        ] {
+            let what = format!("slots without finality {when} the attack");
+            match lag {
+                Some(lag) => reasons.extend(beyond((lag, limit, &what))),
+                None => reasons.push(format!(
+                    "no node says how far finality is {when} the attack"
+                )),
+            }
+        }
+        if !self.heads_agree {
+            reasons.push("the nodes have different heads".to_owned());
+        }
+        reasons
+    }
+
+    fn machine_reasons(&self, limits: &Limits) -> Vec<String> {
+        // A file grows at once by what it needs for a while.
+        let disk = limits.disk_per_slot * self.slots.max(DISK_SLOTS);
+        let found = [
+            (
+                self.rss_growth / MIB,
+                limits.rss_growth / MIB,
+                "MiB more in a node",
+            ),
+            (
+                self.rss_left / MIB,
+                limits.rss_left / MIB,
+                "MiB more in a node when all is over",
+            ),
+            (self.disk_growth >> 10, disk >> 10, "KiB more on a disk"),
+            (
+                self.log_lines_per_second.ceil() as u64,
+                limits.log_lines as u64,
+                "lines logged per second",
+            ),
+        ];
+        let mut reasons: Vec<_> = found.into_iter().filter_map(beyond).collect();
+        if let Some(stay) = self.gone_after_seconds
+            && self.told_apart
+            && stay > limits.gone_after
+        {
+            reasons.push(format!("an attacker had a place for {stay:.1} s"));
+        }
+        let faults = self.faults.iter();
+        reasons.extend(faults.map(|(what, times)| format!("{what}: {times}")));
+        reasons
+    }
+
+    fn service_reasons(&self, limits: &Limits) -> Vec<String> {
+        let mut reasons = Vec::new();
+        match self.join_seconds {
+            None => reasons.push("an honest node could not join".to_owned()),
+            Some(time) if time > limits.join => {
+                reasons.push(format!("an honest node was synced after {time:.1} s"));
+            }
+            Some(_) => {}
+        }
+        if self.http_answered + limits.http_unanswered < self.http_asked {
+            let (answered, asked) = (self.http_answered, self.http_asked);
+            reasons.push(format!("{answered} of {asked} questions answered"));
+        }
+        if let Some(time) = self.http_p99_seconds
+            && time > limits.http_p99
+        {
+            reasons.push(format!("99 of 100 questions answered within {time:.1} s"));
+        }
+        reasons
+    }
 }
 
-/// A table of verdicts, with the reasons below it.
-pub fn table(verdicts: &[Verdict]) -> String {
-    let mut table = format!(
-        "{:<16} {:<7} {:>6} {:>7} {:>8} {:>13} {:>6} {:>5} {:>7} {:>15} {:>8}  heads\n",
-        "attack",
-        "verdict",
-        "sent",
-        "forged",
-        "imported",
-        "lag b/d/a",
-        "missed",
-        "late",
-        "reorgs",
-        "MiB b/p/a",
-        "disk MiB",
-    );
-    for verdict in verdicts {
-        let outcome = if verdict.holds() { "held" } else { "BROKEN" };
-        let lags = [verdict.lag_before, verdict.lag_during, verdict.lag_after];
-        let lags = lags.map(|lag| lag.map_or("-".to_owned(), |lag| lag.to_string()));
-        let memory = [verdict.rss_before, verdict.rss_peak, verdict.rss_after];
-        let memory = memory.map(|bytes| (bytes / MIB).to_string());
-        let reorgs = verdict.nodes.iter().map(|node| node.reorgs).max();
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            table,
-            "{:<16} {:<7} {:>6} {:>7} {:>8} {:>13} {:>6} {:>5} {:>7} {:>15} {:>8}  {}",
-            verdict.attack,
-            outcome,
-            verdict.sent,
-            verdict.forged_sent,
-            verdict.forged_imported,
-            lags.join("/"),
-            verdict.missed,
-            verdict.late,
-            reorgs.unwrap_or_default(),
-            memory.join("/"),
-            verdict.disk_growth / MIB,
-            if verdict.heads_agree {
-                "agree"
-            } else {
-                "DIFFER"
-            },
-        );
-    }
-    for verdict in verdicts.iter().filter(|verdict| !verdict.holds()) {
-        let _ = writeln!(table, "{}: {}", verdict.attack, verdict.reasons.join("; "));
-    }
-    table
+fn beyond((found, limit, what): (u64, u64, &str)) -> Option<String> {
+    (found > limit).then(|| format!("{found} {what}, at most {limit} allowed"))
 }
 
 #[cfg(test)]
@@ -260,9 +230,15 @@ mod tests {
         Verdict {
             attack: "nothing",
             forged_sent: 5,
-            lag_during: Some(4),
+            lag_during: Some(5),
             lag_after: Some(3),
             heads_agree: true,
+            told_apart: true,
+            gone_after_seconds: Some(9.0),
+            join_seconds: Some(3.0),
+            http_asked: 100,
+            http_answered: 100,
+            http_p99_seconds: Some(0.2),
             nodes: vec![node],
             ..Verdict::default()
         }
@@ -272,11 +248,7 @@ mod tests {
     fn reasons(wrong: impl Fn(&mut Verdict)) -> Vec<String> {
         let mut verdict = good();
         wrong(&mut verdict);
-        let rss_growth = Some(64 * MIB);
-        verdict.judge(&Limits {
-            rss_growth,
-            ..Limits::default()
-        });
+        verdict.judge(&Limits::default());
         assert_eq!(verdict.holds(), verdict.reasons.is_empty());
         verdict.reasons
     }
@@ -289,7 +261,7 @@ mod tests {
     #[test]
     fn each_limit_breaks_the_verdict_by_itself() {
         type Mishap = fn(&mut Verdict);
-        let cases: [(Mishap, &str); 10] = [
+        let cases: [(Mishap, &str); 21] = [
             (
                 |v| v.forged_imported = 1,
                 "1 forged blocks imported, at most 0 allowed",
@@ -297,11 +269,14 @@ mod tests {
             (|v| v.missed = 1, "1 duties missed"),
             (|v| v.late = 2, "2 attestations late"),
             (
-                |v| v.lag_during = Some(5),
-                "5 slots without finality during",
+                |v| v.lag_during = Some(6),
+                "6 slots without finality during",
             ),
             (|v| v.lag_after = Some(9), "9 slots without finality after"),
-            (|v| v.lag_after = None, "without finality after"),
+            (
+                |v| v.lag_after = None,
+                "no node says how far finality is after",
+            ),
             (|v| v.rss_growth = 65 * MIB, "65 MiB more"),
             (|v| v.nodes[0].alive = false, "quartet_0 has died"),
             (
@@ -309,6 +284,20 @@ mod tests {
                 "does not say whether it has 2 forged blocks",
             ),
             (|v| v.heads_agree = false, "different heads"),
+            (|v| v.rss_left = 33 * MIB, "33 MiB more in a node when all"),
+            (|v| v.disk_growth = 3 * MIB, "3072 KiB more on a disk"),
+            (|v| v.log_lines_per_second = 5.2, "6 lines logged"),
+            (|v| v.gone_after_seconds = Some(10.1), "a place for 10.1 s"),
+            (|v| v.join_seconds = None, "could not join"),
+            (|v| v.join_seconds = Some(10.5), "synced after 10.5 s"),
+            (|v| v.http_answered = 99, "99 of 100 questions answered"),
+            (|v| v.http_p99_seconds = Some(1.5), "within 1.5 s"),
+            (|v| v.nodes[0].peers_after = 1, "1 more peers"),
+            (|v| v.nodes[0].files_after = 9, "9 more files"),
+            (
+                |v| v.faults = BTreeMap::from([("foreign_hosts_answered", 2)]),
+                "foreign_hosts_answered: 2",
+            ),
         ];
         for (wrong, expected) in cases {
             let reasons = reasons(wrong);
@@ -335,21 +324,21 @@ mod tests {
             "missed",
             "late",
             "forged_imported",
+            "http_answered",
         ] {
             assert!(json[field].is_u64(), "{field}");
+        }
+        for field in ["gone_after_seconds", "join_seconds", "http_p99_seconds"] {
+            assert!(json[field].is_f64(), "{field}");
         }
     }
 
     #[test]
-    fn the_table_has_a_line_for_each_attack_and_for_each_that_broke_something() {
-        let mut bad = good();
-        bad.missed = 7;
-        bad.judge(&Limits::default());
-        let table = table(&[good(), bad]);
-        assert_eq!(table.lines().count(), 4);
-        assert!(
-            table.lines().last().unwrap().contains("7 duties missed"),
-            "{table}"
-        );
+    fn who_cannot_be_told_apart_may_stay() {
+        let stays = |v: &mut Verdict| {
+            v.told_apart = false;
+            v.gone_after_seconds = Some(60.0);
+        };
+        assert_eq!(reasons(stays), [""; 0]);
     }
 }

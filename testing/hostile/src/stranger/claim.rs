@@ -22,12 +22,12 @@ pub(crate) struct Claim {
 
 impl Claim {
     /// Claims another chain from now on.
-    pub(super) fn set(&mut self, status: Status) {
+    pub(crate) fn set(&mut self, status: Status) {
         self.status = Some(status);
     }
 
     /// Has a block for those who ask for it.
-    pub(super) fn serve(&mut self, root: Root, envelope: &SignedBlockWithAttestation) {
+    pub(crate) fn serve(&mut self, root: Root, envelope: &SignedBlockWithAttestation) {
         if self.chunks.len() < MAX_BLOCKS
             && let Ok(chunk) = wire::encode_chunk(ResultCode::Success, &envelope.as_ssz_bytes())
         {

@@ -15,7 +15,7 @@ use tree_hash::TreeHash as _;
 
 use super::{
     Knowledge,
-    swarm::{self, Behaviour, BehaviourEvent, MessageIds, Requests},
+    swarm::{self, Behaviour, BehaviourEvent},
 };
 use crate::chain::Envelope;
 
@@ -24,7 +24,7 @@ const REDIAL: Duration = Duration::from_millis(500);
 
 /// Listens to these nodes, for ever.
 pub(super) async fn listen(nodes: Vec<SocketAddr>, knowledge: Arc<Knowledge>) {
-    let Ok(mut swarm) = swarm::build(MessageIds::Network, Requests::Refused) else {
+    let Ok(mut swarm) = swarm::build_listener() else {
         return;
     };
     for topic in Topic::ALL {

@@ -4,8 +4,10 @@
 //! away after use, since that is what somebody would do whom the nodes cut off.
 
 mod claim;
+mod conduct;
 mod listener;
 mod speaker;
+mod stays;
 mod swarm;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
@@ -14,7 +16,9 @@ use anyhow::{Context as _, Result};
 use parking_lot::{Mutex, MutexGuard};
 use quartet_clock::Clock;
 use quartet_network::wire::Topic;
-use quartet_types::{Root, SignedAttestation, SignedBlockWithAttestation, Slot, State, Status};
+use quartet_types::{
+    Checkpoint, Root, SignedAttestation, SignedBlockWithAttestation, Slot, State, Status,
+};
 use ssz::Encode as _;
 use tokio::{
     runtime::{self, Runtime},
@@ -23,8 +27,11 @@ use tokio::{
 };
 
 use crate::{attacks::Attack, chain::Chain, devnet::Devnet, forge::Forged, process};
-use claim::Claim;
+pub(crate) use claim::Claim;
+pub(crate) use conduct::{Asks, Conduct};
 pub(crate) use speaker::Speaker;
+use stays::Stays;
+pub(crate) use swarm::dial_once;
 
 /// How much is taken off the attacks' priority: they shall not merely starve the nodes of the processor.
 const NICENESS: i32 = 15;
@@ -39,6 +46,7 @@ pub struct Stranger {
     mouths: Option<Runtime>,
     knowledge: Arc<Knowledge>,
     nodes: Vec<SocketAddr>,
+    http: Vec<SocketAddr>,
     clock: Clock,
     /// The slot from which on it has listened.
     since: Slot,
@@ -57,7 +65,7 @@ pub(crate) struct Knowledge {
 }
 
 /// What an attack has done so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Deeds {
     /// The roots of the blocks that no validator has made and that were sent, in this order.
     pub forged: Vec<Root>,
@@ -69,6 +77,10 @@ pub struct Deeds {
     pub identities: u64,
     /// Further counts, by what is counted.
     pub counts: BTreeMap<&'static str, u64>,
+    /// What must not have happened and did, by what it is.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// For how long the nodes put up with each identity.
+    pub(crate) stays: Stays,
 }
 
 /// What an attack has at hand.
@@ -76,7 +88,10 @@ pub struct Deeds {
 pub(crate) struct Stage {
     pub(crate) clock: Clock,
     knowledge: Arc<Knowledge>,
-    nodes: Vec<SocketAddr>,
+    /// Where the nodes listen for QUIC.
+    pub(crate) nodes: Vec<SocketAddr>,
+    /// Where they serve JSON-RPC.
+    pub(crate) http: Vec<SocketAddr>,
 }
 
 /// An attack that is being played. Dropped, it ends.
@@ -112,6 +127,7 @@ impl Stranger {
             mouths: Some(mouths),
             knowledge,
             nodes,
+            http: devnet.nodes().iter().map(|node| node.http).collect(),
             since: devnet.clock().slot(),
             clock: devnet.clock(),
         })
@@ -156,14 +172,20 @@ impl Stranger {
             clock: self.clock.clone(),
             knowledge: self.knowledge.clone(),
             nodes: self.nodes.clone(),
+            http: self.http.clone(),
         };
         let playing = self.mouths.as_ref()?.spawn(attack.play(stage));
         Some(Playing(playing))
     }
 
-    /// What the attack has done so far.
-    pub(crate) fn deeds(&self) -> Deeds {
-        self.knowledge.deeds().clone()
+    /// The longest that a node has put up with an identity since its first offence.
+    pub(crate) fn longest_stay(&self) -> Option<Duration> {
+        self.knowledge.deeds().stays.longest()
+    }
+
+    /// What the attack has done; it is over.
+    pub(crate) fn take_deeds(&self) -> Deeds {
+        std::mem::take(&mut *self.knowledge.deeds())
     }
 
     /// How many of the duties of these slots were not heard being done, by all `validators` together.
@@ -218,10 +240,38 @@ impl Stage {
         *self.knowledge.deeds().counts.entry(what).or_default() += number;
     }
 
+    /// Counts something that must not happen.
+    pub(crate) fn fault(&self, what: &'static str) {
+        *self.knowledge.deeds().faults.entry(what).or_default() += 1;
+    }
+
     /// A fresh identity that is connected with all nodes, or with as many as let it in.
     pub(crate) async fn speaker(&self) -> Speaker {
-        self.knowledge.deeds().identities += 1;
-        Speaker::connect(&self.nodes, self.knowledge.clone()).await
+        self.identity(Conduct::default()).await
+    }
+
+    /// An identity of this conduct that is connected with all nodes, or with as many as let it in.
+    pub(crate) async fn identity(&self, conduct: Conduct) -> Speaker {
+        Speaker::connect(&self.nodes, self.knowledge.clone(), conduct).await
+    }
+
+    /// What an honest peer would say of the chain.
+    pub(crate) fn honest_status(&self) -> Option<Status> {
+        let head = self.chain().head()?;
+        Some(Status {
+            finalized: head.state.latest_finalized,
+            head: Checkpoint {
+                root: head.root,
+                slot: head.slot,
+            },
+        })
+    }
+
+    /// Whether this attack's identities shall all claim what an honest peer would.
+    pub(crate) fn claim_honestly(&self) {
+        if let Some(status) = self.honest_status() {
+            self.knowledge.claim().set(status);
+        }
     }
 
     /// Waits until a block of `slot` or a later one is heard that somebody else has made.

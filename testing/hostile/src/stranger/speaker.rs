@@ -1,13 +1,19 @@
 //! An identity that speaks: says whatever an attack wants said, to all nodes at once.
 
-use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::StreamExt as _;
 use libp2p::{
     Swarm, gossipsub,
     request_response::{Event, Message},
-    swarm::SwarmEvent,
+    swarm::{ConnectionId, SwarmEvent, dial_opts::DialOpts},
 };
+use parking_lot::MutexGuard;
 use quartet_network::wire::{self, Topic};
 use quartet_types::Status;
 use ssz::Encode as _;
@@ -19,158 +25,305 @@ use tokio::{
 
 use super::{
     Knowledge,
-    swarm::{self, Behaviour, BehaviourEvent, MessageIds, Requests},
+    claim::Claim,
+    conduct::Conduct,
+    swarm::{self, Behaviour, BehaviourEvent},
 };
 
 /// How long a speaker waits for the nodes to let it in and to tell what they take.
 const INTRODUCTION: Duration = Duration::from_secs(2);
 
+/// How long a speaker waits before it dials those again that did not let it in.
+const REDIAL: Duration = Duration::from_secs(2);
+
 /// Messages that may wait to be sent.
 const QUEUE: usize = 64;
+
+/// A line that has left the queue still lies in the connections' buffers, which nothing lets us look into: on
+/// loopback they are empty this much later. Who hung up earlier would take the last words along.
+const LINGER: Duration = Duration::from_millis(300);
+
+/// Requests of nodes that are kept without an answer; beyond, the oldest is dropped.
+const MAX_WITHHELD: usize = 256;
 
 /// What is to be said.
 #[derive(Debug)]
 enum Line {
     /// SSZ, as gossip.
     Gossip(Topic, Vec<u8>),
+    /// Gossip as it is on the wire.
+    Bytes(Topic, Vec<u8>),
     /// A status request, as it is on the wire.
     Status(Vec<u8>),
+    /// A request for blocks, as it is on the wire.
+    Ask(Vec<u8>),
+    /// Another topic that is listened to.
+    Subscribe(String),
 }
 
 /// One identity, connected with the nodes. Dropped, it leaves.
 #[derive(Debug)]
 pub(crate) struct Speaker {
+    number: u64,
     lines: mpsc::Sender<Line>,
     task: JoinHandle<()>,
+    knowledge: Arc<Knowledge>,
 }
 
 impl Drop for Speaker {
     fn drop(&mut self) {
         self.task.abort();
+        self.knowledge.deeds().stays.left(self.number);
     }
 }
 
 impl Speaker {
-    /// Connects a fresh identity with the nodes.
-    pub(super) async fn connect(nodes: &[SocketAddr], knowledge: Arc<Knowledge>) -> Self {
+    /// Connects an identity with the nodes.
+    pub(super) async fn connect(
+        nodes: &[SocketAddr],
+        knowledge: Arc<Knowledge>,
+        conduct: Conduct,
+    ) -> Self {
         let (lines, said) = mpsc::channel(QUEUE);
         let (ready, is_ready) = oneshot::channel();
-        let nodes = nodes.to_vec();
+        let number = {
+            let mut deeds = knowledge.deeds();
+            deeds.identities += 1;
+            deeds.identities
+        };
+        let speech = Speech {
+            number,
+            nodes: nodes.to_vec(),
+            conduct,
+            knowledge: knowledge.clone(),
+            dialled: HashMap::new(),
+            refused: Vec::new(),
+            withheld: Vec::new(),
+        };
         let task = tokio::spawn(async move {
-            if let Ok(swarm) = swarm::build(MessageIds::Unique, Requests::Answered) {
-                speak(swarm, &nodes, said, ready, &knowledge).await;
+            if let Ok(swarm) = swarm::build(&speech.conduct) {
+                speech.deliver(swarm, said, ready).await;
             }
         });
         // Those that have let it in by then are the ones it speaks to.
         let _ = timeout(INTRODUCTION, is_ready).await;
-        Self { lines, task }
+        Self {
+            number,
+            lines,
+            task,
+            knowledge,
+        }
     }
 
     /// Sends SSZ as gossip to all nodes that take it from this identity.
     pub(crate) async fn say(&self, topic: Topic, ssz: Vec<u8>) {
-        // The receiver lives as long as this does, unless the swarm could not be built.
-        let _ = self.lines.send(Line::Gossip(topic, ssz)).await;
+        self.send(Line::Gossip(topic, ssz)).await;
+    }
+
+    /// Sends bytes as gossip, just as they are.
+    pub(crate) async fn utter(&self, topic: Topic, bytes: Vec<u8>) {
+        self.send(Line::Bytes(topic, bytes)).await;
     }
 
     /// Tells all nodes this status.
     pub(crate) async fn tell(&self, status: &Status) {
         if let Ok(payload) = wire::encode_payload(&status.as_ssz_bytes()) {
-            let _ = self.lines.send(Line::Status(payload)).await;
+            self.send(Line::Status(payload)).await;
         }
+    }
+
+    /// Asks all nodes for blocks, with a request that is already as it is on the wire.
+    pub(crate) async fn ask(&self, request: Vec<u8>) {
+        self.send(Line::Ask(request)).await;
+    }
+
+    /// Tells all nodes that it listens to another topic.
+    pub(crate) async fn subscribe(&self, topic: String) {
+        self.send(Line::Subscribe(topic)).await;
+    }
+
+    /// Whether any node has let it in, now or before.
+    pub(crate) fn is_let_in(&self) -> bool {
+        self.knowledge.deeds().stays.has_come(self.number)
+    }
+
+    /// Whether no node is connected with it any more, though one was.
+    pub(crate) fn is_shown_out(&self) -> bool {
+        self.knowledge.deeds().stays.is_shown_out(self.number)
     }
 
     /// Waits until everything that was said is on its way, and a moment longer.
     pub(crate) async fn leave(self) {
-        let empty = async {
-            while self.lines.capacity() < QUEUE {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let _ = timeout(INTRODUCTION, empty).await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // All places of the queue are free when nothing is left in it.
+        let _ = timeout(INTRODUCTION, self.lines.reserve_many(QUEUE)).await;
+        tokio::time::sleep(LINGER).await;
+    }
+
+    async fn send(&self, line: Line) {
+        self.knowledge.deeds().stays.offended(self.number);
+        // The receiver lives as long as this does, unless the swarm could not be built.
+        let _ = self.lines.send(line).await;
     }
 }
 
-async fn speak(
-    mut swarm: Swarm<Behaviour>,
-    nodes: &[SocketAddr],
-    mut said: mpsc::Receiver<Line>,
-    ready: oneshot::Sender<()>,
-    knowledge: &Knowledge,
-) {
-    for node in nodes {
-        // A node that does not answer is not spoken to.
-        let _ = swarm.dial(swarm::dial_address(*node));
-    }
-    let mut ready = Some(ready);
-    let mut subscribed = HashSet::new();
-    loop {
-        tokio::select! {
-            event = swarm.select_next_some() => {
-                match event {
-                    SwarmEvent::Behaviour(BehaviourEvent::Gossip(
+/// What a speaker's task works with.
+struct Speech {
+    number: u64,
+    nodes: Vec<SocketAddr>,
+    conduct: Conduct,
+    knowledge: Arc<Knowledge>,
+    /// Nodes that are being dialled.
+    dialled: HashMap<ConnectionId, SocketAddr>,
+    /// Nodes that have not let it in so far.
+    refused: Vec<SocketAddr>,
+    /// Where answers would go that never come.
+    withheld: Vec<libp2p::request_response::ResponseChannel<Vec<u8>>>,
+}
+
+impl Speech {
+    async fn deliver(
+        mut self,
+        mut swarm: Swarm<Behaviour>,
+        mut said: mpsc::Receiver<Line>,
+        ready: oneshot::Sender<()>,
+    ) {
+        self.refused = self.nodes.clone();
+        let mut redial = tokio::time::interval(REDIAL);
+        let mut ready = Some(ready);
+        let mut subscribed = HashSet::new();
+        loop {
+            tokio::select! {
+                event = swarm.select_next_some() => {
+                    if let SwarmEvent::Behaviour(BehaviourEvent::Gossip(
                         gossipsub::Event::Subscribed { peer_id, topic },
-                    )) => {
+                    )) = event {
                         subscribed.insert((peer_id, topic));
+                    } else {
+                        self.on_event(&mut swarm, event);
                     }
-                    SwarmEvent::Behaviour(BehaviourEvent::Blocks(Event::Message {
-                        message: Message::Request { request, channel, .. },
-                        ..
-                    })) => {
-                        let answer = knowledge.claim().blocks(&request);
-                        // Whoever asked may have gone.
-                        let _ = swarm.behaviour_mut().blocks.send_response(channel, answer);
+                    if subscribed.len() >= self.nodes.len() * Topic::ALL.len()
+                        && let Some(ready) = ready.take()
+                    {
+                        // Nobody waits any more when it took too long.
+                        let _ = ready.send(());
                     }
-                    SwarmEvent::Behaviour(BehaviourEvent::Status(Event::Message {
-                        message: Message::Request { channel, .. },
-                        ..
-                    })) => {
-                        if let Some(answer) = knowledge.claim().status_chunk() {
-                            let _ = swarm.behaviour_mut().status.send_response(channel, answer);
-                        }
-                    }
-                    SwarmEvent::ConnectionClosed { .. } => {
-                        *knowledge.deeds().counts.entry("shown_out").or_default() += 1;
-                    }
-                    _ => {}
                 }
-                if subscribed.len() >= nodes.len() * Topic::ALL.len()
-                    && let Some(ready) = ready.take()
-                {
-                    // Nobody waits any more when it took too long.
-                    let _ = ready.send(());
-                }
-            }
-            Some(line) = said.recv() => {
-                let sent = match line {
-                    Line::Gossip(topic, ssz) => publish(&mut swarm, topic, &ssz),
-                    Line::Status(payload) => tell_all(&mut swarm, &payload),
-                };
-                let mut deeds = knowledge.deeds();
-                match sent {
-                    true => deeds.sent += 1,
-                    false => deeds.unsent += 1,
+                _ = redial.tick() => self.dial_refused(&mut swarm),
+                Some(line) = said.recv() => {
+                    let is_sent = say(&mut swarm, line);
+                    let mut deeds = self.knowledge.deeds();
+                    match is_sent {
+                        true => deeds.sent += 1,
+                        false => deeds.unsent += 1,
+                    }
                 }
             }
         }
     }
-}
 
-/// Gossips SSZ; false when nobody takes it.
-fn publish(swarm: &mut Swarm<Behaviour>, topic: Topic, ssz: &[u8]) -> bool {
-    let topic = gossipsub::TopicHash::from_raw(swarm::topic_name(topic));
-    let Ok(data) = wire::compress(ssz) else {
-        return false;
-    };
-    swarm.behaviour_mut().gossip.publish(topic, data).is_ok()
-}
-
-/// Tells all nodes a status; false when there are none.
-fn tell_all(swarm: &mut Swarm<Behaviour>, payload: &[u8]) -> bool {
-    let peers: Vec<_> = swarm.connected_peers().copied().collect();
-    for peer in &peers {
-        let status = &mut swarm.behaviour_mut().status;
-        status.send_request(peer, payload.to_vec());
+    /// Dials those that have not let it in. Who has shown it out is not dialled again.
+    fn dial_refused(&mut self, swarm: &mut Swarm<Behaviour>) {
+        for node in std::mem::take(&mut self.refused) {
+            let address = swarm::dial_address(node);
+            let options = DialOpts::unknown_peer_id().address(address).build();
+            self.dialled.insert(options.connection_id(), node);
+            // A node that cannot be dialled is not spoken to.
+            let _ = swarm.dial(options);
+        }
     }
-    !peers.is_empty()
+
+    /// What it claims: its own, or what all claim.
+    fn claim(&self) -> MutexGuard<'_, Claim> {
+        match &self.conduct.claim {
+            Some(own) => own.lock(),
+            None => self.knowledge.claim(),
+        }
+    }
+
+    fn on_event(&mut self, swarm: &mut Swarm<Behaviour>, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Blocks(Event::Message {
+                message:
+                    Message::Request {
+                        request, channel, ..
+                    },
+                ..
+            })) => {
+                let answer = self.claim().blocks(&request);
+                if answer.is_empty() && self.conduct.withholds {
+                    if self.withheld.len() >= MAX_WITHHELD {
+                        self.withheld.remove(0);
+                    }
+                    self.withheld.push(channel);
+                    return;
+                }
+                // Whoever asked may have gone.
+                let _ = swarm.behaviour_mut().blocks.send_response(channel, answer);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Status(Event::Message {
+                message: Message::Request { channel, .. },
+                ..
+            })) => {
+                let answer = self.claim().status_chunk();
+                if let Some(answer) = answer {
+                    let _ = swarm.behaviour_mut().status.send_response(channel, answer);
+                }
+            }
+            SwarmEvent::ConnectionEstablished { connection_id, .. } => {
+                self.dialled.remove(&connection_id);
+                let mut deeds = self.knowledge.deeds();
+                deeds.stays.came(self.number, connection(connection_id));
+            }
+            SwarmEvent::ConnectionClosed { connection_id, .. } => {
+                let mut deeds = self.knowledge.deeds();
+                *deeds.counts.entry("shown_out").or_default() += 1;
+                deeds.stays.gone(self.number, connection(connection_id));
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, .. } => {
+                self.refused.extend(self.dialled.remove(&connection_id));
+                let mut deeds = self.knowledge.deeds();
+                *deeds.counts.entry("not_let_in").or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A number for a connection, unique within this process.
+fn connection(id: ConnectionId) -> String {
+    id.to_string()
+}
+
+/// Says a line; false when nobody takes it.
+fn say(swarm: &mut Swarm<Behaviour>, line: Line) -> bool {
+    let peers: Vec<_> = swarm.connected_peers().copied().collect();
+    let behaviour = swarm.behaviour_mut();
+    match line {
+        Line::Gossip(topic, ssz) => {
+            let data = wire::compress(&ssz);
+            data.is_ok_and(|data| publish(&mut behaviour.gossip, topic, data))
+        }
+        Line::Bytes(topic, data) => publish(&mut behaviour.gossip, topic, data),
+        Line::Status(payload) => {
+            for peer in &peers {
+                behaviour.status.send_request(peer, payload.clone());
+            }
+            !peers.is_empty()
+        }
+        Line::Ask(payload) => {
+            for peer in &peers {
+                behaviour.blocks.send_request(peer, payload.clone());
+            }
+            !peers.is_empty()
+        }
+        Line::Subscribe(topic) => {
+            let topic = gossipsub::IdentTopic::new(topic);
+            behaviour.gossip.subscribe(&topic).is_ok()
+        }
+    }
+}
+
+fn publish(gossip: &mut gossipsub::Behaviour, topic: Topic, data: Vec<u8>) -> bool {
+    let topic = gossipsub::TopicHash::from_raw(swarm::topic_name(topic));
+    gossip.publish(topic, data).is_ok()
 }

@@ -1,6 +1,7 @@
 //! A libp2p peer that puts whatever bytes it is given on the wire.
 
 use std::{
+    future::pending,
     io,
     net::SocketAddr,
     sync::atomic::{AtomicU64, Ordering},
@@ -8,14 +9,18 @@ use std::{
 };
 
 use anyhow::{Result, anyhow};
-use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, StreamExt as _};
 use libp2p::{
     Multiaddr, StreamProtocol, Swarm, SwarmBuilder, gossipsub,
+    identity::Keypair,
     multiaddr::Protocol,
     request_response::{self, Codec, ProtocolSupport},
     swarm::NetworkBehaviour,
 };
 use quartet_network::{BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL, wire};
+use tokio::time::timeout;
+
+use super::conduct::{Asks, Conduct};
 
 /// The longest answer that is read, in bytes: a longest block and what frames add.
 const MAX_ANSWER: u64 = 16 << 20;
@@ -26,9 +31,12 @@ const FORK: &str = "devnet0";
 /// No connection of ours ends for want of traffic.
 const IDLE: Duration = Duration::from_secs(3600);
 
+/// Streams of requests at a time on a connection; nodes allow fewer.
+const STREAMS: usize = 256;
+
 /// What is asked and answered, as bytes.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RawCodec;
+pub(super) struct RawCodec(Asks);
 
 impl Codec for RawCodec {
     type Protocol = StreamProtocol;
@@ -50,6 +58,9 @@ impl Codec for RawCodec {
         protocol: &StreamProtocol,
         stream: &mut T,
     ) -> io::Result<Vec<u8>> {
+        if self.0 == Asks::WithoutReading {
+            pending::<()>().await;
+        }
         self.read_request(protocol, stream).await
     }
 
@@ -59,16 +70,21 @@ impl Codec for RawCodec {
         stream: &mut T,
         bytes: Vec<u8>,
     ) -> io::Result<()> {
+        if self.0 == Asks::WithoutEnd {
+            stream.write_all(&bytes[..bytes.len() / 2]).await?;
+            stream.flush().await?;
+            pending::<()>().await;
+        }
         stream.write_all(&bytes).await
     }
 
     async fn write_response<T: AsyncWrite + Unpin + Send>(
         &mut self,
-        protocol: &StreamProtocol,
+        _: &StreamProtocol,
         stream: &mut T,
         bytes: Vec<u8>,
     ) -> io::Result<()> {
-        self.write_request(protocol, stream, bytes).await
+        stream.write_all(&bytes).await
     }
 }
 
@@ -82,7 +98,7 @@ pub(super) struct Behaviour {
 
 /// Whether a swarm says that it answers requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Requests {
+enum Requests {
     /// It asks and answers.
     Answered,
     /// It only asks.
@@ -91,20 +107,35 @@ pub(super) enum Requests {
 
 /// What message ids are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MessageIds {
+enum MessageIds {
     /// As in the network, so that nothing is heard twice.
     Network,
     /// Each message is another one, so that the same may be said again and again.
     Unique,
 }
 
-/// A swarm with a fresh identity that neither listens nor dials yet.
+/// The swarm of an identity that listens and answers nobody; it neither listens for connections nor dials yet.
 ///
 /// # Errors
 /// When libp2p refuses the settings.
-pub(super) fn build(ids: MessageIds, requests: Requests) -> Result<Swarm<Behaviour>> {
-    let behaviour = behaviour(ids, requests)?;
-    let swarm = SwarmBuilder::with_new_identity()
+pub(super) fn build_listener() -> Result<Swarm<Behaviour>> {
+    let behaviour = behaviour(MessageIds::Network, Requests::Refused, Asks::Politely)?;
+    swarm(Keypair::generate_secp256k1(), behaviour)
+}
+
+/// The swarm of an identity that behaves like this and neither listens for connections nor dials yet.
+///
+/// # Errors
+/// When libp2p refuses the settings.
+pub(super) fn build(conduct: &Conduct) -> Result<Swarm<Behaviour>> {
+    let behaviour = behaviour(MessageIds::Unique, Requests::Answered, conduct.asks)?;
+    let key = conduct.key.clone();
+    let key = key.unwrap_or_else(Keypair::generate_secp256k1);
+    swarm(key, behaviour)
+}
+
+fn swarm(key: Keypair, behaviour: Behaviour) -> Result<Swarm<Behaviour>> {
+    let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_quic()
         .with_behaviour(|_| behaviour)?
@@ -113,7 +144,7 @@ pub(super) fn build(ids: MessageIds, requests: Requests) -> Result<Swarm<Behavio
     Ok(swarm)
 }
 
-fn behaviour(ids: MessageIds, requests: Requests) -> Result<Behaviour> {
+fn behaviour(ids: MessageIds, requests: Requests, asks: Asks) -> Result<Behaviour> {
     let number = AtomicU64::new(0);
     let config = gossipsub::ConfigBuilder::default()
         .protocol_id_prefix("/meshsub")
@@ -140,13 +171,34 @@ fn behaviour(ids: MessageIds, requests: Requests) -> Result<Behaviour> {
     };
     let protocol = |name| {
         let protocols = [(StreamProtocol::new(name), support.clone())];
-        request_response::Behaviour::new(protocols, request_response::Config::default())
+        let mut config = request_response::Config::default();
+        if asks != Asks::Politely {
+            // It is for the nodes to lose patience.
+            config = config.with_request_timeout(IDLE);
+        }
+        let config = config.with_max_concurrent_streams(STREAMS);
+        request_response::Behaviour::with_codec(RawCodec(asks), protocols, config)
     };
     Ok(Behaviour {
         gossip,
         blocks: protocol(BLOCKS_BY_ROOT_PROTOCOL),
         status: protocol(STATUS_PROTOCOL),
     })
+}
+
+/// Dials a socket that is no node, so that it hears how a handshake begins, and gives up after `patience`.
+pub(crate) async fn dial_once(address: SocketAddr, patience: Duration) {
+    let Ok(mut swarm) = build_listener() else {
+        return;
+    };
+    if swarm.dial(dial_address(address)).is_ok() {
+        let _ = timeout(patience, async {
+            loop {
+                swarm.select_next_some().await;
+            }
+        })
+        .await;
+    }
 }
 
 /// The topic's name on the devnet.

@@ -1,0 +1,57 @@
+//! Slots without a block, made by letting their proposers stand still.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use quartet_clock::Clock;
+use quartet_types::{SECONDS_PER_INTERVAL, SECONDS_PER_SLOT, Slot};
+
+use crate::{
+    node::Node,
+    process::{self, Order},
+};
+
+/// Slots in a row that are left empty.
+const EMPTY: Slot = 2;
+
+/// How long before its slot a proposer is stopped.
+const BEFORE: Duration = Duration::from_millis(300);
+
+/// How long after its slot's start it goes on. Who wakes as the next slot begins still proposes in its own.
+const AFTER: Duration = Duration::from_millis(1_000 * (SECONDS_PER_SLOT + SECONDS_PER_INTERVAL));
+
+/// A node that stands still. Dropped, it goes on.
+struct Stopped(u32);
+
+impl Stopped {
+    fn new(pid: u32) -> Self {
+        process::tell(pid, Order::Stop);
+        Self(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        process::tell(self.0, Order::Continue);
+    }
+}
+
+/// Leaves [`EMPTY`] slots without a block, from `first` on. Validators are dealt out to the nodes in turn.
+pub(crate) async fn leave_empty(nodes: &[Node], clock: &Clock, validators: u64, first: Slot) {
+    // The next proposer is stopped before the one of the slot before goes on.
+    let slots = first..first + EMPTY;
+    join_all(slots.map(|slot| skip(nodes, clock, validators, slot))).await;
+}
+
+/// Stops the proposer of a slot from just before it until it is over.
+async fn skip(nodes: &[Node], clock: &Clock, validators: u64, slot: Slot) {
+    let Some(validator) = slot.checked_rem(validators) else {
+        return;
+    };
+    let node = &nodes[validator as usize % nodes.len()];
+    let start = Duration::from_secs(slot * SECONDS_PER_SLOT);
+    let until = |moment: Duration| moment.saturating_sub(clock.since_genesis());
+    tokio::time::sleep(until(start.saturating_sub(BEFORE))).await;
+    let _stopped = Stopped::new(node.pid);
+    tokio::time::sleep(until(start + AFTER)).await;
+}

@@ -1,0 +1,123 @@
+//! What strangers may do to a network.
+
+use quartet_types::Slot;
+
+use crate::verdict::Verdict;
+
+/// One MiB, in bytes.
+pub(crate) const MIB: u64 = 1 << 20;
+
+/// A block of four validators has 17 kB with its signatures and is written twice before the log of writes is
+/// folded; the database's file grows by pages and by doubling.
+const DISK_PER_SLOT: u64 = 128 << 10;
+
+/// Fewer slots are allowed what so many are: the file grows in leaps.
+pub(crate) const DISK_SLOTS: Slot = 16;
+
+/// Files and sockets that a node may have open beyond what it had: the database's and those of questions that
+/// are just being answered.
+pub(crate) const FILES_SLACK: u64 = 8;
+
+/// What strangers may do to a network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Forged blocks that a node may import.
+    pub forged_imported: u64,
+    /// Most slots that finality may be behind at any time of an attack.
+    pub lag_during: Slot,
+    /// Most slots that it may be behind at the end of the aftermath.
+    pub lag_after: Slot,
+    /// Duties that may be missed, by all validators together.
+    pub missed: u64,
+    /// Attestations that may leave after the middle of their slot.
+    pub late: u64,
+    /// Most bytes by which a node's memory may grow.
+    pub rss_growth: u64,
+    /// Most bytes by which it may be larger a minute later.
+    pub rss_left: u64,
+    /// Most bytes by which a node's database may grow with each slot.
+    pub disk_per_slot: u64,
+    /// Most seconds until those are gone who can be told from honest peers.
+    pub gone_after: f64,
+    /// Most seconds until an honest newcomer is synced.
+    pub join: f64,
+    /// Honest questions that may stay without an answer.
+    pub http_unanswered: u64,
+    /// Most seconds within which 99 of 100 honest questions are answered.
+    pub http_p99: f64,
+    /// Most lines that a node may log in a second.
+    pub log_lines: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            forged_imported: 0,
+            lag_during: 5,
+            lag_after: 3,
+            missed: 0,
+            late: 0,
+            rss_growth: 64 * MIB,
+            rss_left: 32 * MIB,
+            disk_per_slot: DISK_PER_SLOT,
+            gone_after: 10.0,
+            join: 10.0,
+            http_unanswered: 0,
+            http_p99: 1.0,
+            log_lines: 5.0,
+        }
+    }
+}
+
+impl Limits {
+    /// The limits while two nodes are stopped for a slot and a bit, one after the other, so that two slots are
+    /// empty: what these two do not do or say meanwhile is nobody's fault, and finality waits for two slots more.
+    pub fn with_empty_slots(self) -> Self {
+        Self {
+            lag_during: self.lag_during + 2,
+            // Two proposals, and a vote of each of them in the slot in which it wakes.
+            missed: 4,
+            late: 4,
+            // Two in eight questions of ten seconds go to them.
+            http_unanswered: 25,
+            http_p99: f64::MAX,
+            ..self
+        }
+    }
+
+    /// The limits for an attack, given what a run without one has shown: nothing is missed, late or unanswered
+    /// beyond that, and finality is as far behind as two empty slots alone leave it. Only nodes that are stopped,
+    /// so that slots stay empty, miss anything there.
+    pub fn beyond(self, baseline: &Verdict) -> Self {
+        Self {
+            missed: self.missed.max(baseline.missed),
+            late: self.late.max(baseline.late),
+            http_unanswered: (self.http_unanswered)
+                .max(baseline.http_asked.saturating_sub(baseline.http_answered)),
+            lag_during: self.lag_during.max(baseline.lag_during.unwrap_or_default()),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missed_without_an_attack_is_not_held_against_one() {
+        let baseline = Verdict {
+            missed: 2,
+            late: 1,
+            lag_during: Some(7),
+            ..Verdict::default()
+        };
+        let limits = Limits::default().beyond(&baseline);
+        assert_eq!((limits.missed, limits.late, limits.lag_during), (2, 1, 7));
+        assert_eq!(limits.rss_growth, Limits::default().rss_growth);
+        assert_eq!(
+            Limits::default().beyond(&Verdict::default()),
+            Limits::default()
+        );
+    }
+}
