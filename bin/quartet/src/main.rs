@@ -4,6 +4,7 @@ mod devnet;
 mod genesis;
 mod keys;
 mod logging;
+mod memory;
 mod node;
 mod version;
 
@@ -33,6 +34,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    memory::give_back();
     let outcome = match Cli::parse().command {
         Command::Node(args) => node::run(*args),
         Command::Devnet(args) => run_devnet(args),

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use quartet_types::{Attestation, BlockWithAttestation, Root};
+use quartet_types::{Attestation, BlockWithAttestation, Root, SIGNATURE_BYTES};
 
 /// Targets that may be of use at a time: votes for more of them than this, from all validators, are not.
 const USEFUL_TARGETS: usize = 4;
@@ -48,6 +48,16 @@ pub(crate) fn is_bloated(body: &[Attestation], validators: u64) -> bool {
     let useful = (validators as usize).saturating_mul(USEFUL_TARGETS);
     let mut seen = HashSet::with_capacity(body.len());
     body.len() > useful || !body.iter().all(|attestation| seen.insert(attestation))
+}
+
+/// Most bytes that a signed block of use has in SSZ, in a network of so many validators: what is larger has a bloated body. At
+/// least one mebibyte, so that what others put into theirs beyond use can be heard and judged.
+pub fn max_useful_block_bytes(validators: u64) -> usize {
+    let attestations = (validators as usize)
+        .saturating_mul(USEFUL_TARGETS)
+        .saturating_add(1);
+    let each = size_of::<Attestation>() + SIGNATURE_BYTES;
+    attestations.saturating_mul(each).clamp(1 << 20, 10 << 20)
 }
 
 #[cfg(test)]
@@ -104,6 +114,14 @@ mod tests {
             let found = Binding::of(root, &message);
             assert_eq!(found, binding, "{message:?}");
         }
+    }
+
+    #[test]
+    fn blocks_of_use_are_a_mebibyte_in_small_networks_and_what_gossip_carries_in_large_ones() {
+        assert_eq!(max_useful_block_bytes(4), 1 << 20);
+        assert_eq!(max_useful_block_bytes(4096), 10 << 20);
+        let hundred = max_useful_block_bytes(100);
+        assert!(hundred > 401 * (SIGNATURE_BYTES + 128) && hundred < 2 << 20);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod sync;
 mod verification;
 mod vote_pool;
 
+pub use envelope::max_useful_block_bytes;
 pub use equivocations::{Equivocation, Equivocations};
 pub use error::ImportError;
 pub use events::{ChainEvent, EventBus};

@@ -134,7 +134,7 @@ fn behaviour(config: &NetworkConfig, clock: Clock) -> Result<Behaviour, &'static
         door,
         blocked: allow_block_list::Behaviour::default(),
         identify: identify::Behaviour::new(identify),
-        gossip: gossip::behaviour(&config.fork_name, clock)?,
+        gossip: gossip::behaviour(&config.fork_name, config.max_block_bytes, clock)?,
         status: request_response::Behaviour::with_codec(
             StatusCodec,
             [(STATUS.clone(), ProtocolSupport::Full)],

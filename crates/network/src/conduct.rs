@@ -21,8 +21,9 @@ const LEAK_PER_SECOND: f64 = 1.0 / SECONDS_PER_SLOT as f64;
 /// Points of faults in gossip that a valid message makes up for. It makes up for nothing else.
 const CREDIT: f64 = 4.0;
 
-/// Something outside gossip: a malformed answer, an invalid block that was asked for.
-const PENALTY: f64 = 10.0;
+/// Something outside gossip: a malformed answer, an invalid block that was asked for. The third one in a minute is the last:
+/// who claims a made-up chain in each slot is gone in ten seconds.
+const PENALTY: f64 = 20.0;
 /// A request beyond what a peer may ask for. An honest node that meets a limit waits and asks again.
 const OVER_THE_LIMIT: f64 = 0.1;
 
@@ -119,7 +120,7 @@ mod tests {
             (vec![(Faults(40_000), 1), (Delivery, 100)], Some(1)),
             // Malformed answers in a row; gossip does not make up for them.
             (vec![(Offence, 5)], Some(1)),
-            (vec![(Offence, 1), (Delivery, 100)], Some(5)),
+            (vec![(Offence, 1), (Delivery, 100)], Some(3)),
             // Requests beyond the limit: a few in each slot are an honest node's haste.
             (vec![(Excess, 4)], None),
             (vec![(Excess, 401)], Some(1)),

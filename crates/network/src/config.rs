@@ -1,5 +1,6 @@
 //! What the service is started with: who we are, where we listen, whom we dial.
 
+use crate::wire::MAX_MESSAGE_BYTES;
 use std::{fmt, net::SocketAddr, str::FromStr};
 
 use libp2p::{
@@ -28,6 +29,9 @@ pub struct NetworkConfig {
     /// Places for peers that we are not told to be connected with; static peers have their own. When all
     /// are taken, whoever has been of no use for the longest time makes way for a newcomer.
     pub max_peers: usize,
+    /// Most bytes of SSZ that a block from gossip may have; [`MAX_MESSAGE_BYTES`] at most. What is larger is not read, so that
+    /// it need not be held while it comes.
+    pub max_block_bytes: usize,
     /// Limits for the peers of one address; `None` for none.
     pub address_limits: Option<AddressLimits>,
 }
@@ -63,6 +67,7 @@ impl NetworkConfig {
             fork_name: fork_name.into(),
             static_peers: Vec::new(),
             max_peers: DEFAULT_MAX_PEERS,
+            max_block_bytes: MAX_MESSAGE_BYTES,
             address_limits: Some(AddressLimits::default()),
         }
     }

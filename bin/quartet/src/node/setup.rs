@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use quartet_chain::max_useful_block_bytes;
 use quartet_clock::Clock;
 use quartet_config::{AssignedValidator, Bootnode, GenesisConfig, NodeKey, ValidatorAssignments};
 use quartet_network::{Identity, NetworkConfig, StaticPeer};
@@ -81,6 +82,7 @@ impl Setup {
         let own_name = identity.name();
         let address = SocketAddr::new(args.listen_address, args.port);
         let mut config = NetworkConfig::new(identity, address, args.fork_name.clone());
+        config.max_block_bytes = max_useful_block_bytes(self.genesis.validators.len() as u64);
         for bootnode in &self.bootnodes {
             let peer: StaticPeer = match bootnode {
                 Bootnode::Enr(record) => match record.address() {

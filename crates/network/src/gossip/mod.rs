@@ -52,11 +52,15 @@ pub(crate) fn topic_hash(topic: Topic, fork: &str) -> TopicHash {
     TopicHash::from_raw(topic.name(fork))
 }
 
-/// Gossipsub for the network of that name, subscribed to its topics.
+/// Gossipsub for the network of that name, subscribed to its topics. Blocks have at most `max_block_bytes`.
 ///
 /// # Errors
 /// When gossipsub refuses the settings, which only a change of them can bring about.
-pub(crate) fn behaviour(fork: &str, clock: Clock) -> Result<Guard, &'static str> {
+pub(crate) fn behaviour(
+    fork: &str,
+    max_block_bytes: usize,
+    clock: Clock,
+) -> Result<Guard, &'static str> {
     let meters = Meters::new(clock);
     let mut builder = ConfigBuilder::default();
     builder
@@ -78,11 +82,11 @@ pub(crate) fn behaviour(fork: &str, clock: Clock) -> Result<Guard, &'static str>
         .duplicate_cache_time(SEEN_TTL)
         // In a small network the mesh may be anyone's; what is ours goes to everyone.
         .flood_publish(true)
-        .max_transmit_size(max_transmitted_bytes(Topic::Block))
+        .max_transmit_size(max_transmitted_bytes(max_block_bytes))
         .max_publish_messages(MAX_MESSAGES_AT_ONCE)
         .connection_handler_queue_len(MAX_QUEUED_MESSAGES);
     for topic in Topic::ALL {
-        let max = max_transmitted_bytes(topic);
+        let max = max_transmitted_bytes(topic.max_bytes().min(max_block_bytes));
         builder.max_transmit_size_for_topic(max, topic_hash(topic, fork));
     }
     let config = builder.build().map_err(|_| "gossip settings")?;
@@ -104,8 +108,8 @@ pub(crate) fn behaviour(fork: &str, clock: Clock) -> Result<Guard, &'static str>
     Ok(Guard { gossip, meters })
 }
 
-fn max_transmitted_bytes(topic: Topic) -> usize {
-    max_compressed_bytes(topic.max_bytes()) + ENVELOPE_BYTES
+fn max_transmitted_bytes(ssz_bytes: usize) -> usize {
+    max_compressed_bytes(ssz_bytes) + ENVELOPE_BYTES
 }
 
 /// The id of a message whose data the transform has decompressed. One that does not decompress gets no
@@ -121,6 +125,6 @@ mod tests {
 
     #[test]
     fn gossipsub_takes_our_settings() {
-        behaviour("devnet0", Clock::system(0)).unwrap();
+        behaviour("devnet0", 10 << 20, Clock::system(0)).unwrap();
     }
 }

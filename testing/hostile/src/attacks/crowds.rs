@@ -27,7 +27,7 @@ const BANS_PER_SECOND: u64 = 40;
 const AT_THE_DOOR: usize = 96;
 
 /// Messages without any meaning that each of them sends: more than a node puts up with.
-const MESSAGES: usize = 12;
+const MESSAGES: usize = 64;
 
 /// Twenty in half a minute.
 const RESTART: Duration = Duration::from_millis(1500);

@@ -1,0 +1,31 @@
+//! What the documents say of the code is there.
+
+use std::{fs, path::Path};
+
+/// The budgets of `docs/security.md` are constants where it says they are.
+#[test]
+fn budgets_are_where_the_document_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let document = fs::read_to_string(root.join("docs/security.md")).expect("it is there");
+    let section = document.split("## Budgets").nth(1).expect("a section");
+    let section = section.split("\n## ").next().expect("its text");
+    let mut constants = 0;
+    for row in section.lines().filter(|line| line.starts_with("| ")) {
+        let place = row
+            .trim_end_matches(" |")
+            .rsplit(" | ")
+            .next()
+            .unwrap_or(row);
+        let mut code = String::new();
+        for name in place.split('`').skip(1).step_by(2) {
+            if let Some((room, file)) = name.split_once('/') {
+                let path = root.join("crates").join(room).join("src").join(file);
+                code = fs::read_to_string(&path).unwrap_or_else(|_| panic!("no {name}: {row}"));
+            } else {
+                assert!(code.contains(&format!("const {name}:")), "no {name}: {row}");
+                constants += 1;
+            }
+        }
+    }
+    assert!(constants > 50, "{constants} constants");
+}
