@@ -105,14 +105,16 @@ impl Speaker {
                 speech.deliver(swarm, said, ready).await;
             }
         });
-        // Those that have let it in by then are the ones it speaks to.
-        let _ = timeout(INTRODUCTION, is_ready).await;
-        Self {
+        // It leaves, too, when nobody waits for it any more.
+        let speaker = Self {
             number,
             lines,
             task,
             knowledge,
-        }
+        };
+        // Those that have let it in by then are the ones it speaks to.
+        let _ = timeout(INTRODUCTION, is_ready).await;
+        speaker
     }
 
     /// Sends SSZ as gossip to all nodes that take it from this identity.
