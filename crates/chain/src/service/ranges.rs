@@ -14,7 +14,7 @@ use super::{ChainService, Done};
 use crate::{
     ImportError, ImportableBlock, PeerName,
     batch::{AppliedBatch, CheckedBatch, Rooted, apply_batch, check_batch},
-    envelope::Binding,
+    envelope::{Binding, is_bloated},
     lean_chain::Pruned,
     origin::Origin,
     parking::PendingBlock,
@@ -138,12 +138,17 @@ impl ChainService {
     }
 
     /// How many blocks there are up to the last one that may pass by itself; all before it are its ancestors.
-    fn last_with_a_place(&self, blocks: &[Rooted]) -> usize {
-        let current = self.chain.read().current_slot();
+    pub(super) fn last_with_a_place(&self, blocks: &[Rooted]) -> usize {
+        let (current, validators) = {
+            let chain = self.chain.read();
+            (chain.current_slot(), chain.validator_count())
+        };
         let has_place = |(root, block): &Rooted| {
             let binding = Binding::of(*root, &block.message);
             let slot = block.block().slot;
-            slot <= current && self.admissions.has_place(slot, *root, binding, current)
+            slot <= current
+                && self.admissions.has_place(slot, *root, binding, current)
+                && !is_bloated(&block.block().body.attestations, validators)
         };
         blocks
             .iter()
