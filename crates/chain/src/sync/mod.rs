@@ -288,7 +288,9 @@ impl Sync {
 
     /// The next blocks to import of those that came by ranges.
     pub(crate) fn next_batch(&mut self) -> Option<Batch> {
-        self.ranges.as_mut()?.hand_on()
+        // A batch of ranges that were given up may still be under way: numbers are never used again.
+        let number = self.number();
+        self.ranges.as_mut()?.hand_on(number)
     }
 
     /// What came of a batch.

@@ -93,7 +93,6 @@ pub(super) struct Ranges {
     ranges: VecDeque<Range>,
     /// Batches that have been handed on, with who served them.
     handed_on: BTreeMap<u64, PeerName>,
-    batches: u64,
     /// The block handed on last.
     last: Option<Checkpoint>,
     /// Slot up to which all has been imported, and up to which it had been when the way last began.
@@ -120,7 +119,6 @@ impl Ranges {
             next: start,
             ranges: VecDeque::new(),
             handed_on: BTreeMap::new(),
-            batches: 0,
             last: None,
             imported: start.saturating_sub(1),
             began_after: start.saturating_sub(1),
@@ -211,7 +209,7 @@ impl Ranges {
     }
 
     /// The next blocks to import, when there are some.
-    pub(super) fn hand_on(&mut self) -> Option<Batch> {
+    pub(super) fn hand_on(&mut self, number: u64) -> Option<Batch> {
         while self.handed_on.len() < HANDED_ON {
             let first = self.ranges.front_mut()?;
             let (_, blocks) = first.served.as_ref()?;
@@ -234,8 +232,6 @@ impl Ranges {
                 root: block_root(last),
                 slot: last.block().slot,
             });
-            self.batches += 1;
-            let number = self.batches;
             self.handed_on.insert(number, peer.clone());
             return Some(Batch {
                 number,

@@ -234,6 +234,29 @@ fn peers_that_serve_ranges_of_nothing_or_of_forgeries_do_not_keep_an_honest_one_
 }
 
 #[test]
+fn batches_of_ranges_that_were_given_up_are_never_taken_for_later_ones() {
+    let tree = chain(400);
+    let mut model = Model::new(&tree, 0, 1);
+    model.connect(0, Behaviour::Honest);
+    let root = tree.roots()[200];
+    model.status(0, Checkpoint { root, slot: 200 });
+    model.run(PATIENCE);
+    let before = model.handed_on.len();
+    // A while later.
+    for _ in 0..8 {
+        model.step();
+    }
+    model.status(0, tree.tip());
+    model.run(PATIENCE);
+    let handed_on = &model.handed_on;
+    let ascends = handed_on.windows(2).all(|pair| pair[0] < pair[1]);
+    assert!(
+        before > 0 && handed_on.len() > before && ascends,
+        "{handed_on:?}"
+    );
+}
+
+#[test]
 fn a_range_on_another_branch_begins_at_the_finalized_slot() {
     // The chain has the first ten blocks, and then a branch of its own that the peer does not serve.
     let mut tree = chain(10);

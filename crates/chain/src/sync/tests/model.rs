@@ -152,6 +152,8 @@ pub(super) struct Model {
     /// Peers that serve ranges of blocks on a chain of their own, whose signatures are bad.
     pub(super) forgers: BTreeSet<PeerName>,
     pub(super) ranges: usize,
+    /// The numbers of all batches.
+    pub(super) handed_on: Vec<u64>,
     requests: usize,
     random: u64,
 }
@@ -223,6 +225,7 @@ impl Model {
             by_root_only: false,
             forgers: BTreeSet::new(),
             ranges: 0,
+            handed_on: Vec::new(),
             requests: 0,
             random: seed,
         }
@@ -302,6 +305,7 @@ impl Model {
             blocks,
         }) = self.sync.next_batch()
         {
+            self.handed_on.push(number);
             let outcome = match self.forgers.contains(&peer) {
                 true => BatchOutcome::Invalid,
                 false => self.import(blocks, &peer),
