@@ -6,7 +6,7 @@ mod model;
 use proptest::{collection::vec, prelude::*, sample::Index};
 use quartet_types::{Checkpoint, Root, Slot};
 
-use super::walk::WINDOW;
+use super::{BatchOutcome, walk::WINDOW};
 use crate::parking::Need;
 use model::{Behaviour, Model, Tree, peer};
 
@@ -228,6 +228,33 @@ fn peers_that_serve_ranges_of_nothing_or_of_forgeries_do_not_keep_an_honest_one_
         assert!(
             model.requests() <= most,
             "{liars:?}: {} requests",
+            model.requests()
+        );
+    }
+}
+
+#[test]
+fn peers_whose_ranges_lead_nowhere_do_not_keep_an_honest_one_from_serving() {
+    let tree = chain(1_000);
+    for outcome in [
+        BatchOutcome::Unattached,
+        BatchOutcome::Foreign,
+        BatchOutcome::Adrift,
+    ] {
+        let mut model = Model::new(&tree, 0, 1);
+        for number in 0..24 {
+            model.connect(number, Behaviour::Honest);
+            model.useless.insert(peer(number), outcome);
+        }
+        model.connect(24, Behaviour::Honest);
+        for number in 0..25 {
+            model.status(number, tree.tip());
+        }
+        model.run(PATIENCE);
+        assert!(model.in_chain(&tree.tip().root), "{outcome:?}");
+        assert!(
+            model.requests() <= 600,
+            "{outcome:?}: {} requests",
             model.requests()
         );
     }

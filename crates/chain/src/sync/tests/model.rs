@@ -151,6 +151,8 @@ pub(super) struct Model {
     pub(super) by_root_only: bool,
     /// Peers that serve ranges of blocks on a chain of their own, whose signatures are bad.
     pub(super) forgers: BTreeSet<PeerName>,
+    /// Peers whose ranges come to nothing, and how.
+    pub(super) useless: BTreeMap<PeerName, BatchOutcome>,
     pub(super) ranges: usize,
     /// The numbers of all batches.
     pub(super) handed_on: Vec<u64>,
@@ -224,6 +226,7 @@ impl Model {
             is_authentic: Some(true),
             by_root_only: false,
             forgers: BTreeSet::new(),
+            useless: BTreeMap::new(),
             ranges: 0,
             handed_on: Vec::new(),
             requests: 0,
@@ -306,10 +309,14 @@ impl Model {
         }) = self.sync.next_batch()
         {
             self.handed_on.push(number);
-            let outcome = match self.forgers.contains(&peer) {
-                true => BatchOutcome::Invalid,
-                false => self.import(blocks, &peer),
+            let outcome = match (self.useless.get(&peer), self.forgers.contains(&peer)) {
+                (Some(outcome), _) => *outcome,
+                (None, true) => BatchOutcome::Invalid,
+                (None, false) => self.import(blocks, &peer),
             };
+            if outcome == BatchOutcome::Adrift {
+                self.sync.on_carried_in_vain(peer.clone());
+            }
             self.with_view(|sync, view| sync.on_batch(number, &peer, outcome, view));
         }
     }
