@@ -132,6 +132,18 @@ struct Parked {
     ballots: usize,
 }
 
+impl Parked {
+    /// Whether its proposer has signed for a block that is not here. Anybody can put an attestation that was heard into an
+    /// envelope: what is not bound to its proposer is nobody's, and what is half bound says only which parent its proposer has.
+    fn is_signed_for_what_is_missing(&self) -> bool {
+        let binds = match self.wait {
+            Wait::Parent => Binding::HalfBound,
+            Wait::Name => Binding::Bound,
+        };
+        self.block.is_authentic && self.block.binding() >= binds
+    }
+}
+
 /// What waits.
 #[derive(Debug, Default)]
 pub(crate) struct Parking {
@@ -367,7 +379,7 @@ impl Parking {
         let blocks = self.by_slot.range(within);
         let blocks = blocks
             .filter_map(|(_, root)| self.blocks.get(root))
-            .filter(|parked| parked.block.is_authentic)
+            .filter(|parked| parked.is_signed_for_what_is_missing())
             .map(|parked| {
                 (
                     parked.block.block.block().proposer_index,

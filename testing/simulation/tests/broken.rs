@@ -7,8 +7,8 @@ use std::sync::Arc;
 use common::{Outcome, agreement, finalizes_at_full_pace, links};
 use quartet_simulation::{Simulation, World};
 use quartet_types::{
-    Attestation, AttestationData, Checkpoint, Root, Signature, SignedBlockWithAttestation, Slot,
-    Status,
+    Attestation, AttestationData, Block, Checkpoint, Root, Signature, SignedBlockWithAttestation,
+    Slot, Status,
 };
 use tree_hash::TreeHash as _;
 
@@ -115,6 +115,49 @@ fn claims_of_a_stranger_leave_room_for_what_is_needed() -> Outcome {
             }
         }
         assert!(world.common_head().is_some());
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn gaps_that_one_proposer_has_signed_do_not_stop_a_chain_whose_head_stands_still() -> Outcome {
+    // Less than a third are hostile. Their turns follow one another, and they let all of them pass.
+    let simulation = Simulation::new(8).nodes(4).validators(7).adversarial(3);
+    simulation.run(async |world| {
+        let adversary = world.adversary();
+        let (slot, proposer) = (7, 7);
+        for second in 32..200u64 {
+            world.at(second / 4, second % 4 * 1_000 + 10).await?;
+            // One after the other of that slot, each on a parent that nobody has.
+            let block = Block {
+                slot,
+                proposer_index: proposer,
+                parent_root: Root::left_padding_from(&second.to_be_bytes()),
+                ..Block::default()
+            };
+            let root = block.tree_hash_root();
+            let source = world.view(0)?.justified;
+            let data = AttestationData {
+                slot,
+                head: Checkpoint { root, slot },
+                target: Checkpoint { root, slot },
+                source,
+            };
+            let validator_id = proposer;
+            let own = adversary.sign(Attestation { validator_id, data })?;
+            adversary.serve(adversary.wrap(block, Vec::new(), own)?);
+            let head = Checkpoint {
+                root,
+                slot: world.slot() + 1,
+            };
+            let finalized = Checkpoint::default();
+            for node in 0..4 {
+                adversary.claim(node, Status { finalized, head });
+            }
+        }
+        let head = world.view(0)?.head.slot;
+        assert!(head >= 44, "{:?}", world.view(0)?);
         Ok(())
     })?;
     Ok(())

@@ -195,3 +195,30 @@ fn ballots_are_the_verified_ones_first_and_one_of_each_validator() {
     let ballots = parking.ballots(root, 1).unwrap();
     assert_eq!(carriers(ballots), [None, None]);
 }
+
+#[test]
+fn only_what_proposers_have_signed_says_that_something_is_missing() {
+    let signers = |waits: Wait, validator_id: ValidatorIndex, binds_to: Option<Root>| {
+        let mut pending = block(7, Root::repeat_byte(9));
+        let mut envelope = pending.block.as_ref().clone();
+        let own = &mut envelope.message.proposer_attestation;
+        own.validator_id = validator_id;
+        own.data.slot = 7;
+        own.data.head.root = binds_to.unwrap_or(pending.root);
+        own.data.head.slot = if binds_to.is_none() { 7 } else { 5 };
+        pending.block = Arc::new(envelope);
+        pending.is_authentic = true;
+        let mut parking = Parking::default();
+        parking.park_block(pending, Root::repeat_byte(8), waits);
+        parking.signers(1..=8).0.len()
+    };
+    let parent = Some(Root::repeat_byte(9));
+    assert_eq!(signers(Wait::Parent, 0, None), 1);
+    assert_eq!(signers(Wait::Name, 0, None), 1);
+    // Its proposer has the parent at least, and has signed for that.
+    assert_eq!(signers(Wait::Parent, 0, parent), 1);
+    assert_eq!(signers(Wait::Name, 0, parent), 0);
+    // Somebody else's attestation.
+    assert_eq!(signers(Wait::Parent, 3, None), 0);
+    assert_eq!(signers(Wait::Name, 3, None), 0);
+}

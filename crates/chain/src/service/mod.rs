@@ -45,6 +45,7 @@ use crate::{
 };
 use admissions::Admissions;
 use ranges::BatchQueue;
+use sync_state::Patience;
 
 /// Most blocks that are checked or wait for the processor at a time.
 const MAX_CHECKED_BLOCKS: usize = 64;
@@ -87,6 +88,7 @@ pub struct ChainService {
     expects_peers: bool,
     /// The head's slot, and when it was looked at.
     progress: (Slot, Duration),
+    patience: Patience,
 }
 
 /// A job of the processor has finished.
@@ -184,6 +186,7 @@ impl ChainService {
             started,
             expects_peers: config.expects_peers,
             progress: (0, started),
+            patience: Patience::default(),
         };
         service.replay()?;
         service.update_sync_state();

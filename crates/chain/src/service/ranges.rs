@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use metrics::counter;
-use quartet_fork_choice::Names;
+use quartet_fork_choice::{BlockError, Names};
 use quartet_processor::Priority;
 use quartet_types::{Root, SignedBlockWithAttestation, Slot};
 
@@ -14,7 +14,7 @@ use super::{ChainService, Done};
 use crate::{
     ImportError, ImportableBlock, PeerName,
     batch::{AppliedBatch, CheckedBatch, Rooted, apply_batch, check_batch},
-    envelope::Binding,
+    envelope::{Binding, is_bloated},
     lean_chain::Pruned,
     origin::Origin,
     parking::PendingBlock,
@@ -23,6 +23,8 @@ use crate::{
 
 /// Most blocks in a row that nothing yet ties to their proposers: what ties them comes with a later batch.
 const MAX_CARRIED: usize = 64;
+/// Most signatures in them, of 3 KiB each: as much as an answer holds. A body may repeat an attestation 4,096 times.
+const MAX_CARRIED_SIGNATURES: usize = 5_000;
 
 /// Batches on their way into the chain, the oldest first; sync hands on two at most.
 #[derive(Debug, Default)]
@@ -32,6 +34,8 @@ pub(super) struct BatchQueue {
     is_applying: bool,
     /// The end of the batch before, which waits for a block that needs it.
     carried: Vec<Rooted>,
+    /// Who served the last of it.
+    carrier: Option<PeerName>,
 }
 
 #[derive(Debug)]
@@ -92,7 +96,8 @@ impl ChainService {
         let Some(checked) = first.checked.take() else {
             return;
         };
-        let mut blocks = self.with_carried(checked.blocks);
+        let peer = first.peer.clone();
+        let (mut blocks, is_adrift) = self.with_carried(checked.blocks);
         let end = blocks.last().map(|(_, block)| block.block().slot);
         let (parent, cut) = {
             let chain = self.chain.read();
@@ -105,15 +110,23 @@ impl ChainService {
             )
         };
         let carried = blocks.split_off(cut);
+        // What is carried has to be fetched again should the way begin anew.
+        let first_carried = carried.first().map(|(_, block)| block.block().slot - 1);
+        let end = first_carried.or(end);
+        let signatures = carried.iter().map(|(_, block)| block.signature.len());
+        let is_too_much =
+            carried.len() > MAX_CARRIED || signatures.sum::<usize>() > MAX_CARRIED_SIGNATURES;
         match (parent, checked.error) {
+            (Some(None), _) if is_adrift => self.end_batch(BatchOutcome::Adrift),
             (Some(None), _) => self.end_batch(BatchOutcome::Unattached),
             (None, Some((root, block, error))) => self.end_badly(root, block, &error),
             (None, None) => self.end_batch(up_to(end, false)),
-            (Some(Some(_)), None) if carried.len() > MAX_CARRIED => {
-                self.end_batch(BatchOutcome::Unattached);
+            (Some(Some(_)), None) if is_too_much => {
+                self.end_batch(BatchOutcome::Foreign);
             }
             (Some(Some(parent)), error) => {
                 self.batch_queue.is_applying = true;
+                self.batch_queue.carrier = (!carried.is_empty()).then_some(peer);
                 self.batch_queue.carried = carried;
                 let work = move || apply_batch(parent, blocks, error);
                 self.spawn(Priority::Block, work, move |applied| Done::BatchApplied {
@@ -124,26 +137,35 @@ impl ChainService {
         }
     }
 
-    /// The blocks of a batch behind those that the batch before has left.
-    fn with_carried(&mut self, mut blocks: Vec<Rooted>) -> Vec<Rooted> {
+    /// The blocks of a batch behind those that the batch before has left, and whether they do not follow on these.
+    fn with_carried(&mut self, mut blocks: Vec<Rooted>) -> (Vec<Rooted>, bool) {
         let mut carried = std::mem::take(&mut self.batch_queue.carried);
+        let carrier = self.batch_queue.carrier.take();
         let first = blocks.first().map(|(_, block)| block.block().parent_root);
-        match carried.last().map(|(root, _)| *root) == first {
-            true => {
-                carried.append(&mut blocks);
-                carried
-            }
-            false => blocks,
+        if carried.last().map(|(root, _)| *root) == first {
+            carried.append(&mut blocks);
+            return (carried, false);
         }
+        let carrier = carrier.filter(|_| first.is_some() && !carried.is_empty());
+        let is_adrift = carrier.is_some();
+        if let Some(carrier) = carrier {
+            self.sync.on_carried_in_vain(carrier);
+        }
+        (blocks, is_adrift)
     }
 
     /// How many blocks there are up to the last one that may pass by itself; all before it are its ancestors.
-    fn last_with_a_place(&self, blocks: &[Rooted]) -> usize {
-        let current = self.chain.read().current_slot();
+    pub(super) fn last_with_a_place(&self, blocks: &[Rooted]) -> usize {
+        let (current, validators) = {
+            let chain = self.chain.read();
+            (chain.current_slot(), chain.validator_count())
+        };
         let has_place = |(root, block): &Rooted| {
             let binding = Binding::of(*root, &block.message);
             let slot = block.block().slot;
-            slot <= current && self.admissions.has_place(slot, *root, binding, current)
+            slot <= current
+                && self.admissions.has_place(slot, *root, binding, current)
+                && !is_bloated(&block.block().body.attestations, validators)
         };
         blocks
             .iter()
@@ -163,7 +185,7 @@ impl ChainService {
         let mut imported = Vec::with_capacity(importable.len());
         let (mut pruned, mut justifies) = (Pruned::default(), false);
         let mut importable = importable.into_iter();
-        let mut stuck = None;
+        let (mut stuck, mut is_foreign) = (None, false);
         for next in importable.by_ref() {
             let (root, block) = (next.root, next.block.clone());
             match self.commit_block(next, Names::Known) {
@@ -172,7 +194,9 @@ impl ChainService {
                     pruned.extend(committed.pruned);
                     justifies |= committed.justifies;
                 }
-                Err(_) => {
+                Err(error) => {
+                    is_foreign = is_envelopes(&error)
+                        && Binding::of(root, &block.message) == Binding::Unbound;
                     stuck = Some((root, block));
                     break;
                 }
@@ -186,6 +210,7 @@ impl ChainService {
             self.release(root);
         }
         match (stuck, error) {
+            (Some(_), _) if is_foreign => self.end_batch(BatchOutcome::Foreign),
             (Some(stuck), _) => self.end_singly(stuck, importable),
             (None, Some((root, block, error))) => self.end_badly(root, block, &error),
             (None, None) => self.end_batch(up_to(end, is_new)),
@@ -239,6 +264,14 @@ impl ChainService {
         self.apply_next_batch();
         self.update_sync_state();
     }
+}
+
+/// Whether it is the envelope's attestation alone that is of no use.
+fn is_envelopes(error: &ImportError) -> bool {
+    matches!(
+        error,
+        ImportError::Block(BlockError::ProposerAttestation(_))
+    )
 }
 
 /// A batch is in the chain up to its last block.

@@ -1,7 +1,7 @@
 //! Whether the node knows the chain well enough for duties.
 //!
 //! Peers can say what they like; signatures decide. Two things stop duties: a gap that is being closed, which a proposer has
-//! signed; and more than a third of the validators having signed, for some slots now, what we do not have, whether or not
+//! signed, for eight slots at most in which our head stands still, since one proposer can sign as many gaps as it likes; and more than a third of the validators having signed, for some slots now, what we do not have, whether or not
 //! anybody serves it. One of them at least is honest. The second holds while our head is recent, too: a node that is cut off
 //! builds a recent head of its own.
 
@@ -20,7 +20,46 @@ const MISSING_AFTER: Slot = SYNC_TOLERANCE_SLOTS + 1;
 /// What was signed before that may have been abandoned, and nobody may have it any more.
 const MISSING_UNTIL: Slot = 16;
 
+/// For how many ticks duties wait for gaps while the head stands still: eight slots. Should all wait for what one proposer has
+/// made up, the head would never move again.
+const PATIENCE: u64 = 32;
+
+/// How long duties have waited for gaps without anything to show for it.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    /// The head's slot when that was looked at last.
+    head: Slot,
+    /// Ticks of waiting, less the slots that the head has moved on since: one block in a while does not undo it.
+    waited: u64,
+}
+
+impl Patience {
+    fn tick(&mut self, head: Slot, waits: bool) {
+        let moved = head.saturating_sub(self.head);
+        self.head = self.head.max(head);
+        self.waited = match moved {
+            0 if waits => (self.waited + 1).min(PATIENCE),
+            _ => self.waited.saturating_sub(moved),
+        };
+    }
+
+    fn is_at_an_end(&self) -> bool {
+        self.waited >= PATIENCE
+    }
+}
+
 impl ChainService {
+    /// A tick has passed.
+    pub(super) fn lose_patience(&mut self) {
+        let (head, current) = {
+            let chain = self.chain.read();
+            (chain.head().slot, chain.current_slot())
+        };
+        let is_recent = head + SYNC_TOLERANCE_SLOTS >= current;
+        let waits = !is_recent && self.sync.target(head).is_some();
+        self.patience.tick(head, waits);
+    }
+
     /// Finds out how far the node is with catching up, and says so when that has changed.
     pub(super) fn update_sync_state(&mut self) {
         let (head, current, before) = {
@@ -28,7 +67,8 @@ impl ChainService {
             (chain.head().slot, chain.current_slot(), chain.sync_state())
         };
         let is_recent = head + SYNC_TOLERANCE_SLOTS >= current;
-        let target = self.sync.target(head).filter(|_| !is_recent);
+        let target = self.sync.target(head);
+        let target = target.filter(|_| !is_recent && !self.patience.is_at_an_end());
         let cut_off = self.cut_off_from(current);
         let waited = self.clock.now().saturating_sub(self.started) >= STARTING;
         let after = match target.max(cut_off) {

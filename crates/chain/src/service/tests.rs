@@ -107,3 +107,20 @@ fn a_node_without_what_a_third_of_the_validators_signed_some_slots_ago_is_not_sy
     assert!(!syncing(&[(0, 3), (1, 3)]));
     assert!(!syncing(&[(0, 2), (1, 3)]));
 }
+
+#[test]
+fn a_bloated_block_at_the_end_of_a_range_has_no_place_by_itself() {
+    let (service, _messages) = service();
+    let mut message = due(&service.chain.read());
+    let rooted = |message: &quartet_types::BlockWithAttestation| {
+        let mut message = message.clone();
+        let slot = message.block.slot;
+        let root = tree_hash::TreeHash::tree_hash_root(&message.block);
+        message.proposer_attestation.data.head = Checkpoint { root, slot };
+        vec![(root, envelope(message))]
+    };
+    assert_eq!(service.last_with_a_place(&rooted(&message)), 1);
+    let vote = message.proposer_attestation;
+    message.block.body.attestations = vec![vote; 2].try_into().unwrap();
+    assert_eq!(service.last_with_a_place(&rooted(&message)), 0);
+}

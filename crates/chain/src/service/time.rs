@@ -34,6 +34,7 @@ impl ChainService {
         self.look_for_vouchers();
         self.sync.on_tick();
         self.poll_sync();
+        self.lose_patience();
         self.update_sync_state();
     }
 

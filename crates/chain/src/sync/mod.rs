@@ -16,7 +16,10 @@ mod ranges;
 mod tests;
 mod walk;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, Status};
 
@@ -288,7 +291,9 @@ impl Sync {
 
     /// The next blocks to import of those that came by ranges.
     pub(crate) fn next_batch(&mut self) -> Option<Batch> {
-        self.ranges.as_mut()?.hand_on()
+        // A batch of ranges that were given up may still be under way: numbers are never used again.
+        let number = self.number();
+        self.ranges.as_mut()?.hand_on(number)
     }
 
     /// What came of a batch.
@@ -300,8 +305,10 @@ impl Sync {
         view: &impl View,
     ) {
         let merit = match outcome {
-            BatchOutcome::Imported { .. } => 1,
-            BatchOutcome::Unattached | BatchOutcome::Blocked => 0,
+            // What is merely carried may be made up.
+            BatchOutcome::Imported { is_new, .. } => i32::from(is_new),
+            BatchOutcome::Unattached | BatchOutcome::Adrift | BatchOutcome::Blocked => 0,
+            BatchOutcome::Foreign => -1,
             BatchOutcome::Invalid => -MAX_MERIT,
         };
         add_merit(&mut self.peers, peer, merit);
@@ -314,6 +321,14 @@ impl Sync {
             .is_none_or(|ranges| ranges.on_outcome(number, outcome, view.finalized().slot));
         if !goes_on {
             self.end_ranges();
+        }
+    }
+
+    /// What a peer served last, with nothing to tie it to its proposers, is not what the next range builds on.
+    pub(crate) fn on_carried_in_vain(&mut self, peer: PeerName) {
+        add_merit(&mut self.peers, &peer, -1);
+        if let Some(ranges) = &mut self.ranges {
+            ranges.do_without(peer);
         }
     }
 
@@ -379,7 +394,9 @@ impl Sync {
             (Some(ranges), Some(target)) => ranges.aim(target.min(view.current_slot())),
             (None, Some(target)) if self.pause == 0 => {
                 let (head, target) = (view.head_slot(), target.min(view.current_slot()));
-                if target > head + RANGES_FROM && !self.candidates(head + 1, true).is_empty() {
+                if target > head + RANGES_FROM
+                    && !self.candidates(head + 1, true, &BTreeSet::new()).is_empty()
+                {
                     self.ranges = Some(Ranges::new(head + 1, target));
                 }
             }
@@ -411,23 +428,25 @@ impl Sync {
 
     fn next_range(&mut self) -> Option<Ask> {
         let mut ranges = self.ranges.take()?;
-        let ask = ranges.ask(|slot, is_urgent| self.candidates(slot, is_urgent));
+        let ask = ranges.ask(|slot, is_urgent, useless| self.candidates(slot, is_urgent, useless));
         self.ranges = Some(ranges);
         ask
     }
 
     /// Who may be asked for the range that begins at a slot, the best first. As long as somebody has shown what it is worth,
     /// others are asked only for what is urgent.
-    fn candidates(&self, slot: Slot, is_urgent: bool) -> Vec<PeerName> {
-        let able = self.peers.iter().filter(|(name, peer)| {
-            peer.serves_ranges
-                && peer.status.head.slot >= slot
-                && self.load(name) < MAX_REQUESTS_PER_PEER
+    fn candidates(
+        &self,
+        slot: Slot,
+        is_urgent: bool,
+        useless: &BTreeSet<PeerName>,
+    ) -> Vec<PeerName> {
+        let serving = self.peers.iter();
+        let serving = serving.filter(|(name, peer)| peer.serves_ranges && !useless.contains(*name));
+        let able = serving.clone().filter(|(name, peer)| {
+            peer.status.head.slot >= slot && self.load(name) < MAX_REQUESTS_PER_PEER
         });
-        let has_worthy = self
-            .peers
-            .values()
-            .any(|peer| peer.serves_ranges && peer.merit > 0);
+        let has_worthy = { serving }.any(|(_, peer)| peer.merit > 0);
         let able = able.filter(|(_, peer)| is_urgent || !has_worthy || peer.merit > 0);
         let mut able: Vec<(&PeerName, &Peer)> = able.collect();
         able.sort_by_key(|(name, peer)| (-peer.merit.min(1), self.load(name), -peer.merit));

@@ -23,6 +23,8 @@ const HANDED_ON: usize = 2;
 const MAX_ASKED: usize = 8;
 /// How often the way may begin anew without having got further.
 const MAX_FAILURES: u32 = 6;
+/// How many peers are remembered as of no use: more than are connected at a time.
+const MAX_USELESS: usize = 256;
 
 /// Blocks of a range that are to be imported next.
 #[derive(Debug)]
@@ -49,6 +51,10 @@ pub(crate) enum BatchOutcome {
     Unattached,
     /// Something else has to be fetched before it can be imported.
     Blocked,
+    /// It does not build on blocks that the batch before has left, whose server has been told of.
+    Adrift,
+    /// Envelopes that proposers have not made keep it from being imported; what another peer serves may have good ones.
+    Foreign,
     /// It holds what no honest peer serves.
     Invalid,
 }
@@ -93,7 +99,6 @@ pub(super) struct Ranges {
     ranges: VecDeque<Range>,
     /// Batches that have been handed on, with who served them.
     handed_on: BTreeMap<u64, PeerName>,
-    batches: u64,
     /// The block handed on last.
     last: Option<Checkpoint>,
     /// Slot up to which all has been imported, and up to which it had been when the way last began.
@@ -103,6 +108,8 @@ pub(super) struct Ranges {
     /// Whether the beginning was moved back to the finalized slot.
     is_rewound: bool,
     failures: u32,
+    /// Who served what did not help, and is not asked again on this way.
+    useless: BTreeSet<PeerName>,
 }
 
 /// What is to be asked for.
@@ -120,13 +127,13 @@ impl Ranges {
             next: start,
             ranges: VecDeque::new(),
             handed_on: BTreeMap::new(),
-            batches: 0,
             last: None,
             imported: start.saturating_sub(1),
             began_after: start.saturating_sub(1),
             has_imported: false,
             is_rewound: false,
             failures: 0,
+            useless: BTreeSet::new(),
         }
     }
 
@@ -150,14 +157,19 @@ impl Ranges {
     }
 
     /// What to ask for next, of the peers that `candidates` lists for a slot, the best first, and more of them if it is urgent.
-    pub(super) fn ask(&mut self, candidates: impl Fn(Slot, bool) -> Vec<PeerName>) -> Option<Ask> {
+    /// Those it is given are not to be among them.
+    pub(super) fn ask(
+        &mut self,
+        candidates: impl Fn(Slot, bool, &BTreeSet<PeerName>) -> Vec<PeerName>,
+    ) -> Option<Ask> {
+        let useless = &self.useless;
         let open = self.ranges.iter_mut();
         for range in open.filter(|range| range.served.is_none()) {
             if range.asked.len() >= range.hedge {
                 continue;
             }
             let is_urgent = range.hedge > 1 || range.is_last_round || !range.tried.is_empty();
-            let mut peers = candidates(range.start, is_urgent).into_iter();
+            let mut peers = candidates(range.start, is_urgent, useless).into_iter();
             let fresh =
                 |peer: &PeerName| !range.asked.contains(peer) && !range.tried.contains(peer);
             if let Some(peer) = peers.find(fresh) {
@@ -169,7 +181,7 @@ impl Ranges {
         if self.next > self.target || self.ranges.len() >= WINDOW {
             return None;
         }
-        let peer = candidates(self.next, false).into_iter().next()?;
+        let peer = candidates(self.next, false, useless).into_iter().next()?;
         let (start, count) = (self.next, RANGE.min(self.target + 1 - self.next));
         let mut range = Range::new(start, count);
         range.asked.insert(peer.clone());
@@ -185,6 +197,9 @@ impl Ranges {
         peer: PeerName,
         blocks: Vec<Arc<SignedBlockWithAttestation>>,
     ) {
+        if self.useless.contains(&peer) {
+            return self.failed(start, &peer);
+        }
         if let Some(range) = self.range(start) {
             range.asked.remove(&peer);
             range.served.get_or_insert((peer, blocks));
@@ -211,7 +226,7 @@ impl Ranges {
     }
 
     /// The next blocks to import, when there are some.
-    pub(super) fn hand_on(&mut self) -> Option<Batch> {
+    pub(super) fn hand_on(&mut self, number: u64) -> Option<Batch> {
         while self.handed_on.len() < HANDED_ON {
             let first = self.ranges.front_mut()?;
             let (_, blocks) = first.served.as_ref()?;
@@ -234,8 +249,6 @@ impl Ranges {
                 root: block_root(last),
                 slot: last.block().slot,
             });
-            self.batches += 1;
-            let number = self.batches;
             self.handed_on.insert(number, peer.clone());
             return Some(Batch {
                 number,
@@ -279,10 +292,10 @@ impl Ranges {
         outcome: BatchOutcome,
         finalized: Slot,
     ) -> bool {
-        if self.handed_on.remove(&number).is_none() {
+        let Some(peer) = self.handed_on.remove(&number) else {
             // It was handed on before the way began anew.
             return true;
-        }
+        };
         match outcome {
             BatchOutcome::Imported { end, is_new } => {
                 self.imported = self.imported.max(end);
@@ -298,13 +311,30 @@ impl Ranges {
             BatchOutcome::Unattached if self.imported > self.began_after => {
                 self.begin_anew(self.imported);
             }
-            BatchOutcome::Unattached if self.is_rewound => return false,
+            // The first block after the finalized one has a place with us, whatever chain it is of; and so has what follows
+            // on what was imported. Each peer has one try.
+            BatchOutcome::Unattached if self.is_rewound => self.begin_without(peer),
+            BatchOutcome::Foreign => self.begin_without(peer),
+            BatchOutcome::Adrift => self.begin_anew(self.imported),
             BatchOutcome::Unattached => {
                 self.is_rewound = true;
                 self.begin_anew(finalized);
             }
         }
         self.failures < MAX_FAILURES
+    }
+
+    /// A peer is not asked again on this way.
+    pub(super) fn do_without(&mut self, peer: PeerName) {
+        // That happens once for each, unless they come again and again by other names.
+        if self.useless.len() < MAX_USELESS && self.useless.insert(peer) {
+            self.failures = 0;
+        }
+    }
+
+    fn begin_without(&mut self, peer: PeerName) {
+        self.begin_anew(self.imported);
+        self.do_without(peer);
     }
 
     fn begin_anew(&mut self, after: Slot) {

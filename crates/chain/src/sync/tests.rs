@@ -6,7 +6,7 @@ mod model;
 use proptest::{collection::vec, prelude::*, sample::Index};
 use quartet_types::{Checkpoint, Root, Slot};
 
-use super::walk::WINDOW;
+use super::{BatchOutcome, walk::WINDOW};
 use crate::parking::Need;
 use model::{Behaviour, Model, Tree, peer};
 
@@ -231,6 +231,56 @@ fn peers_that_serve_ranges_of_nothing_or_of_forgeries_do_not_keep_an_honest_one_
             model.requests()
         );
     }
+}
+
+#[test]
+fn peers_whose_ranges_lead_nowhere_do_not_keep_an_honest_one_from_serving() {
+    let tree = chain(1_000);
+    for outcome in [
+        BatchOutcome::Unattached,
+        BatchOutcome::Foreign,
+        BatchOutcome::Adrift,
+    ] {
+        let mut model = Model::new(&tree, 0, 1);
+        for number in 0..24 {
+            model.connect(number, Behaviour::Honest);
+            model.useless.insert(peer(number), outcome);
+        }
+        model.connect(24, Behaviour::Honest);
+        for number in 0..25 {
+            model.status(number, tree.tip());
+        }
+        model.run(PATIENCE);
+        assert!(model.in_chain(&tree.tip().root), "{outcome:?}");
+        assert!(
+            model.requests() <= 600,
+            "{outcome:?}: {} requests",
+            model.requests()
+        );
+    }
+}
+
+#[test]
+fn batches_of_ranges_that_were_given_up_are_never_taken_for_later_ones() {
+    let tree = chain(400);
+    let mut model = Model::new(&tree, 0, 1);
+    model.connect(0, Behaviour::Honest);
+    let root = tree.roots()[200];
+    model.status(0, Checkpoint { root, slot: 200 });
+    model.run(PATIENCE);
+    let before = model.handed_on.len();
+    // A while later.
+    for _ in 0..8 {
+        model.step();
+    }
+    model.status(0, tree.tip());
+    model.run(PATIENCE);
+    let handed_on = &model.handed_on;
+    let ascends = handed_on.windows(2).all(|pair| pair[0] < pair[1]);
+    assert!(
+        before > 0 && handed_on.len() > before && ascends,
+        "{handed_on:?}"
+    );
 }
 
 #[test]

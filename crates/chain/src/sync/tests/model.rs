@@ -151,7 +151,11 @@ pub(super) struct Model {
     pub(super) by_root_only: bool,
     /// Peers that serve ranges of blocks on a chain of their own, whose signatures are bad.
     pub(super) forgers: BTreeSet<PeerName>,
+    /// Peers whose ranges come to nothing, and how.
+    pub(super) useless: BTreeMap<PeerName, BatchOutcome>,
     pub(super) ranges: usize,
+    /// The numbers of all batches.
+    pub(super) handed_on: Vec<u64>,
     requests: usize,
     random: u64,
 }
@@ -222,7 +226,9 @@ impl Model {
             is_authentic: Some(true),
             by_root_only: false,
             forgers: BTreeSet::new(),
+            useless: BTreeMap::new(),
             ranges: 0,
+            handed_on: Vec::new(),
             requests: 0,
             random: seed,
         }
@@ -302,10 +308,15 @@ impl Model {
             blocks,
         }) = self.sync.next_batch()
         {
-            let outcome = match self.forgers.contains(&peer) {
-                true => BatchOutcome::Invalid,
-                false => self.import(blocks, &peer),
+            self.handed_on.push(number);
+            let outcome = match (self.useless.get(&peer), self.forgers.contains(&peer)) {
+                (Some(outcome), _) => *outcome,
+                (None, true) => BatchOutcome::Invalid,
+                (None, false) => self.import(blocks, &peer),
             };
+            if outcome == BatchOutcome::Adrift {
+                self.sync.on_carried_in_vain(peer.clone());
+            }
             self.with_view(|sync, view| sync.on_batch(number, &peer, outcome, view));
         }
     }
