@@ -1,8 +1,9 @@
 //! Whether the node knows the chain well enough for duties.
 //!
-//! Peers can say what they like; signatures decide. Two things stop duties: a gap that is being closed, which a proposer has
-//! signed, for eight slots at most in which our head stands still, since one proposer can sign as many gaps as it likes; and more than a third of the validators having signed, for some slots now, what we do not have, whether or not
-//! anybody serves it. One of them at least is honest. The second holds while our head is recent, too: a node that is cut off
+//! Peers can say what they like; signatures decide. Two things stop duties. One is a gap that is being closed and that a
+//! proposer has signed, for eight slots at most in which our head stands still: one proposer can sign as many gaps as it
+//! likes. The other is more than a third of the validators having signed, for some slots now, what we do not have, whether
+//! or not anybody serves it: one of them at least is honest. That holds while our head is recent, too: a node that is cut off
 //! builds a recent head of its own.
 
 use std::time::Duration;
