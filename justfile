@@ -36,6 +36,10 @@ simulate *ARGS:
 fuzz *ARGS:
     cargo run --release -p quartet-simulation -- fuzz {{ARGS}}
 
+# How fast a node catches up with a long chain: `just catch-up --delay 50`.
+catch-up *ARGS:
+    cargo run --release -p quartet-catch-up -- {{ARGS}}
+
 # Attacks on a devnet of real processes; `just hostile list` names them.
 hostile *ARGS:
     cargo run --release -p quartet-hostile -- {{ARGS}}
