@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    ops::RangeInclusive,
+    ops::{Bound, RangeInclusive},
     sync::Arc,
 };
 
@@ -153,6 +153,8 @@ pub(crate) struct Parking {
     waiting: HashMap<Root, Vec<Root>>,
     /// The waiting blocks by slot, to find the one furthest from the chain.
     by_slot: BTreeSet<(Slot, Root)>,
+    /// The last of those that wait for a name that had its turn.
+    named_last: (Slot, Root),
     attestations: HashMap<Root, Vec<GossipAttestation>>,
     attestation_count: usize,
     /// By validator, where its attestations wait, in the order in which they came.
@@ -399,12 +401,23 @@ impl Parking {
         )
     }
 
-    /// The blocks that wait for one that their attestations name.
-    pub(crate) fn waiting_for_names(&self) -> impl Iterator<Item = Root> {
-        self.by_slot.iter().filter_map(|(_, root)| {
-            let parked = self.blocks.get(root)?;
-            (parked.wait == Wait::Name).then_some(*root)
-        })
+    /// The next blocks, `most` at most, of those that wait for one that their attestations name: each has its turn, or else a few
+    /// that nobody votes for would keep all others from being looked at.
+    pub(crate) fn next_waiting_for_names(&mut self, most: usize) -> Vec<Root> {
+        let waits_for_name = |(_, root): &&(Slot, Root)| {
+            let parked = self.blocks.get(root);
+            parked.is_some_and(|parked| parked.wait == Wait::Name)
+        };
+        let after = (Bound::Excluded(self.named_last), Bound::Unbounded);
+        let later = self.by_slot.range(after).filter(waits_for_name);
+        let earlier = self.by_slot.range(..=self.named_last);
+        let turn: Vec<(Slot, Root)> = later
+            .chain(earlier.filter(waits_for_name))
+            .take(most)
+            .copied()
+            .collect();
+        self.named_last = turn.last().copied().unwrap_or_default();
+        turn.into_iter().map(|(_, root)| root).collect()
     }
 
     /// A vote of each validator for a waiting block or for what builds on it and waits here, if by now more than `threshold`

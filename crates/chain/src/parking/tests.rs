@@ -222,3 +222,20 @@ fn only_what_proposers_have_signed_says_that_something_is_missing() {
     assert_eq!(signers(Wait::Parent, 3, None), 0);
     assert_eq!(signers(Wait::Name, 3, None), 0);
 }
+
+#[test]
+fn all_blocks_that_wait_for_names_have_their_turn() {
+    let mut parking = Parking::default();
+    for slot in 1..=20 {
+        let waiting = block(slot, Root::repeat_byte(9));
+        parking.park_block(waiting, Root::repeat_byte(8), Wait::Name);
+    }
+    let mut turns: Vec<usize> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for _ in 0..3 {
+        let next = parking.next_waiting_for_names(8);
+        turns.push(next.len());
+        seen.extend(next);
+    }
+    assert_eq!((turns, seen.len()), (vec![8, 8, 8], 20));
+}

@@ -87,6 +87,7 @@ impl ChainService {
         };
         match triage {
             BlockTriage::Answer(verdict) => self.let_go(pending, verdict),
+            BlockTriage::Condemned => self.drop_condemned(pending),
             BlockTriage::Hold(slot) => self.parking.hold_block(pending, slot),
             BlockTriage::Join => {
                 if let Some(same) = self.checking.get_mut(&pending.root) {
@@ -405,15 +406,11 @@ impl ChainService {
         let peer = pending.origin.peer().clone();
         counter!("quartet_blocks_invalid_total").increment(1);
         debug!(%root, slot, %peer, %error, "invalid block");
-        if let Origin::Sync(peer) = pending.origin {
-            let reason = "it served an invalid block";
-            self.network
-                .try_send(NetworkMessage::Penalize { peer, reason });
-        }
-        answer(pending.verdicts, Verdict::Reject);
+        let rival_from = pending.rival_from.clone();
+        self.reject(pending);
         if !condemns_block(error) {
             self.sync.on_bad_envelope(&root, peer);
-            let (need, rival_from) = (self.parking.need(&root), pending.rival_from);
+            let need = self.parking.need(&root);
             if need.is_some() || rival_from.is_some() {
                 self.with_sync(|sync, view| sync.want(root, slot, rival_from, need, view));
             }
@@ -427,7 +424,27 @@ impl ChainService {
         }
     }
 
-    fn remember_invalid(&mut self, root: Root) {
+    /// A block has come that is known to be invalid, or whose parent is: whatever needs it is of no use. It is not remembered
+    /// for its parent's sake, or else strangers could have all that is remembered forgotten.
+    fn drop_condemned(&mut self, pending: PendingBlock) {
+        let root = pending.root;
+        self.reject(pending);
+        self.sync.on_invalid(&root);
+        for descendant in self.parking.release_descendants(root) {
+            answer(descendant.verdicts, Verdict::Reject);
+        }
+    }
+
+    fn reject(&self, pending: PendingBlock) {
+        if let Origin::Sync(peer) = pending.origin {
+            let reason = "it served an invalid block";
+            self.network
+                .try_send(NetworkMessage::Penalize { peer, reason });
+        }
+        answer(pending.verdicts, Verdict::Reject);
+    }
+
+    pub(super) fn remember_invalid(&mut self, root: Root) {
         if self.invalid_set.insert(root) {
             self.invalid.push_back(root);
         }

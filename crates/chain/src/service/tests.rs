@@ -124,3 +124,49 @@ fn a_bloated_block_at_the_end_of_a_range_has_no_place_by_itself() {
     message.block.body.attestations = vec![vote; 2].try_into().unwrap();
     assert_eq!(service.last_with_a_place(&rooted(&message)), 0);
 }
+
+/// The roots that are asked for next, with the number of the request.
+fn asked(messages: &mut Receiver<NetworkMessage>) -> Option<(u64, Vec<Root>)> {
+    std::iter::from_fn(|| messages.try_recv().ok()).find_map(|message| match message {
+        NetworkMessage::RequestBlocks { request, roots, .. } => Some((request, roots)),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_way_back_ends_at_what_builds_on_an_invalid_block() {
+    let (mut service, mut messages) = service();
+    let peer = PeerName::new("peer");
+    service.on_message(ChainMessage::Status {
+        peer: peer.clone(),
+        status: Status::default(),
+    });
+    let on = |parent_root: Root, slot: Slot| {
+        let block = quartet_types::Block {
+            slot,
+            proposer_index: slot % 4,
+            parent_root,
+            ..Default::default()
+        };
+        let message = quartet_types::BlockWithAttestation {
+            block,
+            ..Default::default()
+        };
+        envelope(message)
+    };
+    let invalid = Root::repeat_byte(0xbb);
+    service.remember_invalid(invalid);
+    let child = on(invalid, 4);
+    let grandchild = on(crate::persistence::block_root(&child), 5);
+    let root = crate::persistence::block_root(&grandchild);
+    let need = Some(crate::parking::Need::Ancestor);
+    service.with_sync(|sync, view| sync.want(root, 5, Some(peer), need, view));
+    service.poll_sync();
+    for block in [grandchild, child] {
+        let (request, roots) = asked(&mut messages).unwrap();
+        assert_eq!(roots, [crate::persistence::block_root(&block)]);
+        service.on_requested_blocks(request, Ok(vec![block]));
+    }
+    assert_eq!(asked(&mut messages), None);
+    assert!(!service.sync.is_walking() && !service.parking.contains(&root));
+}

@@ -35,11 +35,7 @@ struct Vouched {
 impl ChainService {
     /// Looks for blocks that wait for a name only, and that enough validators vouch for.
     pub(super) fn look_for_vouchers(&mut self) {
-        let waiting: Vec<Root> = self
-            .parking
-            .waiting_for_names()
-            .take(MAX_VOUCHED_AT_ONCE)
-            .collect();
+        let waiting = self.parking.next_waiting_for_names(MAX_VOUCHED_AT_ONCE);
         for root in waiting {
             self.look_for_vouchers_of(root);
         }

@@ -382,3 +382,21 @@ fn a_claim_is_no_need_until_its_proposer_has_signed_and_then_for_what_lies_below
     let wanted = model.sync.need(&Root::repeat_byte(7));
     assert_eq!(wanted, Some(Need::Name));
 }
+
+#[test]
+fn a_walk_ends_although_a_block_that_is_left_alone_is_served_again_and_again() {
+    let tree = chain(6);
+    let mut model = Model::new(&tree, 1, 1);
+    model.by_root_only = true;
+    model.ignored.insert(tree.roots()[1]);
+    model.connect(0, Behaviour::Honest);
+    model.status(0, tree.tip());
+    for _ in 0..60 {
+        for _ in 0..4 {
+            model.step();
+        }
+        model.sync.on_tick();
+    }
+    assert!(!model.sync.is_walking());
+    assert!(model.requests() <= 120, "{} requests", model.requests());
+}

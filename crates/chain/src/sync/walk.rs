@@ -34,6 +34,8 @@ pub(super) struct Walk {
     /// Roots met on the way back, newest first.
     roots: Vec<Root>,
     step: Step,
+    /// What has been fetched on the way forward.
+    fetched: BTreeSet<Root>,
     /// Who let us know of the gap.
     hint: Option<PeerName>,
     /// Who served the first block.
@@ -92,6 +94,7 @@ impl Walk {
                 missing,
                 below: None,
             },
+            fetched: BTreeSet::new(),
             hint,
             begun_by: None,
             tried: BTreeSet::new(),
@@ -242,15 +245,18 @@ impl Walk {
         if self.begins_with(&root) {
             self.begun_by.get_or_insert_with(|| peer.clone());
         }
-        self.tried.clear();
-        self.rounds = 0;
-        self.idle_ticks = 0;
         let Step::Back { missing, below } = &mut self.step else {
+            // What is served again and is of no use is no progress.
+            if self.fetched.insert(root) {
+                self.has_moved();
+            }
             return Link::Fits;
         };
         if *missing != root {
             return Link::Fits;
         }
+        self.tried.clear();
+        (self.rounds, self.idle_ticks) = (0, 0);
         // No block is imported before its slot, so no chain of ours can begin later than that.
         let limit = below.unwrap_or_else(|| view.current_slot().saturating_add(2));
         if block.slot >= limit || self.roots.len() >= HISTORICAL_ROOTS_LIMIT as usize {
@@ -263,6 +269,11 @@ impl Walk {
         *missing = block.parent_root;
         *below = Some(block.slot);
         Link::Fits
+    }
+
+    fn has_moved(&mut self) {
+        self.tried.clear();
+        (self.rounds, self.idle_ticks) = (0, 0);
     }
 
     pub(super) fn failed_with(&mut self, peer: PeerName) {

@@ -16,6 +16,8 @@ use crate::{
 pub(super) enum BlockTriage {
     /// Nothing: it is known, comes too early or too late, or nobody needs it.
     Answer(Verdict),
+    /// Drop it with all that builds on it: it is invalid, or its parent is.
+    Condemned,
     /// Look at it again when this slot begins.
     Hold(Slot),
     /// The same block is being checked: share its fate.
@@ -54,14 +56,16 @@ pub(super) struct Circumstances<'a> {
 
 /// Decides. The order matters: what costs least, and what the bytes alone prove, comes first.
 pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) -> BlockTriage {
-    use BlockTriage::{Answer, Authenticate, Check, Hold, Join, Park, Refuse, Rival, Witness};
+    use BlockTriage::{
+        Answer, Authenticate, Check, Condemned, Hold, Join, Park, Refuse, Rival, Witness,
+    };
     let chain = circumstances.chain;
     let (slot, current) = (pending.slot(), chain.current_slot());
     if chain.contains(&pending.root) || slot <= chain.latest_finalized().slot {
         return Answer(Verdict::Ignore);
     }
     if circumstances.is_condemned {
-        return Answer(Verdict::Reject);
+        return Condemned;
     }
     if let Some(error) = wrong_proposer(pending, chain) {
         return Refuse(error);

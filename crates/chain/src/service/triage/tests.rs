@@ -212,7 +212,7 @@ fn each_circumstance_has_its_verdict() {
             "invalid before",
             pending(good.clone()),
             condemned(),
-            &reject,
+            &Condemned,
         ),
         (
             "next slot",

@@ -154,6 +154,8 @@ pub(super) struct Model {
     /// Peers whose ranges come to nothing, and how.
     pub(super) useless: BTreeMap<PeerName, BatchOutcome>,
     pub(super) ranges: usize,
+    /// Blocks that the service leaves alone when they come.
+    pub(super) ignored: BTreeSet<Root>,
     /// The numbers of all batches.
     pub(super) handed_on: Vec<u64>,
     requests: usize,
@@ -229,6 +231,7 @@ impl Model {
             useless: BTreeMap::new(),
             ranges: 0,
             handed_on: Vec::new(),
+            ignored: BTreeSet::new(),
             requests: 0,
             random: seed,
         }
@@ -411,6 +414,7 @@ impl Model {
         let (root, slot) = (root(&block), block.block().slot);
         let parent_root = block.block().parent_root;
         if self.chain.contains_key(&root)
+            || self.ignored.contains(&root)
             || slot <= self.finalized_slot
             || slot > self.current_slot + 1
         {
