@@ -1,0 +1,158 @@
+//! The way forward by ranges as part of catching up: when it begins and ends, whom it asks, and what that earns them.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use quartet_types::{SignedBlockWithAttestation, Slot};
+
+use super::{
+    MAX_MERIT, MAX_REQUESTS_PER_PEER, Peer, Purpose, Request, Sync, View, add_merit,
+    ranges::{Ask, Batch, BatchOutcome, Ranges},
+};
+use crate::{NetworkMessage, PeerName, RequestError};
+
+/// How far behind we are when ranges are worth their while.
+const RANGES_FROM: u64 = 8;
+/// Ticks until ranges are tried again: half a slot, and when they have brought nothing, so many slots that walks have their
+/// turn, twice as many each time.
+const PAUSE: u32 = 2;
+const LONG_PAUSE: u32 = 40;
+const MAX_FUTILE: u32 = 5;
+impl Sync {
+    pub(super) fn on_range(
+        &mut self,
+        start: Slot,
+        peer: &PeerName,
+        result: &Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>,
+    ) {
+        let Some(ranges) = &mut self.ranges else {
+            return;
+        };
+        let lost_merit = match result {
+            Ok(blocks) => {
+                ranges.served(start, peer.clone(), blocks.clone());
+                // So many empty slots are possible, and rare.
+                blocks.is_empty()
+            }
+            Err(error) => {
+                ranges.failed(start, peer);
+                if let (RequestError::Unsupported, Some(known)) = (error, self.peers.get_mut(peer))
+                {
+                    known.serves_ranges = false;
+                }
+                *error != RequestError::Unsupported
+            }
+        };
+        if lost_merit {
+            add_merit(&mut self.peers, peer, -1);
+        }
+    }
+
+    /// The next blocks to import of those that came by ranges.
+    pub(crate) fn next_batch(&mut self) -> Option<Batch> {
+        // A batch of ranges that were given up may still be under way: numbers are never used again.
+        let number = self.number();
+        self.ranges.as_mut()?.hand_on(number)
+    }
+
+    /// What came of a batch.
+    pub(crate) fn on_batch(
+        &mut self,
+        number: u64,
+        peer: &PeerName,
+        outcome: BatchOutcome,
+        view: &impl View,
+    ) {
+        let merit = match outcome {
+            // What is merely carried may be made up.
+            BatchOutcome::Imported { is_new, .. } => i32::from(is_new),
+            BatchOutcome::Unattached | BatchOutcome::Adrift | BatchOutcome::Blocked => 0,
+            BatchOutcome::Foreign => -1,
+            BatchOutcome::Invalid => -MAX_MERIT,
+        };
+        add_merit(&mut self.peers, peer, merit);
+        if let (BatchOutcome::Invalid, Some(peer)) = (outcome, self.peers.get_mut(peer)) {
+            peer.serves_ranges = false;
+        }
+        let goes_on = self
+            .ranges
+            .as_mut()
+            .is_none_or(|ranges| ranges.on_outcome(number, outcome, view.finalized().slot));
+        if !goes_on {
+            self.end_ranges();
+        }
+    }
+
+    /// What a peer served last, with nothing to tie it to its proposers, is not what the next range builds on.
+    pub(crate) fn on_carried_in_vain(&mut self, peer: PeerName) {
+        add_merit(&mut self.peers, &peer, -1);
+        if let Some(ranges) = &mut self.ranges {
+            ranges.do_without(peer);
+        }
+    }
+
+    pub(super) fn poll_ranges(&mut self, view: &impl View, actions: &mut Vec<NetworkMessage>) {
+        let certain = self.certain_target();
+        match (&mut self.ranges, certain) {
+            (Some(ranges), _) if ranges.is_done() => self.end_ranges(),
+            (Some(ranges), Some(target)) => ranges.aim(target.min(view.current_slot())),
+            (None, Some(target)) if self.pause == 0 => {
+                let (head, target) = (view.head_slot(), target.min(view.current_slot()));
+                if target > head + RANGES_FROM
+                    && !self.candidates(head + 1, true, &BTreeSet::new()).is_empty()
+                {
+                    self.ranges = Some(Ranges::new(head + 1, target));
+                }
+            }
+            _ => {}
+        }
+        while let Some(ask) = self.next_range() {
+            let request = self.number();
+            let Ask { start, count, peer } = ask;
+            let purpose = Purpose::Range { start };
+            actions.push(NetworkMessage::RequestRange {
+                request,
+                peer: peer.clone(),
+                start_slot: start,
+                count,
+            });
+            self.requests.insert(request, Request { peer, purpose });
+        }
+    }
+
+    pub(super) fn end_ranges(&mut self) {
+        match self.ranges.take() {
+            Some(ranges) if !ranges.has_imported() => {
+                self.pause = LONG_PAUSE << self.futile;
+                self.futile = (self.futile + 1).min(MAX_FUTILE);
+            }
+            _ => (self.pause, self.futile) = (PAUSE, 0),
+        }
+    }
+
+    fn next_range(&mut self) -> Option<Ask> {
+        let mut ranges = self.ranges.take()?;
+        let ask = ranges.ask(|slot, is_urgent, useless| self.candidates(slot, is_urgent, useless));
+        self.ranges = Some(ranges);
+        ask
+    }
+
+    /// Who may be asked for the range that begins at a slot, the best first. As long as somebody has shown what it is worth,
+    /// others are asked only for what is urgent.
+    fn candidates(
+        &self,
+        slot: Slot,
+        is_urgent: bool,
+        useless: &BTreeSet<PeerName>,
+    ) -> Vec<PeerName> {
+        let serving = self.peers.iter();
+        let serving = serving.filter(|(name, peer)| peer.serves_ranges && !useless.contains(*name));
+        let able = serving.clone().filter(|(name, peer)| {
+            peer.status.head.slot >= slot && self.load(name) < MAX_REQUESTS_PER_PEER
+        });
+        let has_worthy = { serving }.any(|(_, peer)| peer.merit > 0);
+        let able = able.filter(|(_, peer)| is_urgent || !has_worthy || peer.merit > 0);
+        let mut able: Vec<(&PeerName, &Peer)> = able.collect();
+        able.sort_by_key(|(name, peer)| (-peer.merit.min(1), self.load(name), -peer.merit));
+        able.into_iter().map(|(name, _)| name.clone()).collect()
+    }
+}
