@@ -387,19 +387,28 @@ impl Sync {
                 .filter(|request| request.peer == *peer)
                 .count()
         };
-        let able = |(name, peer): (&PeerName, &Peer)| {
-            (peer.serves_blocks && load(name) < MAX_REQUESTS_PER_PEER).then(|| name.clone())
+        // What is merely claimed, only those are asked for who claim it.
+        let claims = |name: &PeerName, peer: &Peer| {
+            walk.hint() == Some(name) || walk.begins_with(&peer.status.head.root)
         };
-        let peers: Vec<PeerName> = self.peers.iter().filter_map(able).collect();
-        let mut serving = self.peers.iter().filter(|(_, peer)| peer.serves_blocks);
+        let is_claim = walk.is_mere_claim();
+        let serving = self
+            .peers
+            .iter()
+            .filter(|(name, peer)| peer.serves_blocks && (!is_claim || claims(name, peer)));
+        let mut serving = serving.map(|(name, _)| name);
+        let able = serving
+            .clone()
+            .filter(|name| load(name) < MAX_REQUESTS_PER_PEER);
+        let peers: Vec<PeerName> = able.cloned().collect();
         let peer = match walk.choose(&peers, load) {
             Some(peer) => peer,
             // Who could help is busy with other walks, whose answers bring the turn of this one.
-            None if serving.any(|(name, _)| !walk.has_tried(name)) => return None,
+            None if serving.any(|name| !walk.has_tried(name)) => return None,
             // Nobody is left to ask; unless an answer is still under way, start over or give up.
             None if open.is_empty() && !walk.start_over() => {
-                self.walks.remove(&number);
-                return None;
+                let walk = self.walks.remove(&number)?;
+                return self.blame(&walk);
             }
             None => return None,
         };
@@ -415,6 +424,16 @@ impl Sync {
         };
         self.requests.insert(request, Request { peer, purpose });
         Some(action)
+    }
+
+    /// A walk has come to nothing: who claimed a head, and did not serve it when asked again and again, pays for it.
+    fn blame(&self, walk: &Walk) -> Option<NetworkMessage> {
+        let claimant = walk.hint().filter(|_| walk.is_mere_claim())?;
+        let serves_blocks = self.peers.get(claimant)?.serves_blocks;
+        serves_blocks.then(|| NetworkMessage::Penalize {
+            peer: claimant.clone(),
+            reason: "it does not serve the head that it claims",
+        })
     }
 
     fn number(&mut self) -> u64 {

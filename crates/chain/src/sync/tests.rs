@@ -326,6 +326,21 @@ fn a_peer_that_finalized_another_chain_is_dismissed() {
 }
 
 #[test]
+fn a_claim_is_asked_of_who_makes_it_and_who_does_not_serve_it_pays() {
+    let tree = chain(3);
+    let mut model = Model::new(&tree, 1, 1);
+    for number in 0..20 {
+        model.connect(number, Behaviour::Empty);
+    }
+    let root = Root::repeat_byte(7);
+    model.status(3, Checkpoint { root, slot: 3 });
+    model.run(PATIENCE);
+    assert!(model.is_quiet());
+    assert!(model.requests() <= 3, "{} requests", model.requests());
+    assert_eq!(model.penalized, [peer(3)]);
+}
+
+#[test]
 fn heads_that_nobody_serves_fill_no_more_than_the_table() {
     let tree = Tree::new();
     let mut model = Model::new(&tree, 0, 1);

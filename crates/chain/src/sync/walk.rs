@@ -117,9 +117,19 @@ impl Walk {
         self.is_authentic && self.confirmed()
     }
 
+    /// Whether it is nothing but the word of peers yet.
+    pub(super) fn is_mere_claim(&self) -> bool {
+        self.need.is_none() && !self.is_authentic
+    }
+
     /// Whether it is nothing but the word of this peer yet.
     pub(super) fn is_claim_of(&self, peer: &PeerName) -> bool {
-        self.need.is_none() && !self.is_authentic && self.hint.as_ref() == Some(peer)
+        self.is_mere_claim() && self.hint.as_ref() == Some(peer)
+    }
+
+    /// Who let us know of the gap.
+    pub(super) fn hint(&self) -> Option<&PeerName> {
+        self.hint.as_ref()
     }
 
     /// Whether it looks for what votes name, which may be on no peer's chain.
@@ -134,7 +144,7 @@ impl Walk {
 
     /// Whether its first block was served, in vain, and nothing but a claim asked for it.
     pub(super) fn is_refuted(&self) -> bool {
-        self.need.is_none() && !self.is_authentic && self.confirmed()
+        self.is_mere_claim() && self.confirmed()
     }
 
     /// Whether the walk will fetch this block, or has.
@@ -209,7 +219,7 @@ impl Walk {
                 self.step = Step::Forward;
             } else if ancestor != *missing {
                 *missing = ancestor;
-            } else if self.need.is_none() && !self.is_authentic && !self.roots.is_empty() {
+            } else if self.is_mere_claim() && !self.roots.is_empty() {
                 // Whoever claims it can make up all that lies below it, too.
                 return Next::Wait;
             } else if open == 0 {

@@ -136,6 +136,7 @@ pub(super) struct Model {
     pub(super) finalized_slot: Slot,
     /// Peers that sync wanted to be rid of.
     pub(super) dismissed: Vec<PeerName>,
+    pub(super) penalized: Vec<PeerName>,
     pub(super) most_walks: usize,
     /// Whether sync ever wanted duties to wait.
     pub(super) ever_targeted: bool,
@@ -213,6 +214,7 @@ impl Model {
             current_slot: tree.0.iter().map(|b| b.block().slot).max().unwrap_or(0),
             finalized_slot: 0,
             dismissed: Vec::new(),
+            penalized: Vec::new(),
             most_walks: 0,
             ever_targeted: false,
             tree: blocks
@@ -467,7 +469,8 @@ impl Model {
                     self.open.push((request, peer, asked));
                 }
                 NetworkMessage::Disconnect { peer, .. } => self.dismissed.push(peer),
-                other => assert!(matches!(other, NetworkMessage::Penalize { .. })),
+                NetworkMessage::Penalize { peer, .. } => self.penalized.push(peer),
+                other => panic!("{other:?}"),
             }
         }
         let mut load: HashMap<&PeerName, usize> = HashMap::new();
