@@ -92,7 +92,8 @@ impl Codec for BlocksCodec {
         protocol: &StreamProtocol,
         stream: &mut T,
     ) -> io::Result<Self::Request> {
-        match BlocksQuery::read(protocol, stream).await {
+        let mut stream = Patient::new(stream, PATIENCE, LEAST_RATE);
+        match BlocksQuery::read(protocol, &mut stream).await {
             Err(WireError::Stream(kind)) => Err(kind.into()),
             request => Ok(request),
         }

@@ -111,7 +111,7 @@ impl NetworkService {
                 count_failure(via.label(), "inbound");
                 debug!(%peer, via = via.label(), %error, "could not serve blocks");
                 if is_timeout(&error) {
-                    self.penalize(peer, "does not read what it asks for");
+                    self.penalize(peer, "does not end its requests, or read the answers");
                 }
             }
             Event::ResponseSent { .. } => {}
@@ -178,7 +178,7 @@ fn received(peer: PeerId, response: BlocksResponse) -> Result<Vec<Block>, Reques
     }
 }
 
-/// Whether a peer was too slow in taking an answer.
+/// Whether a peer was too slow in asking, or in taking an answer.
 fn is_timeout(error: &InboundFailure) -> bool {
     matches!(error, InboundFailure::Io(error) if error.kind() == std::io::ErrorKind::TimedOut)
 }

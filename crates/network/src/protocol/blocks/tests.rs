@@ -373,3 +373,24 @@ async fn a_malformed_request_is_passed_on_to_be_answered() {
         assert!(read.unwrap().is_err());
     }
 }
+
+/// A peer that has opened a stream and says nothing.
+struct Silent;
+
+impl futures::AsyncRead for Silent {
+    fn poll_read(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        _: &mut [u8],
+    ) -> std::task::Poll<io::Result<usize>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_does_not_come_is_not_waited_for() {
+    let mut codec = BlocksCodec::default();
+    let request = codec.read_request(&BLOCKS_BY_ROOT, &mut Silent).await;
+    let error = request.map(drop).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+}
