@@ -21,9 +21,11 @@ const LEAK_PER_SECOND: f64 = 1.0 / SECONDS_PER_SLOT as f64;
 /// Points of faults in gossip that a valid message makes up for. It makes up for nothing else.
 const CREDIT: f64 = 4.0;
 
-/// Something outside gossip: a malformed answer, an invalid block that was asked for. The third one in a minute is the last:
-/// who claims a made-up chain in each slot is gone in ten seconds.
-const PENALTY: f64 = 20.0;
+/// Something outside gossip: a malformed answer, an invalid block that was asked for. The second one within a minute is the
+/// last: who claims a made-up chain in each slot is gone in ten seconds.
+const PENALTY: f64 = 25.0;
+/// A request that is not ended, an answer that is not read: an honest node that stands still for a while does it, too.
+const SLOWNESS: f64 = 10.0;
 /// A request beyond what a peer may ask for. An honest node that meets a limit waits and asks again.
 const OVER_THE_LIMIT: f64 = 0.1;
 
@@ -39,6 +41,8 @@ pub(crate) enum Deed {
     Delivery,
     /// Something invalid outside gossip.
     Offence,
+    /// Something begun and not ended.
+    Slowness,
     /// A request beyond its share.
     Excess,
 }
@@ -59,6 +63,7 @@ impl Conduct {
             Deed::Faults(count) => self.gossip += f64::from(count),
             Deed::Delivery => self.gossip = (self.gossip - CREDIT).max(0.0),
             Deed::Offence => self.other += PENALTY,
+            Deed::Slowness => self.other += SLOWNESS,
             Deed::Excess => self.other += OVER_THE_LIMIT,
         }
         self.points() >= LIMIT
@@ -105,7 +110,7 @@ mod tests {
 
     #[test]
     fn only_who_brings_next_to_nothing_else_is_sent_away() {
-        use Deed::{Delivery, Excess, Faults, Offence};
+        use Deed::{Delivery, Excess, Faults, Offence, Slowness};
         let cases = [
             // One bad message in every slot for ever, as one client emitted: leaks away.
             (vec![(Faults(1), 1)], None),
@@ -120,7 +125,10 @@ mod tests {
             (vec![(Faults(40_000), 1), (Delivery, 100)], Some(1)),
             // Malformed answers in a row; gossip does not make up for them.
             (vec![(Offence, 5)], Some(1)),
-            (vec![(Offence, 1), (Delivery, 100)], Some(3)),
+            (vec![(Offence, 1), (Delivery, 100)], Some(2)),
+            // Two requests stuck at once are bad luck, eight are not.
+            (vec![(Slowness, 1)], Some(5)),
+            (vec![(Slowness, 8)], Some(1)),
             // Requests beyond the limit: a few in each slot are an honest node's haste.
             (vec![(Excess, 4)], None),
             (vec![(Excess, 401)], Some(1)),

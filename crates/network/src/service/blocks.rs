@@ -111,7 +111,7 @@ impl NetworkService {
                 count_failure(via.label(), "inbound");
                 debug!(%peer, via = via.label(), %error, "could not serve blocks");
                 if is_timeout(&error) {
-                    self.penalize(peer, "does not end its requests, or read the answers");
+                    self.is_slow(peer);
                 }
             }
             Event::ResponseSent { .. } => {}

@@ -22,6 +22,12 @@ impl NetworkService {
         self.note(id, Deed::Offence, reason);
     }
 
+    /// A peer does not end what it has begun.
+    pub(super) fn is_slow(&mut self, id: PeerId) {
+        let reason = "does not end its requests, or read the answers";
+        self.note(id, Deed::Slowness, reason);
+    }
+
     /// A peer asks for more than its share.
     pub(super) fn asked_too_much(&mut self, id: PeerId) {
         self.note(id, Deed::Excess, "requests over the limit");
