@@ -44,6 +44,8 @@ async fn a_stranger_without_a_key_does_not_hold_up_finality() {
     }
     drop(referee);
     devnet.stop().await.unwrap();
-    let stood = |verdict: &Verdict| verdict.holds() && verdict.heard_nodes == 4 && verdict.sent > 0;
+    // Idlers send nothing; they are there.
+    let acted = |verdict: &Verdict| verdict.sent > 0 || verdict.identities >= 72;
+    let stood = |verdict: &Verdict| verdict.holds() && verdict.heard_nodes == 4 && acted(verdict);
     assert!(verdicts.iter().all(stood), "\n{}", table(&verdicts));
 }
