@@ -8,9 +8,9 @@ use std::path::Path;
 
 use quartet_hostile::{Attack, Devnet, Limits, Plan, Referee, Verdict, table};
 
-/// Attacks on the rules all at once, and those on the machinery that are over soon and that nodes stand. The idlers come last:
-/// they take the place of the referee's own listener, which comes back later and would be counted as one peer too many.
-const ATTACKS: [&str; 5] = ["together", "restarts", "liars", "orphans", "idle"];
+/// Attacks on the rules all at once, and those on the machinery that are over soon and that nodes stand. Idlers are left to the
+/// long form: they take the place of the referee's own listener, too.
+const ATTACKS: [&str; 4] = ["together", "restarts", "liars", "orphans"];
 
 /// Memory that a busy machine forgives; a node without bounds takes 400 MB of blocks that are too large.
 const RSS_GROWTH: u64 = 160 << 20;
@@ -44,8 +44,6 @@ async fn a_stranger_without_a_key_does_not_hold_up_finality() {
     }
     drop(referee);
     devnet.stop().await.unwrap();
-    // Idlers send nothing; they are there.
-    let acted = |verdict: &Verdict| verdict.sent > 0 || verdict.identities >= 72;
-    let stood = |verdict: &Verdict| verdict.holds() && verdict.heard_nodes == 4 && acted(verdict);
+    let stood = |verdict: &Verdict| verdict.holds() && verdict.heard_nodes == 4 && verdict.sent > 0;
     assert!(verdicts.iter().all(stood), "\n{}", table(&verdicts));
 }
