@@ -23,5 +23,5 @@ pub use plan::{
 };
 pub use play::play;
 pub use recovery::{Recovery, usual_slots};
-pub use seeds::{Summary, play_seeds};
+pub use seeds::{Summary, Worst, play_seeds};
 pub use shrink::{Shrunk, shrink};

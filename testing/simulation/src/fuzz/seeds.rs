@@ -32,13 +32,13 @@ pub struct Summary {
     /// How many did not come to one head.
     pub diverged: u64,
     /// The longest recovery, in slots.
-    pub worst_recovery_slots: Slot,
+    pub worst_recovery: Option<Worst>,
     /// The most that a recovery took longer than 2·√d.
-    pub worst_recovery_excess: f64,
+    pub worst_excess: Option<Worst>,
     /// The same among the seeds without adversaries, in which every validator is reliable.
-    pub worst_honest_excess: f64,
+    pub worst_honest_excess: Option<Worst>,
     /// The longest that a recovery took from the slot that made it possible on.
-    pub worst_after_possible: Slot,
+    pub worst_after_possible: Option<Worst>,
     /// How many seeds ended before the protocol's rule allowed finality to move.
     pub blocked: u64,
     /// How many forged blocks were imported.
@@ -49,6 +49,25 @@ pub struct Summary {
     pub seconds: f64,
 }
 
+/// The highest value that was seen, and the seed to replay to see it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Worst {
+    /// The value.
+    pub value: f64,
+    /// The seed that came to it; of several the first.
+    pub seed: u64,
+}
+
+impl Worst {
+    fn of(worst: Option<Self>, value: f64, seed: u64) -> Option<Self> {
+        let goes_before = |worst: &Self| match worst.value == value {
+            true => worst.seed < seed,
+            false => worst.value > value,
+        };
+        Some(worst.filter(goes_before).unwrap_or(Self { value, seed }))
+    }
+}
+
 /// Plays the plans of a range of seeds on so many threads, and tells of each that fails.
 pub fn play_seeds(
     seeds: Range<u64>,
@@ -57,11 +76,7 @@ pub fn play_seeds(
 ) -> Summary {
     let watch = Stopwatch::start();
     let next = AtomicU64::new(seeds.start);
-    let summary = Mutex::new(Summary {
-        worst_recovery_excess: f64::NEG_INFINITY,
-        worst_honest_excess: f64::NEG_INFINITY,
-        ..Summary::default()
-    });
+    let summary = Mutex::new(Summary::default());
     thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
@@ -98,38 +113,44 @@ impl Summary {
         self.forged_imported += outcome.forged_imported;
         self.blocked += u64::from(outcome.blocked);
         if let Some(recovery) = outcome.recovery {
-            self.worst_recovery_slots = self.worst_recovery_slots.max(recovery.slots);
+            let seed = plan.seed;
+            self.worst_recovery = Worst::of(self.worst_recovery, recovery.slots as f64, seed);
             let possible_after = recovery.possible_after.unwrap_or(recovery.slots);
             let since = recovery.slots.saturating_sub(possible_after);
-            self.worst_after_possible = self.worst_after_possible.max(since);
+            self.worst_after_possible = Worst::of(self.worst_after_possible, since as f64, seed);
             let excess = recovery.excess();
-            self.worst_recovery_excess = self.worst_recovery_excess.max(excess);
+            self.worst_excess = Worst::of(self.worst_excess, excess, seed);
             if plan.adversaries.is_empty() && plan.unreliable_validators() == 0 {
-                self.worst_honest_excess = self.worst_honest_excess.max(excess);
+                self.worst_honest_excess = Worst::of(self.worst_honest_excess, excess, seed);
             }
         }
     }
 
     /// The summary as one JSON object.
     pub fn json(&self) -> String {
-        let excess = match self.worst_recovery_excess.is_finite() {
-            true => self.worst_recovery_excess,
-            false => 0.0,
-        };
+        let value = |worst: Option<Worst>| worst.map_or(0.0, |worst| worst.value);
         format!(
             "{{\"seeds\": {}, \"stalled\": {}, \"forks\": {}, \"diverged\": {}, \
-             \"worst_recovery_slots\": {}, \"worst_recovery_excess\": {excess:.2}, \
-             \"worst_recovery_after_possible\": {}, \"blocked\": {}, \"forged_imported\": {}, \"seconds\": {:.1}}}",
+             \"worst_recovery_slots\": {:.0}, \"worst_recovery_excess\": {:.2}, \
+             \"worst_recovery_after_possible\": {:.0}, \"blocked\": {}, \"forged_imported\": {}, \"seconds\": {:.1}}}",
             self.seeds,
             self.stalled,
             self.forks,
             self.diverged,
-            self.worst_recovery_slots,
-            self.worst_after_possible,
+            value(self.worst_recovery),
+            value(self.worst_excess),
+            value(self.worst_after_possible),
             self.blocked,
             self.forged_imported,
             self.seconds
         )
+    }
+}
+
+impl fmt::Display for Worst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)?;
+        write!(f, " (seed {})", self.seed)
     }
 }
 
@@ -151,11 +172,17 @@ impl fmt::Display for Summary {
             "failed: {} ({} stalled, {} forks, {} diverged)",
             self.failed, self.stalled, self.forks, self.diverged
         )?;
-        writeln!(
-            f,
-            "worst recovery: {} slots, {:.2} over 2·√d; {:.2} without adversaries",
-            self.worst_recovery_slots, self.worst_recovery_excess, self.worst_honest_excess
-        )?;
+        let recoveries = [
+            ("worst recovery, slots", self.worst_recovery),
+            ("over 2·√d", self.worst_excess),
+            ("over 2·√d without adversaries", self.worst_honest_excess),
+            ("slots after it was possible", self.worst_after_possible),
+        ];
+        for (name, worst) in recoveries {
+            if let Some(worst) = worst {
+                writeln!(f, "{name}: {worst:.2}")?;
+            }
+        }
         write!(f, "forged blocks imported: {}", self.forged_imported)
     }
 }
