@@ -287,6 +287,12 @@ impl Node {
         }
     }
 
+    /// The peers that it has now.
+    pub fn peer_names(&self) -> Vec<PeerName> {
+        let peers = self.peers.list().into_iter();
+        peers.map(|(name, _)| name).collect()
+    }
+
     /// Puts blocks where the node serves them from.
     pub fn keep(&self, blocks: &[&Block]) {
         for block in blocks {

@@ -10,6 +10,8 @@ use libp2p::{
 };
 use quartet_network::{BLOCKS_BY_RANGE_PROTOCOL, BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL};
 
+use tokio::sync::mpsc;
+
 use super::within;
 
 /// What a rogue answers to a request.
@@ -186,13 +188,14 @@ impl Rogue {
         }
     }
 
-    /// Begins so many connections to an address, at this pace; what becomes of them does not matter.
-    pub async fn begin_handshakes(&mut self, address: &str, count: usize, pause: Duration) {
+    /// Begins connections to an address, a hundred a second, and says so of each; what becomes of them does not matter.
+    pub async fn begin_handshakes(&mut self, address: &str, begun: mpsc::UnboundedSender<()>) {
         let address: Multiaddr = address.parse().unwrap();
-        let mut pace = tokio::time::interval(pause);
-        for _ in 0..count {
+        let mut pace = tokio::time::interval(Duration::from_millis(10));
+        loop {
             let options = DialOpts::unknown_peer_id().address(address.clone());
-            let _ = self.swarm.dial(options.build());
+            self.swarm.dial(options.build()).unwrap();
+            let _ = begun.send(());
             loop {
                 tokio::select! {
                     _ = pace.tick() => break,
