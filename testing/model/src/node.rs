@@ -1,6 +1,7 @@
 //! What one node holds: blocks, votes, and what it concludes from them.
 
 use crate::{
+    Scope,
     block::{Block, Blocks, Vote},
     names::{Root, RootSet, Slot, Validator, Validators},
     rules::Rules,
@@ -23,7 +24,18 @@ pub struct Context<'a> {
     pub first_proposer: Validator,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    pub(crate) const fn new(scope: &Scope, blocks: &'a Blocks, slot: Slot) -> Self {
+        Self {
+            blocks,
+            rules: scope.rules,
+            validators: scope.validators,
+            slot,
+            older_wins_ties: scope.older_wins_ties,
+            first_proposer: scope.first_proposer,
+        }
+    }
+
     /// Whose turn it is to propose.
     #[must_use]
     pub fn proposer(&self, slot: Slot) -> Validator {

@@ -88,14 +88,7 @@ impl World {
     /// What a node's rules are applied to.
     #[must_use]
     pub fn context(&self, scope: &Scope) -> Context<'_> {
-        Context {
-            blocks: &self.blocks,
-            rules: scope.rules,
-            validators: scope.validators,
-            slot: self.slot,
-            older_wins_ties: scope.older_wins_ties,
-            first_proposer: scope.first_proposer,
-        }
+        Context::new(scope, &self.blocks, self.slot)
     }
 
     /// The honest nodes.
@@ -111,14 +104,7 @@ impl World {
         index: Validator,
         act: impl FnOnce(&mut Node, Context<'_>),
     ) {
-        let context = Context {
-            blocks: &self.blocks,
-            rules: scope.rules,
-            validators: scope.validators,
-            slot: self.slot,
-            older_wins_ties: scope.older_wins_ties,
-            first_proposer: scope.first_proposer,
-        };
+        let context = Context::new(scope, &self.blocks, self.slot);
         act(&mut self.nodes[usize::from(index)], context);
     }
 

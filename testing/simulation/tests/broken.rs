@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{Outcome, agreement, finalizes_at_full_pace, links};
-use quartet_simulation::{Simulation, World};
+use quartet_simulation::{Adversary, Simulation, SimulationError, World};
 use quartet_types::{
     Attestation, AttestationData, Block, Checkpoint, Root, Signature, SignedBlockWithAttestation,
     Slot, Status,
@@ -13,29 +13,49 @@ use quartet_types::{
 use tree_hash::TreeHash as _;
 
 /// The block of a slot on node 0's chain.
-fn block_of(world: &World, slot: Slot) -> Arc<SignedBlockWithAttestation> {
+fn block_of(world: &World, slot: Slot) -> SharedBlock {
     let chain = world.chain(0).expect("node 0 runs").read();
     let root = chain.canonical_root(slot).expect("the slot has a block");
     chain.block(root).expect("it is in memory")
+}
+
+type SharedBlock = Arc<SignedBlockWithAttestation>;
+
+/// The blocks of slots 5 and 6, which node 3 has not: it is cut off.
+async fn two_blocks_without_node_3(
+    world: &mut World,
+) -> Result<(SharedBlock, SharedBlock), SimulationError> {
+    finalizes_at_full_pace(world, 1..=4).await?;
+    world.part(&[3]);
+    world.end_of(6).await?;
+    Ok((block_of(world, 5), block_of(world, 6)))
+}
+
+/// Sends node 3 a block whose parent it will ask an adversary for, and lets it back into the network.
+async fn serve_node_3(
+    world: &mut World,
+    adversary: &Adversary,
+    parent: SignedBlockWithAttestation,
+    block: SharedBlock,
+) -> Outcome {
+    adversary.serve(Arc::new(parent));
+    adversary.send_block(3, block);
+    world.at(7, 90).await?;
+    world.heal(&[3]);
+    Ok(())
 }
 
 #[test]
 fn an_envelope_that_names_what_builds_on_its_block_does_not_stop_the_node() -> Outcome {
     Simulation::new(8).run(async |world| {
         let adversary = world.adversary();
-        finalizes_at_full_pace(world, 1..=4).await?;
-        world.part(&[3]);
-        world.end_of(6).await?;
-        let (fifth, sixth) = (block_of(world, 5), block_of(world, 6));
+        let (fifth, sixth) = two_blocks_without_node_3(world).await?;
         // All of it has been published: the fifth block, and the sixth's proposer's vote for the sixth block.
         let mut forged = fifth.as_ref().clone();
         forged.message.proposer_attestation = sixth.message.proposer_attestation;
         *forged.signature.last_mut().expect("there is one") =
             sixth.signature.last().expect("there is one").clone();
-        adversary.serve(Arc::new(forged));
-        adversary.send_block(3, sixth);
-        world.at(7, 90).await?;
-        world.heal(&[3]);
+        serve_node_3(world, &adversary, forged, sixth).await?;
         assert!(agreement(world, 4).await? <= 11);
         Ok(())
     })?;
@@ -46,10 +66,7 @@ fn an_envelope_that_names_what_builds_on_its_block_does_not_stop_the_node() -> O
 fn nobody_vouches_for_an_envelope() -> Outcome {
     Simulation::new(8).run(async |world| {
         let adversary = world.adversary();
-        finalizes_at_full_pace(world, 1..=4).await?;
-        world.part(&[3]);
-        world.end_of(6).await?;
-        let (fifth, sixth) = (block_of(world, 5), block_of(world, 6));
+        let (fifth, sixth) = two_blocks_without_node_3(world).await?;
         let victim = 0;
         let target = Checkpoint {
             root: Root::repeat_byte(0xee),
@@ -67,10 +84,7 @@ fn nobody_vouches_for_an_envelope() -> Outcome {
         };
         *forged.signature.last_mut().expect("there is one") = Signature::default();
         let root = fifth.block().tree_hash_root();
-        adversary.serve(Arc::new(forged));
-        adversary.send_block(3, sixth);
-        world.at(7, 90).await?;
-        world.heal(&[3]);
+        serve_node_3(world, &adversary, forged, sixth).await?;
         for slot in 7..=14 {
             world.end_of(slot).await?;
         }

@@ -57,6 +57,39 @@ pub enum Kind {
 }
 
 impl Attack {
+    /// An attack with the usual history, by which no slot is left empty, of those that cannot be told from honest peers.
+    const fn on(
+        kind: Kind,
+        name: &'static str,
+        about: &'static str,
+        play: fn(Stage) -> BoxFuture<'static, ()>,
+    ) -> Self {
+        Self {
+            name,
+            about,
+            history: USUAL_HISTORY,
+            kind,
+            told_apart: false,
+            empty_slots: false,
+            play,
+        }
+    }
+
+    const fn with_history(mut self, slots: Slot) -> Self {
+        self.history = slots;
+        self
+    }
+
+    const fn with_empty_slots(mut self) -> Self {
+        self.empty_slots = true;
+        self
+    }
+
+    const fn told_apart(mut self) -> Self {
+        self.told_apart = true;
+        self
+    }
+
     /// Every attack, in the order in which they are played.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         rules::RULES.iter().chain(&machinery::MACHINERY)

@@ -3,95 +3,69 @@
 use tokio::task::JoinSet;
 
 use super::{
-    Attack, Kind, USUAL_HISTORY, floods, forged_blocks, invented_roots, nothing, replayed_votes,
-    served_forgeries,
+    Attack, Kind, floods, forged_blocks, invented_roots, nothing, replayed_votes, served_forgeries,
 };
 use crate::stranger::Stage;
 
 /// Every attack on the rules, in the order in which they are played.
 pub(super) static RULES: [Attack; 9] = [
-    Attack {
-        name: "nothing",
-        about: "listens and sends nothing: what the others are compared with",
-        history: USUAL_HISTORY,
-        kind: Kind::Rules,
-        told_apart: false,
-        empty_slots: false,
-        play: nothing,
-    },
-    Attack {
-        name: "forged-blocks",
-        about: "a block of its own each slot, valid but for its proposer, whose attestation is somebody's heard \
+    Attack::on(
+        Kind::Rules,
+        "nothing",
+        "listens and sends nothing: what the others are compared with",
+        nothing,
+    ),
+    Attack::on(
+        Kind::Rules,
+        "forged-blocks",
+        "a block of its own each slot, valid but for its proposer, whose attestation is somebody's heard \
                 vote; its root ground upwards",
-        history: USUAL_HISTORY,
-        kind: Kind::Rules,
-        told_apart: false,
-        empty_slots: false,
-        play: |stage| Box::pin(forged_blocks::replace_honest_blocks(stage)),
-    },
-    Attack {
-        name: "half-bound",
-        about: "the same with the attestation of the slot's proposer, one for the parent where any was heard",
-        history: USUAL_HISTORY,
-        kind: Kind::Rules,
-        told_apart: false,
-        empty_slots: false,
-        play: |stage| Box::pin(forged_blocks::borrow_the_proposers_attestation(stage)),
-    },
-    Attack {
-        name: "replayed-votes",
-        about: "votes of seven slots ago, sent again just after the last interval's start",
-        history: replayed_votes::AGE + 1,
-        kind: Kind::Rules,
-        told_apart: false,
-        empty_slots: false,
-        play: |stage| Box::pin(replayed_votes::replay(stage)),
-    },
-    Attack {
-        name: "fat-blocks",
-        about: "forged blocks of 9.7 MB, with 3,000 copies of one vote, one a second",
-        history: USUAL_HISTORY,
-        kind: Kind::Rules,
-        told_apart: false,
-        empty_slots: false,
-        play: |stage| Box::pin(floods::fat_blocks(stage)),
-    },
-    Attack {
-        name: "many-blocks",
-        about: "400 small forged blocks a second",
-        history: USUAL_HISTORY,
-        kind: Kind::Rules,
-        told_apart: false,
-        empty_slots: false,
-        play: |stage| Box::pin(floods::many_blocks(stage)),
-    },
-    Attack {
-        name: "invented-roots",
-        about: "heard blocks and votes with other parents, bodies, states, envelopes and heads, 20 a second",
-        history: USUAL_HISTORY,
-        kind: Kind::Rules,
-        told_apart: false,
-        empty_slots: false,
-        play: |stage| Box::pin(invented_roots::alter(stage)),
-    },
-    Attack {
-        name: "served-forgeries",
-        about: "claims a chain of three forged blocks each slot and serves them to those who ask",
-        history: USUAL_HISTORY,
-        kind: Kind::Rules,
-        told_apart: false,
-        empty_slots: false,
-        play: |stage| Box::pin(served_forgeries::claim_and_serve(stage)),
-    },
-    Attack {
-        name: "together",
-        about: "all of the others at once",
-        history: replayed_votes::AGE + 1,
-        kind: Kind::Rules,
-        told_apart: false,
-        empty_slots: false,
-        play: |stage| Box::pin(together(stage)),
-    },
+        |stage| Box::pin(forged_blocks::replace_honest_blocks(stage)),
+    ),
+    Attack::on(
+        Kind::Rules,
+        "half-bound",
+        "the same with the attestation of the slot's proposer, one for the parent where any was heard",
+        |stage| Box::pin(forged_blocks::borrow_the_proposers_attestation(stage)),
+    ),
+    Attack::on(
+        Kind::Rules,
+        "replayed-votes",
+        "votes of seven slots ago, sent again just after the last interval's start",
+        |stage| Box::pin(replayed_votes::replay(stage)),
+    )
+    .with_history(replayed_votes::AGE + 1),
+    Attack::on(
+        Kind::Rules,
+        "fat-blocks",
+        "forged blocks of 9.7 MB, with 3,000 copies of one vote, one a second",
+        |stage| Box::pin(floods::fat_blocks(stage)),
+    ),
+    Attack::on(
+        Kind::Rules,
+        "many-blocks",
+        "400 small forged blocks a second",
+        |stage| Box::pin(floods::many_blocks(stage)),
+    ),
+    Attack::on(
+        Kind::Rules,
+        "invented-roots",
+        "heard blocks and votes with other parents, bodies, states, envelopes and heads, 20 a second",
+        |stage| Box::pin(invented_roots::alter(stage)),
+    ),
+    Attack::on(
+        Kind::Rules,
+        "served-forgeries",
+        "claims a chain of three forged blocks each slot and serves them to those who ask",
+        |stage| Box::pin(served_forgeries::claim_and_serve(stage)),
+    ),
+    Attack::on(
+        Kind::Rules,
+        "together",
+        "all of the others at once",
+        |stage| Box::pin(together(stage)),
+    )
+    .with_history(replayed_votes::AGE + 1),
 ];
 
 /// Plays all others. The last of the table is this one.
