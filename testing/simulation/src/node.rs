@@ -1,6 +1,6 @@
 //! A node of the simulation: the real services on a place of the simulated network.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use quartet_chain::{
     ChainEvent, ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain, MemoryStore,
@@ -29,6 +29,8 @@ pub(crate) struct Node {
     pub(crate) validators: Vec<ValidatorIndex>,
     pub(crate) directory: PathBuf,
     pub(crate) store: Arc<MemoryStore>,
+    /// By how many seconds its clock is ahead of the others', from its next start on.
+    pub(crate) clock_error: i64,
     /// What it had finalized when it was last looked at.
     pub(crate) finalized: Checkpoint,
     pub(crate) running: Option<Running>,
@@ -67,6 +69,7 @@ impl Node {
             genesis,
             scheme,
         } = surroundings.clone();
+        let clock = self.read_wrongly(clock);
         let signers = self.signers(validators)?;
         let chain = LeanChain::from_genesis(genesis).shared();
         let (chain_handle, chain_inbox) = chain_channel();
@@ -109,6 +112,15 @@ impl Node {
             services,
         });
         Ok(())
+    }
+
+    fn read_wrongly(&self, clock: Clock) -> Clock {
+        let error = Duration::from_secs(self.clock_error.unsigned_abs());
+        match self.clock_error {
+            0 => clock,
+            1.. => Clock::manual(clock.genesis_time(), clock.now() + error),
+            _ => Clock::manual(clock.genesis_time(), clock.now().saturating_sub(error)),
+        }
     }
 
     fn signers(&self, validators: &Validators) -> Result<Signers, SimulationError> {

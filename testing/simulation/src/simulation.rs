@@ -230,6 +230,7 @@ impl Simulation {
             store: history
                 .map(|history| history.store.clone())
                 .unwrap_or_default(),
+            clock_error: 0,
             finalized: Checkpoint::default(),
             running: None,
         })

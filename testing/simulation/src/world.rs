@@ -195,6 +195,11 @@ impl World {
         self.nodes[node].finalized = Checkpoint::default();
     }
 
+    /// From its next start on, a node's clock is so many seconds ahead of the others', or behind where that is negative.
+    pub fn set_clock_error(&mut self, node: usize, seconds: i64) {
+        self.nodes[node].clock_error = seconds;
+    }
+
     /// Cuts the link between two nodes.
     pub fn cut(&mut self, one: usize, other: usize) {
         self.surroundings.network.cut(one, other);

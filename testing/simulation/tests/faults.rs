@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Outcome, agreement, finalizes_at_full_pace, full_pace};
-use quartet_chain::SyncState;
+use quartet_chain::{SyncState, Verdict};
 use quartet_simulation::Simulation;
 
 #[test]
@@ -232,6 +232,40 @@ fn nodes_that_come_and_go_never_break_what_is_finalized() -> Outcome {
                 world.heal(&[(node + 1) % 4]);
             }
             full_pace(world, 40).await?;
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_node_whose_clock_is_wrong_harms_nobody_and_comes_back_when_it_is_set() -> Outcome {
+    // Slow and fast by half a slot, some slots, and a minute and a half.
+    for (seed, error) in [(1, -2), (2, 2), (3, -13), (4, 13), (5, -90), (6, 90)] {
+        Simulation::new(seed).run(async |world| {
+            finalizes_at_full_pace(world, 1..=30).await?;
+            world.stop(3).await?;
+            world.set_clock_error(3, error);
+            world.start(3)?;
+            for slot in 31..=60 {
+                world.end_of(slot).await?;
+                let lag = slot - world.view(0)?.finalized.slot;
+                assert!(
+                    lag <= 15,
+                    "{error} s, slot {slot}: finality is {lag} behind"
+                );
+            }
+            for node in 0..4 {
+                let context = format!("{error} s, node {node}");
+                assert_eq!(world.verdicts_on(node, Verdict::Reject), 0, "{context}");
+                assert_eq!(world.penalties_of(node), 0, "{context}");
+            }
+            world.stop(3).await?;
+            world.set_clock_error(3, 0);
+            world.start(3)?;
+            agreement(world, 2).await?;
+            // It has signed for slots that were to come, and does not sign again before they have passed.
+            full_pace(world, 60).await?;
             Ok(())
         })?;
     }
