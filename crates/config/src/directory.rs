@@ -17,7 +17,7 @@ use crate::{
 /// Everything that the files of a genesis directory say.
 #[derive(Clone, Debug)]
 pub struct GenesisDirectory {
-    /// `config.yaml`.
+    /// `config.yaml` and `genesis.json`.
     pub config: GenesisConfig,
     /// `validators.yaml` and `annotated_validators.yaml`.
     pub assignments: Vec<NodeAssignment>,
@@ -131,6 +131,7 @@ impl GenesisDirectory {
             &directory.join("nodes.yaml"),
             &bootnodes::nodes_yaml(&records),
         )?;
+        files::write(&directory.join("genesis.json"), &self.config.genesis_json())?;
         for (node, (key, _)) in nodes.iter().zip(&self.identities) {
             key.write(&directory.join(format!("{}.key", node.name)))?;
         }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use quartet_types::{GenesisError, PublicKey, State, VALIDATOR_REGISTRY_LIMIT};
+use quartet_types::{GenesisError, PublicKey, Root, State, VALIDATOR_REGISTRY_LIMIT};
 use serde::Deserialize;
 
 use crate::{FileError, Problem, files, public_key};
@@ -71,6 +71,27 @@ impl GenesisConfig {
     /// When there are no validators or more than the registry's limit.
     pub fn state(&self) -> Result<State, GenesisError> {
         State::genesis(self.genesis_time, &self.validators)
+    }
+
+    /// The genesis state as `genesis.json` has it: a chain without blocks, without its registry. Nothing in it
+    /// depends on anything but the time; clients that ask for the file take all else from `config.yaml`.
+    #[must_use]
+    pub fn genesis_json(&self) -> String {
+        let nowhere = format!(r#"{{ "root": "{}", "slot": "0" }}"#, Root::ZERO);
+        format!(
+            r#"{{
+  "config": {{ "genesis_time": {} }},
+  "slot": "0",
+  "latest_justified": {nowhere},
+  "latest_finalized": {nowhere},
+  "historical_block_hashes": [],
+  "justified_slots": [],
+  "justifications_roots": [],
+  "justifications_validators": "0x01"
+}}
+"#,
+            self.genesis_time
+        )
     }
 
     /// Writes `config.yaml`.
