@@ -220,3 +220,21 @@ async fn the_root_of_a_block_is_that_of_its_message() {
     let block = block(5);
     assert_eq!(root(&block), block.message.block.tree_hash_root());
 }
+
+#[tokio::test]
+async fn who_begins_requests_and_ends_none_is_sent_away() {
+    let node = Node::start(1, &[]).await;
+    let half = |payload: Vec<u8>| payload[..payload.len() / 2].to_vec();
+    let range = half(encode_payload(&[7; 16]).unwrap());
+    let status = half(encode_payload(&[7; 80]).unwrap());
+    for (send, bytes) in [
+        (Rogue::send_range_request as fn(&mut Rogue, _), range),
+        (Rogue::send_status, status),
+    ] {
+        let mut rogue = Rogue::connect_without_ending(&node.multiaddr).await;
+        for _ in 0..6 {
+            send(&mut rogue, bytes.clone());
+        }
+        within(rogue.sent_away()).await;
+    }
+}

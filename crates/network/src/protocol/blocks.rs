@@ -6,20 +6,18 @@ use futures::{AsyncRead, AsyncWrite, AsyncWriteExt as _, StreamExt as _, stream:
 use libp2p::{StreamProtocol, request_response::Codec};
 use tokio::time::timeout;
 
-use super::{BlocksQuery, ErrorReply, ReceivedBlocks, patient::Patient};
+use super::{
+    BlocksQuery, ErrorReply, ReceivedBlocks,
+    patient::{LEAST_RATE, Patient, as_request},
+};
 use crate::{
     room::{Held, Room},
     wire::WireError,
 };
 
-/// How long a responder may be silent before, within and between chunks.
-const PATIENCE: Duration = Duration::from_secs(4);
 /// How long a requester may take nothing: two rounds of answers that nobody reads are over, and their
 /// requester sent away, within ten seconds.
 const WRITE_PATIENCE: Duration = Duration::from_secs(3);
-/// Bytes per second that a responder brings, and a requester takes, at least beyond that: half a megabit,
-/// with which nobody follows a chain.
-const LEAST_RATE: u32 = 64 << 10;
 /// How long a whole response may take; less than the limit of the stream, so that what has come by then
 /// is not lost.
 const RESPONSE_TIME: Duration = Duration::from_secs(20);
@@ -83,7 +81,6 @@ impl fmt::Debug for BlocksResponse {
 
 impl Codec for BlocksCodec {
     type Protocol = StreamProtocol;
-    /// A malformed request is passed on, so that the peer can be told.
     type Request = Result<BlocksQuery, WireError>;
     type Response = BlocksResponse;
 
@@ -92,11 +89,8 @@ impl Codec for BlocksCodec {
         protocol: &StreamProtocol,
         stream: &mut T,
     ) -> io::Result<Self::Request> {
-        let mut stream = Patient::new(stream, PATIENCE, LEAST_RATE);
-        match BlocksQuery::read(protocol, &mut stream).await {
-            Err(WireError::Stream(kind)) => Err(kind.into()),
-            request => Ok(request),
-        }
+        let mut stream = Patient::new(stream);
+        as_request(BlocksQuery::read(protocol, &mut stream).await)
     }
 
     async fn read_response<T: AsyncRead + Unpin + Send>(
@@ -105,7 +99,7 @@ impl Codec for BlocksCodec {
         stream: &mut T,
     ) -> io::Result<BlocksResponse> {
         let mut received = ReceivedBlocks::default();
-        let mut stream = Patient::new(stream, PATIENCE, LEAST_RATE);
+        let mut stream = Patient::new(stream);
         let read = received.read(&mut stream, &self.asked, &self.room);
         let end = match timeout(RESPONSE_TIME, read).await {
             Ok(end) => end,

@@ -16,7 +16,7 @@ pub(crate) use answer::{Block, ReceivedBlocks};
 pub(crate) use blocks::{BlocksCodec, BlocksResponse, Piece, Pieces};
 pub(crate) use error_reply::ErrorReply;
 pub(crate) use query::{BlocksQuery, Via};
-pub(crate) use status::{StatusCodec, StatusResponse};
+pub(crate) use status::{StatusCodec, StatusRequest, StatusResponse};
 
 /// The protocol in which peers tell each other of their chains.
 pub const STATUS_PROTOCOL: &str = "/leanconsensus/req/status/1/ssz_snappy";

@@ -1,4 +1,4 @@
-//! A reader that gives up when a stream is silent for too long, or brings too little.
+//! Reading that gives up when a stream is silent for too long, or brings too little.
 
 use std::{
     io,
@@ -10,24 +10,27 @@ use std::{
 use futures::AsyncRead;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Fails with `TimedOut` when no byte comes for some time, or when fewer have come than the least rate
+use crate::wire::WireError;
+
+/// How long a peer may be silent before and within what it sends.
+pub(super) const PATIENCE: Duration = Duration::from_secs(4);
+/// Bytes per second that a peer brings, and takes, at least beyond that: half a megabit, with which nobody
+/// follows a chain.
+pub(super) const LEAST_RATE: u32 = 64 << 10;
+
+/// Fails with `TimedOut` when no byte comes for [`PATIENCE`], or when fewer have come than [`LEAST_RATE`]
 /// brings in the time that has passed beyond that.
 pub(crate) struct Patient<'a, R> {
     stream: &'a mut R,
-    patience: Duration,
-    /// Bytes per second.
-    least_rate: u32,
     started: Instant,
     bytes: usize,
     silence: Option<Pin<Box<Sleep>>>,
 }
 
 impl<'a, R> Patient<'a, R> {
-    pub(crate) fn new(stream: &'a mut R, patience: Duration, least_rate: u32) -> Self {
+    pub(crate) fn new(stream: &'a mut R) -> Self {
         Self {
             stream,
-            patience,
-            least_rate,
             started: Instant::now(),
             bytes: 0,
             silence: None,
@@ -36,9 +39,9 @@ impl<'a, R> Patient<'a, R> {
 
     /// When it gives up if nothing comes any more.
     fn deadline(&self) -> Instant {
-        let paid = Duration::from_secs_f64(self.bytes as f64 / f64::from(self.least_rate));
-        let too_slow = self.started + self.patience + paid;
-        too_slow.min(Instant::now() + self.patience)
+        let paid = Duration::from_secs_f64(self.bytes as f64 / f64::from(LEAST_RATE));
+        let too_slow = self.started + PATIENCE + paid;
+        too_slow.min(Instant::now() + PATIENCE)
     }
 }
 
@@ -57,5 +60,17 @@ impl<R: AsyncRead + Unpin> AsyncRead for Patient<'_, R> {
         let silence = (self.silence).get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         let timed_out = silence.as_mut().poll(context);
         timed_out.map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+/// A request as it was read. One that breaks the wire's rules, or that its peer has begun and not ended, is
+/// passed on, so that the peer can be told and judged: of a read that fails, libp2p says nothing. Only a stream
+/// that broke is an error.
+pub(super) fn as_request<T>(read: Result<T, WireError>) -> io::Result<Result<T, WireError>> {
+    match read {
+        Err(error @ WireError::Stream(kind)) if kind != io::ErrorKind::TimedOut => {
+            Err(error.into())
+        }
+        request => Ok(request),
     }
 }

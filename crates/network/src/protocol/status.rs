@@ -7,11 +7,16 @@ use libp2p::{StreamProtocol, request_response::Codec};
 use quartet_types::Status;
 use ssz::{Decode, Encode};
 
-use super::ErrorReply;
+use super::{
+    ErrorReply,
+    patient::{Patient, as_request},
+};
 use crate::wire::{
     ResultCode, WireError, encode_chunk, encode_payload, read_fixed_payload, read_result_code,
 };
 
+/// What a peer tells: its status, or what is wrong with it.
+pub(crate) type StatusRequest = Result<Status, WireError>;
 /// What a peer answers: its status, or why not.
 pub(crate) type StatusResponse = Result<Status, ErrorReply>;
 
@@ -21,15 +26,15 @@ pub(crate) struct StatusCodec;
 
 impl Codec for StatusCodec {
     type Protocol = StreamProtocol;
-    type Request = Status;
+    type Request = StatusRequest;
     type Response = StatusResponse;
 
     async fn read_request<T: AsyncRead + Unpin + Send>(
         &mut self,
         _: &StreamProtocol,
         stream: &mut T,
-    ) -> io::Result<Status> {
-        Ok(read_status(stream).await?)
+    ) -> io::Result<StatusRequest> {
+        as_request(read_status(&mut Patient::new(stream)).await)
     }
 
     async fn read_response<T: AsyncRead + Unpin + Send>(
@@ -37,6 +42,7 @@ impl Codec for StatusCodec {
         _: &StreamProtocol,
         stream: &mut T,
     ) -> io::Result<StatusResponse> {
+        let stream = &mut Patient::new(stream);
         match read_result_code(stream).await? {
             Some(ResultCode::Success) => Ok(Ok(read_status(stream).await?)),
             Some(code) => Ok(Err(ErrorReply::read(code, stream).await?)),
@@ -48,10 +54,10 @@ impl Codec for StatusCodec {
         &mut self,
         _: &StreamProtocol,
         stream: &mut T,
-        status: Status,
+        status: StatusRequest,
     ) -> io::Result<()> {
         stream
-            .write_all(&encode_payload(&status.as_ssz_bytes())?)
+            .write_all(&encode_payload(&status?.as_ssz_bytes())?)
             .await
     }
 
@@ -93,19 +99,19 @@ mod tests {
         }
     }
 
-    fn read_request(bytes: &[u8]) -> io::Result<Status> {
+    fn read_request(bytes: &[u8]) -> Result<Status, WireError> {
         let mut codec = StatusCodec;
         let read = codec
             .read_request(&STATUS, &mut Cursor::new(bytes))
             .now_or_never();
-        read.unwrap()
+        read.unwrap().unwrap()
     }
 
     #[tokio::test]
     async fn what_is_written_is_read() {
         let mut codec = StatusCodec;
         let mut bytes = Vec::new();
-        let written = codec.write_request(&STATUS, &mut bytes, status());
+        let written = codec.write_request(&STATUS, &mut bytes, Ok(status()));
         written.await.unwrap();
         assert_eq!(read_request(&bytes).unwrap(), status());
 

@@ -110,7 +110,7 @@ impl NetworkService {
             Event::InboundFailure { peer, error, .. } => {
                 count_failure(via.label(), "inbound");
                 debug!(%peer, via = via.label(), %error, "could not serve blocks");
-                if is_timeout(&error) {
+                if did_not_read(&error) {
                     self.is_slow(peer);
                 }
             }
@@ -129,6 +129,10 @@ impl NetworkService {
             let error = ErrorReply::new(code, message);
             BlocksResponse::Refused(error)
         };
+        if request.as_ref().is_err_and(WireError::is_timeout) {
+            debug!(%peer, via = via.label(), "the request does not end");
+            return self.is_slow(peer);
+        }
         let now = self.clock.now();
         let cost = cost(&request);
         let known = self.peers.get_mut(&peer);
@@ -178,8 +182,8 @@ fn received(peer: PeerId, response: BlocksResponse) -> Result<Vec<Block>, Reques
     }
 }
 
-/// Whether a peer was too slow in asking, or in taking an answer.
-fn is_timeout(error: &InboundFailure) -> bool {
+/// Whether a peer was too slow in taking an answer.
+fn did_not_read(error: &InboundFailure) -> bool {
     matches!(error, InboundFailure::Io(error) if error.kind() == std::io::ErrorKind::TimedOut)
 }
 

@@ -12,7 +12,10 @@ use quartet_types::Status;
 use tracing::debug;
 
 use super::{NetworkService, SLOT};
-use crate::protocol::StatusResponse;
+use crate::{
+    protocol::{ErrorReply, StatusRequest, StatusResponse},
+    wire::ResultCode,
+};
 
 /// A peer that has not told its status for so long is asked.
 const STATUS_AGE: Duration = SLOT.saturating_mul(3);
@@ -25,7 +28,7 @@ impl NetworkService {
             return;
         }
         let status = self.reader.chain().read().status();
-        (self.swarm.behaviour_mut().status).send_request(&peer, status);
+        (self.swarm.behaviour_mut().status).send_request(&peer, Ok(status));
     }
 
     /// Asks those whose status we have not heard for some time.
@@ -43,7 +46,7 @@ impl NetworkService {
         }
     }
 
-    pub(super) fn on_status(&mut self, event: Event<Status, StatusResponse>) {
+    pub(super) fn on_status(&mut self, event: Event<StatusRequest, StatusResponse>) {
         match event {
             Event::Message { peer, message, .. } => match message {
                 Message::Request {
@@ -56,10 +59,23 @@ impl NetworkService {
                             .increment(1);
                         return self.asked_too_much(peer);
                     }
-                    let ours = self.reader.chain().read().status();
+                    let response = match &request {
+                        Ok(_) => Ok(self.reader.chain().read().status()),
+                        Err(error) if error.is_timeout() => return self.is_slow(peer),
+                        Err(error) => {
+                            debug!(%peer, %error, "malformed status");
+                            count_failure("status", "inbound");
+                            Err(ErrorReply::new(
+                                ResultCode::InvalidRequest,
+                                error.to_string(),
+                            ))
+                        }
+                    };
                     // An error says that the peer did not wait.
-                    let _ = (self.swarm.behaviour_mut().status).send_response(channel, Ok(ours));
-                    self.hear_status(peer, request);
+                    let _ = (self.swarm.behaviour_mut().status).send_response(channel, response);
+                    if let Ok(status) = request {
+                        self.hear_status(peer, status);
+                    }
                 }
                 Message::Response { response, .. } => match response {
                     Ok(status) => self.hear_status(peer, status),

@@ -149,6 +149,11 @@ impl WireError {
         matches!(self, Self::Stream(_) | Self::Truncated)
     }
 
+    /// Whether no more came in time.
+    pub(crate) fn is_timeout(&self) -> bool {
+        matches!(self, Self::Stream(io::ErrorKind::TimedOut))
+    }
+
     /// The wire error that an `io::Error` carries, if it does.
     pub(crate) fn in_io_error(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()

@@ -14,6 +14,9 @@ use tokio::sync::mpsc;
 
 use super::within;
 
+/// Bytes that may be under way to a rogue on a stream.
+const WINDOW: u32 = 10_000_000;
+
 /// What a rogue answers to a request.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
@@ -23,10 +26,19 @@ pub struct Answer {
 }
 
 /// Passes bytes through.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub struct RawCodec {
     /// Whether it reads answers; otherwise it leaves them on their streams.
     reads: bool,
+    /// Whether it ends its requests; otherwise it leaves their streams open.
+    ends: bool,
+}
+
+impl RawCodec {
+    const POLITE: Self = Self {
+        reads: true,
+        ends: true,
+    };
 }
 
 impl Codec for RawCodec {
@@ -64,7 +76,12 @@ impl Codec for RawCodec {
         stream: &mut T,
         bytes: Vec<u8>,
     ) -> io::Result<()> {
-        stream.write_all(&bytes).await
+        stream.write_all(&bytes).await?;
+        if !self.ends {
+            stream.flush().await?;
+            pending::<()>().await;
+        }
+        Ok(())
     }
 
     async fn write_response<T: AsyncWrite + Unpin + Send>(
@@ -105,7 +122,21 @@ impl Rogue {
 
     /// A rogue that is connected to the node at `address` and takes a thousand bytes of each answer.
     pub async fn connect_without_reading(address: &str) -> Self {
-        let rogue = Self::with(ProtocolSupport::Full, false, 1_000);
+        let codec = RawCodec {
+            reads: false,
+            ..RawCodec::POLITE
+        };
+        let rogue = Self::with(ProtocolSupport::Full, codec, 1_000);
+        rogue.dial(address).await
+    }
+
+    /// A rogue that is connected to the node at `address` and closes no stream after a request.
+    pub async fn connect_without_ending(address: &str) -> Self {
+        let codec = RawCodec {
+            ends: false,
+            ..RawCodec::POLITE
+        };
+        let rogue = Self::with(ProtocolSupport::Full, codec, WINDOW);
         rogue.dial(address).await
     }
 
@@ -145,10 +176,10 @@ impl Rogue {
     }
 
     pub fn new(requests: ProtocolSupport) -> Self {
-        Self::with(requests, true, 10_000_000)
+        Self::with(requests, RawCodec::POLITE, WINDOW)
     }
 
-    fn with(requests: ProtocolSupport, reads: bool, window: u32) -> Self {
+    fn with(requests: ProtocolSupport, codec: RawCodec, window: u32) -> Self {
         let gossip = gossipsub::ConfigBuilder::default()
             .validation_mode(gossipsub::ValidationMode::Anonymous)
             .max_transmit_size(64 << 20)
@@ -159,7 +190,7 @@ impl Rogue {
         let raw = |protocol| {
             let protocols = [(StreamProtocol::new(protocol), requests.clone())];
             request_response::Behaviour::with_codec(
-                RawCodec { reads },
+                codec,
                 protocols,
                 request_response::Config::default(),
             )
@@ -238,6 +269,12 @@ impl Rogue {
     pub fn send_range_request(&mut self, request: Vec<u8>) {
         let node = *self.swarm.connected_peers().next().unwrap();
         (self.swarm.behaviour_mut().ranges).send_request(&node, request);
+    }
+
+    /// Tells a status without waiting for the answer.
+    pub fn send_status(&mut self, status: Vec<u8>) {
+        let node = *self.swarm.connected_peers().next().unwrap();
+        (self.swarm.behaviour_mut().status).send_request(&node, status);
     }
 
     /// Waits until the other side has sent it away.
