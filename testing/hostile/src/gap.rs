@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use quartet_clock::Clock;
+use quartet_clock::{Clock, Stopwatch};
 use quartet_types::{SECONDS_PER_INTERVAL, SECONDS_PER_SLOT, Slot};
 
 use crate::{
@@ -36,22 +36,32 @@ impl Drop for Stopped {
     }
 }
 
-/// Leaves [`EMPTY`] slots without a block, from `first` on. Validators are dealt out to the nodes in turn.
-pub(crate) async fn leave_empty(nodes: &[Node], clock: &Clock, validators: u64, first: Slot) {
+/// Leaves [`EMPTY`] slots without a block, from `first` on, and tells of each node for how long it was stopped. Validators are
+/// dealt out to the nodes in turn.
+pub(crate) async fn leave_empty(
+    nodes: &[Node],
+    clock: &Clock,
+    validators: u64,
+    first: Slot,
+    tell: impl Fn(&Node, Duration),
+) {
     // The next proposer is stopped before the one of the slot before goes on.
     let slots = first..first + EMPTY;
-    join_all(slots.map(|slot| skip(nodes, clock, validators, slot))).await;
+    let tell = &tell;
+    let skips = slots.map(|slot| async move {
+        let validator = slot.checked_rem(validators).unwrap_or_default();
+        let node = &nodes[validator as usize % nodes.len()];
+        tell(node, skip(node, clock, slot).await);
+    });
+    join_all(skips).await;
 }
 
-/// Stops the proposer of a slot from just before it until it is over.
-async fn skip(nodes: &[Node], clock: &Clock, validators: u64, slot: Slot) {
-    let Some(validator) = slot.checked_rem(validators) else {
-        return;
-    };
-    let node = &nodes[validator as usize % nodes.len()];
+/// Stops the proposer of a slot from just before it until it is over; returns for how long.
+async fn skip(node: &Node, clock: &Clock, slot: Slot) -> Duration {
     let start = Duration::from_secs(slot * SECONDS_PER_SLOT);
     let until = |moment: Duration| moment.saturating_sub(clock.since_genesis());
     tokio::time::sleep(until(start.saturating_sub(BEFORE))).await;
-    let _stopped = Stopped::new(node.pid);
+    let (since, _stopped) = (Stopwatch::start(), Stopped::new(node.pid));
     tokio::time::sleep(until(start + AFTER)).await;
+    since.elapsed()
 }

@@ -214,7 +214,9 @@ impl<'a> Referee<'a> {
     async fn leave_empty(&self, attack: &Attack) {
         if attack.empty_slots {
             let first = self.clock.slot() + BEFORE_EMPTY;
-            gap::leave_empty(self.devnet.nodes(), &self.clock, self.validators, first).await;
+            let tell = |node: &Node, lasted| self.stranger.note_standstill(node.quic, lasted);
+            let nodes = self.devnet.nodes();
+            gap::leave_empty(nodes, &self.clock, self.validators, first, tell).await;
         }
     }
 

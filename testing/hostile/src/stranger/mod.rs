@@ -183,6 +183,12 @@ impl Stranger {
         self.knowledge.deeds().stays.longest()
     }
 
+    /// The node at this address was made to stand still for so long, until now.
+    pub(crate) fn note_standstill(&self, node: SocketAddr, lasted: Duration) {
+        let mut deeds = self.knowledge.deeds();
+        deeds.stays.stood_still(node.port(), lasted);
+    }
+
     /// What the attack has done; it is over.
     pub(crate) fn take_deeds(&self) -> Deeds {
         std::mem::take(&mut *self.knowledge.deeds())

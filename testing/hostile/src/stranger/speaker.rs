@@ -9,7 +9,8 @@ use std::{
 
 use futures::StreamExt as _;
 use libp2p::{
-    Swarm, gossipsub,
+    Multiaddr, Swarm, gossipsub,
+    multiaddr::Protocol,
     request_response::{Event, Message},
     swarm::{ConnectionId, SwarmEvent, dial_opts::DialOpts},
 };
@@ -271,10 +272,16 @@ impl Speech {
                     let _ = swarm.behaviour_mut().status.send_response(channel, answer);
                 }
             }
-            SwarmEvent::ConnectionEstablished { connection_id, .. } => {
+            SwarmEvent::ConnectionEstablished {
+                connection_id,
+                endpoint,
+                ..
+            } => {
                 self.dialled.remove(&connection_id);
+                let port = udp_port(endpoint.get_remote_address());
                 let mut deeds = self.knowledge.deeds();
-                deeds.stays.came(self.number, connection(connection_id));
+                let name = connection(connection_id);
+                deeds.stays.came(self.number, name, port);
             }
             SwarmEvent::ConnectionClosed { connection_id, .. } => {
                 let mut deeds = self.knowledge.deeds();
@@ -294,6 +301,15 @@ impl Speech {
 /// A number for a connection, unique within this process.
 fn connection(id: ConnectionId) -> String {
     id.to_string()
+}
+
+/// The UDP port of an address; 0 where it has none.
+fn udp_port(address: &Multiaddr) -> u16 {
+    let udp = address.iter().find_map(|part| match part {
+        Protocol::Udp(port) => Some(port),
+        _ => None,
+    });
+    udp.unwrap_or_default()
 }
 
 /// Says a line; false when nobody takes it.

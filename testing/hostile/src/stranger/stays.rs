@@ -16,16 +16,43 @@ pub(crate) struct Stays {
 struct Guest {
     /// Since the first offence.
     offence: Option<Stopwatch>,
-    open: Vec<String>,
+    open: Vec<Connection>,
     has_come: bool,
 }
 
+/// A connection with a node.
+#[derive(Debug)]
+struct Connection {
+    name: String,
+    /// The node's port.
+    port: u16,
+    /// For how long the node was made to stand still since the offence: it can show nobody out meanwhile.
+    excused: Duration,
+}
+
 impl Stays {
-    /// A node has let an identity in.
-    pub(super) fn came(&mut self, guest: u64, connection: String) {
+    /// The node at this port has let an identity in.
+    pub(super) fn came(&mut self, guest: u64, connection: String, port: u16) {
         let guest = self.guests.entry(guest).or_default();
         guest.has_come = true;
-        guest.open.push(connection);
+        guest.open.push(Connection {
+            name: connection,
+            port,
+            excused: Duration::ZERO,
+        });
+    }
+
+    /// The node at this port was made to stand still for so long, until now.
+    pub(crate) fn stood_still(&mut self, port: u16, lasted: Duration) {
+        for guest in self.guests.values_mut() {
+            let Some(offence) = &guest.offence else {
+                continue;
+            };
+            let held_up = lasted.min(offence.elapsed());
+            let open = guest.open.iter_mut();
+            open.filter(|connection| connection.port == port)
+                .for_each(|connection| connection.excused += held_up);
+        }
     }
 
     /// An identity begins to do what honest peers do not, if it has not before.
@@ -37,9 +64,10 @@ impl Stays {
     /// A node has closed a connection.
     pub(super) fn gone(&mut self, guest: u64, connection: String) {
         if let Some(guest) = self.guests.get_mut(&guest) {
-            guest.open.retain(|open| *open != connection);
-            let stayed = guest.offence.as_ref().map(Stopwatch::elapsed);
-            self.longest = self.longest.max(stayed);
+            let of_it = guest.open.extract_if(.., |open| open.name == connection);
+            let ended: Vec<_> = of_it.collect();
+            let stayed = ended.iter().filter_map(|connection| guest.stay(connection));
+            self.longest = self.longest.max(stayed.max());
         }
     }
 
@@ -70,8 +98,13 @@ impl Stays {
 impl Guest {
     /// For how long it has stayed since its offence, if it is still there.
     fn stays(&self) -> Option<Duration> {
-        let offence = self.offence.as_ref().filter(|_| !self.open.is_empty())?;
-        Some(offence.elapsed())
+        let open = self.open.iter();
+        open.filter_map(|connection| self.stay(connection)).max()
+    }
+
+    fn stay(&self, connection: &Connection) -> Option<Duration> {
+        let since = self.offence.as_ref()?.elapsed();
+        Some(since.saturating_sub(connection.excused))
     }
 }
 
@@ -82,7 +115,7 @@ mod tests {
     #[test]
     fn a_stay_counts_from_the_offence_while_the_connection_is_open() {
         let mut stays = Stays::default();
-        stays.came(1, "a".into());
+        stays.came(1, "a".into(), 7);
         assert_eq!(stays.longest(), None, "no offence");
         stays.offended(1);
         assert!(stays.longest().is_some());
@@ -91,6 +124,27 @@ mod tests {
         assert!(stays.is_shown_out(1));
         let ended = stays.longest().unwrap();
         assert_eq!(stays.longest(), Some(ended), "it grows no more");
+    }
+
+    #[test]
+    fn a_node_that_was_made_to_stand_still_is_excused_for_as_long_and_no_other() {
+        let mut stays = Stays::default();
+        stays.came(1, "a".into(), 7);
+        stays.stood_still(7, Duration::from_secs(60));
+        stays.offended(1);
+        stays.gone(1, "a".into());
+        let before = stays.longest().unwrap();
+        assert!(before > Duration::ZERO, "that was before the offence");
+        for (port, is_excused) in [(7, true), (8, false)] {
+            let mut stays = Stays::default();
+            stays.came(1, "a".into(), port);
+            stays.offended(1);
+            while stays.longest() < Some(Duration::from_micros(100)) {}
+            stays.stood_still(7, Duration::from_secs(60));
+            stays.gone(1, "a".into());
+            let stay = stays.longest().unwrap();
+            assert_eq!(stay < Duration::from_micros(100), is_excused, "{stay:?}");
+        }
     }
 
     #[test]
