@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use quartet_clock::Stopwatch;
 
-/// Connections of identities, from the first offence to the end.
+/// Connections of identities, from the first offence, or from when a node has let them in after it, to the end.
 #[derive(Debug, Default)]
 pub(crate) struct Stays {
     guests: HashMap<u64, Guest>,
@@ -26,6 +26,8 @@ struct Connection {
     name: String,
     /// The node's port.
     port: u16,
+    /// Since the node has let it in.
+    came: Stopwatch,
     /// For how long the node was made to stand still since the offence: it can show nobody out meanwhile.
     excused: Duration,
 }
@@ -38,6 +40,7 @@ impl Stays {
         guest.open.push(Connection {
             name: connection,
             port,
+            came: Stopwatch::start(),
             excused: Duration::ZERO,
         });
     }
@@ -48,10 +51,10 @@ impl Stays {
             let Some(offence) = &guest.offence else {
                 continue;
             };
-            let held_up = lasted.min(offence.elapsed());
             let open = guest.open.iter_mut();
-            open.filter(|connection| connection.port == port)
-                .for_each(|connection| connection.excused += held_up);
+            for connection in open.filter(|connection| connection.port == port) {
+                connection.excused += lasted.min(connection.since(offence));
+            }
         }
     }
 
@@ -95,6 +98,13 @@ impl Stays {
     }
 }
 
+impl Connection {
+    /// For how long the node has had an offender there.
+    fn since(&self, offence: &Stopwatch) -> Duration {
+        offence.elapsed().min(self.came.elapsed())
+    }
+}
+
 impl Guest {
     /// For how long it has stayed since its offence, if it is still there.
     fn stays(&self) -> Option<Duration> {
@@ -103,7 +113,7 @@ impl Guest {
     }
 
     fn stay(&self, connection: &Connection) -> Option<Duration> {
-        let since = self.offence.as_ref()?.elapsed();
+        let since = connection.since(self.offence.as_ref()?);
         Some(since.saturating_sub(connection.excused))
     }
 }
@@ -111,6 +121,19 @@ impl Guest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_that_lets_an_offender_in_later_has_put_up_with_it_for_less() {
+        let mut stays = Stays::default();
+        stays.came(1, "a".into(), 7);
+        stays.offended(1);
+        while stays.longest() < Some(Duration::from_millis(1)) {}
+        stays.gone(1, "a".into());
+        let first = stays.longest();
+        stays.came(1, "b".into(), 8);
+        stays.gone(1, "b".into());
+        assert_eq!(stays.longest(), first);
+    }
 
     #[test]
     fn a_stay_counts_from_the_offence_while_the_connection_is_open() {
