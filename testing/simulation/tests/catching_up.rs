@@ -42,12 +42,18 @@ fn a_node_that_starts_two_hundred_slots_late_has_them_by_ranges_within_a_slot() 
 }
 
 #[test]
-fn a_validator_that_starts_a_hundred_slots_late_takes_up_its_duties() -> Outcome {
+fn a_validator_that_starts_a_hundred_slots_late_takes_up_its_duties_within_a_slot_of_arriving()
+-> Outcome {
     let simulation = Simulation::new(2).absent(&[3]);
     simulation.run(async |world| {
         world.end_of(100).await?;
         assert!(world.view(0)?.finalized.slot > 80);
         world.start(3)?;
+        world.end_of(101).await?;
+        assert_eq!(world.sync_state(3)?, SyncState::Synced);
+        world.end_of(102).await?;
+        let vote = world.chain(0)?.read().fork_choice().vote_in_slot(3, 102);
+        assert!(vote.is_some(), "no vote has been heard");
         assert!(full_pace(world, 20).await? <= 120);
         finalizes_at_full_pace(world, world.slot() + 1..=130).await
     })?;
