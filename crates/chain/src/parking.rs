@@ -11,6 +11,7 @@ use std::{
 
 use metrics::gauge;
 use quartet_fork_choice::Names;
+use quartet_sync::Need;
 use quartet_types::{
     Attestation, Root, SIGNATURE_BYTES, Signature, SignedAttestation, SignedBlockWithAttestation,
     Slot, ValidatorIndex,
@@ -54,15 +55,6 @@ pub(crate) enum Wait {
     Parent,
     /// One of its attestations names it.
     Name,
-}
-
-/// Why a block that has no place of its own is to be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Need {
-    /// Attestations of others name it.
-    Name,
-    /// A block that is to be had builds on it.
-    Ancestor,
 }
 
 impl PendingBlock {

@@ -4,13 +4,13 @@ use metrics::{counter, histogram};
 use quartet_clock::Stopwatch;
 use quartet_fork_choice::{AttestationError, AttestationOrigin, AttestationOutcome};
 use quartet_processor::Priority;
+use quartet_sync::Need;
 use quartet_types::{Attestation, Checkpoint, PublicKey, SignedAttestation, proposer_index};
 use tracing::debug;
 
 use super::{ChainService, Done};
 use crate::{
-    GossipAttestation, ImportError, LeanChain, Verdict, parking::Need,
-    verification::verify_attestations,
+    GossipAttestation, ImportError, LeanChain, Verdict, verification::verify_attestations,
 };
 
 /// What to do with an attestation before its signature is looked at.

@@ -6,6 +6,7 @@ use metrics::{counter, histogram};
 use quartet_clock::Stopwatch;
 use quartet_fork_choice::Names;
 use quartet_processor::Priority;
+use quartet_sync::{Need, Noted};
 use quartet_types::{Root, SignedBlockWithAttestation};
 use tracing::debug;
 
@@ -20,9 +21,8 @@ use crate::{
     envelope::Binding,
     lean_chain::Pruned,
     origin::Origin,
-    parking::{Need, PendingBlock, Wait},
+    parking::{PendingBlock, Wait},
     persistence::block_root,
-    sync::Noted,
     verification::{BlockCheck, authenticate},
 };
 

@@ -8,6 +8,7 @@ use std::{collections::VecDeque, sync::Arc};
 use metrics::counter;
 use quartet_fork_choice::{BlockError, Names};
 use quartet_processor::Priority;
+use quartet_sync::{Batch, BatchOutcome};
 use quartet_types::{Root, SignedBlockWithAttestation, Slot};
 
 use super::{ChainService, Done};
@@ -18,7 +19,6 @@ use crate::{
     lean_chain::Pruned,
     origin::Origin,
     parking::PendingBlock,
-    sync::{Batch, BatchOutcome},
 };
 
 /// Most blocks in a row that nothing yet ties to their proposers: what ties them comes with a later batch.

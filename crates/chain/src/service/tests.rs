@@ -1,6 +1,8 @@
 // A test that unwraps fails as it should.
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use quartet_clock::Clock;
 use quartet_types::{
     Attestation, AttestationData, SECONDS_PER_SLOT, SIGNATURE_BYTES, Signature, SignedAttestation,
@@ -13,7 +15,7 @@ use super::{
     *,
 };
 use crate::{
-    MemoryStore, PeerName, SyncState, chain_channel, network_channel,
+    MemoryStore, NetworkMessage, PeerName, SyncState, chain_channel, network_channel,
     verification::invalid_signature,
 };
 
@@ -89,7 +91,7 @@ fn vote(validator_id: u64, slot: Slot) -> GossipAttestation {
 fn a_node_without_what_a_third_of_the_validators_signed_some_slots_ago_is_not_synced() {
     let syncing = |votes: &[(u64, Slot)]| {
         let (mut service, _messages) = service();
-        service.expects_peers = false;
+        service.readiness = Readiness::new(service.clock.now(), false);
         for (validator, slot) in votes {
             let vote = vote(*validator, *slot);
             let head = vote.attestation.message.data.head.root;
@@ -159,7 +161,7 @@ fn a_way_back_ends_at_what_builds_on_an_invalid_block() {
     let child = on(invalid, 4);
     let grandchild = on(crate::persistence::block_root(&child), 5);
     let root = crate::persistence::block_root(&grandchild);
-    let need = Some(crate::parking::Need::Ancestor);
+    let need = Some(quartet_sync::Need::Ancestor);
     service.with_sync(|sync, view| sync.want(root, 5, Some(peer), need, view));
     service.poll_sync();
     for block in [grandchild, child] {

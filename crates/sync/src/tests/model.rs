@@ -1,5 +1,5 @@
 //! A model of everything around sync: a tree of blocks, peers that serve it badly, and a chain that
-//! imports what arrives, with the real parking between.
+//! imports what arrives.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -12,13 +12,11 @@ use quartet_types::{
 };
 use tree_hash::TreeHash as _;
 
-use super::super::{
-    Batch, BatchOutcome, MAX_REQUESTS_PER_PEER, MAX_WALKS, Noted, Sync, View, walk::BATCH,
-};
+use super::room::Room;
 use crate::{
-    NetworkMessage, PeerName, RequestError,
-    origin::Origin,
-    parking::{Need, Parking, PendingBlock, Wait},
+    Action, Batch, BatchOutcome, Need, Noted, PeerName, RequestError, Sync, View,
+    sync::{MAX_REQUESTS_PER_PEER, MAX_WALKS},
+    walk::BATCH,
 };
 
 /// How a peer answers requests.
@@ -142,7 +140,7 @@ pub(super) struct Model {
     pub(super) ever_targeted: bool,
     tree: BTreeMap<Root, (usize, Arc<SignedBlockWithAttestation>)>,
     chain: BTreeMap<Root, Slot>,
-    parking: Parking,
+    room: Room,
     peers: BTreeMap<PeerName, Behaviour>,
     open: Vec<(u64, PeerName, Asked)>,
     claims: BTreeMap<PeerName, Root>,
@@ -165,7 +163,7 @@ pub(super) struct Model {
 
 struct ModelView<'a> {
     chain: &'a BTreeMap<Root, Slot>,
-    parking: &'a Parking,
+    room: &'a Room,
     finalized_slot: Slot,
     current_slot: Slot,
 }
@@ -176,11 +174,11 @@ impl View for ModelView<'_> {
     }
 
     fn pending(&self, root: &Root) -> bool {
-        self.parking.contains(root)
+        self.room.contains(root)
     }
 
     fn missing_ancestor(&self, root: Root) -> Root {
-        self.parking.missing_ancestor(root)
+        self.room.missing_ancestor(root)
     }
 
     fn head_slot(&self) -> Slot {
@@ -223,7 +221,7 @@ impl Model {
             chain: chain
                 .map(|block| (root(block), block.block().slot))
                 .collect(),
-            parking: Parking::default(),
+            room: Room::default(),
             peers: BTreeMap::new(),
             open: Vec::new(),
             claims: BTreeMap::new(),
@@ -423,19 +421,16 @@ impl Model {
             return;
         }
         if !self.chain.contains_key(&parent_root) {
-            let origin = Origin::Sync(from.clone());
-            let pending = PendingBlock::new(root, block, origin, Vec::new());
             match self.is_authentic {
                 Some(true) => self.sync.on_authentic(&root),
                 Some(false) => return self.sync.on_bad_envelope(&root, from.clone()),
                 None => {}
             }
-            return self.parking.park_block(pending, parent_root, Wait::Parent);
+            return self.room.park(root, block);
         }
         self.chain.insert(root, slot);
-        let (children, _) = self.parking.release(&root);
-        for child in children {
-            self.dispatch(child.block, from);
+        for child in self.room.release(&root) {
+            self.dispatch(child, from);
         }
     }
 
@@ -444,10 +439,10 @@ impl Model {
         self.act(actions);
     }
 
-    fn act(&mut self, actions: Vec<NetworkMessage>) {
+    fn act(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
-                NetworkMessage::RequestBlocks {
+                Action::RequestBlocks {
                     request,
                     peer,
                     roots,
@@ -456,7 +451,7 @@ impl Model {
                     self.requests += 1;
                     self.open.push((request, peer, Asked::Roots(roots)));
                 }
-                NetworkMessage::RequestRange {
+                Action::RequestRange {
                     request,
                     peer,
                     start_slot,
@@ -468,9 +463,8 @@ impl Model {
                     let asked = Asked::Range(start_slot..start_slot + count);
                     self.open.push((request, peer, asked));
                 }
-                NetworkMessage::Disconnect { peer, .. } => self.dismissed.push(peer),
-                NetworkMessage::Penalize { peer, .. } => self.penalized.push(peer),
-                other => panic!("{other:?}"),
+                Action::Disconnect { peer, .. } => self.dismissed.push(peer),
+                Action::Penalize { peer, .. } => self.penalized.push(peer),
             }
         }
         let mut load: HashMap<&PeerName, usize> = HashMap::new();
@@ -486,7 +480,7 @@ impl Model {
     fn with_view<T>(&mut self, run: impl FnOnce(&mut Sync, &ModelView<'_>) -> T) -> T {
         let view = ModelView {
             chain: &self.chain,
-            parking: &self.parking,
+            room: &self.room,
             finalized_slot: self.finalized_slot,
             current_slot: self.current_slot,
         };

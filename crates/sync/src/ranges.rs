@@ -11,7 +11,7 @@ use std::{
 
 use quartet_types::{Checkpoint, SignedBlockWithAttestation, Slot};
 
-use crate::{PeerName, persistence::block_root};
+use crate::{PeerName, block_root};
 
 /// Slots in a range: with four votes a block, a megabyte.
 pub(crate) const RANGE: u64 = 64;
@@ -28,18 +28,18 @@ const MAX_USELESS: usize = 256;
 
 /// Blocks of a range that are to be imported next.
 #[derive(Debug)]
-pub(crate) struct Batch {
+pub struct Batch {
     /// Its number, to be given back with what came of it.
-    pub(crate) number: u64,
+    pub number: u64,
     /// Who served it.
-    pub(crate) peer: PeerName,
+    pub peer: PeerName,
     /// Never empty, with ascending slots.
-    pub(crate) blocks: Vec<Arc<SignedBlockWithAttestation>>,
+    pub blocks: Vec<Arc<SignedBlockWithAttestation>>,
 }
 
 /// What came of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BatchOutcome {
+pub enum BatchOutcome {
     /// All of it is in the chain.
     Imported {
         /// The slot of its last block.
@@ -91,7 +91,7 @@ impl Range {
 
 /// Fetching ranges up to a slot.
 #[derive(Debug)]
-pub(super) struct Ranges {
+pub(crate) struct Ranges {
     target: Slot,
     /// The first slot that has not been asked for.
     next: Slot,
@@ -114,14 +114,14 @@ pub(super) struct Ranges {
 
 /// What is to be asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ask {
-    pub(super) start: Slot,
-    pub(super) count: u64,
-    pub(super) peer: PeerName,
+pub(crate) struct Ask {
+    pub(crate) start: Slot,
+    pub(crate) count: u64,
+    pub(crate) peer: PeerName,
 }
 
 impl Ranges {
-    pub(super) fn new(start: Slot, target: Slot) -> Self {
+    pub(crate) fn new(start: Slot, target: Slot) -> Self {
         Self {
             target,
             next: start,
@@ -137,28 +137,28 @@ impl Ranges {
         }
     }
 
-    pub(super) fn target(&self) -> Slot {
+    pub(crate) fn target(&self) -> Slot {
         self.target
     }
 
     /// The chain goes on meanwhile.
-    pub(super) fn aim(&mut self, target: Slot) {
+    pub(crate) fn aim(&mut self, target: Slot) {
         self.target = self.target.max(target);
     }
 
     /// Whether it has brought anything.
-    pub(super) fn has_imported(&self) -> bool {
+    pub(crate) fn has_imported(&self) -> bool {
         self.has_imported
     }
 
     /// Whether all has been handed on and imported.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.next > self.target && self.ranges.is_empty() && self.handed_on.is_empty()
     }
 
     /// What to ask for next, of the peers that `candidates` lists for a slot, the best first, and more of them if it is urgent.
     /// Those it is given are not to be among them.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &mut self,
         candidates: impl Fn(Slot, bool, &BTreeSet<PeerName>) -> Vec<PeerName>,
     ) -> Option<Ask> {
@@ -191,7 +191,7 @@ impl Ranges {
     }
 
     /// A peer has served a range. The first answer counts.
-    pub(super) fn served(
+    pub(crate) fn served(
         &mut self,
         start: Slot,
         peer: PeerName,
@@ -207,7 +207,7 @@ impl Ranges {
     }
 
     /// A peer could not serve a range.
-    pub(super) fn failed(&mut self, start: Slot, peer: &PeerName) {
+    pub(crate) fn failed(&mut self, start: Slot, peer: &PeerName) {
         if let Some(range) = self.range(start) {
             range.asked.remove(peer);
             range.tried.insert(peer.clone());
@@ -215,7 +215,7 @@ impl Ranges {
     }
 
     /// A peer is gone.
-    pub(super) fn lost(&mut self, peer: &PeerName) {
+    pub(crate) fn lost(&mut self, peer: &PeerName) {
         for range in &mut self.ranges {
             range.asked.remove(peer);
         }
@@ -226,7 +226,7 @@ impl Ranges {
     }
 
     /// The next blocks to import, when there are some.
-    pub(super) fn hand_on(&mut self, number: u64) -> Option<Batch> {
+    pub(crate) fn hand_on(&mut self, number: u64) -> Option<Batch> {
         while self.handed_on.len() < HANDED_ON {
             let first = self.ranges.front_mut()?;
             let (_, blocks) = first.served.as_ref()?;
@@ -261,7 +261,7 @@ impl Ranges {
 
     /// A second has passed. Of a range that all others wait for more peers are asked. Returns who has had more than a second
     /// for it, and whether it is worth going on: false when all have been asked in vain, twice.
-    pub(super) fn tick(&mut self) -> (BTreeSet<PeerName>, bool) {
+    pub(crate) fn tick(&mut self) -> (BTreeSet<PeerName>, bool) {
         let is_idle = self.handed_on.is_empty();
         if is_idle && self.ranges.is_empty() {
             // Nobody can be asked for what is left.
@@ -286,7 +286,7 @@ impl Ranges {
     }
 
     /// What came of a batch. False when the way cannot go on.
-    pub(super) fn on_outcome(
+    pub(crate) fn on_outcome(
         &mut self,
         number: u64,
         outcome: BatchOutcome,
@@ -325,7 +325,7 @@ impl Ranges {
     }
 
     /// A peer is not asked again on this way.
-    pub(super) fn do_without(&mut self, peer: PeerName) {
+    pub(crate) fn do_without(&mut self, peer: PeerName) {
         // That happens once for each, unless they come again and again by other names.
         if self.useless.len() < MAX_USELESS && self.useless.insert(peer) {
             self.failures = 0;

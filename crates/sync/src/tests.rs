@@ -2,12 +2,12 @@
 //! asked for stays within its bounds.
 
 mod model;
+mod room;
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use quartet_types::{Checkpoint, Root, Slot};
 
-use super::{BatchOutcome, walk::WINDOW};
-use crate::parking::Need;
+use crate::{BatchOutcome, Need, walk::WINDOW};
 use model::{Behaviour, Model, Tree, peer};
 
 /// More than any walk here may take; a run that is not quiet by then never would be.
