@@ -7,6 +7,7 @@
 mod admissions;
 mod attestations;
 mod blocks;
+mod condemned;
 mod ranges;
 mod replay;
 mod sync;
@@ -18,7 +19,7 @@ mod vouching;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
@@ -43,6 +44,7 @@ use crate::{
     parking::{Parking, PendingBlock},
 };
 use admissions::Admissions;
+use condemned::Condemned;
 use ranges::BatchQueue;
 
 /// Most blocks that are checked or wait for the processor at a time.
@@ -55,8 +57,6 @@ const MAX_CHECKED_PER_PEER: usize = 16;
 const MAX_BATCHES: usize = 4;
 /// Most attestations in a batch.
 const MAX_BATCH: usize = 256;
-/// Roots of invalid blocks that are remembered.
-const MAX_INVALID: usize = 1024;
 
 /// What the chain service is made of.
 #[derive(Debug)]
@@ -78,9 +78,7 @@ pub struct ChainService {
     /// Batches of attestations being verified.
     batches: usize,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
-    /// Roots of blocks found invalid, the oldest first.
-    invalid: VecDeque<Root>,
-    invalid_set: HashSet<Root>,
+    condemned: Condemned,
     /// Whether duties are done.
     readiness: Readiness,
 }
@@ -175,8 +173,7 @@ impl ChainService {
             checking: HashMap::new(),
             batches: 0,
             jobs: FuturesUnordered::new(),
-            invalid: VecDeque::new(),
-            invalid_set: HashSet::new(),
+            condemned: Condemned::default(),
             readiness: Readiness::new(started, config.expects_peers),
         };
         service.replay()?;

@@ -111,6 +111,43 @@ fn a_node_without_what_a_third_of_the_validators_signed_some_slots_ago_is_not_sy
 }
 
 #[test]
+fn votes_for_what_is_invalid_or_builds_on_it_are_no_sign_of_being_cut_off() {
+    let invalid = Root::repeat_byte(0xbb);
+    let slot = 2;
+    let block = quartet_types::Block {
+        slot,
+        proposer_index: slot,
+        parent_root: invalid,
+        ..Default::default()
+    };
+    let child = envelope(quartet_types::BlockWithAttestation {
+        block,
+        ..Default::default()
+    });
+    let built_on_it = crate::persistence::block_root(&child);
+    let unknown = Root::repeat_byte(0xee);
+    for (root, is_cut_off) in [(invalid, false), (built_on_it, false), (unknown, true)] {
+        let (mut service, _messages) = service();
+        service.readiness = Readiness::new(service.clock.now(), false);
+        service.condemned.prove(invalid);
+        let peer = PeerName::new("peer");
+        service.on_block(child.clone(), Origin::Gossip(peer), None);
+        let justified = service.chain.read().latest_justified();
+        for validator in [0, 1] {
+            let mut vote = vote(validator, slot);
+            let data = &mut vote.attestation.message.data;
+            (data.source, data.target) = (justified, justified);
+            data.head.root = root;
+            service.batches += 1;
+            service.on_attestations_verified(vec![vote], Ok(vec![true]));
+        }
+        service.update_sync_state();
+        let state = service.chain.read().sync_state();
+        assert_eq!(state != SyncState::Synced, is_cut_off, "{root}");
+    }
+}
+
+#[test]
 fn a_bloated_block_at_the_end_of_a_range_has_no_place_by_itself() {
     let (service, _messages) = service();
     let mut message = due(&service.chain.read());
@@ -157,7 +194,7 @@ fn a_way_back_ends_at_what_builds_on_an_invalid_block() {
         envelope(message)
     };
     let invalid = Root::repeat_byte(0xbb);
-    service.remember_invalid(invalid);
+    service.condemned.prove(invalid);
     let child = on(invalid, 4);
     let grandchild = on(crate::persistence::block_root(&child), 5);
     let root = crate::persistence::block_root(&grandchild);
