@@ -67,7 +67,7 @@ impl Sync {
         let merit = match outcome {
             // What is merely carried may be made up.
             BatchOutcome::Imported { is_new, .. } => i32::from(is_new),
-            BatchOutcome::Unattached | BatchOutcome::Adrift | BatchOutcome::Blocked => 0,
+            BatchOutcome::Unattached | BatchOutcome::Adrift | BatchOutcome::Blocked { .. } => 0,
             BatchOutcome::Foreign => -1,
             BatchOutcome::Invalid => -MAX_MERIT,
         };
@@ -94,6 +94,9 @@ impl Sync {
 
     pub(crate) fn poll_ranges(&mut self, view: &impl View, actions: &mut Vec<Action>) {
         let certain = self.certain_target();
+        if let Some(ranges) = &mut self.ranges {
+            ranges.look(view);
+        }
         match (&mut self.ranges, certain) {
             (Some(ranges), _) if ranges.is_done() => self.end_ranges(),
             (Some(ranges), Some(target)) => ranges.aim(target.min(view.current_slot())),
@@ -119,6 +122,12 @@ impl Sync {
             });
             self.requests.insert(request, Request { peer, purpose });
         }
+    }
+
+    /// Whether ranges are being fetched.
+    pub(crate) fn ranges_move(&self) -> bool {
+        let ranges = self.ranges.as_ref();
+        ranges.is_some_and(|ranges| !ranges.is_waiting())
     }
 
     pub(crate) fn end_ranges(&mut self) {

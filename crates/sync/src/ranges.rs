@@ -9,9 +9,9 @@ use std::{
     sync::Arc,
 };
 
-use quartet_types::{Checkpoint, SignedBlockWithAttestation, Slot};
+use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot};
 
-use crate::{PeerName, block_root};
+use crate::{PeerName, View, block_root};
 
 /// Slots in a range: with four votes a block, a megabyte.
 pub(crate) const RANGE: u64 = 64;
@@ -23,6 +23,9 @@ const HANDED_ON: usize = 2;
 const MAX_ASKED: usize = 8;
 /// How often the way may begin anew without having got further.
 const MAX_FAILURES: u32 = 6;
+/// For how many ticks the way waits for blocks that need something else first: four slots. A block of a faulty proposer may
+/// name what nobody has.
+const MAX_WAITING: u32 = 16;
 /// How many peers are remembered as of no use: more than are connected at a time.
 const MAX_USELESS: usize = 256;
 
@@ -49,8 +52,12 @@ pub enum BatchOutcome {
     },
     /// It does not build on what the chain has.
     Unattached,
-    /// Something else has to be fetched before it can be imported.
-    Blocked,
+    /// Something else has to be fetched before a block of it can be imported. That block waits with the chain, see
+    /// [`View::pending`], and so do those after it.
+    Blocked {
+        /// The block.
+        root: Root,
+    },
     /// It does not build on blocks that the batch before has left, whose server has been told of.
     Adrift,
     /// Envelopes that proposers have not made keep it from being imported; what another peer serves may have good ones.
@@ -108,6 +115,10 @@ pub(crate) struct Ranges {
     /// Whether the beginning was moved back to the finalized slot.
     is_rewound: bool,
     failures: u32,
+    /// A block that the way waits for, and who served it.
+    awaited: Option<(Root, PeerName)>,
+    /// For how many ticks it still may.
+    may_wait: u32,
     /// Who served what did not help, and is not asked again on this way.
     useless: BTreeSet<PeerName>,
 }
@@ -133,6 +144,8 @@ impl Ranges {
             has_imported: false,
             is_rewound: false,
             failures: 0,
+            awaited: None,
+            may_wait: MAX_WAITING,
             useless: BTreeSet::new(),
         }
     }
@@ -156,12 +169,38 @@ impl Ranges {
         self.next > self.target && self.ranges.is_empty() && self.handed_on.is_empty()
     }
 
+    /// Whether nothing is fetched until a block is imported that needs something else first.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.awaited.is_some()
+    }
+
+    /// Looks whether the block that is waited for has been imported, or given up.
+    pub(crate) fn look(&mut self, view: &impl View) {
+        let Some((root, _)) = &self.awaited else {
+            return;
+        };
+        if view.in_chain(root) {
+            self.has_imported = true;
+            self.has_moved();
+        } else if view.pending(root) {
+            return;
+        }
+        self.awaited = None;
+    }
+
+    fn has_moved(&mut self) {
+        (self.failures, self.may_wait) = (0, MAX_WAITING);
+    }
+
     /// What to ask for next, of the peers that `candidates` lists for a slot, the best first, and more of them if it is urgent.
     /// Those it is given are not to be among them.
     pub(crate) fn ask(
         &mut self,
         candidates: impl Fn(Slot, bool, &BTreeSet<PeerName>) -> Vec<PeerName>,
     ) -> Option<Ask> {
+        if self.is_waiting() {
+            return None;
+        }
         let useless = &self.useless;
         let open = self.ranges.iter_mut();
         for range in open.filter(|range| range.served.is_none()) {
@@ -259,9 +298,24 @@ impl Ranges {
         None
     }
 
+    /// A second has passed, and a block is waited for; not for ever.
+    fn wait(&mut self) {
+        self.may_wait = self.may_wait.saturating_sub(1);
+        if self.may_wait == 0
+            && let Some((_, peer)) = self.awaited.take()
+        {
+            // Others may be on a chain without it.
+            self.begin_without(peer);
+        }
+    }
+
     /// A second has passed. Of a range that all others wait for more peers are asked. Returns who has had more than a second
     /// for it, and whether it is worth going on: false when all have been asked in vain, twice.
     pub(crate) fn tick(&mut self) -> (BTreeSet<PeerName>, bool) {
+        if self.is_waiting() {
+            self.wait();
+            return (BTreeSet::new(), self.failures < MAX_FAILURES);
+        }
         let is_idle = self.handed_on.is_empty();
         if is_idle && self.ranges.is_empty() {
             // Nobody can be asked for what is left.
@@ -300,9 +354,13 @@ impl Ranges {
             BatchOutcome::Imported { end, is_new } => {
                 self.imported = self.imported.max(end);
                 self.has_imported |= is_new;
-                self.failures = 0;
+                self.has_moved();
             }
-            BatchOutcome::Blocked => return false,
+            BatchOutcome::Blocked { .. } if self.may_wait == 0 => self.begin_without(peer),
+            BatchOutcome::Blocked { root } => {
+                self.begin_anew(self.imported);
+                self.awaited = Some((root, peer));
+            }
             BatchOutcome::Invalid => {
                 // Who served it is not asked again: that happens once for each peer.
                 self.begin_anew(self.imported);

@@ -111,7 +111,7 @@ impl Sync {
     /// Time has passed: walks that came to a stop are given up.
     pub fn on_tick(&mut self) {
         self.pause = self.pause.saturating_sub(1);
-        let has_ranges = self.ranges.is_some();
+        let has_ranges = self.ranges_move();
         self.walks.retain(|_, walk| {
             if has_ranges && walk.is_certain() {
                 walk.stand_still();
@@ -134,7 +134,7 @@ impl Sync {
         let mut actions = Vec::new();
         self.poll_ranges(view, &mut actions);
         // Ranges get there sooner than a walk that goes back.
-        let has_ranges = self.ranges.is_some();
+        let has_ranges = self.ranges_move();
         let walks = self.walks.iter();
         let walks =
             walks.filter(|(_, walk)| !has_ranges || !walk.is_certain() || walk.is_for_name());

@@ -227,12 +227,13 @@ impl ChainService {
         else {
             return;
         };
+        let first = stuck.0;
         let rest = rest.map(|importable| (importable.root, importable.block));
         for (root, block) in std::iter::once(stuck).chain(rest) {
             let origin = Origin::Sync(peer.clone());
             self.dispatch(PendingBlock::new(root, block, origin, Vec::new()));
         }
-        self.end_batch(BatchOutcome::Blocked);
+        self.end_batch(BatchOutcome::Blocked { root: first });
     }
 
     /// A block of a batch is invalid.

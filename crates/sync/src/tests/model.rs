@@ -155,6 +155,8 @@ pub(super) struct Model {
     pub(super) ranges: usize,
     /// Blocks that the service leaves alone when they come.
     pub(super) ignored: BTreeSet<Root>,
+    /// Blocks that need something else first, and for how many ticks more.
+    pub(super) held: BTreeMap<Root, u32>,
     /// The numbers of all batches.
     pub(super) handed_on: Vec<u64>,
     requests: usize,
@@ -232,6 +234,7 @@ impl Model {
             ranges: 0,
             handed_on: Vec::new(),
             ignored: BTreeSet::new(),
+            held: BTreeMap::new(),
             requests: 0,
             random: seed,
         }
@@ -278,8 +281,7 @@ impl Model {
     /// One answer, or a tick when none is due.
     pub(super) fn step(&mut self) {
         if self.open.is_empty() {
-            self.sync.on_tick();
-            return self.poll();
+            return self.tick();
         }
         let index = self.below(self.open.len());
         let (request, peer, asked) = self.open.swap_remove(index);
@@ -300,6 +302,20 @@ impl Model {
                 }
             }
         }
+        self.poll();
+    }
+
+    /// A tick has passed.
+    pub(super) fn tick(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        for (root, ticks) in held {
+            if ticks > 1 {
+                self.held.insert(root, ticks - 1);
+            } else if let Some(block) = self.room.take(&root) {
+                self.dispatch(block, &peer(0));
+            }
+        }
+        self.sync.on_tick();
         self.poll();
     }
 
@@ -331,7 +347,15 @@ impl Model {
     ) -> BatchOutcome {
         let end = blocks.last().map_or(0, |block| block.block().slot);
         let known = self.chain.len();
-        for block in blocks {
+        let mut blocks = blocks.into_iter();
+        while let Some(block) = blocks.next() {
+            let held = root(&block);
+            if self.held.contains_key(&held) {
+                for block in std::iter::once(block).chain(blocks) {
+                    self.dispatch(block, from);
+                }
+                return BatchOutcome::Blocked { root: held };
+            }
             let is_known = self.chain.contains_key(&root(&block));
             if !is_known && !self.chain.contains_key(&block.block().parent_root) {
                 return BatchOutcome::Unattached;
@@ -420,7 +444,7 @@ impl Model {
         {
             return;
         }
-        if !self.chain.contains_key(&parent_root) {
+        if !self.chain.contains_key(&parent_root) || self.held.contains_key(&root) {
             match self.is_authentic {
                 Some(true) => self.sync.on_authentic(&root),
                 Some(false) => return self.sync.on_bad_envelope(&root, from.clone()),
