@@ -254,6 +254,7 @@ impl ChainService {
         let Some(Queued { number, peer, .. }) = self.batch_queue.batches.pop_front() else {
             return;
         };
+        counter!("quartet_range_batches_total", "outcome" => name(outcome)).increment(1);
         if !matches!(outcome, BatchOutcome::Imported { .. }) {
             // What comes after it cannot be imported either.
             self.batch_queue.batches.clear();
@@ -280,5 +281,16 @@ fn up_to(end: Option<Slot>, is_new: bool) -> BatchOutcome {
     match end {
         Some(end) => BatchOutcome::Imported { end, is_new },
         None => BatchOutcome::Unattached,
+    }
+}
+
+fn name(outcome: BatchOutcome) -> &'static str {
+    match outcome {
+        BatchOutcome::Imported { .. } => "imported",
+        BatchOutcome::Unattached => "unattached",
+        BatchOutcome::Blocked { .. } => "blocked",
+        BatchOutcome::Adrift => "adrift",
+        BatchOutcome::Foreign => "foreign",
+        BatchOutcome::Invalid => "invalid",
     }
 }
