@@ -15,8 +15,8 @@ use super::{
     *,
 };
 use crate::{
-    MemoryStore, NetworkMessage, PeerName, SyncState, chain_channel, network_channel,
-    verification::invalid_signature,
+    MemoryStore, NetworkMessage, PeerName, SyncState, chain_channel, envelope::Binding,
+    network_channel, verification::invalid_signature,
 };
 
 fn service() -> (ChainService, Receiver<NetworkMessage>) {
@@ -162,6 +162,64 @@ fn a_bloated_block_at_the_end_of_a_range_has_no_place_by_itself() {
     let vote = message.proposer_attestation;
     message.block.body.attestations = vec![vote; 2].try_into().unwrap();
     assert_eq!(service.last_with_a_place(&rooted(&message)), 0);
+}
+
+#[test]
+fn old_half_bound_blocks_of_a_range_pass_by_the_word_of_what_builds_on_them() {
+    let (mut service, _messages) = service();
+    let head = service.chain.read().head();
+    let late = 40 * quartet_types::INTERVALS_PER_SLOT;
+    service.chain.write().advance(late);
+    // So many slots apart, each attesting to its parent.
+    let run = |apart: u64| {
+        let mut parent = head;
+        let blocks = (1..=3).map(|number| {
+            let slot = head.slot + number * apart;
+            let block = quartet_types::Block {
+                slot,
+                proposer_index: slot % 4,
+                parent_root: parent.root,
+                ..Default::default()
+            };
+            let data = AttestationData {
+                slot,
+                head: parent,
+                ..AttestationData::default()
+            };
+            let validator_id = block.proposer_index;
+            parent = block.checkpoint();
+            let proposer_attestation = Attestation { validator_id, data };
+            let message = quartet_types::BlockWithAttestation {
+                block,
+                proposer_attestation,
+            };
+            (parent.root, envelope(message))
+        });
+        blocks.collect::<Vec<_>>()
+    };
+    // Each has the next proposer's word, and the last has nobody's.
+    let blocks = run(1);
+    assert_eq!(service.last_with_a_place(&blocks), 2);
+    // Others' word counts whatever has the place, the proposer's own only while it is free.
+    let alone = run(4);
+    assert_eq!(service.last_with_a_place(&alone), 2);
+    for (root, block) in [&blocks[1], &alone[1]] {
+        let slot = block.block().slot;
+        service.admissions.admit(slot, *root, Binding::HalfBound);
+        assert_eq!(service.last_with_a_place(&blocks), 2);
+        assert_eq!(service.last_with_a_place(&alone), 2);
+        let slot = block.block().slot;
+        let other = Root::repeat_byte(9);
+        service.admissions.admit(slot, other, Binding::Bound);
+    }
+    assert_eq!(service.last_with_a_place(&blocks), 2);
+    assert_eq!(service.last_with_a_place(&alone), 1);
+    // What is not by the proposer of the next block says nothing of the parent's.
+    let mut forged = blocks;
+    let mut unbound = forged[1].1.as_ref().clone();
+    unbound.message.proposer_attestation.data.head = head;
+    forged[1].1 = Arc::new(unbound);
+    assert_eq!(service.last_with_a_place(&forged[..2]), 0);
 }
 
 /// The roots that are asked for next, with the number of the request.
