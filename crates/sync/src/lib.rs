@@ -14,6 +14,7 @@
 //! signature is looked at: what has become of blocks, the driver says.
 
 mod action;
+mod batch;
 mod forward;
 mod peers;
 mod ranges;
@@ -29,8 +30,8 @@ use quartet_types::{Root, SignedBlockWithAttestation};
 use tree_hash::TreeHash as _;
 
 pub use action::{Action, Noted, RequestError};
+pub use batch::{Batch, BatchOutcome};
 pub use peers::PeerName;
-pub use ranges::{Batch, BatchOutcome};
 pub use readiness::{Outlook, Progress, Readiness, Situation, SyncState, missing_slots};
 pub use sync::Sync;
 pub use view::{Need, View};

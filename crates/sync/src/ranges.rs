@@ -11,7 +11,7 @@ use std::{
 
 use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot};
 
-use crate::{PeerName, View, block_root};
+use crate::{Batch, BatchOutcome, PeerName, View, block_root};
 
 /// Slots in a range: with four votes a block, a megabyte.
 pub(crate) const RANGE: u64 = 64;
@@ -28,43 +28,6 @@ const MAX_FAILURES: u32 = 6;
 const MAX_WAITING: u32 = 16;
 /// How many peers are remembered as of no use: more than are connected at a time.
 const MAX_USELESS: usize = 256;
-
-/// Blocks of a range that are to be imported next.
-#[derive(Debug)]
-pub struct Batch {
-    /// Its number, to be given back with what came of it.
-    pub number: u64,
-    /// Who served it.
-    pub peer: PeerName,
-    /// Never empty, with ascending slots.
-    pub blocks: Vec<Arc<SignedBlockWithAttestation>>,
-}
-
-/// What came of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BatchOutcome {
-    /// All of it is in the chain.
-    Imported {
-        /// The slot of its last block.
-        end: Slot,
-        /// Whether the chain had not had all of it before.
-        is_new: bool,
-    },
-    /// It does not build on what the chain has.
-    Unattached,
-    /// Something else has to be fetched before a block of it can be imported. That block waits with the chain, see
-    /// [`View::pending`], and so do those after it.
-    Blocked {
-        /// The block.
-        root: Root,
-    },
-    /// It does not build on blocks that the batch before has left, whose server has been told of.
-    Adrift,
-    /// Envelopes that proposers have not made keep it from being imported; what another peer serves may have good ones.
-    Foreign,
-    /// It holds what no honest peer serves.
-    Invalid,
-}
 
 #[derive(Debug)]
 struct Range {
