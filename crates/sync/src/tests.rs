@@ -2,6 +2,7 @@
 //! asked for stays within its bounds.
 
 mod model;
+mod ranges;
 mod room;
 
 use std::collections::BTreeMap;
@@ -465,4 +466,26 @@ fn a_walk_ends_although_a_block_that_is_left_alone_is_served_again_and_again() {
     }
     assert!(!model.sync.is_walking());
     assert!(model.requests() <= 120, "{} requests", model.requests());
+}
+
+#[test]
+fn what_is_in_the_chain_is_not_looked_for() {
+    let tree = chain(3);
+    let mut model = Model::new(&tree, tree.len(), 1);
+    model.want(tree.tip().root, Some(Need::Ancestor));
+    assert!(!model.sync.is_walking());
+}
+
+#[test]
+fn a_walk_goes_on_while_ranges_wait_for_a_block() {
+    let tree = chain(200);
+    let mut model = Model::new(&tree, 0, 1);
+    model.held = BTreeMap::from([(tree.roots()[5], 1_000)]);
+    model.connect(0, Behaviour::Honest);
+    model.status(0, tree.tip());
+    for _ in 0..100 {
+        model.step();
+    }
+    let by_root = model.requests() - model.ranges;
+    assert!(by_root > 80, "{by_root} requests");
 }

@@ -90,6 +90,10 @@ impl Tree {
         self.0.iter().map(|block| root(block)).collect()
     }
 
+    pub(super) fn blocks(&self) -> Vec<Arc<SignedBlockWithAttestation>> {
+        self.0.clone()
+    }
+
     /// The block grown last.
     pub(super) fn tip(&self) -> Checkpoint {
         self.0[self.0.len() - 1].block().checkpoint()
@@ -465,6 +469,7 @@ impl Model {
 
     fn act(&mut self, actions: Vec<Action>) {
         for action in actions {
+            let number = action.request();
             match action {
                 Action::RequestBlocks {
                     request,
@@ -472,6 +477,7 @@ impl Model {
                     roots,
                 } => {
                     assert!(!roots.is_empty() && roots.len() <= BATCH);
+                    assert_eq!(number, Some(request));
                     self.requests += 1;
                     self.open.push((request, peer, Asked::Roots(roots)));
                 }
@@ -482,6 +488,7 @@ impl Model {
                     count,
                 } => {
                     assert!(count > 0);
+                    assert_eq!(number, Some(request));
                     self.requests += 1;
                     self.ranges += 1;
                     let asked = Asked::Range(start_slot..start_slot + count);
