@@ -11,6 +11,7 @@ use quartet_fork_choice::{
     Rules, WeighedBlock,
 };
 use quartet_state_transition::Selection;
+use quartet_sync::SyncState;
 use quartet_types::{
     Attestation, AttestationData, Block, BlockSignatures, BlockWithAttestation, Checkpoint,
     PublicKey, Root, Signature, SignedAttestation, SignedBlockWithAttestation, Slot, State, Status,
@@ -39,20 +40,6 @@ pub struct LeanChain {
     equivocations: Equivocations,
     sync_state: SyncState,
     sync_speed: u64,
-}
-
-/// How far the node is with catching up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SyncState {
-    /// Just started: no peer has told us of its head yet.
-    Starting,
-    /// Fetching blocks up to the slot that a peer has told us of.
-    Syncing {
-        /// That slot.
-        target: Slot,
-    },
-    /// Nobody we know is ahead: duties are done.
-    Synced,
 }
 
 /// A block of the fork choice's tree.

@@ -1,4 +1,4 @@
-//! `LeanChain`, the chain service that is its only writer, sync, and the event bus.
+//! `LeanChain`, the chain service that is its only writer, and the event bus.
 //!
 //! Knows neither sockets nor files: peers are names, blocks come and go over channels, and what must
 //! outlive the process goes through the [`BlockStore`] trait.
@@ -16,7 +16,6 @@ mod peers;
 mod persistence;
 mod production;
 mod service;
-mod sync;
 mod verification;
 mod vote_pool;
 
@@ -24,14 +23,13 @@ pub use envelope::max_useful_block_bytes;
 pub use equivocations::{Equivocation, Equivocations};
 pub use error::ImportError;
 pub use events::{ChainEvent, EventBus};
-pub use lean_chain::{
-    ForkChoiceNode, ImportableBlock, LeanChain, Pruned, SharedChain, SyncState, View,
-};
+pub use lean_chain::{ForkChoiceNode, ImportableBlock, LeanChain, Pruned, SharedChain, View};
 pub use messages::{
     ChainHandle, ChainInbox, ChainMessage, GossipAttestation, NetworkHandle, NetworkMessage,
-    RequestError, Stopped, Verdict, VerdictSender, chain_channel, network_channel,
+    Stopped, Verdict, VerdictSender, chain_channel, network_channel,
 };
-pub use peers::{Direction, PeerInfo, PeerName, Peers};
+pub use peers::{Direction, PeerInfo, Peers};
 pub use persistence::{BlockStore, ChainReader, MemoryStore, StoreError};
 pub use production::{ProducedBlock, ProposalBasis};
+pub use quartet_sync::{PeerName, RequestError, SyncState};
 pub use service::{ChainService, ChainServiceConfig};

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use metrics::counter;
+use quartet_sync::Action;
 use quartet_types::{Root, SignedAttestation, SignedBlockWithAttestation, Slot, State, Status};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{ImportError, PeerName};
+use crate::{ImportError, PeerName, RequestError};
 
 /// Blocks, duties and sync messages that may wait for the chain service.
 const CHAIN_QUEUE: usize = 32;
@@ -28,20 +29,6 @@ pub enum Verdict {
 
 /// Where a verdict is sent. When it is dropped unsent, the item counts as ignored.
 pub type VerdictSender = oneshot::Sender<Verdict>;
-
-/// A request for blocks did not bring them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
-    /// No answer in time, or the connection broke.
-    #[error("the peer did not answer")]
-    NoAnswer,
-    /// The peer does not speak this protocol; it may serve blocks by the other one.
-    #[error("the peer does not serve blocks")]
-    Unsupported,
-    /// The answer broke the protocol's rules.
-    #[error("the peer's answer was malformed")]
-    Malformed,
-}
 
 /// What the chain service is told, other than attestations from gossip.
 #[derive(Debug)]
@@ -154,6 +141,35 @@ pub enum NetworkMessage {
         /// Why, for the log.
         reason: &'static str,
     },
+}
+
+impl From<Action> for NetworkMessage {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::RequestBlocks {
+                request,
+                peer,
+                roots,
+            } => Self::RequestBlocks {
+                request,
+                peer,
+                roots,
+            },
+            Action::RequestRange {
+                request,
+                peer,
+                start_slot,
+                count,
+            } => Self::RequestRange {
+                request,
+                peer,
+                start_slot,
+                count,
+            },
+            Action::Disconnect { peer, reason } => Self::Disconnect { peer, reason },
+            Action::Penalize { peer, reason } => Self::Penalize { peer, reason },
+        }
+    }
 }
 
 /// The receiver is gone: the service has stopped.

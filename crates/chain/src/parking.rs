@@ -5,12 +5,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     ops::{Bound, RangeInclusive},
     sync::Arc,
 };
 
 use metrics::gauge;
 use quartet_fork_choice::Names;
+use quartet_sync::Need;
 use quartet_types::{
     Attestation, Root, SIGNATURE_BYTES, Signature, SignedAttestation, SignedBlockWithAttestation,
     Slot, ValidatorIndex,
@@ -54,15 +56,6 @@ pub(crate) enum Wait {
     Parent,
     /// One of its attestations names it.
     Name,
-}
-
-/// Why a block that has no place of its own is to be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Need {
-    /// Attestations of others name it.
-    Name,
-    /// A block that is to be had builds on it.
-    Ancestor,
 }
 
 impl PendingBlock {
@@ -128,8 +121,10 @@ struct Parked {
     block: PendingBlock,
     waits_for: Root,
     wait: Wait,
-    /// How many votes for it there were when these were last looked into.
-    ballots: usize,
+    /// Tells it from other copies of the same block.
+    number: u64,
+    /// The votes for it that were last looked into, see [`Parking::ballots`].
+    ballots: Option<u64>,
 }
 
 impl Parked {
@@ -149,6 +144,8 @@ impl Parked {
 pub(crate) struct Parking {
     blocks: HashMap<Root, Parked>,
     block_bytes: usize,
+    /// How many blocks have ever been parked.
+    parked: u64,
     /// What waits for each block: its children, and blocks whose attestations name it.
     waiting: HashMap<Root, Vec<Root>>,
     /// The waiting blocks by slot, to find the one furthest from the chain.
@@ -221,10 +218,12 @@ impl Parking {
         self.block_bytes += bytes;
         self.by_slot.insert(key);
         self.waiting.entry(waits_for).or_default().push(block.root);
+        self.parked += 1;
         let parked = Parked {
             waits_for,
             wait,
-            ballots: 0,
+            number: self.parked,
+            ballots: None,
             block,
         };
         self.blocks.insert(parked.block.root, parked);
@@ -421,21 +420,27 @@ impl Parking {
     }
 
     /// A vote of each validator for a waiting block or for what builds on it and waits here, if by now more than `threshold`
-    /// validators have voted so, and there are other votes than when this was last asked.
+    /// validators have voted so, and these are other votes than when this was last asked: by others, or from another copy of a
+    /// block, whose signatures may be better.
     pub(crate) fn ballots(&mut self, root: Root, threshold: usize) -> Option<Vec<Ballot>> {
         let subtree = self.subtree(root);
-        let mut count = 0;
         let mut ballots: BTreeMap<ValidatorIndex, (Attestation, &Signature, Option<Root>)> =
             BTreeMap::new();
         for (vote, signature, carrier) in self.votes_in(&subtree) {
             if subtree.contains(&vote.data.head.root) {
-                count += 1;
                 let ballot = ballots.entry(vote.validator_id);
                 ballot.or_insert((vote, signature, carrier));
             }
         }
-        let ballots: Vec<Ballot> = (ballots.len() > threshold)
-            .then_some(ballots)?
+        if ballots.len() <= threshold {
+            return None;
+        }
+        let mut hasher = DefaultHasher::new();
+        for (validator, (.., carrier)) in &ballots {
+            let carrier = carrier.and_then(|root| self.blocks.get(&root));
+            (validator, carrier.map(|parked| parked.number)).hash(&mut hasher);
+        }
+        let ballots: Vec<Ballot> = ballots
             .into_values()
             .map(|(message, signature, carrier)| Ballot {
                 vote: SignedAttestation {
@@ -446,8 +451,9 @@ impl Parking {
             })
             .collect();
         let parked = self.blocks.get_mut(&root)?;
-        let seen = std::mem::replace(&mut parked.ballots, count);
-        (seen != count).then_some(ballots)
+        let now = Some(hasher.finish());
+        let before = std::mem::replace(&mut parked.ballots, now);
+        (before != now).then_some(ballots)
     }
 
     /// The votes that wait for these blocks, verified ones first, and those in their bodies with the block they came in.

@@ -15,7 +15,7 @@ use tree_hash::TreeHash as _;
 
 use crate::{SimulationError, validators::GENESIS_TIME};
 
-/// A chain of one validator with a key of the production scheme: a block in every slot, each with nothing
+/// A chain of validators with keys of the production scheme: a block in every slot, each with nothing
 /// but its proposer's attestation, so that nothing is finalized.
 #[derive(Clone, Debug)]
 pub struct History {
@@ -25,33 +25,73 @@ pub struct History {
     pub(crate) store: Arc<MemoryStore>,
 }
 
+/// What a proposer attests to.
+#[derive(Clone, Copy, Debug)]
+enum Attests {
+    ToTheBlock,
+    ToTheParent,
+}
+
 impl History {
     /// Makes a chain of so many slots with the key of validator 0 in a directory of keystores.
     ///
     /// # Errors
     /// When the key cannot be used.
     pub fn make(keystores: &Path, length: Slot) -> Result<Self, SimulationError> {
-        let directory = tempfile::tempdir()?;
-        // A copy, since a signer holds its key's file for itself.
-        for name in ["validator_0.yaml", "validator_0.trees"] {
-            std::fs::copy(keystores.join(name), directory.path().join(name))?;
-        }
-        let path = directory.path().join(keystore_file_name(0));
-        let public_key = inspect(&path, None)?.public_key;
-        let request = KeyRequest {
-            index: 0,
-            public_key,
-            file: None,
-        };
-        let record = SigningRecord::open(&directory.path().join("signing-record"))?;
-        let signer = load_signer(directory.path(), &request, None, &record, &|_| {})?;
+        Self::build(keystores, length, 1, Attests::ToTheBlock)
+    }
 
-        let genesis = State::genesis(GENESIS_TIME, &[public_key])?;
+    /// Makes a chain of so many slots by so many validators that propose as `ream` does: each attests to the parent of its block.
+    ///
+    /// # Errors
+    /// When a key cannot be used.
+    pub fn half_bound(
+        keystores: &Path,
+        length: Slot,
+        validators: u64,
+    ) -> Result<Self, SimulationError> {
+        Self::build(keystores, length, validators, Attests::ToTheParent)
+    }
+
+    fn build(
+        keystores: &Path,
+        length: Slot,
+        validators: u64,
+        attests: Attests,
+    ) -> Result<Self, SimulationError> {
+        let directory = tempfile::tempdir()?;
+        let record = SigningRecord::open(&directory.path().join("signing-record"))?;
+        let (mut public_keys, mut signers) = (Vec::new(), Vec::new());
+        for index in 0..validators {
+            // A copy, since a signer holds its key's file for itself.
+            for kind in ["yaml", "trees"] {
+                let name = format!("validator_{index}.{kind}");
+                std::fs::copy(keystores.join(&name), directory.path().join(name))?;
+            }
+            let path = directory.path().join(keystore_file_name(index));
+            let public_key = inspect(&path, None)?.public_key;
+            let request = KeyRequest {
+                index,
+                public_key,
+                file: None,
+            };
+            public_keys.push(public_key);
+            signers.push(load_signer(
+                directory.path(),
+                &request,
+                None,
+                &record,
+                &|_| {},
+            )?);
+        }
+
+        let genesis = State::genesis(GENESIS_TIME, &public_keys)?;
         let mut chain = LeanChain::from_genesis(genesis.clone());
         let store = MemoryStore::default();
         for slot in 1..=length {
             chain.advance(slot * INTERVALS_PER_SLOT);
-            let importable = propose(&chain, &signer, slot)?;
+            let signer = &signers[(slot % validators) as usize];
+            let importable = propose(&chain, signer, slot, attests)?;
             let stored = store.put(importable.root, &importable.block);
             stored.map_err(|error| SimulationError::Block(error.to_string()))?;
             let imported = chain.import_block(importable);
@@ -70,14 +110,18 @@ fn propose(
     chain: &LeanChain,
     signer: &Signer,
     slot: Slot,
+    attests: Attests,
 ) -> Result<ImportableBlock, SimulationError> {
     let failed = |error: &dyn ToString| SimulationError::Block(error.to_string());
     let mut basis = chain.proposal_basis();
     basis.attestations.clear();
     let produced = basis.build(slot).map_err(|error| failed(&error))?;
-    let data = produced.attestation_data(chain);
+    let data = match attests {
+        Attests::ToTheBlock => produced.attestation_data(chain),
+        Attests::ToTheParent => chain.attestation_data(slot),
+    };
     let proposer_attestation = Attestation {
-        validator_id: 0,
+        validator_id: produced.block.proposer_index,
         data,
     };
     signer.prepare(slot)?;

@@ -9,7 +9,8 @@ use metrics::{
 };
 use parking_lot::Mutex;
 
-/// What has been measured so far. Labels are left aside: numbers of the same name are one.
+/// What has been measured so far. Numbers of the same name are one; counters are also kept by the values of their labels, as
+/// `name/value`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meter(Arc<Mutex<Measured>>);
 
@@ -22,6 +23,7 @@ struct Measured {
 struct Cell {
     meter: Meter,
     name: String,
+    labelled: Vec<String>,
 }
 
 impl Meter {
@@ -37,6 +39,10 @@ impl Meter {
         Arc::new(Cell {
             meter: self.clone(),
             name: key.name().to_owned(),
+            labelled: key
+                .labels()
+                .map(|label| format!("{}/{}", key.name(), label.value()))
+                .collect(),
         })
     }
 }
@@ -44,7 +50,9 @@ impl Meter {
 impl CounterFn for Cell {
     fn increment(&self, value: u64) {
         let mut measured = self.meter.0.lock();
-        *measured.counters.entry(self.name.clone()).or_default() += value;
+        for name in std::iter::once(&self.name).chain(&self.labelled) {
+            *measured.counters.entry(name.clone()).or_default() += value;
+        }
     }
 
     fn absolute(&self, value: u64) {

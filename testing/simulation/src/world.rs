@@ -263,7 +263,7 @@ impl World {
         &self.nodes[node].validators
     }
 
-    /// How often a counter of the services was counted up, over all nodes.
+    /// How often a counter of the services was counted up, over all nodes; `name/value` for one value of its labels.
     pub fn counter(&self, name: &str) -> u64 {
         self.meter.counter(name)
     }

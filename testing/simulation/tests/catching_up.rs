@@ -104,3 +104,25 @@ fn a_gap_larger_than_the_parking_is_closed() -> Outcome {
     })?;
     Ok(())
 }
+
+/// Four proposers, and one that is alone: nobody else says a word for its blocks.
+#[test]
+fn a_long_chain_whose_proposers_attest_to_the_parents_of_their_blocks_is_had_by_ranges() -> Outcome
+{
+    const LENGTH: u64 = 330;
+    let keystores = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../keystores");
+    for validators in [4, 1] {
+        let history = History::half_bound(&keystores, LENGTH, validators)?;
+        let simulation = Simulation::new(3).nodes(3).after(&history);
+        simulation.run(async |world| {
+            world.end_of(LENGTH + 2).await?;
+            assert_eq!(world.common_head().map(|head| head.slot), Some(LENGTH));
+            assert_eq!(world.sync_state(1)?, SyncState::Synced);
+            // Both of them have nearly all of it so.
+            assert!(world.counter("quartet_blocks_by_range_total") >= 2 * (LENGTH - 8));
+            assert_eq!(world.counter("quartet_range_batches_total/foreign"), 0);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}

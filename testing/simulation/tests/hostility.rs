@@ -339,3 +339,63 @@ fn a_network_with_a_silent_third_of_validators_still_agrees() -> Outcome {
     })?;
     Ok(())
 }
+
+#[test]
+fn votes_of_more_than_a_third_for_an_invalid_block_keep_nobody_from_duty() -> Outcome {
+    // Three of seven.
+    let simulation = Simulation::new(6).validators(4).adversarial(3);
+    simulation.run(async |world| {
+        let adversary = world.adversary();
+        let all = [0, 1, 2, 3];
+        // Slots 11 to 13 are the adversary's.
+        world.at(11, 50).await?;
+        let mut produced = basis(world)?.build(11).expect("the head takes a block");
+        produced.block.state_root = invented(1);
+        produced.root = produced.block.tree_hash_root();
+        let invalid = produced.block.checkpoint();
+        let data = produced.attestation_data(&world.chain(0)?.read());
+        let validator_id = produced.block.proposer_index;
+        let block = adversary.seal(produced, Attestation { validator_id, data })?;
+        adversary.send_block_to(&all, block);
+        world.at(12, 50).await?;
+        let child = Block {
+            slot: 12,
+            proposer_index: 5,
+            parent_root: invalid.root,
+            ..Block::default()
+        };
+        let built_on_it = child.checkpoint();
+        let own = adversary.sign(Attestation {
+            validator_id: 5,
+            data: AttestationData {
+                slot: 12,
+                head: built_on_it,
+                ..data
+            },
+        })?;
+        adversary.send_block_to(&all, adversary.wrap(child, Vec::new(), own)?);
+        for slot in 13..=40 {
+            world.at(slot, 1_100).await?;
+            for validator_id in 4..7 {
+                let head = match slot % 2 {
+                    0 => invalid,
+                    _ => built_on_it,
+                };
+                let data = AttestationData {
+                    slot,
+                    head,
+                    target: data.source,
+                    source: data.source,
+                };
+                let vote = adversary.sign(Attestation { validator_id, data })?;
+                adversary.send_attestation_to(&all, vote);
+            }
+            for node in ALL {
+                assert_eq!(world.sync_state(node)?, SyncState::Synced, "slot {slot}");
+            }
+        }
+        assert!(world.view(0)?.head.slot >= 37, "{:?}", world.view(0)?);
+        Ok(())
+    })?;
+    Ok(())
+}

@@ -197,6 +197,36 @@ fn ballots_are_the_verified_ones_first_and_one_of_each_validator() {
 }
 
 #[test]
+fn another_copy_that_brings_as_many_votes_is_looked_into_as_well() {
+    let mut parking = Parking::default();
+    let parent = block(5, Root::repeat_byte(9));
+    let root = parent.root;
+    parking.park_block(parent, Root::repeat_byte(1), Wait::Name);
+    let votes = [0, 1, 2].map(|validator| vote(validator, root, 5));
+    let copy = |signature: u8| {
+        let mut child = block(6, root);
+        let mut envelope = child.block.as_ref().clone();
+        envelope.message.block.body.attestations = votes.to_vec().try_into().unwrap();
+        let signature = Signature::from([signature; SIGNATURE_BYTES]);
+        envelope.signature = vec![signature; 4].try_into().unwrap();
+        child.block = Arc::new(envelope);
+        child
+    };
+    let forged = copy(1);
+    let child_root = forged.root;
+    park(&mut parking, forged);
+    assert!(parking.ballots(root, 1).is_some());
+    // Its signatures were bad. The good copy is the next.
+    parking.take_block(child_root);
+    assert!(parking.ballots(root, 1).is_none());
+    park(&mut parking, copy(2));
+    let ballots = parking.ballots(root, 1).unwrap();
+    let good = Signature::from([2; SIGNATURE_BYTES]);
+    assert!(ballots.iter().all(|ballot| ballot.vote.signature == good));
+    assert!(parking.ballots(root, 1).is_none());
+}
+
+#[test]
 fn only_what_proposers_have_signed_says_that_something_is_missing() {
     let signers = |waits: Wait, validator_id: ValidatorIndex, binds_to: Option<Root>| {
         let mut pending = block(7, Root::repeat_byte(9));

@@ -31,15 +31,18 @@ impl Admissions {
         binding: Binding,
         current_slot: Slot,
     ) -> bool {
+        let is_recent = slot.saturating_add(MAX_HALF_BOUND_AGE) >= current_slot;
+        (is_recent || binding != Binding::HalfBound) && self.is_free_for(slot, root, binding)
+    }
+
+    /// Whether the place of its kind is free for a block, however old it is.
+    pub(super) fn is_free_for(&self, slot: Slot, root: Root, binding: Binding) -> bool {
         let places = self.slots.get(&slot);
         let bound = places.and_then(|places| places.bound);
         let half_bound = places.and_then(|places| places.half_bound);
         match binding {
             Binding::Unbound => false,
-            Binding::HalfBound => {
-                let is_recent = slot.saturating_add(MAX_HALF_BOUND_AGE) >= current_slot;
-                is_recent && bound.is_none() && half_bound.is_none_or(|first| first == root)
-            }
+            Binding::HalfBound => bound.is_none() && half_bound.is_none_or(|first| first == root),
             Binding::Bound => bound.is_none_or(|first| first == root),
         }
     }

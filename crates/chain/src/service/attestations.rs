@@ -4,13 +4,13 @@ use metrics::{counter, histogram};
 use quartet_clock::Stopwatch;
 use quartet_fork_choice::{AttestationError, AttestationOrigin, AttestationOutcome};
 use quartet_processor::Priority;
+use quartet_sync::Need;
 use quartet_types::{Attestation, Checkpoint, PublicKey, SignedAttestation, proposer_index};
 use tracing::debug;
 
 use super::{ChainService, Done};
 use crate::{
-    GossipAttestation, ImportError, LeanChain, Verdict, parking::Need,
-    verification::verify_attestations,
+    GossipAttestation, ImportError, LeanChain, Verdict, verification::verify_attestations,
 };
 
 /// What to do with an attestation before its signature is looked at.
@@ -130,7 +130,8 @@ impl ChainService {
     }
 
     /// Keeps an attestation that names an unknown block, and asks for the block, unless it is by its proposer: who proposes
-    /// twice in a slot needs the word of others to have the second block looked at.
+    /// twice in a slot needs the word of others to have the second block looked at. Votes for what is known to be invalid wait
+    /// for nothing: that is not here for good, and no sign of being cut off.
     fn park_attestation(&mut self, unknown: Checkpoint, item: GossipAttestation) {
         let (finalized, current, proposer) = {
             let chain = self.chain.read();
@@ -142,7 +143,8 @@ impl ChainService {
             )
         };
         let is_by_proposer = proposer == Some(item.attestation.message.validator_id);
-        if unknown.slot <= finalized || unknown.slot > current || is_by_proposer {
+        let is_lost = self.condemned.is_voted_for(&item.attestation.message);
+        if unknown.slot <= finalized || unknown.slot > current || is_by_proposer || is_lost {
             return answer(item, Verdict::Ignore);
         }
         let peer = item.peer.clone();

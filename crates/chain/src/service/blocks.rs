@@ -6,11 +6,12 @@ use metrics::{counter, histogram};
 use quartet_clock::Stopwatch;
 use quartet_fork_choice::Names;
 use quartet_processor::Priority;
+use quartet_sync::{Need, Noted};
 use quartet_types::{Root, SignedBlockWithAttestation};
 use tracing::debug;
 
 use super::{
-    ChainService, Done, MAX_CHECKED_BLOCKS, MAX_CHECKED_BYTES, MAX_CHECKED_PER_PEER, MAX_INVALID,
+    ChainService, Done, MAX_CHECKED_BLOCKS, MAX_CHECKED_BYTES, MAX_CHECKED_PER_PEER,
     triage::{BlockTriage, Circumstances, condemns_block, is_needed, triage},
 };
 use crate::{
@@ -20,9 +21,8 @@ use crate::{
     envelope::Binding,
     lean_chain::Pruned,
     origin::Origin,
-    parking::{Need, PendingBlock, Wait},
+    parking::{PendingBlock, Wait},
     persistence::block_root,
-    sync::Noted,
     verification::{BlockCheck, authenticate},
 };
 
@@ -122,7 +122,7 @@ impl ChainService {
         let (root, slot, binding) = (pending.root, pending.slot(), pending.binding());
         let current = chain.current_slot();
         let proposer = pending.block.block().proposer_index;
-        let is_condemned = |root: &Root| self.invalid_set.contains(root);
+        let is_condemned = |root: &Root| self.condemned.contains(root);
         Circumstances {
             chain,
             is_condemned: is_condemned(&root) || is_condemned(&pending.parent_root()),
@@ -416,21 +416,23 @@ impl ChainService {
             }
             return self.poll_sync();
         }
-        self.remember_invalid(root);
-        self.sync.on_invalid(&root);
-        for descendant in self.parking.release_descendants(root) {
-            self.remember_invalid(descendant.root);
-            answer(descendant.verdicts, Verdict::Reject);
-        }
+        self.condemned.prove(root);
+        self.drop_descendants(root);
     }
 
-    /// A block has come that is known to be invalid, or whose parent is: whatever needs it is of no use. It is not remembered
-    /// for its parent's sake, or else strangers could have all that is remembered forgotten.
+    /// A block has come that is known to be invalid, or whose parent is: whatever needs it is of no use.
     fn drop_condemned(&mut self, pending: PendingBlock) {
         let root = pending.root;
         self.reject(pending);
+        self.condemned.inherit(root);
+        self.drop_descendants(root);
+    }
+
+    /// What builds on an invalid block is of no use to anybody.
+    fn drop_descendants(&mut self, root: Root) {
         self.sync.on_invalid(&root);
         for descendant in self.parking.release_descendants(root) {
+            self.condemned.inherit(descendant.root);
             answer(descendant.verdicts, Verdict::Reject);
         }
     }
@@ -442,17 +444,6 @@ impl ChainService {
                 .try_send(NetworkMessage::Penalize { peer, reason });
         }
         answer(pending.verdicts, Verdict::Reject);
-    }
-
-    pub(super) fn remember_invalid(&mut self, root: Root) {
-        if self.invalid_set.insert(root) {
-            self.invalid.push_back(root);
-        }
-        if self.invalid.len() > MAX_INVALID
-            && let Some(oldest) = self.invalid.pop_front()
-        {
-            self.invalid_set.remove(&oldest);
-        }
     }
 }
 

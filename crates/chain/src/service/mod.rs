@@ -7,9 +7,10 @@
 mod admissions;
 mod attestations;
 mod blocks;
+mod condemned;
 mod ranges;
 mod replay;
-mod sync_state;
+mod sync;
 mod time;
 mod triage;
 mod vouching;
@@ -18,9 +19,8 @@ mod vouching;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Duration,
 };
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
@@ -28,24 +28,24 @@ use metrics::histogram;
 use quartet_clock::{Clock, Stopwatch};
 use quartet_fork_choice::Names;
 use quartet_processor::{Priority, Processor};
+use quartet_sync::{Readiness, Sync};
 use quartet_types::{Checkpoint, Root, Slot};
 use quartet_xmss::Scheme;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error};
+use tracing::error;
 
 use crate::{
     BlockStore, ChainEvent, ChainInbox, ChainMessage, EventBus, GossipAttestation, ImportError,
-    ImportableBlock, LeanChain, NetworkHandle, NetworkMessage, SharedChain, StoreError,
+    ImportableBlock, LeanChain, NetworkHandle, SharedChain, StoreError,
     batch::{AppliedBatch, CheckedBatch},
     lean_chain::View,
     messages::Incoming,
     origin::Origin,
     parking::{Parking, PendingBlock},
-    sync::{self, Sync},
 };
 use admissions::Admissions;
+use condemned::Condemned;
 use ranges::BatchQueue;
-use sync_state::Patience;
 
 /// Most blocks that are checked or wait for the processor at a time.
 const MAX_CHECKED_BLOCKS: usize = 64;
@@ -57,8 +57,6 @@ const MAX_CHECKED_PER_PEER: usize = 16;
 const MAX_BATCHES: usize = 4;
 /// Most attestations in a batch.
 const MAX_BATCH: usize = 256;
-/// Roots of invalid blocks that are remembered.
-const MAX_INVALID: usize = 1024;
 
 /// What the chain service is made of.
 #[derive(Debug)]
@@ -80,15 +78,9 @@ pub struct ChainService {
     /// Batches of attestations being verified.
     batches: usize,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
-    /// Roots of blocks found invalid, the oldest first.
-    invalid: VecDeque<Root>,
-    invalid_set: HashSet<Root>,
-    /// When the service started, and whether there are peers to wait for.
-    started: Duration,
-    expects_peers: bool,
-    /// The head's slot, and when it was looked at.
-    progress: (Slot, Duration),
-    patience: Patience,
+    condemned: Condemned,
+    /// Whether duties are done.
+    readiness: Readiness,
 }
 
 /// A job of the processor has finished.
@@ -181,12 +173,8 @@ impl ChainService {
             checking: HashMap::new(),
             batches: 0,
             jobs: FuturesUnordered::new(),
-            invalid: VecDeque::new(),
-            invalid_set: HashSet::new(),
-            started,
-            expects_peers: config.expects_peers,
-            progress: (0, started),
-            patience: Patience::default(),
+            condemned: Condemned::default(),
+            readiness: Readiness::new(started, config.expects_peers),
         };
         service.replay()?;
         service.update_sync_state();
@@ -381,91 +369,5 @@ impl ChainService {
         if let Some(safe_target) = changed(before.safe_target, after.safe_target) {
             self.events.send(ChainEvent::SafeTarget(safe_target));
         }
-    }
-
-    /// Runs sync against what it needs to know of the chain and the parking.
-    fn with_sync<T>(&mut self, run: impl FnOnce(&mut Sync, &SyncView<'_>) -> T) -> T {
-        let chain = self.chain.clone();
-        let view = SyncView {
-            chain: &chain,
-            parking: &self.parking,
-            checking: &self.checking,
-        };
-        run(&mut self.sync, &view)
-    }
-
-    fn poll_sync(&mut self) {
-        let actions = self.with_sync(|sync, view| sync.poll(view));
-        self.act(actions);
-    }
-
-    /// Sends what sync has decided.
-    fn act(&mut self, messages: Vec<NetworkMessage>) {
-        for message in messages {
-            let request = match &message {
-                NetworkMessage::RequestBlocks {
-                    request,
-                    peer,
-                    roots,
-                } => {
-                    debug!(%peer, first = ?roots.first(), count = roots.len(), "asking for blocks");
-                    Some(*request)
-                }
-                NetworkMessage::RequestRange {
-                    request,
-                    peer,
-                    start_slot,
-                    count,
-                } => {
-                    debug!(%peer, start_slot, count, "asking for a range of blocks");
-                    Some(*request)
-                }
-                _ => None,
-            };
-            if !self.network.try_send(message)
-                && let Some(request) = request
-            {
-                // The network is busy; the next poll asks again.
-                let unsent = Err(crate::RequestError::NoAnswer);
-                self.with_sync(|sync, view| sync.on_response(request, &unsent, view));
-            }
-        }
-    }
-}
-
-/// What sync sees: the chain, the parking, and the blocks being checked.
-struct SyncView<'a> {
-    chain: &'a SharedChain,
-    parking: &'a Parking,
-    checking: &'a HashMap<Root, PendingBlock>,
-}
-
-impl sync::View for SyncView<'_> {
-    fn in_chain(&self, root: &Root) -> bool {
-        self.chain.read().contains(root)
-    }
-
-    fn pending(&self, root: &Root) -> bool {
-        self.parking.contains(root) || self.checking.contains_key(root)
-    }
-
-    fn missing_ancestor(&self, root: Root) -> Root {
-        self.parking.missing_ancestor(root)
-    }
-
-    fn head_slot(&self) -> Slot {
-        self.chain.read().head().slot
-    }
-
-    fn canonical_root(&self, slot: Slot) -> Option<Root> {
-        self.chain.read().canonical_root(slot)
-    }
-
-    fn finalized(&self) -> Checkpoint {
-        self.chain.read().latest_finalized()
-    }
-
-    fn current_slot(&self) -> Slot {
-        self.chain.read().current_slot()
     }
 }

@@ -3,14 +3,18 @@
 //! Of a batch all signatures are verified together, while the batch before it is applied and imported. What does not go
 //! smoothly takes the way of single blocks, which knows what to do about it.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use metrics::counter;
 use quartet_fork_choice::{BlockError, Names};
 use quartet_processor::Priority;
-use quartet_types::{Root, SignedBlockWithAttestation, Slot};
+use quartet_sync::{Batch, BatchOutcome, Need};
+use quartet_types::{Root, SignedBlockWithAttestation, Slot, ValidatorIndex};
 
-use super::{ChainService, Done};
+use super::{ChainService, Done, triage::is_needed};
 use crate::{
     ImportError, ImportableBlock, PeerName,
     batch::{AppliedBatch, CheckedBatch, Rooted, apply_batch, check_batch},
@@ -18,7 +22,6 @@ use crate::{
     lean_chain::Pruned,
     origin::Origin,
     parking::PendingBlock,
-    sync::{Batch, BatchOutcome},
 };
 
 /// Most blocks in a row that nothing yet ties to their proposers: what ties them comes with a later batch.
@@ -160,17 +163,19 @@ impl ChainService {
             let chain = self.chain.read();
             (chain.current_slot(), chain.validator_count())
         };
-        let has_place = |(root, block): &Rooted| {
+        let named = named(blocks);
+        let passes = |(root, block): &Rooted| {
             let binding = Binding::of(*root, &block.message);
             let slot = block.block().slot;
-            slot <= current
-                && self.admissions.has_place(slot, *root, binding, current)
-                && !is_bloated(&block.block().body.attestations, validators)
+            let has_place = match named.get(root) {
+                Some(_) => self.admissions.is_free_for(slot, *root, binding),
+                None => self.admissions.has_place(slot, *root, binding, current),
+            };
+            let is_bloated = || is_bloated(&block.block().body.attestations, validators);
+            let need = (named.get(root) == Some(&Named::ByOthers)).then_some(Need::Name);
+            slot <= current && (is_needed(binding, need) || has_place && !is_bloated())
         };
-        blocks
-            .iter()
-            .rposition(has_place)
-            .map_or(0, |last| last + 1)
+        blocks.iter().rposition(passes).map_or(0, |last| last + 1)
     }
 
     /// A batch has been applied: what is valid of it is imported.
@@ -227,12 +232,13 @@ impl ChainService {
         else {
             return;
         };
+        let first = stuck.0;
         let rest = rest.map(|importable| (importable.root, importable.block));
         for (root, block) in std::iter::once(stuck).chain(rest) {
             let origin = Origin::Sync(peer.clone());
             self.dispatch(PendingBlock::new(root, block, origin, Vec::new()));
         }
-        self.end_batch(BatchOutcome::Blocked);
+        self.end_batch(BatchOutcome::Blocked { root: first });
     }
 
     /// A block of a batch is invalid.
@@ -253,6 +259,7 @@ impl ChainService {
         let Some(Queued { number, peer, .. }) = self.batch_queue.batches.pop_front() else {
             return;
         };
+        counter!("quartet_range_batches_total", "outcome" => name(outcome)).increment(1);
         if !matches!(outcome, BatchOutcome::Imported { .. }) {
             // What comes after it cannot be imported either.
             self.batch_queue.batches.clear();
@@ -264,6 +271,36 @@ impl ChainService {
         self.apply_next_batch();
         self.update_sync_state();
     }
+}
+
+/// Whose verified attestation names a block as its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    /// Its proposer's, in what builds on it: others may not have made it in its name.
+    ByItself,
+    ByOthers,
+}
+
+/// Which blocks of a run are named by its attestations, whose signatures have been verified. Where all proposers attest to
+/// the parent, each block has the next one's word.
+fn named(blocks: &[Rooted]) -> HashMap<Root, Named> {
+    let proposers = blocks.iter();
+    let proposers = proposers.map(|(root, block)| (*root, block.block().proposer_index));
+    let proposers: HashMap<Root, ValidatorIndex> = proposers.collect();
+    let mut named = HashMap::new();
+    for (carrier, block) in blocks {
+        for vote in block.attestations() {
+            let root = vote.data.head.root;
+            match proposers.get(&root) {
+                Some(proposer) if *proposer != vote.validator_id => {
+                    named.insert(root, Named::ByOthers);
+                }
+                Some(_) if root != *carrier => _ = named.entry(root).or_insert(Named::ByItself),
+                _ => {}
+            }
+        }
+    }
+    named
 }
 
 /// Whether it is the envelope's attestation alone that is of no use.
@@ -279,5 +316,16 @@ fn up_to(end: Option<Slot>, is_new: bool) -> BatchOutcome {
     match end {
         Some(end) => BatchOutcome::Imported { end, is_new },
         None => BatchOutcome::Unattached,
+    }
+}
+
+fn name(outcome: BatchOutcome) -> &'static str {
+    match outcome {
+        BatchOutcome::Imported { .. } => "imported",
+        BatchOutcome::Unattached => "unattached",
+        BatchOutcome::Blocked { .. } => "blocked",
+        BatchOutcome::Adrift => "adrift",
+        BatchOutcome::Foreign => "foreign",
+        BatchOutcome::Invalid => "invalid",
     }
 }

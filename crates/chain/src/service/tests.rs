@@ -1,6 +1,8 @@
 // A test that unwraps fails as it should.
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use quartet_clock::Clock;
 use quartet_types::{
     Attestation, AttestationData, SECONDS_PER_SLOT, SIGNATURE_BYTES, Signature, SignedAttestation,
@@ -13,8 +15,8 @@ use super::{
     *,
 };
 use crate::{
-    MemoryStore, PeerName, SyncState, chain_channel, network_channel,
-    verification::invalid_signature,
+    MemoryStore, NetworkMessage, PeerName, SyncState, chain_channel, envelope::Binding,
+    network_channel, verification::invalid_signature,
 };
 
 fn service() -> (ChainService, Receiver<NetworkMessage>) {
@@ -89,7 +91,7 @@ fn vote(validator_id: u64, slot: Slot) -> GossipAttestation {
 fn a_node_without_what_a_third_of_the_validators_signed_some_slots_ago_is_not_synced() {
     let syncing = |votes: &[(u64, Slot)]| {
         let (mut service, _messages) = service();
-        service.expects_peers = false;
+        service.readiness = Readiness::new(service.clock.now(), false);
         for (validator, slot) in votes {
             let vote = vote(*validator, *slot);
             let head = vote.attestation.message.data.head.root;
@@ -109,6 +111,43 @@ fn a_node_without_what_a_third_of_the_validators_signed_some_slots_ago_is_not_sy
 }
 
 #[test]
+fn votes_for_what_is_invalid_or_builds_on_it_are_no_sign_of_being_cut_off() {
+    let invalid = Root::repeat_byte(0xbb);
+    let slot = 2;
+    let block = quartet_types::Block {
+        slot,
+        proposer_index: slot,
+        parent_root: invalid,
+        ..Default::default()
+    };
+    let child = envelope(quartet_types::BlockWithAttestation {
+        block,
+        ..Default::default()
+    });
+    let built_on_it = crate::persistence::block_root(&child);
+    let unknown = Root::repeat_byte(0xee);
+    for (root, is_cut_off) in [(invalid, false), (built_on_it, false), (unknown, true)] {
+        let (mut service, _messages) = service();
+        service.readiness = Readiness::new(service.clock.now(), false);
+        service.condemned.prove(invalid);
+        let peer = PeerName::new("peer");
+        service.on_block(child.clone(), Origin::Gossip(peer), None);
+        let justified = service.chain.read().latest_justified();
+        for validator in [0, 1] {
+            let mut vote = vote(validator, slot);
+            let data = &mut vote.attestation.message.data;
+            (data.source, data.target) = (justified, justified);
+            data.head.root = root;
+            service.batches += 1;
+            service.on_attestations_verified(vec![vote], Ok(vec![true]));
+        }
+        service.update_sync_state();
+        let state = service.chain.read().sync_state();
+        assert_eq!(state != SyncState::Synced, is_cut_off, "{root}");
+    }
+}
+
+#[test]
 fn a_bloated_block_at_the_end_of_a_range_has_no_place_by_itself() {
     let (service, _messages) = service();
     let mut message = due(&service.chain.read());
@@ -123,6 +162,64 @@ fn a_bloated_block_at_the_end_of_a_range_has_no_place_by_itself() {
     let vote = message.proposer_attestation;
     message.block.body.attestations = vec![vote; 2].try_into().unwrap();
     assert_eq!(service.last_with_a_place(&rooted(&message)), 0);
+}
+
+#[test]
+fn old_half_bound_blocks_of_a_range_pass_by_the_word_of_what_builds_on_them() {
+    let (mut service, _messages) = service();
+    let head = service.chain.read().head();
+    let late = 40 * quartet_types::INTERVALS_PER_SLOT;
+    service.chain.write().advance(late);
+    // So many slots apart, each attesting to its parent.
+    let run = |apart: u64| {
+        let mut parent = head;
+        let blocks = (1..=3).map(|number| {
+            let slot = head.slot + number * apart;
+            let block = quartet_types::Block {
+                slot,
+                proposer_index: slot % 4,
+                parent_root: parent.root,
+                ..Default::default()
+            };
+            let data = AttestationData {
+                slot,
+                head: parent,
+                ..AttestationData::default()
+            };
+            let validator_id = block.proposer_index;
+            parent = block.checkpoint();
+            let proposer_attestation = Attestation { validator_id, data };
+            let message = quartet_types::BlockWithAttestation {
+                block,
+                proposer_attestation,
+            };
+            (parent.root, envelope(message))
+        });
+        blocks.collect::<Vec<_>>()
+    };
+    // Each has the next proposer's word, and the last has nobody's.
+    let blocks = run(1);
+    assert_eq!(service.last_with_a_place(&blocks), 2);
+    // Others' word counts whatever has the place, the proposer's own only while it is free.
+    let alone = run(4);
+    assert_eq!(service.last_with_a_place(&alone), 2);
+    for (root, block) in [&blocks[1], &alone[1]] {
+        let slot = block.block().slot;
+        service.admissions.admit(slot, *root, Binding::HalfBound);
+        assert_eq!(service.last_with_a_place(&blocks), 2);
+        assert_eq!(service.last_with_a_place(&alone), 2);
+        let slot = block.block().slot;
+        let other = Root::repeat_byte(9);
+        service.admissions.admit(slot, other, Binding::Bound);
+    }
+    assert_eq!(service.last_with_a_place(&blocks), 2);
+    assert_eq!(service.last_with_a_place(&alone), 1);
+    // What is not by the proposer of the next block says nothing of the parent's.
+    let mut forged = blocks;
+    let mut unbound = forged[1].1.as_ref().clone();
+    unbound.message.proposer_attestation.data.head = head;
+    forged[1].1 = Arc::new(unbound);
+    assert_eq!(service.last_with_a_place(&forged[..2]), 0);
 }
 
 /// The roots that are asked for next, with the number of the request.
@@ -155,11 +252,11 @@ fn a_way_back_ends_at_what_builds_on_an_invalid_block() {
         envelope(message)
     };
     let invalid = Root::repeat_byte(0xbb);
-    service.remember_invalid(invalid);
+    service.condemned.prove(invalid);
     let child = on(invalid, 4);
     let grandchild = on(crate::persistence::block_root(&child), 5);
     let root = crate::persistence::block_root(&grandchild);
-    let need = Some(crate::parking::Need::Ancestor);
+    let need = Some(quartet_sync::Need::Ancestor);
     service.with_sync(|sync, view| sync.want(root, 5, Some(peer), need, view));
     service.poll_sync();
     for block in [grandchild, child] {

@@ -34,8 +34,7 @@ impl ChainService {
         self.look_for_vouchers();
         self.sync.on_tick();
         self.poll_sync();
-        self.lose_patience();
-        self.update_sync_state();
+        self.tick_readiness();
     }
 
     /// Moves the chain's time to the clock's. Messages may be taken before the tick of their moment is.

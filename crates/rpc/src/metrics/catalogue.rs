@@ -273,6 +273,10 @@ pub(super) const CATALOGUE: &[Metric] = &[
         "quartet_proposals_missed_total",
         "Own proposals that were missed.",
     ),
+    labelled(
+        "quartet_range_batches_total",
+        "Runs of blocks that were fetched by ranges of slots, by what came of them.",
+    ),
     gauge(
         "quartet_received_response_bytes",
         "Bytes of peers' answers that have not been handed to the chain.",

@@ -3,12 +3,13 @@
 
 use quartet_fork_choice::{AttestationError, BlockError, BlockInfo};
 use quartet_state_transition::Error as TransitionError;
+use quartet_sync::Need;
 use quartet_types::{BlockWithAttestation, Root, Slot, proposer_index};
 
 use crate::{
     ImportError, LeanChain, Verdict,
     envelope::{Binding, is_bloated},
-    parking::{Need, PendingBlock, Wait},
+    parking::{PendingBlock, Wait},
 };
 
 /// What to do with a block.

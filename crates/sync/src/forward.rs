@@ -4,11 +4,12 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use quartet_types::{SignedBlockWithAttestation, Slot};
 
-use super::{
-    MAX_MERIT, MAX_REQUESTS_PER_PEER, Peer, Purpose, Request, Sync, View, add_merit,
-    ranges::{Ask, Batch, BatchOutcome, Ranges},
+use crate::{
+    Action, Batch, BatchOutcome, PeerName, RequestError, Sync, View,
+    peers::{MAX_MERIT, Peer},
+    ranges::{Ask, Ranges},
+    sync::{MAX_REQUESTS_PER_PEER, Purpose, Request},
 };
-use crate::{NetworkMessage, PeerName, RequestError};
 
 /// How far behind we are when ranges are worth their while.
 const RANGES_FROM: u64 = 8;
@@ -17,8 +18,9 @@ const RANGES_FROM: u64 = 8;
 const PAUSE: u32 = 2;
 const LONG_PAUSE: u32 = 40;
 const MAX_FUTILE: u32 = 5;
+
 impl Sync {
-    pub(super) fn on_range(
+    pub(crate) fn on_range(
         &mut self,
         start: Slot,
         peer: &PeerName,
@@ -43,19 +45,19 @@ impl Sync {
             }
         };
         if lost_merit {
-            add_merit(&mut self.peers, peer, -1);
+            self.peers.add_merit(peer, -1);
         }
     }
 
     /// The next blocks to import of those that came by ranges.
-    pub(crate) fn next_batch(&mut self) -> Option<Batch> {
+    pub fn next_batch(&mut self) -> Option<Batch> {
         // A batch of ranges that were given up may still be under way: numbers are never used again.
         let number = self.number();
         self.ranges.as_mut()?.hand_on(number)
     }
 
     /// What came of a batch.
-    pub(crate) fn on_batch(
+    pub fn on_batch(
         &mut self,
         number: u64,
         peer: &PeerName,
@@ -65,11 +67,11 @@ impl Sync {
         let merit = match outcome {
             // What is merely carried may be made up.
             BatchOutcome::Imported { is_new, .. } => i32::from(is_new),
-            BatchOutcome::Unattached | BatchOutcome::Adrift | BatchOutcome::Blocked => 0,
+            BatchOutcome::Unattached | BatchOutcome::Adrift | BatchOutcome::Blocked { .. } => 0,
             BatchOutcome::Foreign => -1,
             BatchOutcome::Invalid => -MAX_MERIT,
         };
-        add_merit(&mut self.peers, peer, merit);
+        self.peers.add_merit(peer, merit);
         if let (BatchOutcome::Invalid, Some(peer)) = (outcome, self.peers.get_mut(peer)) {
             peer.serves_ranges = false;
         }
@@ -83,15 +85,18 @@ impl Sync {
     }
 
     /// What a peer served last, with nothing to tie it to its proposers, is not what the next range builds on.
-    pub(crate) fn on_carried_in_vain(&mut self, peer: PeerName) {
-        add_merit(&mut self.peers, &peer, -1);
+    pub fn on_carried_in_vain(&mut self, peer: PeerName) {
+        self.peers.add_merit(&peer, -1);
         if let Some(ranges) = &mut self.ranges {
             ranges.do_without(peer);
         }
     }
 
-    pub(super) fn poll_ranges(&mut self, view: &impl View, actions: &mut Vec<NetworkMessage>) {
+    pub(crate) fn poll_ranges(&mut self, view: &impl View, actions: &mut Vec<Action>) {
         let certain = self.certain_target();
+        if let Some(ranges) = &mut self.ranges {
+            ranges.look(view);
+        }
         match (&mut self.ranges, certain) {
             (Some(ranges), _) if ranges.is_done() => self.end_ranges(),
             (Some(ranges), Some(target)) => ranges.aim(target.min(view.current_slot())),
@@ -109,7 +114,7 @@ impl Sync {
             let request = self.number();
             let Ask { start, count, peer } = ask;
             let purpose = Purpose::Range { start };
-            actions.push(NetworkMessage::RequestRange {
+            actions.push(Action::RequestRange {
                 request,
                 peer: peer.clone(),
                 start_slot: start,
@@ -119,7 +124,13 @@ impl Sync {
         }
     }
 
-    pub(super) fn end_ranges(&mut self) {
+    /// Whether ranges are being fetched.
+    pub(crate) fn ranges_move(&self) -> bool {
+        let ranges = self.ranges.as_ref();
+        ranges.is_some_and(|ranges| !ranges.is_waiting())
+    }
+
+    pub(crate) fn end_ranges(&mut self) {
         match self.ranges.take() {
             Some(ranges) if !ranges.has_imported() => {
                 self.pause = LONG_PAUSE << self.futile;

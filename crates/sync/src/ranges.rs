@@ -9,9 +9,9 @@ use std::{
     sync::Arc,
 };
 
-use quartet_types::{Checkpoint, SignedBlockWithAttestation, Slot};
+use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot};
 
-use crate::{PeerName, persistence::block_root};
+use crate::{Batch, BatchOutcome, PeerName, View, block_root};
 
 /// Slots in a range: with four votes a block, a megabyte.
 pub(crate) const RANGE: u64 = 64;
@@ -23,41 +23,11 @@ const HANDED_ON: usize = 2;
 const MAX_ASKED: usize = 8;
 /// How often the way may begin anew without having got further.
 const MAX_FAILURES: u32 = 6;
+/// For how many ticks the way waits for blocks that need something else first: four slots. A block of a faulty proposer may
+/// name what nobody has.
+const MAX_WAITING: u32 = 16;
 /// How many peers are remembered as of no use: more than are connected at a time.
 const MAX_USELESS: usize = 256;
-
-/// Blocks of a range that are to be imported next.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    /// Its number, to be given back with what came of it.
-    pub(crate) number: u64,
-    /// Who served it.
-    pub(crate) peer: PeerName,
-    /// Never empty, with ascending slots.
-    pub(crate) blocks: Vec<Arc<SignedBlockWithAttestation>>,
-}
-
-/// What came of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BatchOutcome {
-    /// All of it is in the chain.
-    Imported {
-        /// The slot of its last block.
-        end: Slot,
-        /// Whether the chain had not had all of it before.
-        is_new: bool,
-    },
-    /// It does not build on what the chain has.
-    Unattached,
-    /// Something else has to be fetched before it can be imported.
-    Blocked,
-    /// It does not build on blocks that the batch before has left, whose server has been told of.
-    Adrift,
-    /// Envelopes that proposers have not made keep it from being imported; what another peer serves may have good ones.
-    Foreign,
-    /// It holds what no honest peer serves.
-    Invalid,
-}
 
 #[derive(Debug)]
 struct Range {
@@ -91,7 +61,7 @@ impl Range {
 
 /// Fetching ranges up to a slot.
 #[derive(Debug)]
-pub(super) struct Ranges {
+pub(crate) struct Ranges {
     target: Slot,
     /// The first slot that has not been asked for.
     next: Slot,
@@ -108,20 +78,24 @@ pub(super) struct Ranges {
     /// Whether the beginning was moved back to the finalized slot.
     is_rewound: bool,
     failures: u32,
+    /// A block that the way waits for, and who served it.
+    awaited: Option<(Root, PeerName)>,
+    /// For how many ticks it still may.
+    may_wait: u32,
     /// Who served what did not help, and is not asked again on this way.
     useless: BTreeSet<PeerName>,
 }
 
 /// What is to be asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ask {
-    pub(super) start: Slot,
-    pub(super) count: u64,
-    pub(super) peer: PeerName,
+pub(crate) struct Ask {
+    pub(crate) start: Slot,
+    pub(crate) count: u64,
+    pub(crate) peer: PeerName,
 }
 
 impl Ranges {
-    pub(super) fn new(start: Slot, target: Slot) -> Self {
+    pub(crate) fn new(start: Slot, target: Slot) -> Self {
         Self {
             target,
             next: start,
@@ -133,35 +107,63 @@ impl Ranges {
             has_imported: false,
             is_rewound: false,
             failures: 0,
+            awaited: None,
+            may_wait: MAX_WAITING,
             useless: BTreeSet::new(),
         }
     }
 
-    pub(super) fn target(&self) -> Slot {
+    pub(crate) fn target(&self) -> Slot {
         self.target
     }
 
     /// The chain goes on meanwhile.
-    pub(super) fn aim(&mut self, target: Slot) {
+    pub(crate) fn aim(&mut self, target: Slot) {
         self.target = self.target.max(target);
     }
 
     /// Whether it has brought anything.
-    pub(super) fn has_imported(&self) -> bool {
+    pub(crate) fn has_imported(&self) -> bool {
         self.has_imported
     }
 
     /// Whether all has been handed on and imported.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.next > self.target && self.ranges.is_empty() && self.handed_on.is_empty()
+    }
+
+    /// Whether nothing is fetched until a block is imported that needs something else first.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.awaited.is_some()
+    }
+
+    /// Looks whether the block that is waited for has been imported, or given up.
+    pub(crate) fn look(&mut self, view: &impl View) {
+        let Some((root, _)) = &self.awaited else {
+            return;
+        };
+        if view.in_chain(root) {
+            self.has_imported = true;
+            self.has_moved();
+        } else if view.pending(root) {
+            return;
+        }
+        self.awaited = None;
+    }
+
+    fn has_moved(&mut self) {
+        (self.failures, self.may_wait) = (0, MAX_WAITING);
     }
 
     /// What to ask for next, of the peers that `candidates` lists for a slot, the best first, and more of them if it is urgent.
     /// Those it is given are not to be among them.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &mut self,
         candidates: impl Fn(Slot, bool, &BTreeSet<PeerName>) -> Vec<PeerName>,
     ) -> Option<Ask> {
+        if self.is_waiting() {
+            return None;
+        }
         let useless = &self.useless;
         let open = self.ranges.iter_mut();
         for range in open.filter(|range| range.served.is_none()) {
@@ -191,7 +193,7 @@ impl Ranges {
     }
 
     /// A peer has served a range. The first answer counts.
-    pub(super) fn served(
+    pub(crate) fn served(
         &mut self,
         start: Slot,
         peer: PeerName,
@@ -207,7 +209,7 @@ impl Ranges {
     }
 
     /// A peer could not serve a range.
-    pub(super) fn failed(&mut self, start: Slot, peer: &PeerName) {
+    pub(crate) fn failed(&mut self, start: Slot, peer: &PeerName) {
         if let Some(range) = self.range(start) {
             range.asked.remove(peer);
             range.tried.insert(peer.clone());
@@ -215,7 +217,7 @@ impl Ranges {
     }
 
     /// A peer is gone.
-    pub(super) fn lost(&mut self, peer: &PeerName) {
+    pub(crate) fn lost(&mut self, peer: &PeerName) {
         for range in &mut self.ranges {
             range.asked.remove(peer);
         }
@@ -226,7 +228,7 @@ impl Ranges {
     }
 
     /// The next blocks to import, when there are some.
-    pub(super) fn hand_on(&mut self, number: u64) -> Option<Batch> {
+    pub(crate) fn hand_on(&mut self, number: u64) -> Option<Batch> {
         while self.handed_on.len() < HANDED_ON {
             let first = self.ranges.front_mut()?;
             let (_, blocks) = first.served.as_ref()?;
@@ -259,9 +261,24 @@ impl Ranges {
         None
     }
 
+    /// A second has passed, and a block is waited for; not for ever.
+    fn wait(&mut self) {
+        self.may_wait = self.may_wait.saturating_sub(1);
+        if self.may_wait == 0
+            && let Some((_, peer)) = self.awaited.take()
+        {
+            // Others may be on a chain without it.
+            self.begin_without(peer);
+        }
+    }
+
     /// A second has passed. Of a range that all others wait for more peers are asked. Returns who has had more than a second
     /// for it, and whether it is worth going on: false when all have been asked in vain, twice.
-    pub(super) fn tick(&mut self) -> (BTreeSet<PeerName>, bool) {
+    pub(crate) fn tick(&mut self) -> (BTreeSet<PeerName>, bool) {
+        if self.is_waiting() {
+            self.wait();
+            return (BTreeSet::new(), self.failures < MAX_FAILURES);
+        }
         let is_idle = self.handed_on.is_empty();
         if is_idle && self.ranges.is_empty() {
             // Nobody can be asked for what is left.
@@ -286,7 +303,7 @@ impl Ranges {
     }
 
     /// What came of a batch. False when the way cannot go on.
-    pub(super) fn on_outcome(
+    pub(crate) fn on_outcome(
         &mut self,
         number: u64,
         outcome: BatchOutcome,
@@ -300,9 +317,13 @@ impl Ranges {
             BatchOutcome::Imported { end, is_new } => {
                 self.imported = self.imported.max(end);
                 self.has_imported |= is_new;
-                self.failures = 0;
+                self.has_moved();
             }
-            BatchOutcome::Blocked => return false,
+            BatchOutcome::Blocked { .. } if self.may_wait == 0 => self.begin_without(peer),
+            BatchOutcome::Blocked { root } => {
+                self.begin_anew(self.imported);
+                self.awaited = Some((root, peer));
+            }
             BatchOutcome::Invalid => {
                 // Who served it is not asked again: that happens once for each peer.
                 self.begin_anew(self.imported);
@@ -325,7 +346,7 @@ impl Ranges {
     }
 
     /// A peer is not asked again on this way.
-    pub(super) fn do_without(&mut self, peer: PeerName) {
+    pub(crate) fn do_without(&mut self, peer: PeerName) {
         // That happens once for each, unless they come again and again by other names.
         if self.useless.len() < MAX_USELESS && self.useless.insert(peer) {
             self.failures = 0;

@@ -2,12 +2,15 @@
 //! asked for stays within its bounds.
 
 mod model;
+mod ranges;
+mod room;
+
+use std::collections::BTreeMap;
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use quartet_types::{Checkpoint, Root, Slot};
 
-use super::{BatchOutcome, walk::WINDOW};
-use crate::parking::Need;
+use crate::{BatchOutcome, Need, walk::WINDOW};
 use model::{Behaviour, Model, Tree, peer};
 
 /// More than any walk here may take; a run that is not quiet by then never would be.
@@ -260,6 +263,55 @@ fn peers_whose_ranges_lead_nowhere_do_not_keep_an_honest_one_from_serving() {
     }
 }
 
+/// Ten answers a tick, until the chain has everything: how many ticks that takes.
+fn ticks_until_all_is_there(model: &mut Model, tree: &Tree, most: usize) -> Option<usize> {
+    (0..most).find(|_| {
+        for _ in 0..10 {
+            model.step();
+        }
+        model.tick();
+        model.in_chain(&tree.tip().root)
+    })
+}
+
+#[test]
+fn ranges_go_on_as_soon_as_what_a_block_needs_has_come() {
+    let tree = chain(2_000);
+    for ticks in [1, 4, 12] {
+        let mut model = Model::new(&tree, 0, 1);
+        model.held = BTreeMap::from([(tree.roots()[5], ticks), (tree.roots()[500], ticks)]);
+        model.connect(0, Behaviour::Honest);
+        model.status(0, tree.tip());
+        let taken = ticks_until_all_is_there(&mut model, &tree, 1_000);
+        // Without such blocks it takes a few ticks.
+        let most = ticks as usize + 12;
+        assert!(taken.is_some_and(|taken| taken <= most), "{taken:?}");
+    }
+}
+
+#[test]
+fn a_block_that_needs_what_nobody_has_does_not_keep_others_from_serving_their_chain() {
+    // Two branches from block 10 on; on the one that the first peers have, a block can never be imported.
+    let mut tree = chain(10);
+    for _ in 0..500 {
+        tree.grow(tree.len() - 1, 1);
+    }
+    let (stuck, other) = (tree.roots()[20], tree.tip());
+    tree.grow(10, 2);
+    for _ in 0..500 {
+        tree.grow(tree.len() - 1, 1);
+    }
+    let mut model = Model::new(&tree, 0, 1);
+    model.held = BTreeMap::from([(stuck, u32::MAX)]);
+    for number in 0..8 {
+        model.connect(number, Behaviour::Honest);
+        let tip = if number < 7 { other } else { tree.tip() };
+        model.status(number, tip);
+    }
+    let taken = ticks_until_all_is_there(&mut model, &tree, 1_000);
+    assert!(taken.is_some_and(|taken| taken <= 40), "{taken:?}");
+}
+
 #[test]
 fn batches_of_ranges_that_were_given_up_are_never_taken_for_later_ones() {
     let tree = chain(400);
@@ -414,4 +466,26 @@ fn a_walk_ends_although_a_block_that_is_left_alone_is_served_again_and_again() {
     }
     assert!(!model.sync.is_walking());
     assert!(model.requests() <= 120, "{} requests", model.requests());
+}
+
+#[test]
+fn what_is_in_the_chain_is_not_looked_for() {
+    let tree = chain(3);
+    let mut model = Model::new(&tree, tree.len(), 1);
+    model.want(tree.tip().root, Some(Need::Ancestor));
+    assert!(!model.sync.is_walking());
+}
+
+#[test]
+fn a_walk_goes_on_while_ranges_wait_for_a_block() {
+    let tree = chain(200);
+    let mut model = Model::new(&tree, 0, 1);
+    model.held = BTreeMap::from([(tree.roots()[5], 1_000)]);
+    model.connect(0, Behaviour::Honest);
+    model.status(0, tree.tip());
+    for _ in 0..100 {
+        model.step();
+    }
+    let by_root = model.requests() - model.ranges;
+    assert!(by_root > 80, "{by_root} requests");
 }

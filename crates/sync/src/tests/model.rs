@@ -1,5 +1,5 @@
 //! A model of everything around sync: a tree of blocks, peers that serve it badly, and a chain that
-//! imports what arrives, with the real parking between.
+//! imports what arrives.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -12,13 +12,11 @@ use quartet_types::{
 };
 use tree_hash::TreeHash as _;
 
-use super::super::{
-    Batch, BatchOutcome, MAX_REQUESTS_PER_PEER, MAX_WALKS, Noted, Sync, View, walk::BATCH,
-};
+use super::room::Room;
 use crate::{
-    NetworkMessage, PeerName, RequestError,
-    origin::Origin,
-    parking::{Need, Parking, PendingBlock, Wait},
+    Action, Batch, BatchOutcome, Need, Noted, PeerName, RequestError, Sync, View,
+    sync::{MAX_REQUESTS_PER_PEER, MAX_WALKS},
+    walk::BATCH,
 };
 
 /// How a peer answers requests.
@@ -92,6 +90,10 @@ impl Tree {
         self.0.iter().map(|block| root(block)).collect()
     }
 
+    pub(super) fn blocks(&self) -> Vec<Arc<SignedBlockWithAttestation>> {
+        self.0.clone()
+    }
+
     /// The block grown last.
     pub(super) fn tip(&self) -> Checkpoint {
         self.0[self.0.len() - 1].block().checkpoint()
@@ -142,7 +144,7 @@ pub(super) struct Model {
     pub(super) ever_targeted: bool,
     tree: BTreeMap<Root, (usize, Arc<SignedBlockWithAttestation>)>,
     chain: BTreeMap<Root, Slot>,
-    parking: Parking,
+    room: Room,
     peers: BTreeMap<PeerName, Behaviour>,
     open: Vec<(u64, PeerName, Asked)>,
     claims: BTreeMap<PeerName, Root>,
@@ -157,6 +159,8 @@ pub(super) struct Model {
     pub(super) ranges: usize,
     /// Blocks that the service leaves alone when they come.
     pub(super) ignored: BTreeSet<Root>,
+    /// Blocks that need something else first, and for how many ticks more.
+    pub(super) held: BTreeMap<Root, u32>,
     /// The numbers of all batches.
     pub(super) handed_on: Vec<u64>,
     requests: usize,
@@ -165,7 +169,7 @@ pub(super) struct Model {
 
 struct ModelView<'a> {
     chain: &'a BTreeMap<Root, Slot>,
-    parking: &'a Parking,
+    room: &'a Room,
     finalized_slot: Slot,
     current_slot: Slot,
 }
@@ -176,11 +180,11 @@ impl View for ModelView<'_> {
     }
 
     fn pending(&self, root: &Root) -> bool {
-        self.parking.contains(root)
+        self.room.contains(root)
     }
 
     fn missing_ancestor(&self, root: Root) -> Root {
-        self.parking.missing_ancestor(root)
+        self.room.missing_ancestor(root)
     }
 
     fn head_slot(&self) -> Slot {
@@ -223,7 +227,7 @@ impl Model {
             chain: chain
                 .map(|block| (root(block), block.block().slot))
                 .collect(),
-            parking: Parking::default(),
+            room: Room::default(),
             peers: BTreeMap::new(),
             open: Vec::new(),
             claims: BTreeMap::new(),
@@ -234,6 +238,7 @@ impl Model {
             ranges: 0,
             handed_on: Vec::new(),
             ignored: BTreeSet::new(),
+            held: BTreeMap::new(),
             requests: 0,
             random: seed,
         }
@@ -280,8 +285,7 @@ impl Model {
     /// One answer, or a tick when none is due.
     pub(super) fn step(&mut self) {
         if self.open.is_empty() {
-            self.sync.on_tick();
-            return self.poll();
+            return self.tick();
         }
         let index = self.below(self.open.len());
         let (request, peer, asked) = self.open.swap_remove(index);
@@ -302,6 +306,20 @@ impl Model {
                 }
             }
         }
+        self.poll();
+    }
+
+    /// A tick has passed.
+    pub(super) fn tick(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        for (root, ticks) in held {
+            if ticks > 1 {
+                self.held.insert(root, ticks - 1);
+            } else if let Some(block) = self.room.take(&root) {
+                self.dispatch(block, &peer(0));
+            }
+        }
+        self.sync.on_tick();
         self.poll();
     }
 
@@ -333,7 +351,15 @@ impl Model {
     ) -> BatchOutcome {
         let end = blocks.last().map_or(0, |block| block.block().slot);
         let known = self.chain.len();
-        for block in blocks {
+        let mut blocks = blocks.into_iter();
+        while let Some(block) = blocks.next() {
+            let held = root(&block);
+            if self.held.contains_key(&held) {
+                for block in std::iter::once(block).chain(blocks) {
+                    self.dispatch(block, from);
+                }
+                return BatchOutcome::Blocked { root: held };
+            }
             let is_known = self.chain.contains_key(&root(&block));
             if !is_known && !self.chain.contains_key(&block.block().parent_root) {
                 return BatchOutcome::Unattached;
@@ -422,20 +448,17 @@ impl Model {
         {
             return;
         }
-        if !self.chain.contains_key(&parent_root) {
-            let origin = Origin::Sync(from.clone());
-            let pending = PendingBlock::new(root, block, origin, Vec::new());
+        if !self.chain.contains_key(&parent_root) || self.held.contains_key(&root) {
             match self.is_authentic {
                 Some(true) => self.sync.on_authentic(&root),
                 Some(false) => return self.sync.on_bad_envelope(&root, from.clone()),
                 None => {}
             }
-            return self.parking.park_block(pending, parent_root, Wait::Parent);
+            return self.room.park(root, block);
         }
         self.chain.insert(root, slot);
-        let (children, _) = self.parking.release(&root);
-        for child in children {
-            self.dispatch(child.block, from);
+        for child in self.room.release(&root) {
+            self.dispatch(child, from);
         }
     }
 
@@ -444,33 +467,35 @@ impl Model {
         self.act(actions);
     }
 
-    fn act(&mut self, actions: Vec<NetworkMessage>) {
+    fn act(&mut self, actions: Vec<Action>) {
         for action in actions {
+            let number = action.request();
             match action {
-                NetworkMessage::RequestBlocks {
+                Action::RequestBlocks {
                     request,
                     peer,
                     roots,
                 } => {
                     assert!(!roots.is_empty() && roots.len() <= BATCH);
+                    assert_eq!(number, Some(request));
                     self.requests += 1;
                     self.open.push((request, peer, Asked::Roots(roots)));
                 }
-                NetworkMessage::RequestRange {
+                Action::RequestRange {
                     request,
                     peer,
                     start_slot,
                     count,
                 } => {
                     assert!(count > 0);
+                    assert_eq!(number, Some(request));
                     self.requests += 1;
                     self.ranges += 1;
                     let asked = Asked::Range(start_slot..start_slot + count);
                     self.open.push((request, peer, asked));
                 }
-                NetworkMessage::Disconnect { peer, .. } => self.dismissed.push(peer),
-                NetworkMessage::Penalize { peer, .. } => self.penalized.push(peer),
-                other => panic!("{other:?}"),
+                Action::Disconnect { peer, .. } => self.dismissed.push(peer),
+                Action::Penalize { peer, .. } => self.penalized.push(peer),
             }
         }
         let mut load: HashMap<&PeerName, usize> = HashMap::new();
@@ -486,7 +511,7 @@ impl Model {
     fn with_view<T>(&mut self, run: impl FnOnce(&mut Sync, &ModelView<'_>) -> T) -> T {
         let view = ModelView {
             chain: &self.chain,
-            parking: &self.parking,
+            room: &self.room,
             finalized_slot: self.finalized_slot,
             current_slot: self.current_slot,
         };

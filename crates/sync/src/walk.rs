@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 
 use quartet_types::{Block, HISTORICAL_ROOTS_LIMIT, Root, Slot};
 
-use super::View;
-use crate::{PeerName, parking::Need};
+use crate::{Need, PeerName, View};
 
 /// Roots in one request on the way forward.
-pub(super) const BATCH: usize = 32;
+pub(crate) const BATCH: usize = 32;
 /// Requests at a time on the way forward.
 const FORWARD_REQUESTS: usize = 2;
 /// How far ahead of the chain the way forward fetches: bodies must find room in the parking.
-pub(super) const WINDOW: usize = 256;
+pub(crate) const WINDOW: usize = 256;
 /// How often all peers are asked in vain before a walk is given up.
 const ROUNDS: u32 = 3;
 /// Ticks without progress after which a walk is given up: five slots.
@@ -20,7 +19,7 @@ const MAX_IDLE_TICKS: u32 = 20;
 
 /// A gap being closed.
 #[derive(Debug)]
-pub(super) struct Walk {
+pub(crate) struct Walk {
     /// The block that the walk began with.
     first: Root,
     /// Why that is needed; `None` while it is merely claimed.
@@ -60,7 +59,7 @@ enum Step {
 ///
 /// Ordered from good to bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Link {
+pub(crate) enum Link {
     Fits,
     /// The way back passes the finalized slot beside our chain, or finality has overtaken the walk:
     /// nothing on it can be imported. That need not be the fault of who served it.
@@ -70,14 +69,14 @@ pub(super) enum Link {
 }
 
 /// What a walk needs next.
-pub(super) enum Next {
+pub(crate) enum Next {
     Ask(Vec<Root>),
     Wait,
     Done,
 }
 
 impl Walk {
-    pub(super) fn new(
+    pub(crate) fn new(
         missing: Root,
         target: Slot,
         hint: Option<PeerName>,
@@ -103,67 +102,67 @@ impl Walk {
         }
     }
 
-    pub(super) fn target(&self) -> Slot {
+    pub(crate) fn target(&self) -> Slot {
         self.target
     }
 
     /// Whether a peer has served a block of this walk.
-    pub(super) fn confirmed(&self) -> bool {
+    pub(crate) fn confirmed(&self) -> bool {
         !self.roots.is_empty()
     }
 
     /// Whether signatures say that there is something to catch up with, and a peer has served some of it.
-    pub(super) fn is_certain(&self) -> bool {
+    pub(crate) fn is_certain(&self) -> bool {
         self.is_authentic && self.confirmed()
     }
 
     /// Whether it is nothing but the word of peers yet.
-    pub(super) fn is_mere_claim(&self) -> bool {
+    pub(crate) fn is_mere_claim(&self) -> bool {
         self.need.is_none() && !self.is_authentic
     }
 
     /// Whether it is nothing but the word of this peer yet.
-    pub(super) fn is_claim_of(&self, peer: &PeerName) -> bool {
+    pub(crate) fn is_claim_of(&self, peer: &PeerName) -> bool {
         self.is_mere_claim() && self.hint.as_ref() == Some(peer)
     }
 
     /// Who let us know of the gap.
-    pub(super) fn hint(&self) -> Option<&PeerName> {
+    pub(crate) fn hint(&self) -> Option<&PeerName> {
         self.hint.as_ref()
     }
 
     /// Whether it looks for what votes name, which may be on no peer's chain.
-    pub(super) fn is_for_name(&self) -> bool {
+    pub(crate) fn is_for_name(&self) -> bool {
         self.need == Some(Need::Name)
     }
 
     /// Who has served the block that it began with.
-    pub(super) fn begun_by(&self) -> Option<&PeerName> {
+    pub(crate) fn begun_by(&self) -> Option<&PeerName> {
         self.begun_by.as_ref()
     }
 
     /// Whether its first block was served, in vain, and nothing but a claim asked for it.
-    pub(super) fn is_refuted(&self) -> bool {
+    pub(crate) fn is_refuted(&self) -> bool {
         self.is_mere_claim() && self.confirmed()
     }
 
     /// Whether the walk will fetch this block, or has.
-    pub(super) fn covers(&self, root: &Root) -> bool {
+    pub(crate) fn covers(&self, root: &Root) -> bool {
         matches!(&self.step, Step::Back { missing, .. } if missing == root)
             || self.roots.contains(root)
     }
 
-    pub(super) fn begins_with(&self, root: &Root) -> bool {
+    pub(crate) fn begins_with(&self, root: &Root) -> bool {
         self.first == *root
     }
 
     /// Why the block that it began with is needed; `None` while it is merely claimed.
-    pub(super) fn own_need(&self) -> Option<Need> {
+    pub(crate) fn own_need(&self) -> Option<Need> {
         self.need
     }
 
     /// Why the walk needs a block.
-    pub(super) fn need(&self, root: &Root) -> Option<Need> {
+    pub(crate) fn need(&self, root: &Root) -> Option<Need> {
         if self.begins_with(root) {
             return self.need;
         }
@@ -173,7 +172,7 @@ impl Walk {
     }
 
     /// Something else needs a block of the walk, and so all that it builds on.
-    pub(super) fn add_need(&mut self, root: &Root, need: Option<Need>) {
+    pub(crate) fn add_need(&mut self, root: &Root, need: Option<Need>) {
         let Some((position, need)) = self.position(root).zip(need) else {
             return;
         };
@@ -189,7 +188,7 @@ impl Walk {
     }
 
     /// The proposer of a block has signed it: whether or not the block is of use, what it builds on is needed.
-    pub(super) fn on_authentic(&mut self, root: &Root) {
+    pub(crate) fn on_authentic(&mut self, root: &Root) {
         if self.begins_with(root) {
             self.is_authentic = true;
             self.needed_from = Some(1);
@@ -206,7 +205,7 @@ impl Walk {
         missing.or_else(|| self.roots.iter().rposition(|other| other == root))
     }
 
-    pub(super) fn next(
+    pub(crate) fn next(
         &mut self,
         view: &impl View,
         open: usize,
@@ -245,7 +244,7 @@ impl Walk {
     }
 
     /// A peer has served a block.
-    pub(super) fn received(
+    pub(crate) fn received(
         &mut self,
         peer: &PeerName,
         root: Root,
@@ -286,17 +285,17 @@ impl Walk {
         (self.rounds, self.idle_ticks) = (0, 0);
     }
 
-    pub(super) fn failed_with(&mut self, peer: PeerName) {
+    pub(crate) fn failed_with(&mut self, peer: PeerName) {
         self.tried.insert(peer);
     }
 
     /// Whether a peer could not help with the present step.
-    pub(super) fn has_tried(&self, peer: &PeerName) -> bool {
+    pub(crate) fn has_tried(&self, peer: &PeerName) -> bool {
         self.tried.contains(peer)
     }
 
     /// Whom to ask: the peer that let us know, else the one with the least to do.
-    pub(super) fn choose(
+    pub(crate) fn choose(
         &self,
         peers: &[PeerName],
         load: impl Fn(&PeerName) -> usize,
@@ -313,19 +312,19 @@ impl Walk {
     }
 
     /// Asks everyone again; false when that has been done often enough.
-    pub(super) fn start_over(&mut self) -> bool {
+    pub(crate) fn start_over(&mut self) -> bool {
         self.tried.clear();
         self.rounds += 1;
         self.rounds < ROUNDS
     }
 
     /// Ranges of slots are being fetched meanwhile.
-    pub(super) fn stand_still(&mut self) {
+    pub(crate) fn stand_still(&mut self) {
         self.idle_ticks = 0;
     }
 
     /// False when nothing has moved for too long.
-    pub(super) fn tick(&mut self) -> bool {
+    pub(crate) fn tick(&mut self) -> bool {
         self.idle_ticks += 1;
         self.idle_ticks < MAX_IDLE_TICKS
     }

@@ -1,0 +1,86 @@
+//! Which blocks are known to be invalid: those whose bytes prove it, and those that build on them.
+
+use std::collections::{HashSet, VecDeque};
+
+use quartet_types::{Attestation, Root};
+
+/// Roots of invalid blocks that are remembered, and as many of blocks that build on them.
+const MAX_INVALID: usize = 1024;
+
+/// The roots of invalid blocks. Who builds on one costs nobody else's place: anybody can make such blocks, and push out no more
+/// than others of the kind.
+#[derive(Debug, Default)]
+pub(super) struct Condemned {
+    proven: Remembered,
+    below: Remembered,
+}
+
+impl Condemned {
+    /// Whether a block is known to be invalid.
+    pub(super) fn contains(&self, root: &Root) -> bool {
+        self.proven.roots.contains(root) || self.below.roots.contains(root)
+    }
+
+    /// A block's own bytes prove that it is invalid.
+    pub(super) fn prove(&mut self, root: Root) {
+        self.proven.insert(root);
+    }
+
+    /// A block builds on one that is invalid.
+    pub(super) fn inherit(&mut self, root: Root) {
+        if !self.contains(&root) {
+            self.below.insert(root);
+        }
+    }
+
+    /// Whether a vote is for an invalid block, or builds on one: it says nothing of the chain, whoever has signed it.
+    pub(super) fn is_voted_for(&self, vote: &Attestation) -> bool {
+        let data = &vote.data;
+        let mut named = [data.head, data.target, data.source].into_iter();
+        named.any(|checkpoint| self.contains(&checkpoint.root))
+    }
+}
+
+/// A set that forgets the oldest.
+#[derive(Debug, Default)]
+struct Remembered {
+    order: VecDeque<Root>,
+    roots: HashSet<Root>,
+}
+
+impl Remembered {
+    fn insert(&mut self, root: Root) {
+        if self.roots.insert(root) {
+            self.order.push_back(root);
+        }
+        if self.order.len() > MAX_INVALID
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.roots.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_builds_on_invalid_blocks_pushes_none_of_these_out() {
+        let root = |number: usize| Root::left_padding_from(&number.to_be_bytes());
+        let mut condemned = Condemned::default();
+        condemned.prove(root(1));
+        condemned.inherit(root(1));
+        for number in 2..=MAX_INVALID + 2 {
+            condemned.inherit(root(number));
+        }
+        assert!(condemned.contains(&root(1)) && !condemned.contains(&root(2)));
+        assert!(condemned.contains(&root(3)) && condemned.contains(&root(MAX_INVALID + 2)));
+        for number in 2..=MAX_INVALID {
+            condemned.prove(root(number));
+        }
+        assert!(condemned.contains(&root(1)));
+        condemned.prove(root(MAX_INVALID + 9));
+        assert!(!condemned.contains(&root(1)));
+    }
+}

@@ -1,0 +1,45 @@
+//! Catching up, as decisions alone: what is missing, whom to ask for it, in which order it is handed on, and whether duties
+//! wait for it.
+//!
+//! What is missing is known by its root, and a walk closes such a gap in two passes: back, parent by parent, to a block
+//! that the chain has, remembering roots; then forward over these, many roots a request. Bodies met on the way back wait
+//! with the chain. Where the gap is long and peers serve blocks by their slots, ranges are fetched the way forward instead,
+//! and the walk stands still; where none does, pq-devnet-1's requests by root have to do.
+//!
+//! What a peer says of its chain is a claim. One block is fetched for it, from that peer; only when its proposer has signed
+//! that block there is something to catch up with.
+//!
+//! Nothing here does I/O, waits, or reads a clock: whoever drives a [`Sync`] tells it what has happened, lets it see the
+//! chain through a [`View`], and carries out its [`Action`]s. Everything is plain data, deterministic and bounded. No
+//! signature is looked at: what has become of blocks, the driver says.
+
+mod action;
+mod batch;
+mod forward;
+mod peers;
+mod ranges;
+mod readiness;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod view;
+mod walk;
+mod walks;
+
+use quartet_types::{Root, SignedBlockWithAttestation};
+use tree_hash::TreeHash as _;
+
+pub use action::{Action, Noted, RequestError};
+pub use batch::{Batch, BatchOutcome};
+pub use peers::PeerName;
+pub use readiness::{Outlook, Progress, Readiness, Situation, SyncState, missing_slots};
+pub use sync::Sync;
+pub use view::{Need, View};
+
+/// How far behind a peer's head ours may be before duties wait.
+const SYNC_TOLERANCE_SLOTS: u64 = 2;
+
+/// The root of the block inside a signed envelope.
+fn block_root(block: &SignedBlockWithAttestation) -> Root {
+    block.block().tree_hash_root()
+}

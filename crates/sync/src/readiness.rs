@@ -1,0 +1,349 @@
+//! Whether the node knows the chain well enough for duties.
+//!
+//! Peers can say what they like; signatures decide. Two things stop duties. One is a gap that is being closed and that a
+//! proposer has signed, for eight slots at most in which our head stands still: one proposer can sign as many gaps as it
+//! likes. The other is more than a third of the validators having signed, for some slots now, what we do not have, whether
+//! or not anybody serves it: one of them at least is honest. That holds while our head is recent, too: a node that is cut off
+//! builds a recent head of its own.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use quartet_types::Slot;
+
+use crate::SYNC_TOLERANCE_SLOTS;
+
+/// How long a node that has just started waits to hear from a peer before it takes up its duties.
+const STARTING: Duration = Duration::from_secs(8);
+/// What was signed so many slots ago and is not here is missing, and not merely late.
+const MISSING_AFTER: Slot = SYNC_TOLERANCE_SLOTS + 1;
+/// What was signed before that may have been abandoned, and nobody may have it any more.
+const MISSING_UNTIL: Slot = 16;
+/// For how many ticks duties wait for gaps while the head stands still: eight slots. Should all wait for what one proposer has
+/// made up, the head would never move again.
+const PATIENCE: u64 = 32;
+
+/// How far the node is with catching up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncState {
+    /// Just started: no peer has told us of its head yet.
+    Starting,
+    /// Fetching blocks up to a slot that validators have signed for.
+    Syncing {
+        /// That slot.
+        target: Slot,
+    },
+    /// Nobody we know is ahead: duties are done.
+    Synced,
+}
+
+/// What the node knows of the chain at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation {
+    /// Time on the network's clock.
+    pub now: Duration,
+    /// The current slot.
+    pub current_slot: Slot,
+    /// Slot of the head.
+    pub head: Slot,
+    /// Up to which slot a signed gap reaches that is being closed, see [`Sync::target`](crate::Sync::target).
+    pub gap: Option<Slot>,
+    /// The newest slot of what more than a third of the validators have signed in the [slots that matter](missing_slots), and
+    /// which is not here.
+    pub missing: Option<Slot>,
+    /// Whether a peer has been heard, and nothing is left to fetch for what it has told.
+    pub has_heard_all: bool,
+}
+
+impl Situation {
+    /// Whether the head is as new as that of others may be.
+    fn is_recent(&self) -> bool {
+        self.head + SYNC_TOLERANCE_SLOTS >= self.current_slot
+    }
+}
+
+/// What follows from a [`Situation`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    /// How far the node is.
+    pub state: SyncState,
+    /// Whether duties wait only for what validators have signed and nobody serves.
+    pub is_cut_off: bool,
+}
+
+/// How fast the node catches up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Slots a second.
+    pub speed: u64,
+    /// Slots that are left.
+    pub behind: u64,
+    /// How long they will take at this speed; `None` when there is none.
+    pub seconds_left: Option<u64>,
+}
+
+/// Decides whether duties are done.
+#[derive(Debug)]
+pub struct Readiness {
+    /// When the node started, and whether there are peers to wait for.
+    started: Duration,
+    expects_peers: bool,
+    state: SyncState,
+    patience: Patience,
+    /// The head's slot, and when it was looked at.
+    measured: (Slot, Duration),
+}
+
+impl Readiness {
+    /// A node that starts now. `expects_peers`: whether there are peers to hear from before duties are taken up.
+    pub fn new(now: Duration, expects_peers: bool) -> Self {
+        Self {
+            started: now,
+            expects_peers,
+            state: SyncState::Starting,
+            patience: Patience::default(),
+            measured: (0, now),
+        }
+    }
+
+    /// A tick, a quarter of a slot, has passed.
+    pub fn on_tick(&mut self, situation: &Situation) {
+        let waits = !situation.is_recent() && situation.gap.is_some();
+        self.patience.tick(situation.head, waits);
+    }
+
+    /// Finds out how far the node is; `None` when that has not changed.
+    pub fn update(&mut self, situation: &Situation) -> Option<Outlook> {
+        let gap = situation.gap;
+        let gap = gap.filter(|_| !situation.is_recent() && !self.patience.is_at_an_end());
+        let before = self.state;
+        self.state = match gap.max(situation.missing) {
+            Some(target) => SyncState::Syncing { target },
+            None if before != SyncState::Starting || self.need_not_wait(situation) => {
+                SyncState::Synced
+            }
+            None => SyncState::Starting,
+        };
+        let outlook = Outlook {
+            state: self.state,
+            is_cut_off: gap.is_none() && situation.missing.is_some(),
+        };
+        (self.state != before).then_some(outlook)
+    }
+
+    fn need_not_wait(&self, situation: &Situation) -> bool {
+        let waited = situation.now.saturating_sub(self.started) >= STARTING;
+        !self.expects_peers || waited || situation.has_heard_all
+    }
+
+    /// Measures how fast the node catches up, since this was last asked; `None` when it does not, or no time has passed.
+    pub fn measure(&mut self, now: Duration, head: Slot) -> Option<Progress> {
+        let (head_before, before) = std::mem::replace(&mut self.measured, (head, now));
+        let SyncState::Syncing { target } = self.state else {
+            return None;
+        };
+        let seconds = now.saturating_sub(before).as_secs_f64();
+        if seconds <= 0.0 {
+            return None;
+        }
+        let speed = (head.saturating_sub(head_before) as f64 / seconds).round() as u64;
+        let behind = target.saturating_sub(head);
+        Some(Progress {
+            speed,
+            behind,
+            seconds_left: behind.checked_div(speed),
+        })
+    }
+}
+
+/// Whose signatures of these slots count when more than a third of the validators have signed what is not here.
+pub fn missing_slots(current_slot: Slot) -> Option<RangeInclusive<Slot>> {
+    let newest = current_slot.checked_sub(MISSING_AFTER)?;
+    Some(current_slot.saturating_sub(MISSING_UNTIL)..=newest)
+}
+
+/// How long duties have waited for gaps without anything to show for it.
+#[derive(Debug, Default)]
+struct Patience {
+    /// The head's slot when that was looked at last.
+    head: Slot,
+    /// Ticks of waiting, less the slots that the head has moved on since: one block in a while does not undo it.
+    waited: u64,
+}
+
+impl Patience {
+    fn tick(&mut self, head: Slot, waits: bool) {
+        let moved = head.saturating_sub(self.head);
+        self.head = self.head.max(head);
+        self.waited = match moved {
+            0 if waits => (self.waited + 1).min(PATIENCE),
+            _ => self.waited.saturating_sub(moved),
+        };
+    }
+
+    fn is_at_an_end(&self) -> bool {
+        self.waited >= PATIENCE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUIET: Situation = Situation {
+        now: Duration::from_secs(100),
+        current_slot: 20,
+        head: 20,
+        gap: None,
+        missing: None,
+        has_heard_all: true,
+    };
+
+    fn synced() -> Readiness {
+        let mut readiness = Readiness::new(QUIET.now, false);
+        let outlook = readiness.update(&QUIET).map(|outlook| outlook.state);
+        assert_eq!(outlook, Some(SyncState::Synced));
+        readiness
+    }
+
+    #[test]
+    fn a_node_that_starts_waits_to_hear_from_a_peer_for_two_slots() {
+        let unheard = Situation {
+            has_heard_all: false,
+            ..QUIET
+        };
+        let mut readiness = Readiness::new(QUIET.now, true);
+        assert_eq!(readiness.update(&unheard), None);
+        let just_before = Situation {
+            now: QUIET.now + STARTING - Duration::from_millis(1),
+            ..unheard
+        };
+        assert_eq!(readiness.update(&just_before), None);
+        let then = Situation {
+            now: QUIET.now + STARTING,
+            ..unheard
+        };
+        let synced = Some(Outlook {
+            state: SyncState::Synced,
+            is_cut_off: false,
+        });
+        assert_eq!(readiness.update(&then), synced);
+        // Or until it has heard.
+        let mut readiness = Readiness::new(QUIET.now, true);
+        assert_eq!(readiness.update(&QUIET), synced);
+        // And never again.
+        assert_eq!(readiness.update(&unheard), None);
+    }
+
+    #[test]
+    fn a_gap_stops_duties_while_the_head_is_older_than_two_slots() {
+        for (head, stops) in [(18, false), (17, true)] {
+            let situation = Situation {
+                head,
+                gap: Some(21),
+                ..QUIET
+            };
+            let outlook = synced().update(&situation);
+            let expected = stops.then_some(Outlook {
+                state: SyncState::Syncing { target: 21 },
+                is_cut_off: false,
+            });
+            assert_eq!(outlook, expected);
+        }
+    }
+
+    #[test]
+    fn duties_wait_for_gaps_no_longer_than_eight_slots_in_which_the_head_stands_still() {
+        let situation = Situation {
+            head: 10,
+            gap: Some(20),
+            ..QUIET
+        };
+        let mut readiness = synced();
+        // The head has just been seen to move.
+        readiness.on_tick(&situation);
+        for tick in 0..PATIENCE {
+            readiness.on_tick(&situation);
+            let outlook = readiness.update(&situation).map(|outlook| outlook.state);
+            match tick {
+                0 => assert_eq!(outlook, Some(SyncState::Syncing { target: 20 })),
+                tick if tick + 1 == PATIENCE => assert_eq!(outlook, Some(SyncState::Synced)),
+                _ => assert_eq!(outlook, None),
+            }
+        }
+        // A block wins back a tick, and no more.
+        let moved = Situation {
+            head: 11,
+            ..situation
+        };
+        readiness.on_tick(&moved);
+        assert!(readiness.update(&moved).is_some());
+        readiness.on_tick(&moved);
+        let outlook = readiness.update(&moved).map(|outlook| outlook.state);
+        assert_eq!(outlook, Some(SyncState::Synced));
+    }
+
+    #[test]
+    fn a_recent_head_and_the_end_of_patience_are_nothing_against_what_a_third_has_signed() {
+        let mut readiness = synced();
+        let situation = Situation {
+            missing: Some(17),
+            ..QUIET
+        };
+        let cut_off = Outlook {
+            state: SyncState::Syncing { target: 17 },
+            is_cut_off: true,
+        };
+        assert_eq!(readiness.update(&situation), Some(cut_off));
+        let stuck = Situation {
+            head: 2,
+            gap: Some(19),
+            missing: Some(17),
+            ..QUIET
+        };
+        for _ in 0..=PATIENCE {
+            readiness.on_tick(&stuck);
+        }
+        assert_eq!(readiness.update(&stuck), None);
+        let closing = Situation {
+            gap: Some(19),
+            head: 10,
+            ..situation
+        };
+        let outlook = synced().update(&closing);
+        let expected = Outlook {
+            state: SyncState::Syncing { target: 19 },
+            is_cut_off: false,
+        };
+        assert_eq!(outlook, Some(expected));
+    }
+
+    #[test]
+    fn what_is_missing_was_signed_three_to_sixteen_slots_ago() {
+        assert_eq!(missing_slots(2), None);
+        assert_eq!(missing_slots(3), Some(0..=0));
+        assert_eq!(missing_slots(40), Some(24..=37));
+    }
+
+    #[test]
+    fn progress_is_measured_in_slots_a_second_while_the_node_catches_up() {
+        let mut readiness = synced();
+        let second = Duration::from_secs(1);
+        assert_eq!(readiness.measure(QUIET.now + second, 20), None);
+        let situation = Situation {
+            current_slot: 2_000,
+            gap: Some(2_000),
+            ..QUIET
+        };
+        readiness.update(&situation);
+        let progress = readiness.measure(QUIET.now + 3 * second, 220);
+        let expected = Progress {
+            speed: 100,
+            behind: 1_780,
+            seconds_left: Some(17),
+        };
+        assert_eq!(progress, Some(expected));
+        assert_eq!(readiness.measure(QUIET.now + 3 * second, 220), None);
+        let progress = readiness.measure(QUIET.now + 4 * second, 220);
+        assert_eq!(progress.and_then(|progress| progress.seconds_left), None);
+    }
+}

@@ -1,0 +1,125 @@
+//! The way forward by itself: what is asked for, and when it ends.
+
+use std::collections::BTreeSet;
+
+use quartet_types::{Checkpoint, Root, Slot};
+
+use super::model::{Tree, peer};
+use crate::{
+    BatchOutcome, PeerName, View,
+    ranges::{Ask, Ranges},
+};
+
+fn only_one(_: u64, _: bool, _: &BTreeSet<PeerName>) -> Vec<PeerName> {
+    vec![peer(0)]
+}
+
+#[test]
+fn a_way_goes_on_while_answers_are_awaited_and_ends_when_all_have_been_asked_in_vain_twice() {
+    let mut ranges = Ranges::new(1, 100);
+    let ask = |start, count| {
+        let peer = peer(0);
+        Some(Ask { start, count, peer })
+    };
+    assert_eq!(ranges.ask(only_one), ask(1, 64));
+    assert_eq!(ranges.ask(only_one), ask(65, 36));
+    assert_eq!(ranges.ask(only_one), None);
+    // A second is not long, two are.
+    assert_eq!(ranges.tick(), (BTreeSet::new(), true));
+    assert_eq!(ranges.tick(), (BTreeSet::from([peer(0)]), true));
+    // The same peer is asked no more, until nobody else is left.
+    ranges.failed(1, &peer(0));
+    assert_eq!(ranges.ask(only_one), None);
+    assert_eq!(ranges.tick(), (BTreeSet::new(), true));
+    assert_eq!(ranges.ask(only_one), ask(1, 64));
+    ranges.failed(1, &peer(0));
+    assert_eq!(ranges.tick(), (BTreeSet::new(), false));
+}
+
+/// A chain in which a block waits, or has been imported, or neither.
+struct Waits {
+    is_pending: bool,
+    is_imported: bool,
+}
+
+impl View for Waits {
+    fn in_chain(&self, _: &Root) -> bool {
+        self.is_imported
+    }
+
+    fn pending(&self, _: &Root) -> bool {
+        self.is_pending
+    }
+
+    fn missing_ancestor(&self, root: Root) -> Root {
+        root
+    }
+
+    fn head_slot(&self) -> Slot {
+        0
+    }
+
+    fn canonical_root(&self, _: Slot) -> Option<Root> {
+        None
+    }
+
+    fn finalized(&self) -> Checkpoint {
+        Checkpoint::default()
+    }
+
+    fn current_slot(&self) -> Slot {
+        100
+    }
+}
+
+const PENDING: Waits = Waits {
+    is_pending: true,
+    is_imported: false,
+};
+
+/// Two peers, without those that are of no use.
+fn two(_: Slot, _: bool, useless: &BTreeSet<PeerName>) -> Vec<PeerName> {
+    let peers = [peer(0), peer(1)].into_iter();
+    peers.filter(|peer| !useless.contains(peer)).collect()
+}
+
+/// The next range is served, and a block of it needs something else first.
+fn block_the_next(ranges: &mut Ranges, number: u64) -> Option<PeerName> {
+    let Ask { start, peer, .. } = ranges.ask(two)?;
+    let mut tree = Tree::new();
+    tree.grow(0, start);
+    ranges.served(start, peer.clone(), tree.blocks().split_off(1));
+    assert!(ranges.hand_on(number).is_some());
+    let root = tree.tip().root;
+    assert!(ranges.on_outcome(number, BatchOutcome::Blocked { root }, 0));
+    Some(peer)
+}
+
+#[test]
+fn a_way_that_waits_for_a_block_goes_on_with_it_or_in_the_end_without_who_served_it() {
+    let mut ranges = Ranges::new(1, 64);
+    assert_eq!(block_the_next(&mut ranges, 1), Some(peer(0)));
+    // Three slots are not too long, and then it has come.
+    for _ in 0..12 {
+        ranges.look(&PENDING);
+        assert!(ranges.is_waiting() && ranges.ask(two).is_none());
+        assert_eq!(ranges.tick(), (BTreeSet::new(), true));
+    }
+    ranges.look(&Waits {
+        is_pending: false,
+        is_imported: true,
+    });
+    assert!(!ranges.is_waiting() && ranges.has_imported());
+    // For the next one there are four slots again, but no more.
+    assert_eq!(block_the_next(&mut ranges, 2), Some(peer(0)));
+    for _ in 0..16 {
+        ranges.look(&PENDING);
+        assert!(ranges.is_waiting());
+        assert_eq!(ranges.tick(), (BTreeSet::new(), true));
+    }
+    assert!(!ranges.is_waiting());
+    // Then each peer has its turn, and is waited for no more.
+    assert_eq!(block_the_next(&mut ranges, 3), Some(peer(1)));
+    assert!(!ranges.is_waiting());
+    assert_eq!(ranges.ask(two), None);
+}

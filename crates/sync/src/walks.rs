@@ -1,0 +1,200 @@
+//! Gaps as part of catching up: when one is closed and when given up, whom it asks, and what that earns or costs them.
+
+use std::sync::Arc;
+
+use quartet_types::{Root, SignedBlockWithAttestation, Slot};
+
+use crate::{
+    Action, Need, PeerName, Sync, View, block_root,
+    peers::Peer,
+    sync::{MAX_REQUESTS_PER_PEER, MAX_WALKS, Purpose, Request},
+    walk::{Link, Next, Walk},
+};
+
+impl Sync {
+    /// A block of `slot` or before is missing, as `peer` has let us know. `need` says what needs it, `None` that it was merely
+    /// claimed.
+    pub fn want(
+        &mut self,
+        root: Root,
+        slot: Slot,
+        peer: Option<PeerName>,
+        need: Option<Need>,
+        view: &impl View,
+    ) {
+        let missing = view.missing_ancestor(root);
+        if view.in_chain(&missing) || view.pending(&missing) {
+            return;
+        }
+        // What lies below a block that waits is needed by it.
+        let need = match missing == root {
+            true => need,
+            false => need.max(Some(Need::Ancestor)),
+        };
+        let mut walks = self.walks.values_mut();
+        if let Some(walk) = walks.find(|walk| walk.covers(&missing)) {
+            return walk.add_need(&missing, need);
+        }
+        // Claims take no places from what is needed: each peer has one.
+        if need.is_some() && self.needed_walks().count() >= MAX_WALKS {
+            let unserved = self.needed_walks().filter(|(_, walk)| !walk.confirmed());
+            let least = unserved.map(|(number, walk)| (walk.own_need(), *number));
+            match least.min().filter(|(least, _)| *least < need) {
+                Some((_, number)) => self.walks.remove(&number),
+                None => return,
+            };
+        }
+        let number = self.number();
+        self.walks
+            .insert(number, Walk::new(missing, slot, peer, need));
+    }
+
+    /// Why a gap that is being closed needs this block.
+    pub fn need(&self, root: &Root) -> Option<Need> {
+        let walks = self.walks.values();
+        walks.filter_map(|walk| walk.need(root)).max()
+    }
+
+    /// The proposer of a block has signed it: what it builds on is needed.
+    pub fn on_authentic(&mut self, root: &Root) {
+        for walk in self.walks.values_mut() {
+            walk.on_authentic(root);
+            if let Some(peer) = walk.begun_by().filter(|_| walk.begins_with(root)) {
+                self.peers.add_merit(peer, 1);
+            }
+        }
+    }
+
+    /// A block is of no use to us: no walk needs to begin with it.
+    pub fn on_unwanted(&mut self, root: &Root) {
+        self.walks.retain(|_, walk| !walk.begins_with(root));
+    }
+
+    /// A block turned out to be invalid: nobody needs what builds on it.
+    pub fn on_invalid(&mut self, root: &Root) {
+        self.walks.retain(|_, walk| !walk.covers(root));
+    }
+
+    /// A peer's copy of a block has bad signatures: another peer's may have good ones.
+    pub fn on_bad_envelope(&mut self, root: &Root, peer: PeerName) {
+        let mut walks = self.walks.values_mut();
+        if let Some(walk) = walks.find(|walk| walk.covers(root)) {
+            walk.failed_with(peer);
+        }
+        // Of what was merely claimed there is nothing left.
+        self.walks
+            .retain(|_, walk| !(walk.begins_with(root) && walk.is_refuted()));
+    }
+
+    /// A peer claims something else now: what it claimed before is of no interest unless it has been confirmed.
+    pub(crate) fn forget_claim(&mut self, peer: &PeerName, unless: &Root) {
+        let is_stale = |walk: &Walk| walk.is_claim_of(peer) && !walk.begins_with(unless);
+        self.walks.retain(|_, walk| !is_stale(walk));
+    }
+
+    fn needed_walks(&self) -> impl Iterator<Item = (&u64, &Walk)> {
+        let walks = self.walks.iter();
+        walks.filter(|(_, walk)| walk.own_need().is_some())
+    }
+
+    /// Takes note of blocks that a peer served for a walk. False when they cannot be a chain: the walk
+    /// is then given up.
+    pub(crate) fn receive(
+        &mut self,
+        number: u64,
+        peer: &PeerName,
+        blocks: &[Arc<SignedBlockWithAttestation>],
+        view: &impl View,
+    ) -> bool {
+        let Some(walk) = self.walks.get_mut(&number) else {
+            return true;
+        };
+        if blocks.is_empty() {
+            walk.failed_with(peer.clone());
+        }
+        let links = blocks
+            .iter()
+            .map(|block| walk.received(peer, block_root(block), block.block(), view));
+        let worst = links.max().unwrap_or(Link::Fits);
+        if worst == Link::Fits && !blocks.is_empty() && walk.is_certain() {
+            self.peers.add_merit(peer, 1);
+        }
+        if worst != Link::Fits {
+            self.walks.remove(&number);
+        }
+        worst != Link::Broken
+    }
+
+    pub(crate) fn poll_walk(&mut self, number: u64, view: &impl View) -> Option<Action> {
+        let walk = self.walks.get_mut(&number)?;
+        let open = self.requests.values().filter_map(|request| {
+            let Purpose::Walk { walk, roots } = &request.purpose else {
+                return None;
+            };
+            (*walk == number).then_some(roots)
+        });
+        let open: Vec<&Vec<Root>> = open.collect();
+        let requested = |root: &Root| open.iter().any(|roots| roots.contains(root));
+        let roots = match walk.next(view, open.len(), requested) {
+            Next::Ask(roots) => roots,
+            Next::Wait => return None,
+            Next::Done => {
+                self.walks.remove(&number);
+                return None;
+            }
+        };
+        let load = |peer: &PeerName| {
+            self.requests
+                .values()
+                .filter(|request| request.peer == *peer)
+                .count()
+        };
+        // What is merely claimed, only those are asked for who claim it.
+        let claims = |name: &PeerName, peer: &Peer| {
+            walk.hint() == Some(name) || walk.begins_with(&peer.status.head.root)
+        };
+        let is_claim = walk.is_mere_claim();
+        let serving = self
+            .peers
+            .iter()
+            .filter(|(name, peer)| peer.serves_blocks && (!is_claim || claims(name, peer)));
+        let mut serving = serving.map(|(name, _)| name);
+        let able = serving
+            .clone()
+            .filter(|name| load(name) < MAX_REQUESTS_PER_PEER);
+        let peers: Vec<PeerName> = able.cloned().collect();
+        let peer = match walk.choose(&peers, load) {
+            Some(peer) => peer,
+            // Who could help is busy with other walks, whose answers bring the turn of this one.
+            None if serving.any(|name| !walk.has_tried(name)) => return None,
+            // Nobody is left to ask; unless an answer is still under way, start over or give up.
+            None if open.is_empty() && !walk.start_over() => {
+                let walk = self.walks.remove(&number)?;
+                return self.blame(&walk);
+            }
+            None => return None,
+        };
+        let request = self.number();
+        let action = Action::RequestBlocks {
+            request,
+            peer: peer.clone(),
+            roots: roots.clone(),
+        };
+        let purpose = Purpose::Walk {
+            walk: number,
+            roots,
+        };
+        self.requests.insert(request, Request { peer, purpose });
+        Some(action)
+    }
+
+    /// A walk has come to nothing: who claimed a head, and did not serve it when asked again and again, pays for it.
+    fn blame(&self, walk: &Walk) -> Option<Action> {
+        let claimant = walk.hint().filter(|_| walk.is_mere_claim())?;
+        let serves_blocks = self.peers.get(claimant)?.serves_blocks;
+        serves_blocks.then(|| Action::Penalize {
+            peer: claimant.clone(),
+            reason: "it does not serve the head that it claims",
+        })
+    }
+}
