@@ -372,32 +372,33 @@ impl Parking {
     }
 
     /// Who has signed blocks or votes of these slots that wait here, and the newest slot of a block that they have signed for.
+    /// `has_moved_on` says whether a validator has signed for something that is here after a slot: then it is not on what
+    /// waits any more.
     pub(crate) fn signers(
         &self,
         slots: RangeInclusive<Slot>,
+        has_moved_on: impl Fn(ValidatorIndex, Slot) -> bool,
     ) -> (BTreeSet<ValidatorIndex>, Option<Slot>) {
         let within = (*slots.start(), Root::ZERO)..=(*slots.end(), Root::repeat_byte(0xff));
         let blocks = self.by_slot.range(within);
         let blocks = blocks
             .filter_map(|(_, root)| self.blocks.get(root))
             .filter(|parked| parked.is_signed_for_what_is_missing())
-            .map(|parked| {
-                (
-                    parked.block.block.block().proposer_index,
-                    parked.block.slot(),
-                )
-            });
+            .map(|parked| parked.block.block.block())
+            .map(|block| (block.proposer_index, block.slot, block.slot));
         let votes = self.attestations.values().flatten();
         let votes = votes
             .map(|item| &item.attestation.message)
-            .filter(|vote| slots.contains(&vote.data.slot))
-            .map(|vote| (vote.validator_id, vote.data.head.slot));
-        let signed: Vec<(ValidatorIndex, Slot)> = blocks.chain(votes).collect();
-        let newest = signed.iter().map(|(_, slot)| *slot).max();
-        (
-            signed.into_iter().map(|(signer, _)| signer).collect(),
-            newest,
-        )
+            .map(|vote| (vote.validator_id, vote.data.slot, vote.data.head.slot))
+            .filter(|(_, slot, _)| slots.contains(slot));
+        let (mut signers, mut newest) = (BTreeSet::new(), None);
+        for (signer, slot, head) in blocks.chain(votes) {
+            if !has_moved_on(signer, slot) {
+                signers.insert(signer);
+                newest = newest.max(Some(head));
+            }
+        }
+        (signers, newest)
     }
 
     /// The next blocks, `most` at most, of those that wait for one that their attestations name: each has its turn, or else a few

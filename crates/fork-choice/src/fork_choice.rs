@@ -149,12 +149,21 @@ impl ForkChoice {
         newest.is_some_and(|newest| newest >= slot)
     }
 
+    /// The slot of the validator's newest vote, counted or about to be.
+    pub fn newest_vote_slot(&self, validator: ValidatorIndex) -> Option<Slot> {
+        let votes = self.votes_of(validator);
+        votes.map(|data| data.slot).max()
+    }
+
     /// The validator's vote of this slot, if one of the two sets has it.
     pub fn vote_in_slot(&self, validator: ValidatorIndex, slot: Slot) -> Option<AttestationData> {
-        let validator = usize::try_from(validator).ok()?;
+        self.votes_of(validator).find(|data| data.slot == slot)
+    }
+
+    fn votes_of(&self, validator: ValidatorIndex) -> impl Iterator<Item = AttestationData> {
+        let validator = usize::try_from(validator).unwrap_or(usize::MAX);
         let votes = [self.known.get(validator), self.new.get(validator)];
-        let mut votes = votes.into_iter().flatten().map(|vote| vote.data);
-        votes.find(|data| data.slot == slot)
+        votes.into_iter().flatten().map(|vote| vote.data)
     }
 
     /// Whether the tree has the block.

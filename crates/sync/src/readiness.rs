@@ -2,8 +2,8 @@
 //!
 //! Peers can say what they like; signatures decide. Two things stop duties. One is a gap that is being closed and that a
 //! proposer has signed, for eight slots at most in which our head stands still: one proposer can sign as many gaps as it
-//! likes. The other is more than a third of the validators having signed, for some slots now, what we do not have, whether
-//! or not anybody serves it: one of them at least is honest. That holds while our head is recent, too: a node that is cut off
+//! likes. The other is more than a third of the validators having signed, for some slots now, what we do not have, and nothing
+//! since that we have, whether or not anybody serves it: one of them at least is honest. That holds while our head is recent, too: a node that is cut off
 //! builds a recent head of its own.
 
 use std::{ops::RangeInclusive, time::Duration};

@@ -5,7 +5,9 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::plans::{against, calm};
-use quartet_simulation::fuzz::{Behaviour, Misfortune, Plan, Source, play, play_seeds};
+use quartet_simulation::fuzz::{
+    Behaviour, Misfortune, Plan, Source, play, play_seeds, usual_slots,
+};
 
 /// How many seeds the generator is judged by.
 const SEEDS: u64 = 500;
@@ -99,6 +101,21 @@ fn a_third_of_silent_validators_is_seen_to_stall_finality() {
     let outcome = play(&plan, |_| {});
     let kinds: Vec<_> = outcome.failures.iter().map(|one| one.kind()).collect();
     assert_eq!(kinds, ["stalled"]);
+}
+
+/// In both, more than a third have voted for blocks of a chain that was abandoned before the network became healthy, and that
+/// the others can have no more: duties waited for them, for as long as such votes count.
+#[test]
+fn what_was_abandoned_holds_up_nobodys_duties() {
+    for seed in [4453, 7475] {
+        let recovery = play(&Plan::draw(seed), |_| {}).recovery;
+        let recovery = recovery.unwrap_or_else(|| panic!("seed {seed}: no recovery"));
+        let slots = recovery.slots;
+        assert!(
+            slots <= usual_slots(recovery.behind),
+            "seed {seed}: {slots} slots"
+        );
+    }
 }
 
 #[test]

@@ -240,7 +240,7 @@ fn only_what_proposers_have_signed_says_that_something_is_missing() {
         pending.is_authentic = true;
         let mut parking = Parking::default();
         parking.park_block(pending, Root::repeat_byte(8), waits);
-        parking.signers(1..=8).0.len()
+        parking.signers(1..=8, |_, _| false).0.len()
     };
     let parent = Some(Root::repeat_byte(9));
     assert_eq!(signers(Wait::Parent, 0, None), 1);

@@ -109,10 +109,14 @@ impl ChainService {
     }
 
     /// The newest slot that more than a third of the validators have signed for, one with another, on a chain that is not here.
+    /// Who has voted for what is here since then does not count: what it signed before may have been abandoned.
     fn missing(&self, current_slot: Slot) -> Option<Slot> {
         let slots = quartet_sync::missing_slots(current_slot)?;
-        let (signers, newest) = self.parking.signers(slots);
-        let validators = self.chain.read().validator_count() as usize;
+        let chain = self.chain.read();
+        let newest_vote = |validator| chain.fork_choice().newest_vote_slot(validator);
+        let has_moved_on = |validator, slot| newest_vote(validator) > Some(slot);
+        let (signers, newest) = self.parking.signers(slots, has_moved_on);
+        let validators = chain.validator_count() as usize;
         newest.filter(|_| signers.len() > validators / 3)
     }
 

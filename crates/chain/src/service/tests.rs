@@ -101,22 +101,26 @@ fn a_node_without_what_a_third_of_the_validators_signed_some_slots_ago_is_not_sy
         let state = service.chain.read().sync_state();
         state != SyncState::Synced
     };
-    // It is slot 5, there are four validators, and the head is recent.
-    assert!(syncing(&[(0, 2), (1, 2)]));
-    assert!(syncing(&[(0, 1), (1, 2)]));
-    assert!(!syncing(&[(0, 2), (0, 1)]));
+    // It is slot 5, there are four validators, each has voted for its own block, and the head is recent.
+    assert!(syncing(&[(1, 2), (2, 2)]));
+    assert!(syncing(&[(1, 1), (2, 2)]));
+    assert!(!syncing(&[(1, 2), (1, 1)]));
     // It may still come.
-    assert!(!syncing(&[(0, 3), (1, 3)]));
-    assert!(!syncing(&[(0, 2), (1, 3)]));
+    assert!(!syncing(&[(1, 3), (2, 3)]));
+    assert!(!syncing(&[(1, 2), (2, 3)]));
+    // One of them has voted for what is here since then, with its block of slot 4 or 2.
+    assert!(!syncing(&[(0, 2), (1, 2)]));
+    assert!(!syncing(&[(1, 1), (2, 1)]));
 }
 
 #[test]
 fn votes_for_what_is_invalid_or_builds_on_it_are_no_sign_of_being_cut_off() {
     let invalid = Root::repeat_byte(0xbb);
-    let slot = 2;
+    // Newer than all that these validators have signed, and so old that it is missing.
+    let (slot, now) = (7, Duration::from_secs(10 * SECONDS_PER_SLOT));
     let block = quartet_types::Block {
         slot,
-        proposer_index: slot,
+        proposer_index: slot % 4,
         parent_root: invalid,
         ..Default::default()
     };
@@ -128,12 +132,14 @@ fn votes_for_what_is_invalid_or_builds_on_it_are_no_sign_of_being_cut_off() {
     let unknown = Root::repeat_byte(0xee);
     for (root, is_cut_off) in [(invalid, false), (built_on_it, false), (unknown, true)] {
         let (mut service, _messages) = service();
+        service.clock = Clock::manual(0, now);
+        service.catch_up_time();
         service.readiness = Readiness::new(service.clock.now(), false);
         service.condemned.prove(invalid);
         let peer = PeerName::new("peer");
         service.on_block(child.clone(), Origin::Gossip(peer), None);
         let justified = service.chain.read().latest_justified();
-        for validator in [0, 1] {
+        for validator in [1, 2] {
             let mut vote = vote(validator, slot);
             let data = &mut vote.attestation.message.data;
             (data.source, data.target) = (justified, justified);
