@@ -451,3 +451,98 @@ fn two_votes_for_one_slot_have_no_weight_and_the_next_one_has() {
     store.update_safe_target();
     assert_eq!(store.safe_target(), anchor);
 }
+
+#[test]
+fn a_vote_is_superseded_by_one_of_its_slot_or_a_later_one() {
+    let mut store = store(0);
+    let known = store.head();
+    let vote = |slot| attestation(2, slot, known, known, known);
+    assert!(!store.is_superseded(&vote(5)));
+    store
+        .on_attestation(&vote(5), AttestationOrigin::Gossip)
+        .unwrap();
+    for (slot, expected) in [(4, true), (5, true), (6, false)] {
+        assert_eq!(store.is_superseded(&vote(slot)), expected, "slot {slot}");
+    }
+    // Another validator's is not.
+    assert!(!store.is_superseded(&attestation(1, 5, known, known, known)));
+}
+
+#[test]
+fn a_validators_votes_are_found_by_their_slots() {
+    let mut store = store(0);
+    let known = store.head();
+    let vote = |slot| attestation(2, slot, known, known, known);
+    assert_eq!(store.validators(), VALIDATORS);
+    assert_eq!(store.newest_vote_slot(2), None);
+    store
+        .on_attestation(&vote(5), AttestationOrigin::Gossip)
+        .unwrap();
+    assert_eq!(store.known_attestation(2), None, "it waits");
+    assert_eq!(store.vote_in_slot(2, 5), Some(vote(5).data));
+    store.accept_new_attestations();
+    store
+        .on_attestation(&vote(7), AttestationOrigin::Gossip)
+        .unwrap();
+    assert_eq!(store.known_attestation(2), Some(vote(5).data));
+    assert_eq!(store.newest_vote_slot(2), Some(7));
+    for (validator, slot, expected) in [
+        (2, 5, Some(vote(5).data)),
+        (2, 6, None),
+        (2, 7, Some(vote(7).data)),
+        (1, 5, None),
+        (u64::MAX, 5, None),
+    ] {
+        assert_eq!(store.vote_in_slot(validator, slot), expected);
+    }
+    assert_eq!(store.newest_vote_slot(1), None);
+}
+
+#[test]
+fn a_block_is_known_that_is_in_the_tree_or_remembered() {
+    let mut store = store(0);
+    let anchor = store.head();
+    import(&mut store, block(2, 1, 1), anchor).unwrap();
+    let past = Checkpoint {
+        root: root(8),
+        slot: 0,
+    };
+    assert!(!store.is_known(&past.root));
+    store.remember(past);
+    for (byte, is_known, parent) in [(1, true, Some(0)), (2, true, Some(1)), (8, true, None)] {
+        assert_eq!(store.is_known(&root(byte)), is_known, "block {byte}");
+        assert_eq!(store.parent_of(&root(byte)), parent.map(root));
+    }
+    assert!(!store.is_known(&root(9)));
+    assert!(!store.contains(&past.root));
+}
+
+#[test]
+fn roles_say_what_they_are() {
+    let roles = [
+        CheckpointRole::Source,
+        CheckpointRole::Target,
+        CheckpointRole::Head,
+    ];
+    assert_eq!(
+        roles.map(|role| role.to_string()),
+        ["source", "target", "head"]
+    );
+}
+
+#[test]
+fn a_vote_has_the_safe_target_as_its_target_where_that_is_after_its_source() {
+    let mut store = store(0);
+    let anchor = store.head();
+    import(&mut store, block(2, 1, 1), anchor).unwrap();
+    let safe = block(2, 1, 1).checkpoint();
+    for validator in 0..VALIDATORS {
+        let vote = attestation(validator, 20, safe, safe, anchor);
+        store
+            .on_attestation(&vote, AttestationOrigin::Gossip)
+            .unwrap();
+    }
+    store.advance_to(4 * 21, false);
+    let data = store.attestation_data(21);
+    assert_eq!((data.source, data.target), (anchor, safe));
+}
