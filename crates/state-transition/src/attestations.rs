@@ -94,13 +94,12 @@ impl<'a> Countable<'a> {
 
     /// Whether a block that carries this vote would be invalid, or would be when it is completed.
     pub(crate) fn spoils(&self, vote: &Attestation) -> bool {
-        let finalized = self.state.latest_finalized.slot;
-        let (source, target) = (vote.data.source.slot, vote.data.target.slot);
         vote.validator_id >= self.state.validator_count()
             || match countable(self.state, 0, &vote.data) {
                 Err(_) => true,
                 Ok(None) => false,
-                Ok(Some(_)) => source < finalized || target < finalized,
+                // Its target comes after its source.
+                Ok(Some(_)) => vote.data.source.slot < self.state.latest_finalized.slot,
             }
     }
 
