@@ -11,9 +11,9 @@ use libp2p::{
 use quartet_chain::PeerName;
 
 /// Peers that are accepted unless the configuration says otherwise.
-const DEFAULT_MAX_PEERS: usize = 64;
+pub const DEFAULT_MAX_PEERS: usize = 64;
 /// Peers of one public address: a household or a small laboratory.
-const DEFAULT_PEERS_PER_ADDRESS: usize = 8;
+pub const DEFAULT_PEERS_PER_ADDRESS: usize = 8;
 
 /// What the service is started with.
 #[derive(Clone, Debug)]

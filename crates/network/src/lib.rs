@@ -26,7 +26,8 @@ mod service;
 pub mod wire;
 
 pub use config::{
-    AddressLimits, Identity, InvalidSecret, InvalidStaticPeer, NetworkConfig, StaticPeer,
+    AddressLimits, DEFAULT_MAX_PEERS, DEFAULT_PEERS_PER_ADDRESS, Identity, InvalidSecret,
+    InvalidStaticPeer, NetworkConfig, StaticPeer,
 };
 pub use protocol::{BLOCKS_BY_RANGE_PROTOCOL, BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL};
 pub use service::{NetworkError, NetworkService};

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::Args;
+use quartet_network::{DEFAULT_MAX_PEERS, DEFAULT_PEERS_PER_ADDRESS};
 
 use crate::keys::PassphraseArgs;
 
@@ -80,6 +81,25 @@ pub(crate) struct NodeArgs {
         env = "QUARTET_PORT"
     )]
     pub(crate) port: u16,
+
+    /// Places for peers beside those of `--bootnodes`, which have their own. When all are taken, whoever is of least use
+    /// makes way for a newcomer.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = DEFAULT_MAX_PEERS,
+        env = "QUARTET_MAX_PEERS"
+    )]
+    pub(crate) max_peers: usize,
+
+    /// Most of these peers from one public address; 0 for no limit. Loopback and private addresses have none.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = DEFAULT_PEERS_PER_ADDRESS,
+        env = "QUARTET_MAX_PEERS_PER_ADDRESS"
+    )]
+    pub(crate) max_peers_per_address: usize,
 
     /// Address of JSON-RPC and the HTTP API.
     #[arg(

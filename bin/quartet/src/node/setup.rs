@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use quartet_chain::max_useful_block_bytes;
 use quartet_clock::Clock;
 use quartet_config::{AssignedValidator, Bootnode, GenesisConfig, NodeKey, ValidatorAssignments};
-use quartet_network::{Identity, NetworkConfig, StaticPeer};
+use quartet_network::{AddressLimits, Identity, NetworkConfig, StaticPeer};
 use quartet_types::Root;
 use quartet_validator::Signers;
 use tracing::{info, warn};
@@ -82,6 +82,11 @@ impl Setup {
         let own_name = identity.name();
         let address = SocketAddr::new(args.listen_address, args.port);
         let mut config = NetworkConfig::new(identity, address, args.fork_name.clone());
+        config.max_peers = args.max_peers;
+        config.address_limits = (args.max_peers_per_address > 0).then_some(AddressLimits {
+            peers: args.max_peers_per_address,
+            private_too: false,
+        });
         config.max_block_bytes = max_useful_block_bytes(self.genesis.validators.len() as u64);
         for bootnode in &self.bootnodes {
             let peer: StaticPeer = match bootnode {
