@@ -4,7 +4,7 @@
 //! catching up fetches that again last.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     ops::{Bound, RangeInclusive},
     sync::Arc,
@@ -26,8 +26,8 @@ const MAX_BLOCKS: usize = 512;
 const MAX_BLOCK_BYTES: usize = 64 << 20;
 /// Most attestations that wait for a block.
 const MAX_ATTESTATIONS: usize = 4096;
-/// Most attestations of one validator that wait; a newer one takes the place of the oldest. Nobody fills the places alone
-/// with votes for blocks that do not exist.
+/// Most attestations of one validator that wait; one of a newer slot takes the place of that of the oldest. Nobody fills the
+/// places alone with votes for blocks that do not exist, and nobody empties others' by repeating what they signed before.
 const MAX_ATTESTATIONS_PER_VALIDATOR: usize = 4;
 /// Most attestations that wait for their slot to begin, and most blocks.
 const MAX_EARLY_ATTESTATIONS: usize = 256;
@@ -154,8 +154,8 @@ pub(crate) struct Parking {
     named_last: (Slot, Root),
     attestations: HashMap<Root, Vec<GossipAttestation>>,
     attestation_count: usize,
-    /// By validator, where its attestations wait, in the order in which they came.
-    attested: HashMap<ValidatorIndex, VecDeque<Root>>,
+    /// By validator, of which slots its attestations are, and where they wait, in the order in which they came.
+    attested: HashMap<ValidatorIndex, Vec<(Slot, Root)>>,
     early_blocks: BTreeMap<Slot, Vec<PendingBlock>>,
     early_attestations: BTreeMap<Slot, Vec<GossipAttestation>>,
 }
@@ -230,25 +230,31 @@ impl Parking {
         self.record();
     }
 
-    /// Parks a verified attestation under the block that it names and that is unknown. False when there is no room.
+    /// Parks a verified attestation under the block that it names and that is unknown. False when there is no room, or it waits
+    /// already.
     pub(crate) fn park_attestation(
         &mut self,
         unknown: Root,
         attestation: GossipAttestation,
     ) -> bool {
         let validator = attestation.attestation.message.validator_id;
-        let waiting = self.attested.get(&validator);
-        if let Some(waiting) = waiting
-            && waiting.len() >= MAX_ATTESTATIONS_PER_VALIDATOR
-            && let Some(oldest) = waiting.front()
-        {
-            self.drop_attestation(*oldest, validator);
+        let place = (attestation.attestation.message.data.slot, unknown);
+        if let Some(waiting) = self.attested.get(&validator) {
+            if waiting.contains(&place) {
+                return false;
+            }
+            let oldest = waiting.iter().min_by_key(|(slot, _)| *slot).copied();
+            let is_full = waiting.len() >= MAX_ATTESTATIONS_PER_VALIDATOR;
+            match oldest.filter(|_| is_full) {
+                Some((slot, _)) if place.0 < slot => return false,
+                Some(oldest) => self.drop_attestation(oldest, validator),
+                None => {}
+            }
         }
         if self.attestation_count >= MAX_ATTESTATIONS {
             return false;
         }
-        let waiting = self.attested.entry(validator).or_default();
-        waiting.push_back(unknown);
+        self.attested.entry(validator).or_default().push(place);
         let waiting = self.attestations.entry(unknown).or_default();
         waiting.push(attestation);
         self.attestation_count += 1;
@@ -256,11 +262,12 @@ impl Parking {
         true
     }
 
-    /// Drops a validator's first attestation under a block.
-    fn drop_attestation(&mut self, root: Root, validator: ValidatorIndex) {
-        self.no_longer_attested(root, validator);
+    /// Drops a validator's attestation of a slot under a block.
+    fn drop_attestation(&mut self, (slot, root): (Slot, Root), validator: ValidatorIndex) {
+        self.no_longer_attested(root, validator, slot);
         if let Some(waiting) = self.attestations.get_mut(&root) {
-            let first = waiting.iter().position(|item| author(item) == validator);
+            let is_it = |item: &GossipAttestation| place(item) == (validator, slot);
+            let first = waiting.iter().position(is_it);
             first.map(|first| waiting.remove(first));
             if waiting.is_empty() {
                 self.attestations.remove(&root);
@@ -268,11 +275,10 @@ impl Parking {
         }
     }
 
-    fn no_longer_attested(&mut self, root: Root, validator: ValidatorIndex) {
+    fn no_longer_attested(&mut self, root: Root, validator: ValidatorIndex, slot: Slot) {
         self.attestation_count -= 1;
         if let Some(waiting) = self.attested.get_mut(&validator) {
-            let first = waiting.iter().position(|other| *other == root);
-            first.map(|first| waiting.remove(first));
+            waiting.retain(|other| *other != (slot, root));
             if waiting.is_empty() {
                 self.attested.remove(&validator);
             }
@@ -286,23 +292,30 @@ impl Parking {
             .into_iter()
             .filter_map(|root| self.take_block(root))
             .collect();
-        let attestations = self.attestations.remove(root).unwrap_or_default();
-        for item in &attestations {
-            self.no_longer_attested(*root, author(item));
-        }
+        let attestations = self.release_attestations(root);
         self.record();
         (blocks, attestations)
     }
 
-    /// Takes out every descendant of a block that turned out to be invalid.
-    pub(crate) fn release_descendants(&mut self, root: Root) -> Vec<PendingBlock> {
-        let mut released = Vec::new();
-        let mut roots = vec![root];
-        while let Some(root) = roots.pop() {
-            let (blocks, _) = self.release(&root);
-            roots.extend(blocks.iter().map(|block| block.root));
-            released.extend(blocks);
+    fn release_attestations(&mut self, root: &Root) -> Vec<GossipAttestation> {
+        let attestations = self.attestations.remove(root).unwrap_or_default();
+        for item in &attestations {
+            let (validator, slot) = place(item);
+            self.no_longer_attested(*root, validator, slot);
         }
+        attestations
+    }
+
+    /// Takes out every descendant of a block that turned out to be invalid, and the votes for them. What merely names it goes on
+    /// waiting: the name may be the word of an envelope, which another copy of the block does not have.
+    pub(crate) fn release_descendants(&mut self, root: Root) -> Vec<PendingBlock> {
+        let descendants = self.subtree(root);
+        for root in &descendants {
+            self.release_attestations(root);
+        }
+        let released = descendants.into_iter().filter(|other| *other != root);
+        let released = released.filter_map(|root| self.take_block(root)).collect();
+        self.record();
         released
     }
 
@@ -317,11 +330,11 @@ impl Parking {
             let is_past =
                 |item: &mut GossipAttestation| item.attestation.message.data.slot <= finalized;
             let past = waiting.extract_if(.., is_past);
-            dropped.extend(past.map(|item| (*root, author(&item))));
+            dropped.extend(past.map(|item| (*root, place(&item))));
             !waiting.is_empty()
         });
-        for (root, validator) in dropped {
-            self.no_longer_attested(root, validator);
+        for (root, (validator, slot)) in dropped {
+            self.no_longer_attested(root, validator, slot);
         }
         self.record();
     }
@@ -506,9 +519,10 @@ impl Parking {
     }
 }
 
-/// Whose attestation it is.
-fn author(item: &GossipAttestation) -> ValidatorIndex {
-    item.attestation.message.validator_id
+/// Whose attestation it is, and of which slot.
+fn place(item: &GossipAttestation) -> (ValidatorIndex, Slot) {
+    let message = &item.attestation.message;
+    (message.validator_id, message.data.slot)
 }
 
 #[cfg(test)]

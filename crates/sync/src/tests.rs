@@ -489,3 +489,77 @@ fn a_walk_goes_on_while_ranges_wait_for_a_block() {
     let by_root = model.requests() - model.ranges;
     assert!(by_root > 80, "{by_root} requests");
 }
+
+/// A chain of nothing but genesis, and one block that waits for a later one, which its attestations name.
+struct Waiting {
+    block: Root,
+    named: Root,
+}
+
+impl crate::View for Waiting {
+    fn in_chain(&self, _: &Root) -> bool {
+        false
+    }
+    fn pending(&self, root: &Root) -> bool {
+        *root == self.block
+    }
+    fn missing_ancestor(&self, root: Root) -> Root {
+        match root == self.block {
+            true => self.named,
+            false => root,
+        }
+    }
+    fn head_slot(&self) -> Slot {
+        0
+    }
+    fn canonical_root(&self, _: Slot) -> Option<Root> {
+        None
+    }
+    fn finalized(&self) -> Checkpoint {
+        Checkpoint::default()
+    }
+    fn current_slot(&self) -> Slot {
+        30
+    }
+}
+
+#[test]
+fn who_serves_what_an_ancestor_names_breaks_no_chain_whatever_slot_that_is_of() {
+    use quartet_types::{Block, BlockWithAttestation, SignedBlockWithAttestation};
+    let block = |slot, parent_root| {
+        let block = Block {
+            slot,
+            parent_root,
+            ..Block::default()
+        };
+        let message = BlockWithAttestation {
+            block,
+            ..Default::default()
+        };
+        std::sync::Arc::new(SignedBlockWithAttestation {
+            message,
+            ..Default::default()
+        })
+    };
+    // The first waits here for the last, which its late proposer has named in it.
+    let first = block(19, Root::repeat_byte(1));
+    let second = block(20, crate::block_root(&first));
+    let last = block(21, Root::repeat_byte(1));
+    let view = Waiting {
+        block: crate::block_root(&first),
+        named: crate::block_root(&last),
+    };
+    let mut sync = crate::Sync::default();
+    sync.on_status(peer(0), quartet_types::Status::default(), &view);
+    let need = Some(Need::Ancestor);
+    sync.want(crate::block_root(&second), 20, Some(peer(0)), need, &view);
+    for served in [second, last] {
+        let actions = sync.poll(&view);
+        let Some(crate::Action::RequestBlocks { request, roots, .. }) = actions.first() else {
+            panic!("{actions:?}");
+        };
+        assert_eq!(*roots, [crate::block_root(&served)]);
+        let noted = sync.on_response(*request, &Ok(vec![served]), &view);
+        assert_eq!(noted.map(|noted| noted.actions), Some(Vec::new()));
+    }
+}

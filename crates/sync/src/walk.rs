@@ -211,13 +211,14 @@ impl Walk {
         open: usize,
         requested: impl Fn(&Root) -> bool,
     ) -> Next {
-        while let Step::Back { missing, .. } = &mut self.step {
+        while let Step::Back { missing, below } = &mut self.step {
             let ancestor = view.missing_ancestor(*missing);
             if view.in_chain(&ancestor) || view.pending(&ancestor) {
                 // The way back has arrived at the chain, or at a block that is being verified.
                 self.step = Step::Forward;
             } else if ancestor != *missing {
-                *missing = ancestor;
+                // What waits here may wait for a block that its attestations name, of whatever slot.
+                (*missing, *below) = (ancestor, None);
             } else if self.is_mere_claim() && !self.roots.is_empty() {
                 // Whoever claims it can make up all that lies below it, too.
                 return Next::Wait;

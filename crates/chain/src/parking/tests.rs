@@ -269,3 +269,42 @@ fn all_blocks_that_wait_for_names_have_their_turn() {
     }
     assert_eq!((turns, seen.len()), (vec![8, 8, 8], 20));
 }
+
+#[test]
+fn older_votes_of_a_validator_take_no_place_from_newer_ones() {
+    let mut parking = Parking::default();
+    let root = |slot: Slot| Root::left_padding_from(&slot.to_be_bytes());
+    let mut park = |validator, slot| {
+        let mut vote = vote(validator, root(slot), slot);
+        vote.data.slot = slot;
+        parking.park_attestation(root(slot), gossiped(vote))
+    };
+    for validator in [1, 2] {
+        for slot in 37..=40 {
+            assert!(park(validator, slot));
+        }
+        // Anybody can repeat what was heard before, whoever has signed it.
+        for slot in 10..14 {
+            assert!(!park(validator, slot));
+        }
+    }
+    // The same vote again is no other.
+    assert!(!park(1, 40));
+    let (signers, newest) = parking.signers(24..=37, |_, _| false);
+    assert_eq!((signers.len(), newest), (2, Some(37)));
+}
+
+#[test]
+fn what_merely_names_an_invalid_block_does_not_build_on_it() {
+    let mut parking = Parking::default();
+    let invalid = Root::repeat_byte(0xbb);
+    let child = block(6, invalid);
+    let (child_root, naming) = (child.root, block(6, Root::repeat_byte(5)));
+    let naming_root = naming.root;
+    park(&mut parking, child);
+    parking.park_block(naming, invalid, Wait::Name);
+    park(&mut parking, block(7, naming_root));
+    let released = parking.release_descendants(invalid);
+    let released: Vec<Root> = released.iter().map(|block| block.root).collect();
+    assert_eq!(released, [child_root]);
+}
