@@ -33,6 +33,9 @@ const MAX_ATTESTATIONS_PER_VALIDATOR: usize = 4;
 const MAX_EARLY_ATTESTATIONS: usize = 256;
 const MAX_EARLY_BLOCKS: usize = 16;
 
+/// Most peers that are remembered as having sent another copy of a block that is being checked: one may be the honest one.
+const MAX_RIVALS: usize = 16;
+
 /// A block on its way into the chain.
 #[derive(Debug)]
 pub(crate) struct PendingBlock {
@@ -41,8 +44,8 @@ pub(crate) struct PendingBlock {
     pub(crate) origin: Origin,
     /// Who waits to hear what became of it. Dropped unsent, it means "ignore".
     pub(crate) verdicts: Vec<VerdictSender>,
-    /// Who sent a copy in another envelope while this one was checked.
-    pub(crate) rival_from: Option<PeerName>,
+    /// Who sent copies in other envelopes while this one was checked.
+    pub(crate) rivals_from: Vec<PeerName>,
     /// Whether its proposer's signature has been verified.
     pub(crate) is_authentic: bool,
     /// Whether what its attestations name has to be at hand.
@@ -71,9 +74,16 @@ impl PendingBlock {
             block,
             origin,
             verdicts,
-            rival_from: None,
+            rivals_from: Vec::new(),
             is_authentic: false,
             names: Names::Known,
+        }
+    }
+
+    /// A peer has sent a copy in another envelope.
+    pub(crate) fn add_rival(&mut self, peer: PeerName) {
+        if self.rivals_from.len() < MAX_RIVALS && !self.rivals_from.contains(&peer) {
+            self.rivals_from.push(peer);
         }
     }
 

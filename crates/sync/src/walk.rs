@@ -14,6 +14,8 @@ const FORWARD_REQUESTS: usize = 2;
 pub(crate) const WINDOW: usize = 256;
 /// How often all peers are asked in vain before a walk is given up.
 const ROUNDS: u32 = 3;
+/// Others that are remembered as having sent what a walk looks for.
+const MAX_SENDERS: usize = 16;
 /// Ticks without progress after which a walk is given up: five slots.
 const MAX_IDLE_TICKS: u32 = 20;
 
@@ -37,6 +39,8 @@ pub(crate) struct Walk {
     fetched: BTreeSet<Root>,
     /// Who let us know of the gap.
     hint: Option<PeerName>,
+    /// Who else has sent the first block, in one envelope or another.
+    senders: BTreeSet<PeerName>,
     /// Who served the first block.
     begun_by: Option<PeerName>,
     /// Who could not help with the present step.
@@ -95,6 +99,7 @@ impl Walk {
             },
             fetched: BTreeSet::new(),
             hint,
+            senders: BTreeSet::new(),
             begun_by: None,
             tried: BTreeSet::new(),
             rounds: 0,
@@ -123,12 +128,24 @@ impl Walk {
 
     /// Whether it is nothing but the word of this peer yet.
     pub(crate) fn is_claim_of(&self, peer: &PeerName) -> bool {
-        self.is_mere_claim() && self.hint.as_ref() == Some(peer)
+        self.is_mere_claim() && self.senders.is_empty() && self.hint.as_ref() == Some(peer)
     }
 
     /// Who let us know of the gap.
     pub(crate) fn hint(&self) -> Option<&PeerName> {
         self.hint.as_ref()
+    }
+
+    /// Whether a peer has let us know of the gap.
+    pub(crate) fn is_hinted_by(&self, peer: &PeerName) -> bool {
+        self.hint.as_ref() == Some(peer) || self.senders.contains(peer)
+    }
+
+    /// Another peer has let us know of the block that it begins with.
+    pub(crate) fn add_sender(&mut self, root: &Root, peer: PeerName) {
+        if self.begins_with(root) && self.senders.len() < MAX_SENDERS && !self.is_hinted_by(&peer) {
+            self.senders.insert(peer);
+        }
     }
 
     /// Whether it looks for what votes name, which may be on no peer's chain.

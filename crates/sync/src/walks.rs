@@ -33,6 +33,9 @@ impl Sync {
         };
         let mut walks = self.walks.values_mut();
         if let Some(walk) = walks.find(|walk| walk.covers(&missing)) {
+            if let Some(peer) = peer {
+                walk.add_sender(&missing, peer);
+            }
             return walk.add_need(&missing, need);
         }
         // Claims take no places from what is needed: each peer has one.
@@ -151,7 +154,7 @@ impl Sync {
         };
         // What is merely claimed, only those are asked for who claim it.
         let claims = |name: &PeerName, peer: &Peer| {
-            walk.hint() == Some(name) || walk.begins_with(&peer.status.head.root)
+            walk.is_hinted_by(name) || walk.begins_with(&peer.status.head.root)
         };
         let is_claim = walk.is_mere_claim();
         let serving = self

@@ -18,8 +18,6 @@ use crate::{
 enum Triage {
     Verify(PublicKey),
     Answer(Verdict),
-    /// Its slot has not begun yet.
-    Hold,
 }
 
 impl ChainService {
@@ -47,7 +45,6 @@ impl ChainService {
                     keys.push(key);
                 }
                 Triage::Answer(verdict) => answer(item, verdict),
-                Triage::Hold => self.parking.hold_attestation(item),
             }
         }
         if !batch.is_empty() {
@@ -93,12 +90,18 @@ impl ChainService {
         self.count(verified);
     }
 
-    /// Counts attestations whose signatures are valid; what names an unknown block waits for it.
+    /// Counts attestations whose signatures are valid; what names an unknown block waits for it, what comes early for its slot.
     fn count(&mut self, items: Vec<GossipAttestation>) {
         if items.is_empty() {
             return;
         }
         self.catch_up_time();
+        let current = self.chain.read().current_slot();
+        let is_early = |item: &GossipAttestation| item.attestation.message.data.slot > current;
+        let (early, items): (Vec<_>, Vec<_>) = items.into_iter().partition(is_early);
+        for item in early {
+            self.parking.hold_attestation(item);
+        }
         let results: Vec<_> = self.change(|chain| {
             let counted = items.iter().map(|item| {
                 let Attestation { validator_id, data } = item.attestation.message;
@@ -174,7 +177,8 @@ fn triage(chain: &LeanChain, signed: &SignedAttestation) -> Triage {
         };
     }
     if slot == current + 1 {
-        return Triage::Hold;
+        // Places for what comes early are few: they are for what validators have signed.
+        return Triage::Verify(*key);
     }
     match fork_choice.validate_attestation(attestation, AttestationOrigin::Gossip) {
         // What names an unknown block is verified before it may wait.

@@ -96,8 +96,7 @@ impl ChainService {
             }
             BlockTriage::Rival => {
                 if let Some(other) = self.checking.get_mut(&pending.root) {
-                    let peer = pending.origin.peer().clone();
-                    other.rival_from.get_or_insert(peer);
+                    other.add_rival(pending.origin.peer().clone());
                 }
                 answer(pending.verdicts, Verdict::Ignore);
             }
@@ -406,13 +405,16 @@ impl ChainService {
         let peer = pending.origin.peer().clone();
         counter!("quartet_blocks_invalid_total").increment(1);
         debug!(%root, slot, %peer, %error, "invalid block");
-        let rival_from = pending.rival_from.clone();
+        let rivals_from = pending.rivals_from.clone();
         self.reject(pending);
         if !condemns_block(error) {
             self.sync.on_bad_envelope(&root, peer);
             let need = self.parking.need(&root);
-            if need.is_some() || rival_from.is_some() {
-                self.with_sync(|sync, view| sync.want(root, slot, rival_from, need, view));
+            if need.is_some() && rivals_from.is_empty() {
+                self.with_sync(|sync, view| sync.want(root, slot, None, need, view));
+            }
+            for rival in rivals_from {
+                self.with_sync(|sync, view| sync.want(root, slot, Some(rival), need, view));
             }
             return self.poll_sync();
         }

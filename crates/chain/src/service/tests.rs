@@ -273,3 +273,54 @@ fn a_way_back_ends_at_what_builds_on_an_invalid_block() {
     assert_eq!(asked(&mut messages), None);
     assert!(!service.sync.is_walking() && !service.parking.contains(&root));
 }
+
+#[test]
+fn early_votes_that_nobody_has_signed_take_no_place_from_those_of_validators() {
+    let (mut service, _messages) = service();
+    let slot = service.chain.read().current_slot() + 1;
+    let forged = |number: u64| {
+        let mut forged = vote(number % 4, slot);
+        forged.attestation.message.data.head.root = Root::left_padding_from(&number.to_be_bytes());
+        forged.attestation.signature = Signature::from([1; SIGNATURE_BYTES]);
+        forged
+    };
+    service.on_attestations((0..1_000).map(forged).collect());
+    assert!(service.parking.begin_slot(slot).1.is_empty());
+    service.batches += 1;
+    service.on_attestations_verified(vec![vote(1, slot)], Ok(vec![true]));
+    assert_eq!(service.parking.begin_slot(slot).1.len(), 1);
+}
+
+#[test]
+fn a_copy_is_asked_for_whoever_else_sent_one_while_a_bad_one_was_checked() {
+    let (mut service, mut messages) = service();
+    let good = envelope(due(&service.chain.read()));
+    let [forger, friend, neighbour] = ["a forger", "its friend", "neighbour"].map(PeerName::new);
+    for peer in [&forger, &friend, &neighbour] {
+        let (peer, status) = (peer.clone(), Status::default());
+        service.on_message(ChainMessage::Status { peer, status });
+    }
+    let root = crate::persistence::block_root(&good);
+    let bad = |byte| {
+        let mut bad = good.as_ref().clone();
+        bad.signature[0] = Signature::from([byte; SIGNATURE_BYTES]);
+        Arc::new(bad)
+    };
+    let error = invalid_signature(&good.message.proposer_attestation);
+    service.on_block(bad(1), Origin::Gossip(forger), None);
+    service.on_block(bad(2), Origin::Gossip(friend), None);
+    service.on_block(good.clone(), Origin::Gossip(neighbour.clone()), None);
+    service.on_block_checked(root, Err(error));
+    let mut asked = Vec::new();
+    while let Ok(message) = messages.try_recv() {
+        if let NetworkMessage::RequestBlocks { request, peer, .. } = message {
+            asked.push(peer);
+            let nothing = Ok(Vec::new());
+            service.on_message(ChainMessage::RequestedBlocks {
+                request,
+                result: nothing,
+            });
+        }
+    }
+    assert!(asked.contains(&neighbour), "{asked:?}");
+}
