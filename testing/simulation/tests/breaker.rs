@@ -89,3 +89,65 @@ fn an_envelope_that_names_an_invalid_block_and_comes_first_divides_nobody() -> O
     })?;
     Ok(())
 }
+
+/// Two wrong clocks of seven, links that come and go, nodes that are killed and lose what they know.
+#[test]
+fn wrong_clocks_with_partitions_and_lost_databases_do_not_keep_the_others_from_finalizing()
+-> Outcome {
+    for seed in 0..12u64 {
+        println!("seed {seed}");
+        Simulation::new(seed).nodes(7).run(async |world| {
+            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            let mut random = move |below: u64| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 20) % below
+            };
+            let errors = [-90, -9, -5, -3, -2, -1, 1, 2, 3, 5, 9, 90];
+            world.end_of(3).await?;
+            for wrong in [5, 6] {
+                world.kill(wrong).await?;
+                world.set_clock_error(wrong, errors[random(12) as usize]);
+                world.start(wrong)?;
+            }
+            for round in 0..6 {
+                let start = 4 + round * 6;
+                let one = random(7) as usize;
+                let other = random(5) as usize;
+                world.part(&[one, other]);
+                world.end_of(start + random(4)).await?;
+                world.kill(other).await?;
+                if random(3) == 0 {
+                    world.lose_store(other);
+                }
+                world.heal(&[one, other]);
+                world.end_of(start + 5).await?;
+                world.start(other)?;
+            }
+            let before = world.view(0)?.finalized.slot;
+            let now = world.slot();
+            world.end_of(now + 60).await?;
+            let heads: Vec<_> = (0..5)
+                .map(|node| world.view(node).map(|view| view.head))
+                .collect::<Result<_, _>>()?;
+            println!(
+                "seed {seed}: {before} -> {} heads {:?}",
+                world.view(0)?.finalized.slot,
+                heads.iter().map(|head| head.slot).collect::<Vec<_>>()
+            );
+            assert!(
+                heads.iter().all(|head| *head == heads[0]),
+                "seed {seed}: {:#?}",
+                world.views()
+            );
+            let after = world.view(0)?.finalized.slot;
+            assert!(
+                after > before && after + 40 > world.slot(),
+                "seed {seed}: {before} {after}"
+            );
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
