@@ -60,6 +60,9 @@ impl Action {
 /// A request for blocks did not bring them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
+    /// It never left, since we are busy ourselves: that is nobody's fault, and it is asked for again.
+    #[error("the request was not sent")]
+    NotSent,
     /// No answer in time, or the connection broke.
     #[error("the peer did not answer")]
     NoAnswer,

@@ -35,6 +35,10 @@ impl Sync {
                 // So many empty slots are possible, and rare.
                 blocks.is_empty()
             }
+            Err(RequestError::NotSent) => {
+                ranges.not_sent(start, peer);
+                false
+            }
             Err(error) => {
                 ranges.failed(start, peer);
                 if let (RequestError::Unsupported, Some(known)) = (error, self.peers.get_mut(peer))

@@ -216,6 +216,13 @@ impl Ranges {
         }
     }
 
+    /// A peer was not asked for a range after all.
+    pub(crate) fn not_sent(&mut self, start: Slot, peer: &PeerName) {
+        if let Some(range) = self.range(start) {
+            range.asked.remove(peer);
+        }
+    }
+
     /// A peer is gone.
     pub(crate) fn lost(&mut self, peer: &PeerName) {
         for range in &mut self.ranges {

@@ -85,6 +85,7 @@ impl Sync {
             penalize("it answered a request for blocks with something else");
         }
         match (purpose, result) {
+            (Purpose::Walk { .. }, Err(RequestError::NotSent)) => {}
             (Purpose::Walk { walk, .. }, Ok(blocks)) => {
                 if !self.receive(walk, &peer, blocks, view) {
                     penalize("it served blocks that do not form a chain");

@@ -563,3 +563,27 @@ fn who_serves_what_an_ancestor_names_breaks_no_chain_whatever_slot_that_is_of() 
         assert_eq!(noted.map(|noted| noted.actions), Some(Vec::new()));
     }
 }
+
+#[test]
+fn nobody_pays_for_requests_that_never_left() {
+    let nothing = Root::ZERO;
+    let view = Waiting {
+        block: nothing,
+        named: nothing,
+    };
+    let mut sync = crate::Sync::default();
+    let head = Checkpoint {
+        root: Root::repeat_byte(7),
+        slot: 20,
+    };
+    let finalized = Checkpoint::default();
+    let status = quartet_types::Status { finalized, head };
+    let mut actions = sync.on_status(peer(0), status, &view);
+    for _ in 0..10 {
+        let [crate::Action::RequestBlocks { request, .. }] = &actions[..] else {
+            panic!("{actions:?}");
+        };
+        sync.on_response(*request, &Err(crate::RequestError::NotSent), &view);
+        actions = sync.poll(&view);
+    }
+}

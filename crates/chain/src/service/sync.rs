@@ -87,7 +87,7 @@ impl ChainService {
                 && let Some(request) = request
             {
                 // The network is busy; the next poll asks again.
-                let unsent = Err(crate::RequestError::NoAnswer);
+                let unsent = Err(crate::RequestError::NotSent);
                 self.with_sync(|sync, view| sync.on_response(request, &unsent, view));
             }
         }

@@ -16,8 +16,9 @@ use crate::{
     wire::{ResultCode, WireError},
 };
 
-/// Our requests for blocks that may be under way.
-const MAX_REQUESTS: usize = 32;
+/// Our requests for blocks that may be under way, for each peer that we have: sync asks one for no more at a time. Were there
+/// one limit for all, those who do not answer would leave nothing for those who do. Answers share their own room.
+const REQUESTS_PER_PEER: usize = 4;
 /// What a malformed request for blocks costs, in roots.
 const MALFORMED_COST: u32 = 64;
 /// What a request for a range costs, in roots: the blocks are paid for in bytes as they are sent.
@@ -47,7 +48,8 @@ impl NetworkService {
 
     fn ask(&mut self, request: u64, peer: &PeerName, query: BlocksQuery, nothing: bool) {
         let connected = (peer.as_str().parse().ok()).filter(|id| self.peers.contains_key(id));
-        let Some(id) = connected.filter(|_| self.requests.len() < MAX_REQUESTS) else {
+        let most = REQUESTS_PER_PEER * self.peers.len();
+        let Some(id) = connected.filter(|_| self.requests.len() < most) else {
             return self.requested(request, Err(RequestError::NoAnswer));
         };
         if nothing {
@@ -65,6 +67,7 @@ impl NetworkService {
     fn requested(&mut self, request: u64, result: Result<Vec<Block>, RequestError>) {
         let word = match &result {
             Ok(_) => "answered",
+            Err(RequestError::NotSent) => "not_sent",
             Err(RequestError::NoAnswer) => "no_answer",
             Err(RequestError::Unsupported) => "unsupported",
             Err(RequestError::Malformed) => "malformed",
