@@ -32,7 +32,9 @@ use tree_hash::TreeHash as _;
 pub use action::{Action, Noted, RequestError};
 pub use batch::{Batch, BatchOutcome};
 pub use peers::PeerName;
-pub use readiness::{Outlook, Progress, Readiness, Situation, SyncState, missing_slots};
+pub use readiness::{
+    Outlook, Progress, Readiness, Situation, SyncState, missing_slots, recent_slots,
+};
 pub use sync::Sync;
 pub use view::{Need, View};
 

@@ -25,7 +25,7 @@ const PATIENCE: u64 = 32;
 /// How far the node is with catching up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncState {
-    /// Just started: no peer has told us of its head yet.
+    /// Just started: no peer has told us of its head yet, or what validators have signed since is not here.
     Starting,
     /// Fetching blocks up to a slot that validators have signed for.
     Syncing {
@@ -50,6 +50,8 @@ pub struct Situation {
     /// The newest slot of what more than a third of the validators have signed in the [slots that matter](missing_slots), and
     /// which is not here.
     pub missing: Option<Slot>,
+    /// Whether more than a third of the validators have signed what is not here, [however late](recent_slots).
+    pub lacks_recent: bool,
     /// Whether a peer has been heard, and nothing is left to fetch for what it has told.
     pub has_heard_all: bool,
 }
@@ -130,9 +132,11 @@ impl Readiness {
         (self.state != before).then_some(outlook)
     }
 
+    /// What others have signed since a node started cannot be old enough yet to count as missing, and peers may not serve it.
     fn need_not_wait(&self, situation: &Situation) -> bool {
         let waited = situation.now.saturating_sub(self.started) >= STARTING;
-        !self.expects_peers || waited || situation.has_heard_all
+        let is_in_doubt = !waited && !situation.has_heard_all || situation.lacks_recent;
+        !self.expects_peers || !is_in_doubt
     }
 
     /// Measures how fast the node catches up, since this was last asked; `None` when it does not, or no time has passed.
@@ -159,6 +163,11 @@ impl Readiness {
 pub fn missing_slots(current_slot: Slot) -> Option<RangeInclusive<Slot>> {
     let newest = current_slot.checked_sub(MISSING_AFTER)?;
     Some(current_slot.saturating_sub(MISSING_UNTIL)..=newest)
+}
+
+/// Whose signatures of these slots keep a node that has just started from being sure that it has what others have.
+pub fn recent_slots(current_slot: Slot) -> RangeInclusive<Slot> {
+    current_slot.saturating_sub(MISSING_UNTIL)..=current_slot
 }
 
 /// How long duties have waited for gaps without anything to show for it.
@@ -195,6 +204,7 @@ mod tests {
         head: 20,
         gap: None,
         missing: None,
+        lacks_recent: false,
         has_heard_all: true,
     };
 
@@ -232,6 +242,26 @@ mod tests {
         assert_eq!(readiness.update(&QUIET), synced);
         // And never again.
         assert_eq!(readiness.update(&unheard), None);
+    }
+
+    #[test]
+    fn a_node_that_starts_is_not_synced_while_it_lacks_what_a_third_has_just_signed() {
+        let lacking = Situation {
+            lacks_recent: true,
+            ..QUIET
+        };
+        let mut readiness = Readiness::new(QUIET.now, true);
+        assert_eq!(readiness.update(&lacking), None);
+        let later = Situation {
+            now: QUIET.now + STARTING,
+            has_heard_all: false,
+            ..lacking
+        };
+        assert_eq!(readiness.update(&later), None);
+        let outlook = readiness.update(&QUIET).map(|outlook| outlook.state);
+        assert_eq!(outlook, Some(SyncState::Synced));
+        // Later it may merely be late.
+        assert_eq!(readiness.update(&later), None);
     }
 
     #[test]
@@ -322,6 +352,8 @@ mod tests {
         assert_eq!(missing_slots(2), None);
         assert_eq!(missing_slots(3), Some(0..=0));
         assert_eq!(missing_slots(40), Some(24..=37));
+        assert_eq!(recent_slots(2), 0..=2);
+        assert_eq!(recent_slots(40), 24..=40);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Catching up as part of the service: what it sees of the chain, how its actions are carried out, and what follows for
 //! duties. All decisions are `quartet-sync`'s.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 use quartet_sync::{Action, Outlook, Progress, Situation, Sync, SyncState};
 use quartet_types::{Checkpoint, Root, Slot};
@@ -103,15 +103,19 @@ impl ChainService {
             current_slot,
             head,
             gap: self.sync.target(head),
-            missing: self.missing(current_slot),
+            missing: quartet_sync::missing_slots(current_slot)
+                .and_then(|slots| self.missing(slots)),
+            lacks_recent: self
+                .missing(quartet_sync::recent_slots(current_slot))
+                .is_some(),
             has_heard_all: self.sync.has_heard() && !self.sync.is_walking(),
         }
     }
 
-    /// The newest slot that more than a third of the validators have signed for, one with another, on a chain that is not here.
-    /// Who has voted for what is here since then does not count: what it signed before may have been abandoned.
-    fn missing(&self, current_slot: Slot) -> Option<Slot> {
-        let slots = quartet_sync::missing_slots(current_slot)?;
+    /// The newest slot that more than a third of the validators have signed for in these slots, one with another, on a chain
+    /// that is not here. Who has voted for what is here since then does not count: what it signed before may have been
+    /// abandoned.
+    fn missing(&self, slots: RangeInclusive<Slot>) -> Option<Slot> {
         let chain = self.chain.read();
         let newest_vote = |validator| chain.fork_choice().newest_vote_slot(validator);
         let has_moved_on = |validator, slot| newest_vote(validator) > Some(slot);

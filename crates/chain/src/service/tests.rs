@@ -114,6 +114,27 @@ fn a_node_without_what_a_third_of_the_validators_signed_some_slots_ago_is_not_sy
 }
 
 #[test]
+fn a_node_that_has_just_started_is_not_synced_without_what_a_third_has_signed_since() {
+    let state_with = |votes: &[(u64, Slot)]| {
+        let (mut service, _messages) = service();
+        let now = service.clock.now();
+        // It has waited long enough to hear from a peer.
+        service.readiness = Readiness::new(now - Duration::from_secs(8), true);
+        for (validator, slot) in votes {
+            let vote = vote(*validator, *slot);
+            let head = vote.attestation.message.data.head.root;
+            assert!(service.parking.park_attestation(head, vote));
+        }
+        service.update_sync_state();
+        service.chain.read().sync_state()
+    };
+    // It is slot 5, and there are four validators.
+    assert_eq!(state_with(&[(0, 4), (1, 5)]), SyncState::Starting);
+    assert_eq!(state_with(&[(0, 4), (0, 5)]), SyncState::Synced);
+    assert_eq!(state_with(&[]), SyncState::Synced);
+}
+
+#[test]
 fn votes_for_what_is_invalid_or_builds_on_it_are_no_sign_of_being_cut_off() {
     let invalid = Root::repeat_byte(0xbb);
     // Newer than all that these validators have signed, and so old that it is missing.
