@@ -32,9 +32,9 @@ pub(super) static MACHINERY: [Attack; 20] = [
     ).told_apart(),
     attack(
         "mute",
-        "24 identities claim a chain that is ahead and answer no request for its blocks",
+        "64 identities claim a chain that is ahead and answer no request for its blocks",
         // An honest node that is overloaded does the same for ten seconds; after half a minute of it, it has to go.
-        |stage| Box::pin(fictions::claim_and_be_silent(stage, 24)),
+        |stage| Box::pin(fictions::claim_and_be_silent(stage, 64)),
     ),
     attack(
         "idle",
