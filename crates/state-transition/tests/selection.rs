@@ -154,6 +154,19 @@ fn a_vote_that_the_state_has_counted_is_not_carried_again() {
 }
 
 #[test]
+fn nor_are_votes_for_several_targets() {
+    let mut chain = chain();
+    let counted = [
+        chain.vote(1, 4, 12),
+        chain.vote(2, 4, 16),
+        chain.vote(3, 4, 20),
+    ];
+    chain.grow(&counted);
+    chain.grow_to(60);
+    assert_eq!(chain.carried(&counted), []);
+}
+
+#[test]
 fn nobody_is_helped_to_set_the_justified_checkpoint_back() {
     let chain = chain();
     let back = [chain.vote(0, 4, 6), chain.vote(1, 4, 6)];
