@@ -32,6 +32,8 @@ const MAX_ATTESTATIONS_PER_VALIDATOR: usize = 4;
 /// Most attestations that wait for their slot to begin, and most blocks.
 const MAX_EARLY_ATTESTATIONS: usize = 256;
 const MAX_EARLY_BLOCKS: usize = 16;
+/// Most of these attestations of one validator: two prove that it votes twice.
+const MAX_EARLY_PER_VALIDATOR: usize = 2;
 
 /// Most peers that are remembered as having sent another copy of a block that is being checked: one may be the honest one.
 const MAX_RIVALS: usize = 16;
@@ -357,11 +359,12 @@ impl Parking {
         }
     }
 
-    /// Holds an attestation until its slot begins.
+    /// Holds a verified attestation until its slot begins.
     pub(crate) fn hold_attestation(&mut self, attestation: GossipAttestation) {
-        let slot = attestation.attestation.message.data.slot;
+        let (validator, slot) = place(&attestation);
         let held = self.early_attestations.entry(slot).or_default();
-        if held.len() < MAX_EARLY_ATTESTATIONS {
+        let of_validator = held.iter().filter(|other| place(other).0 == validator);
+        if of_validator.count() < MAX_EARLY_PER_VALIDATOR && held.len() < MAX_EARLY_ATTESTATIONS {
             held.push(attestation);
         }
     }

@@ -308,3 +308,20 @@ fn what_merely_names_an_invalid_block_does_not_build_on_it() {
     let released: Vec<Root> = released.iter().map(|block| block.root).collect();
     assert_eq!(released, [child_root]);
 }
+
+#[test]
+fn one_validators_early_votes_leave_places_for_others() {
+    let mut parking = Parking::default();
+    for invented in 0..2 * MAX_EARLY_ATTESTATIONS as u64 {
+        let head = Root::left_padding_from(&invented.to_be_bytes());
+        parking.hold_attestation(gossiped(vote(3, head, 5)));
+    }
+    parking.hold_attestation(gossiped(vote(1, Root::ZERO, 5)));
+    let (_, held) = parking.begin_slot(9);
+    let of_validator = |validator| {
+        held.iter()
+            .filter(|item| place(item).0 == validator)
+            .count()
+    };
+    assert_eq!((of_validator(3), of_validator(1)), (2, 1));
+}

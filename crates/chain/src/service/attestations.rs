@@ -91,7 +91,7 @@ impl ChainService {
     }
 
     /// Counts attestations whose signatures are valid; what names an unknown block waits for it, what comes early for its slot.
-    fn count(&mut self, items: Vec<GossipAttestation>) {
+    pub(super) fn count(&mut self, items: Vec<GossipAttestation>) {
         if items.is_empty() {
             return;
         }

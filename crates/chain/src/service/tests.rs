@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use quartet_clock::Clock;
+use quartet_clock::{Clock, Tick};
 use quartet_types::{
     Attestation, AttestationData, SECONDS_PER_SLOT, SIGNATURE_BYTES, Signature, SignedAttestation,
     Status,
@@ -310,6 +310,34 @@ fn early_votes_that_nobody_has_signed_take_no_place_from_those_of_validators() {
     service.batches += 1;
     service.on_attestations_verified(vec![vote(1, slot)], Ok(vec![true]));
     assert_eq!(service.parking.begin_slot(slot).1.len(), 1);
+}
+
+#[test]
+fn early_votes_count_when_their_slot_begins_without_being_verified_again() {
+    let (mut service, _messages) = service();
+    let current = service.chain.read().current_slot();
+    let known = service.chain.read().latest_justified();
+    let mut early = vote(1, current + 1);
+    let data = &mut early.attestation.message.data;
+    (data.source, data.target, data.head) = (known, known, known);
+    // Its signature is of zeros: looked at again, it would be rejected.
+    service.batches += 1;
+    service.on_attestations_verified(vec![early], Ok(vec![true]));
+    let vote_in_slot = |service: &ChainService| {
+        let chain = service.chain.read();
+        chain.fork_choice().vote_in_slot(1, current + 1)
+    };
+    assert_eq!(vote_in_slot(&service), None);
+    let now = Duration::from_secs((current + 1) * SECONDS_PER_SLOT);
+    service.clock = Clock::manual(0, now);
+    service.on_tick(Tick {
+        slot: current + 1,
+        interval: 0,
+        late: Duration::ZERO,
+        missed: 0,
+    });
+    assert!(vote_in_slot(&service).is_some());
+    assert_eq!(service.batches, 0);
 }
 
 #[test]
