@@ -94,20 +94,21 @@ impl ChainService {
     }
 
     fn situation(&self) -> Situation {
-        let (head, current_slot) = {
+        let (head, current_slot, state) = {
             let chain = self.chain.read();
-            (chain.head().slot, chain.current_slot())
+            (chain.head().slot, chain.current_slot(), chain.sync_state())
         };
+        let missing_in = |slots| self.missing(slots);
+        // Of no interest later: it may merely be late.
+        let is_starting = state == SyncState::Starting;
         Situation {
             now: self.clock.now(),
             current_slot,
             head,
             gap: self.sync.target(head),
-            missing: quartet_sync::missing_slots(current_slot)
-                .and_then(|slots| self.missing(slots)),
-            lacks_recent: self
-                .missing(quartet_sync::recent_slots(current_slot))
-                .is_some(),
+            missing: quartet_sync::missing_slots(current_slot).and_then(missing_in),
+            lacks_recent: is_starting
+                && missing_in(quartet_sync::recent_slots(current_slot)).is_some(),
             has_heard_all: self.sync.has_heard() && !self.sync.is_walking(),
         }
     }
@@ -128,13 +129,17 @@ impl ChainService {
     pub(super) fn tick_readiness(&mut self) {
         let situation = self.situation();
         self.readiness.on_tick(&situation);
-        self.update_sync_state();
+        self.follow(&situation);
     }
 
     /// Finds out how far the node is with catching up, and says so when that has changed.
     pub(super) fn update_sync_state(&mut self) {
         let situation = self.situation();
-        let Some(Outlook { state, is_cut_off }) = self.readiness.update(&situation) else {
+        self.follow(&situation);
+    }
+
+    fn follow(&mut self, situation: &Situation) {
+        let Some(Outlook { state, is_cut_off }) = self.readiness.update(situation) else {
             return;
         };
         let before = self.chain.read().sync_state();
