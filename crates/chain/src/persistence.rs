@@ -7,8 +7,8 @@ use std::{
 };
 
 use parking_lot::RwLock;
-use quartet_storage::{Database, DatabaseError};
-use quartet_types::{Root, SignedBlockWithAttestation, Slot};
+use quartet_storage::{Database, DatabaseError, StoredBlock};
+use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot};
 use tree_hash::TreeHash as _;
 
 use crate::SharedChain;
@@ -35,7 +35,14 @@ pub trait BlockStore: Send + Sync + fmt::Debug {
 
 impl BlockStore for Database {
     fn put(&self, root: Root, block: &SignedBlockWithAttestation) -> Result<(), StoreError> {
-        Ok(Database::put(self, root, block)?)
+        let stored = StoredBlock {
+            root,
+            block: Arc::new(block.clone()),
+            justified: Checkpoint::default(),
+            finalized: Checkpoint::default(),
+            state: None,
+        };
+        Ok(Database::put(self, stored)?)
     }
 
     fn get(&self, root: Root) -> Result<Option<SignedBlockWithAttestation>, StoreError> {
@@ -43,7 +50,11 @@ impl BlockStore for Database {
     }
 
     fn after(&self, last: (Slot, Root), limit: usize) -> Result<Vec<(Slot, Root)>, StoreError> {
-        Ok(Database::after(self, last, limit)?)
+        let entries = self.entries_after(last, limit)?;
+        Ok(entries
+            .iter()
+            .map(|entry| (entry.slot, entry.root))
+            .collect())
     }
 
     fn flush(&self) -> Result<(), StoreError> {

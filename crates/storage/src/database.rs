@@ -1,50 +1,45 @@
-//! The tables, and the transactions on them.
+//! Opening the database: whose it is, how it is laid out.
 
-use std::{
-    fs,
-    ops::Bound::{Excluded, Unbounded},
-    panic::{self, AssertUnwindSafe},
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use parking_lot::RwLock;
-use quartet_types::{Root, SignedBlockWithAttestation, Slot};
-use redb::{ReadableDatabase as _, TableDefinition, WriteTransaction};
+use quartet_types::{Checkpoint, Root, Slot};
+use redb::{ReadTransaction, StorageBackend, backends::InMemoryBackend};
 
-use crate::{DatabaseError, pending::Pending, record};
+use crate::{
+    DatabaseError, Retention,
+    error::Failure,
+    file::File,
+    pending::Pending,
+    tables::{
+        BLOCKS, CANONICAL, ENTRIES, FINALITY, FORMAT, META, SIGNATURES, SLOTS, STATES, VOTES,
+        get_meta, meta,
+    },
+};
 
-const FILE_NAME: &str = "blocks.redb";
-const FORMAT: u64 = 1;
-/// Memory for pages of the file. Reads are rare: a peer that catches up, a user who asks.
-const CACHE_BYTES: usize = 1 << 20;
-/// A file of at most this size is checked from end to end when it is opened, which takes a second at
-/// most. A larger one is trusted, and its blocks are checked as they are read.
-const CHECKED_BYTES: u64 = 1 << 30;
+/// The database's file in its directory.
+pub const FILE_NAME: &str = "blocks.redb";
 
-/// `format` and `network`: how the file is laid out, and whose blocks it holds.
-const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
-/// Root → record.
-const BLOCKS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("blocks");
-/// (slot, root): the order of the blocks.
-const ORDER: TableDefinition<'_, (Slot, &[u8; 32]), ()> = TableDefinition::new("order");
-
-/// Blocks by root, in the order of their slots, in one file that one process has open.
+/// The node's past, in one file that one process has open. Every call may wait for the disk.
 ///
-/// A block that is put waits in memory (at most 64 blocks or 1 MiB) until the next flush, or until
-/// there is no more room, and is then written with the others in one transaction. A crash loses what
-/// waited and nothing else.
+/// *What is durable when*: [`Database::put`] and [`Database::put_finalized_block`] keep blocks in memory, at most 64
+/// or 1 MiB (and one more block), and write them in one transaction when there is no more room, or with the next call
+/// of any other method that writes. All of those ([`Database::flush`], [`Database::finalize`], …) return after their
+/// transaction is on the disk. A transaction is there after a crash as a whole or not at all, and transactions are
+/// there in their order.
 #[derive(Debug)]
 pub struct Database {
-    path: PathBuf,
-    file: File,
+    pub(crate) file: File,
+    pub(crate) retention: Retention,
     /// Readers look here first, then into the file. A writer that moves blocks from here to the file
     /// holds the file's only write transaction all the while, and clears this after its commit.
-    pending: RwLock<Pending>,
+    pub(crate) pending: RwLock<Pending>,
 }
 
 impl Database {
     /// Opens the database in `directory`, or makes directory and database. `network` is the
-    /// root of the genesis block: a database of another network is refused.
+    /// root of the genesis block: a database of another network is refused. Keeps everything, unless
+    /// [`Database::with_retention`] says otherwise.
     ///
     /// # Errors
     /// When another process has it open, it belongs to another network, its format is not this
@@ -54,179 +49,84 @@ impl Database {
             path: directory.to_owned(),
             source,
         })?;
-        let path = directory.join(FILE_NAME);
-        let file = guarded(&path, || {
-            let mut builder = redb::Builder::new();
-            let mut file = builder.set_cache_size(CACHE_BYTES).create(&path)?;
-            if fs::metadata(&path)?.len() <= CHECKED_BYTES {
-                // Mends what it can; what it cannot is an error here rather than a surprise later.
-                file.check_integrity()?;
-            }
-            Ok(File(Some(file)))
-        })?;
-        let database = Self {
-            path,
-            file,
-            pending: RwLock::default(),
-        };
-        database.identify(network)?;
+        let database = Self::from(File::open(&directory.join(FILE_NAME))?);
+        database.sign(network)?;
+        database.check_network(network)?;
         Ok(database)
     }
 
-    /// Keeps a block. Durable at the latest after [`Database::flush`].
+    /// Opens a database that is there, of whichever network: for tools that look at one.
     ///
     /// # Errors
-    /// When waiting blocks had to be written to make room and could not be; this block is then not
-    /// kept.
-    pub fn put(&self, root: Root, block: &SignedBlockWithAttestation) -> Result<(), DatabaseError> {
-        let key = (block.block().slot, root);
-        let record = record::encode(block).into();
-        let is_full = {
-            let mut pending = self.pending.write();
-            pending.insert(key, record);
-            pending.is_full()
-        };
-        if is_full {
-            // Whatever waits stays bounded, also while the disk is full.
-            self.write(&[])
-                .inspect_err(|_| self.pending.write().remove(&key))?;
+    /// As [`Database::open`], and when there is none.
+    pub fn open_existing(directory: &Path) -> Result<Self, DatabaseError> {
+        let path = directory.join(FILE_NAME);
+        if !path.is_file() {
+            return Err(DatabaseError::Missing { path });
         }
-        Ok(())
+        let database = Self::from(File::open(&path)?);
+        database.network()?;
+        Ok(database)
     }
 
-    /// The block with this root. Reads the disk.
+    /// A database that lasts as long as this value, for tests and simulations.
     ///
     /// # Errors
-    /// When the file cannot be read or the block is damaged.
-    pub fn get(&self, root: Root) -> Result<Option<SignedBlockWithAttestation>, DatabaseError> {
-        let waiting = self.pending.read().get(root);
-        let decoded = match waiting {
-            Some(record) => Some(record::decode(&record)),
-            None => self.attempt(|| {
-                let blocks = self.file.get()?.begin_read()?.open_table(BLOCKS)?;
-                let stored = blocks.get(&root.0)?;
-                Ok(stored.map(|record| record::decode(record.value())))
-            })?,
-        };
-        let damaged = |reason| DatabaseError::Damaged {
-            path: self.path.clone(),
-            reason: format!("block {root}: {reason}"),
-        };
-        decoded.transpose().map_err(damaged)
+    /// Only if memory behaved like a broken disk.
+    pub fn in_memory(network: Root) -> Result<Self, DatabaseError> {
+        Self::with_backend("(in memory)", InMemoryBackend::new(), network)
     }
 
-    /// Slots and roots of up to `limit` blocks that come after `last`, ordered by slot, then root.
-    /// Reads the disk.
+    /// A database on any storage; `name` is what errors call it. For tests that make storage fail.
     ///
     /// # Errors
-    /// When the file cannot be read.
-    pub fn after(
-        &self,
-        last: (Slot, Root),
-        limit: usize,
-    ) -> Result<Vec<(Slot, Root)>, DatabaseError> {
-        let mut blocks: Vec<_> = self.pending.read().after(last).take(limit).collect();
-        self.attempt(|| {
-            let order = self.file.get()?.begin_read()?.open_table(ORDER)?;
-            let start = (last.0, &last.1.0);
-            for key in order
-                .range::<(Slot, &[u8; 32])>((Excluded(start), Unbounded))?
-                .take(limit)
-            {
-                let (key, _) = key?;
-                let (slot, root) = key.value();
-                blocks.push((slot, Root::from(root)));
-            }
-            Ok(())
+    /// As [`Database::open`].
+    pub fn with_backend(
+        name: &str,
+        backend: impl StorageBackend,
+        network: Root,
+    ) -> Result<Self, DatabaseError> {
+        let database = Self::from(File::on(name, backend)?);
+        database.sign(network)?;
+        database.check_network(network)?;
+        Ok(database)
+    }
+
+    /// The same database, told what of the finalized chain's past to keep.
+    #[must_use]
+    pub fn with_retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// Root of the genesis block of the network whose blocks it holds.
+    ///
+    /// # Errors
+    /// When the format is not this version's, the file does not say, or it cannot be read.
+    pub fn network(&self) -> Result<Root, DatabaseError> {
+        let (format, network) = self.read(|transaction| {
+            let table = transaction.open_table(META)?;
+            let bytes = |name| -> Result<_, Failure> {
+                Ok(table.get(name)?.map(|value| value.value().to_vec()))
+            };
+            Ok((bytes(meta::FORMAT)?, bytes(meta::NETWORK)?))
         })?;
-        blocks.sort_unstable();
-        // A block that is just being written is in both places.
-        blocks.dedup();
-        blocks.truncate(limit);
-        Ok(blocks)
-    }
-
-    /// Forgets blocks, durably; with them, what waits is written. Unknown ones are no error.
-    ///
-    /// # Errors
-    /// When the file cannot be written; nothing is forgotten then.
-    pub fn remove(&self, blocks: &[(Slot, Root)]) -> Result<(), DatabaseError> {
-        if blocks.is_empty() {
-            return Ok(());
-        }
-        self.write(blocks)
-    }
-
-    /// Makes every block durable that was put before.
-    ///
-    /// # Errors
-    /// When the file cannot be written; the blocks keep waiting then.
-    pub fn flush(&self) -> Result<(), DatabaseError> {
-        self.write(&[])
-    }
-
-    /// Writes what waits, except `removals`, which are taken out of the file: one durable transaction.
-    fn write(&self, removals: &[(Slot, Root)]) -> Result<(), DatabaseError> {
-        if removals.is_empty() && self.pending.read().is_empty() {
-            return Ok(());
-        }
-        self.attempt(|| {
-            // Begins before it looks at what waits, so that no other writer can come between.
-            let transaction = self.begin_write()?;
-            let mut batch = self.pending.read().clone();
-            let written = batch.clone();
-            removals.iter().for_each(|key| batch.remove(key));
-            {
-                let mut blocks = transaction.open_table(BLOCKS)?;
-                let mut order = transaction.open_table(ORDER)?;
-                for ((slot, root), record) in batch.iter() {
-                    blocks.insert(&root.0, &record[..])?;
-                    order.insert((*slot, &root.0), ())?;
-                }
-                for (slot, root) in removals {
-                    blocks.remove(&root.0)?;
-                    order.remove((*slot, &root.0))?;
-                }
-            }
-            transaction.commit()?;
-            let mut pending = self.pending.write();
-            written.iter().for_each(|(key, _)| pending.remove(key));
-            Ok(())
-        })
-    }
-
-    /// Signs a new file with format and network, or checks the signature of an old one.
-    fn identify(&self, network: Root) -> Result<(), DatabaseError> {
-        let path = || self.path.clone();
+        let path = || self.file.path().to_owned();
         let damaged = |reason: &str| DatabaseError::Damaged {
             path: path(),
             reason: reason.to_owned(),
         };
-        let (format, found) = self.attempt(|| {
-            let transaction = self.begin_write()?;
-            if transaction.list_tables()?.next().is_none() {
-                let mut meta = transaction.open_table(META)?;
-                meta.insert("format", &FORMAT.to_le_bytes()[..])?;
-                meta.insert("network", &network[..])?;
-                drop(meta);
-                // Later reads may rely on every table being there.
-                transaction.open_table(BLOCKS)?;
-                transaction.open_table(ORDER)?;
-                transaction.commit()?;
-            } else {
-                transaction.abort()?;
-            }
-            let meta = self.file.get()?.begin_read()?.open_table(META)?;
-            let bytes = |name| -> Result<_, redb::Error> {
-                Ok(meta.get(name)?.map(|value| value.value().to_vec()))
-            };
-            Ok((bytes("format")?, bytes("network")?))
-        })?;
-
         let format = format.and_then(|bytes| bytes.try_into().ok());
         match format.map(u64::from_le_bytes) {
-            None => return Err(damaged("it does not say its format")),
             Some(FORMAT) => {}
+            None => return Err(damaged("it does not say its format")),
+            Some(found) if found < FORMAT => {
+                return Err(DatabaseError::EarlierFormat {
+                    path: path(),
+                    supported: FORMAT,
+                    found,
+                });
+            }
             Some(found) => {
                 return Err(DatabaseError::UnsupportedFormat {
                     path: path(),
@@ -235,84 +135,91 @@ impl Database {
                 });
             }
         }
-        match found.and_then(|bytes| Root::try_from(&bytes[..]).ok()) {
-            None => Err(damaged("it does not say its network")),
-            Some(found) if found == network => Ok(()),
-            Some(found) => Err(DatabaseError::OtherNetwork {
-                path: path(),
-                expected: network,
+        network
+            .and_then(|bytes| Root::try_from(&bytes[..]).ok())
+            .ok_or_else(|| damaged("it does not say its network"))
+    }
+
+    /// The block from which a start builds the tree: the newest finalized one whose state is stored. `None` before
+    /// the first [`Database::start_from`].
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn anchor(&self) -> Result<Option<Checkpoint>, DatabaseError> {
+        self.meta(meta::ANCHOR)
+    }
+
+    /// The newest finalized block. `None` before the first [`Database::start_from`].
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn finalized(&self) -> Result<Option<Checkpoint>, DatabaseError> {
+        self.meta(meta::FINALIZED)
+    }
+
+    /// From this slot on, all blocks of the finalized chain are kept. `None` before the first
+    /// [`Database::start_from`].
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn kept_from(&self) -> Result<Option<Slot>, DatabaseError> {
+        self.meta(meta::KEPT)
+    }
+
+    fn meta<T: ssz::Decode>(&self, name: &str) -> Result<Option<T>, DatabaseError> {
+        self.read(|transaction| get_meta(&transaction.open_table(META)?, name))
+    }
+
+    /// Runs a reader on a consistent view of the file.
+    pub(crate) fn read<T>(
+        &self,
+        reader: impl FnOnce(&ReadTransaction) -> Result<T, Failure>,
+    ) -> Result<T, DatabaseError> {
+        self.file.attempt(|| reader(&self.file.begin_read()?))
+    }
+
+    /// Signs a new file with format and network, and makes its tables.
+    fn sign(&self, network: Root) -> Result<(), DatabaseError> {
+        self.file.attempt(|| {
+            let transaction = self.file.begin_write()?;
+            if transaction.list_tables()?.next().is_some() {
+                return Ok(transaction.abort()?);
+            }
+            let mut table = transaction.open_table(META)?;
+            table.insert(meta::FORMAT, &FORMAT.to_le_bytes()[..])?;
+            table.insert(meta::NETWORK, &network[..])?;
+            drop(table);
+            // Later reads may rely on every table being there.
+            transaction.open_table(SLOTS)?;
+            for blocks in [ENTRIES, BLOCKS, STATES] {
+                transaction.open_table(blocks)?;
+            }
+            for numbered in [CANONICAL, VOTES, FINALITY] {
+                transaction.open_table(numbered)?;
+            }
+            transaction.open_table(SIGNATURES)?;
+            Ok(transaction.commit()?)
+        })
+    }
+
+    fn check_network(&self, expected: Root) -> Result<(), DatabaseError> {
+        match self.network()? {
+            found if found == expected => Ok(()),
+            found => Err(DatabaseError::OtherNetwork {
+                path: self.file.path().to_owned(),
+                expected,
                 found,
             }),
         }
     }
-
-    fn begin_write(&self) -> Result<WriteTransaction, redb::Error> {
-        let mut transaction = self.file.get()?.begin_write()?;
-        // After a crash the file opens at once, instead of being read from end to end.
-        transaction.set_quick_repair(true);
-        Ok(transaction)
-    }
-
-    /// Runs an operation on the file and names the file when it fails.
-    fn attempt<T>(
-        &self,
-        operation: impl FnOnce() -> Result<T, redb::Error>,
-    ) -> Result<T, DatabaseError> {
-        guarded(&self.path, operation)
-    }
 }
 
-/// redb's handle, closed with the same care with which it is used; see [`guarded`].
-#[derive(Debug)]
-struct File(Option<redb::Database>);
-
-impl File {
-    fn get(&self) -> Result<&redb::Database, redb::Error> {
-        self.0.as_ref().ok_or(redb::Error::DatabaseClosed)
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let file = self.0.take();
-        // Whatever was flushed is on disk; a damaged file has nothing more to save.
-        let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(file)));
-    }
-}
-
-/// Runs an operation on the file at `path`. redb panics on some damaged pages; nothing that a disk does
-/// to the file may take the node down, so a panic counts as damage. What it left half done is redb's own
-/// and is never relied on: its locks are poisoned, its open transaction is rolled back.
-fn guarded<T>(
-    path: &Path,
-    operation: impl FnOnce() -> Result<T, redb::Error>,
-) -> Result<T, DatabaseError> {
-    match panic::catch_unwind(AssertUnwindSafe(operation)) {
-        Ok(result) => result.map_err(|error| explain(path, error)),
-        Err(_) => Err(DatabaseError::Damaged {
-            path: path.to_owned(),
-            reason: "a page does not hold what it should".to_owned(),
-        }),
-    }
-}
-
-/// Says whether the file is bad or the system in the way.
-fn explain(path: &Path, error: redb::Error) -> DatabaseError {
-    let path = path.to_owned();
-    let reason = error.to_string();
-    match error {
-        redb::Error::DatabaseAlreadyOpen => DatabaseError::InUse { path },
-        redb::Error::Io(source)
-            if !matches!(
-                source.kind(),
-                std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
-            ) =>
-        {
-            DatabaseError::Unavailable { path, reason }
+impl From<File> for Database {
+    fn from(file: File) -> Self {
+        Self {
+            file,
+            retention: Retention::All,
+            pending: RwLock::default(),
         }
-        redb::Error::PreviousIo | redb::Error::DatabaseClosed | redb::Error::LockPoisoned(_) => {
-            DatabaseError::Unavailable { path, reason }
-        }
-        _ => DatabaseError::Damaged { path, reason },
     }
 }

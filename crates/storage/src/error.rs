@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use quartet_types::Root;
+use quartet_types::{Checkpoint, Root};
 
 /// The database cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,12 @@ pub enum DatabaseError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// There is no database where one was to be read.
+    #[error("there is no database {}: is --data-dir the node's?", path.display())]
+    Missing {
+        /// The file that was expected.
+        path: PathBuf,
     },
     /// Another process, or another handle of this one, has it open.
     #[error(
@@ -38,6 +44,21 @@ pub enum DatabaseError {
         /// Genesis root of the network whose blocks are in it.
         found: Root,
     },
+    /// It was written by an earlier version, whose layout cannot be taken over.
+    #[error(
+        "the database {} has format {found} of an earlier version, this one reads format {supported}: \
+         remove the file and start again, and the blocks are fetched from peers; leave the rest of the data \
+         directory, the signing record above all, as it is",
+        path.display()
+    )]
+    EarlierFormat {
+        /// The database file.
+        path: PathBuf,
+        /// The format that this version reads and writes.
+        supported: u64,
+        /// The format of the file.
+        found: u64,
+    },
     /// Its layout is not this version's.
     #[error(
         "the database {} has format {found}, this version reads format {supported}: run the version \
@@ -52,6 +73,28 @@ pub enum DatabaseError {
         /// The format of the file.
         found: u64,
     },
+    /// A start was asked for from a block that is not on the chain which the database holds as final.
+    #[error(
+        "the checkpoint {checkpoint} conflicts with the database {}, which has {own} as final: one of the two is of \
+         another chain; check where the checkpoint comes from, or remove the file to start over from it",
+        path.display()
+    )]
+    CheckpointConflicts {
+        /// The database file.
+        path: PathBuf,
+        /// The block that was to be started from.
+        checkpoint: Checkpoint,
+        /// What the database has as final.
+        own: Checkpoint,
+    },
+    /// The caller asked for something that does not fit what is stored. Nothing was changed.
+    #[error("the database {} refuses: {reason}", path.display())]
+    Refused {
+        /// The database file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
     /// The file is not a database, or was damaged.
     #[error(
         "the database {} is damaged or not a database ({reason}): remove it to start over, blocks are \
@@ -65,11 +108,31 @@ pub enum DatabaseError {
         reason: String,
     },
     /// The operating system refused an operation on the file.
-    #[error("the database {} cannot be read or written: {reason}", path.display())]
+    #[error(
+        "the database {} cannot be read or written ({reason}): see that the disk has room and that the directory \
+         may be written to, then start again",
+        path.display()
+    )]
     Unavailable {
         /// The database file.
         path: PathBuf,
         /// Why not.
         reason: String,
     },
+}
+
+/// Why an operation inside a transaction fails, before the file is named.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Redb(redb::Error),
+    /// What was read is not what was written.
+    Damaged(String),
+    /// The caller's argument does not fit.
+    Refused(String),
+}
+
+impl<E: Into<redb::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Redb(error.into())
+    }
 }

@@ -1,12 +1,44 @@
-//! The embedded database that keeps blocks on disk.
+//! The embedded database: the node's past, in one file that one process has open.
 //!
-//! Knows blocks by root and by slot, and nothing of which of them matter: what to keep and what to
-//! forget is the chain's to say. No consensus rules, no keys.
+//! It keeps what the chain tells it and knows no consensus rules and no keys: which block is final, which state is
+//! worth keeping, is the chain's to say. What it promises by itself is that nothing it returns was damaged on the
+//! disk, that a crash at any instant loses at most what [`Database::put`] had not written yet, and that what is
+//! deleted follows [`Retention`] and the constants beside [`Database::prune`].
+//!
+//! | table | key | value | deleted |
+//! | --- | --- | --- | --- |
+//! | meta | name | format, network, anchor, finalized, lowest kept slot, registry | never |
+//! | slots | root | slot | with its entry |
+//! | entries | slot, root | parent, justified and finalized checkpoint of the post-state | with its body, but not in the 1,024 slots below the anchor |
+//! | blocks | slot, root | the block and its proposer's attestation | by retention; off the finalized chain also when 1,024 slots below the anchor |
+//! | signatures | slot, root, piece | its signatures, in pieces | with its block |
+//! | states | slot, root | what of a state is in no other table | below the anchor all but one in 256 slots |
+//! | canonical | slot | root of the finalized chain's block | never |
+//! | votes | validator | its newest attestation data in a stored block | never |
+//! | finality | finalized slot | root, and the slot in which it happened | by retention |
 
+mod backfill;
+mod blocks;
+mod canonical;
+mod compact;
 mod database;
 mod error;
+mod file;
 mod pending;
-mod record;
+mod prune;
+mod seal;
+mod start;
+mod state_record;
+mod states;
+mod tables;
+mod write;
 
-pub use database::Database;
+pub use blocks::{Entry, StoredBlock};
+pub use canonical::Finality;
+pub use compact::Compacted;
+pub use database::{Database, FILE_NAME};
 pub use error::DatabaseError;
+pub use prune::{Pruned, Retention};
+/// What a database can be put on other than a file, for tests that make storage fail.
+pub use redb::StorageBackend;
+pub use start::Started;

@@ -1,11 +1,11 @@
 //! A long chain on which everybody has done its duty in every slot, with real signatures.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use quartet_chain::{ImportableBlock, LeanChain};
 use quartet_config::GenesisConfig;
-use quartet_storage::Database;
+use quartet_storage::{Database, StoredBlock};
 use quartet_types::{
     Attestation, BlockSignatures, BlockWithAttestation, INTERVALS_PER_SLOT, PublicKey, Signature,
     SignedAttestation, SignedBlockWithAttestation, Slot,
@@ -84,10 +84,17 @@ impl Validators {
                 },
                 signature: signature.ok().context("too many signatures")?,
             };
-            database.put(produced.root, &block)?;
+            let block = Arc::new(block);
+            database.put(StoredBlock {
+                root: produced.root,
+                block: block.clone(),
+                justified: produced.post_state.highest_justified(),
+                finalized: produced.post_state.latest_finalized,
+                state: None,
+            })?;
             chain.import_block(ImportableBlock {
                 root: produced.root,
-                block: block.into(),
+                block,
                 post_state: produced.post_state.into(),
             })?;
             chain.advance(slot * INTERVALS_PER_SLOT + 1);

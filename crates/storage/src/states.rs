@@ -1,0 +1,294 @@
+//! Stored states: taken apart when they are put, put together when they are asked for.
+
+use quartet_types::{Checkpoint, HistoricalBlockHashes, Root, Slot, State};
+use redb::{ReadTransaction, TableHandle as _};
+use ssz::Decode as _;
+
+use crate::{
+    Database, DatabaseError,
+    blocks::{after, stored_slot},
+    canonical::move_anchor,
+    error::Failure,
+    pending::Pending,
+    seal::Place,
+    start::Registry,
+    state_record::{self, StateRecord},
+    tables::{CANONICAL, ENTRIES, Key, Links, META, STATES, get_meta, keyed, meta, numbered},
+};
+
+impl Database {
+    /// Keeps the post-state of a block that was put before, and moves the anchor there where it may. Durable when it
+    /// returns, with all that waited.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Refused`] when the block is not there, and when the file cannot be written.
+    pub fn put_state(&self, root: Root, state: &State) -> Result<(), DatabaseError> {
+        let payload = state_record::encode(state);
+        self.write(|transaction| {
+            let slot = state.latest_block_header.slot;
+            let entries = transaction.open_table(ENTRIES)?;
+            if keyed::<Links>(&entries, ENTRIES.name(), slot, root)?.is_none() {
+                let reason = format!("a state of {root}@{slot}, whose block is not there");
+                return Err(Failure::Refused(reason));
+            }
+            let record = Place::block(STATES.name(), slot, root).seal(&payload);
+            let mut states = transaction.open_table(STATES)?;
+            states.insert((slot, &root.0), &record[..])?;
+            drop(states);
+            move_anchor(transaction)
+        })
+    }
+
+    /// The stored post-state of a block; `None` when there is none, whatever could be computed from others. Where the
+    /// chain of `like`, any state of this network, has the same blocks, the roots of the history are shared with it,
+    /// as is the registry; all else is read from the finalized chain and the entries.
+    ///
+    /// Costs what the two chains differ in, or what the history is long without `like`, or when `like` is of a later
+    /// slot.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or what is needed for the state is damaged.
+    pub fn state(&self, root: Root, like: Option<&State>) -> Result<Option<State>, DatabaseError> {
+        let pending = self.pending.read().clone();
+        self.read(|transaction| {
+            let Some((slot, record)) = stored_record(transaction, &pending, root)? else {
+                return Ok(None);
+            };
+            let registry = match like {
+                Some(like) => Registry {
+                    config: like.config,
+                    validators: like.validators.clone(),
+                },
+                None => get_meta(&transaction.open_table(META)?, meta::REGISTRY)?
+                    .ok_or_else(|| Failure::Damaged("it has states and no registry".into()))?,
+            };
+            let history = Lineage {
+                transaction,
+                pending: &pending,
+                like,
+            }
+            .history(slot, root, record.latest_block_header.parent_root)?;
+            record.expand(history, registry).map(Some)
+        })
+    }
+
+    /// Up to `limit` blocks after `last` that have a stored state, ordered by slot, then root.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn states_after(
+        &self,
+        last: (Slot, Root),
+        limit: usize,
+    ) -> Result<Vec<Checkpoint>, DatabaseError> {
+        let mut states: Vec<_> = {
+            let pending = self.pending.read();
+            let with_state = pending
+                .after(last)
+                .filter(|(_, waiting)| waiting.state.is_some());
+            with_state.take(limit).map(|(key, _)| *key).collect()
+        };
+        self.read(|transaction| {
+            let table = transaction.open_table(STATES)?;
+            for row in table.range::<(Slot, &[u8; 32])>(after(&last))?.take(limit) {
+                let key = row?.0;
+                let (slot, root) = key.value();
+                states.push((slot, Root::from(root)));
+            }
+            Ok(())
+        })?;
+        states.sort_unstable();
+        states.dedup();
+        states.truncate(limit);
+        let states = states.into_iter();
+        Ok(states
+            .map(|(slot, root)| Checkpoint { root, slot })
+            .collect())
+    }
+
+    /// The newest block of the finalized chain at or before `slot` that has a stored state: where replaying begins to
+    /// rebuild another.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn state_at_or_before(&self, slot: Slot) -> Result<Option<Checkpoint>, DatabaseError> {
+        self.read(|transaction| {
+            let states = transaction.open_table(STATES)?;
+            let canonical = transaction.open_table(CANONICAL)?;
+            newest_state(&states, &canonical, 0, slot)
+        })
+    }
+}
+
+/// The newest block of the finalized chain in these slots that has a stored state.
+pub(crate) fn newest_state(
+    states: &impl redb::ReadableTable<Key, &'static [u8]>,
+    canonical: &impl redb::ReadableTable<Slot, &'static [u8]>,
+    first: Slot,
+    last: Slot,
+) -> Result<Option<Checkpoint>, Failure> {
+    let keys = (first, &[0; 32])..=(last, &[0xff; 32]);
+    for row in states.range::<(Slot, &[u8; 32])>(keys)?.rev() {
+        let key = row?.0;
+        let (slot, root) = key.value();
+        let root = Root::from(root);
+        if numbered(canonical, CANONICAL.name(), slot)? == Some(root) {
+            return Ok(Some(Checkpoint { root, slot }));
+        }
+    }
+    Ok(None)
+}
+
+fn stored_record(
+    transaction: &ReadTransaction,
+    pending: &Pending,
+    root: Root,
+) -> Result<Option<(Slot, StateRecord)>, Failure> {
+    if let Some((slot, waiting)) = pending.get(root)
+        && let Some(state) = &waiting.state
+    {
+        let record = StateRecord::from_ssz_bytes(state)
+            .map_err(|error| Failure::Damaged(format!("a state that waits: {error:?}")))?;
+        return Ok(Some((slot, record)));
+    }
+    let Some(slot) = stored_slot(transaction, root)? else {
+        return Ok(None);
+    };
+    let states = transaction.open_table(STATES)?;
+    let record = keyed(&states, STATES.name(), slot, root)?;
+    Ok(record.map(|record| (slot, record)))
+}
+
+/// Finds the roots of a block's ancestors.
+struct Lineage<'a> {
+    transaction: &'a ReadTransaction,
+    pending: &'a Pending,
+    like: Option<&'a State>,
+}
+
+/// Ancestors from the newest on, as far as they had to be looked up.
+#[derive(Default)]
+struct Ancestors {
+    blocks: Vec<(Slot, Root)>,
+    /// Below this slot the history is that of `like`.
+    shared: usize,
+}
+
+impl Lineage<'_> {
+    /// The history of the block's post-state: a root for every slot before the block's.
+    fn history(
+        &self,
+        slot: Slot,
+        root: Root,
+        parent_root: Root,
+    ) -> Result<HistoricalBlockHashes, Failure> {
+        let canonical = self.transaction.open_table(CANONICAL)?;
+        let mut ancestors = Ancestors::default();
+        let is_canonical = numbered(&canonical, CANONICAL.name(), slot)? == Some(root);
+        // Blocks of the finalized chain may have no entries any more.
+        let below = match is_canonical || slot == 0 {
+            true => Some(slot),
+            false => self.walk_entries(slot, parent_root, &mut ancestors)?,
+        };
+        if let Some(below) = below {
+            for row in canonical.range(..below)?.rev() {
+                let slot = row?.0.value();
+                let root = numbered(&canonical, CANONICAL.name(), slot)?;
+                let root = root.ok_or_else(|| Failure::Damaged("a root vanished".into()))?;
+                if self.meets_like(slot, root, &mut ancestors) {
+                    break;
+                }
+                ancestors.blocks.push((slot, root));
+            }
+        }
+        self.list(slot, ancestors)
+    }
+
+    /// Walks back from parent to parent until the finalized chain, and returns the slot where it was met, or `None`
+    /// when the chain of `like` was met before.
+    ///
+    /// An ancestor has a lower slot, so one pass backwards over the entries meets all of them.
+    fn walk_entries(
+        &self,
+        slot: Slot,
+        parent_root: Root,
+        ancestors: &mut Ancestors,
+    ) -> Result<Option<Slot>, Failure> {
+        let canonical = self.transaction.open_table(CANONICAL)?;
+        let entries = self.transaction.open_table(ENTRIES)?;
+        let mut rows = entries
+            .range::<(Slot, &[u8; 32])>(..(slot, &[0; 32]))?
+            .rev();
+        let mut wanted = parent_root;
+        loop {
+            let waiting = self.pending.get(wanted);
+            let waiting = waiting.and_then(|(_, waiting)| waiting.entry);
+            let (slot, parent_root) = match waiting {
+                Some(entry) => (entry.slot, entry.parent_root),
+                None => loop {
+                    let row = rows.next().ok_or_else(|| {
+                        Failure::Damaged(format!("no entry of {wanted}, on which others build"))
+                    })??;
+                    let (slot, root) = row.0.value();
+                    if *root == wanted.0 {
+                        let place = Place::block(ENTRIES.name(), slot, wanted);
+                        let links: Links = place.decode(row.1.value())?;
+                        break (slot, links.parent_root);
+                    }
+                },
+            };
+            if self.meets_like(slot, wanted, ancestors) {
+                return Ok(None);
+            }
+            ancestors.blocks.push((slot, wanted));
+            if numbered(&canonical, CANONICAL.name(), slot)? == Some(wanted) {
+                return Ok(Some(slot));
+            }
+            wanted = parent_root;
+        }
+    }
+
+    /// Whether this ancestor is one of `like`'s too: then all before it are.
+    fn meets_like(&self, slot: Slot, root: Root, ancestors: &mut Ancestors) -> bool {
+        let Some((like, index)) = self.like.zip(usize::try_from(slot).ok()) else {
+            return false;
+        };
+        let meets = like.historical_block_hashes.get(index) == Some(&root);
+        if meets {
+            ancestors.shared = index + 1;
+        }
+        meets
+    }
+
+    /// The list of `length` roots, sharing structure with that of `like`.
+    fn list(&self, length: Slot, ancestors: Ancestors) -> Result<HistoricalBlockHashes, Failure> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let too_long = |_| Failure::Damaged("a history is longer than any can be".to_owned());
+        let shared = ancestors.shared.min(length);
+        let mut blocks = ancestors.blocks.iter().rev().peekable();
+        // Empty slots have a root of zero.
+        let rest = (shared..length).map(|index| {
+            let block = blocks.next_if(|(slot, _)| *slot == index as Slot);
+            block.map_or(Root::ZERO, |(_, root)| *root)
+        });
+        let Some(like) = self.like.map(|like| &like.historical_block_hashes) else {
+            return HistoricalBlockHashes::try_from_iter(rest).map_err(too_long);
+        };
+        if like.len() > length {
+            // A list cannot be cut: make it anew, and share what is the same.
+            let roots = like.iter().take(shared).copied().chain(rest);
+            let mut list = HistoricalBlockHashes::try_from_iter(roots).map_err(too_long)?;
+            list.rebase_on(like).map_err(too_long)?;
+            return Ok(list);
+        }
+        let mut list = like.clone();
+        for (index, root) in (shared..).zip(rest) {
+            match list.get_mut(index) {
+                Some(old) => *old = root,
+                None => list.push(root).map_err(too_long)?,
+            }
+        }
+        list.apply_updates().map_err(too_long)?;
+        Ok(list)
+    }
+}
