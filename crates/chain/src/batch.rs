@@ -3,13 +3,12 @@
 use std::{collections::HashSet, sync::Arc};
 
 use quartet_state_transition::state_transition;
-use quartet_types::{Attestation, Root, Signature, SignedBlockWithAttestation, State};
-use quartet_xmss::Scheme;
+use quartet_types::{Attestation, Root, Signature, SignedBlockWithAttestation, Validators};
 
 use crate::{
-    ImportError, ImportableBlock,
+    ChainReader, ImportError, ImportableBlock,
     persistence::block_root,
-    verification::{signature_count, verify_each},
+    verification::{Verifier, signature_count, verify_each},
 };
 
 /// A block with its root.
@@ -37,8 +36,8 @@ pub(crate) struct AppliedBatch {
 
 /// Verifies all signatures of a run of blocks, each of them once.
 pub(crate) fn check_batch(
-    scheme: Scheme,
-    state: &State,
+    verifier: Verifier,
+    validators: &Validators,
     blocks: Vec<Arc<SignedBlockWithAttestation>>,
 ) -> CheckedBatch {
     let mut checked = CheckedBatch::default();
@@ -66,7 +65,9 @@ pub(crate) fn check_batch(
             }
         }
     }
-    let failed = verify_each(scheme, state, &signed).into_iter().zip(owners);
+    let failed = verify_each(verifier, validators, &signed)
+        .into_iter()
+        .zip(owners);
     let failed = failed.filter_map(|(error, index)| Some((index, error?)));
     if let Some((index, error)) = failed.min_by_key(|(index, _)| *index) {
         let mut rest = checked.blocks.split_off(index).into_iter();
@@ -77,11 +78,12 @@ pub(crate) fn check_batch(
 
 /// Applies a run of blocks to the state of the first one's parent.
 pub(crate) fn apply_batch(
-    parent: Arc<State>,
+    reader: &ChainReader,
+    parent: Root,
     blocks: Vec<Rooted>,
     error: Option<Refused>,
-) -> AppliedBatch {
-    let mut state = parent;
+) -> Result<AppliedBatch, ImportError> {
+    let mut state = reader.parent_state(parent)?;
     let mut importable = Vec::with_capacity(blocks.len());
     for (root, block) in blocks {
         match state_transition(&state, block.block()) {
@@ -95,9 +97,9 @@ pub(crate) fn apply_batch(
             }
             Err(error) => {
                 let error = Some((root, block, error.into()));
-                return AppliedBatch { importable, error };
+                return Ok(AppliedBatch { importable, error });
             }
         }
     }
-    AppliedBatch { importable, error }
+    Ok(AppliedBatch { importable, error })
 }

@@ -3,6 +3,8 @@
 use quartet_fork_choice::{AttestationError, BlockError};
 use quartet_types::{Root, Slot, ValidatorIndex};
 
+use crate::StoreError;
+
 /// Why a block or an attestation is not imported.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ImportError {
@@ -45,4 +47,7 @@ pub enum ImportError {
     /// The check itself failed; the item may be valid.
     #[error("the check did not finish: {0}")]
     Processor(#[from] quartet_processor::ProcessorError),
+    /// The parent's state cannot be rebuilt; the item may be valid.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }

@@ -3,7 +3,7 @@
 //! Plain data with plain methods; the chain service alone calls the ones that change it, each of which
 //! takes microseconds: hashes, signatures and transitions are computed before, outside the lock.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use parking_lot::RwLock;
 use quartet_fork_choice::{
@@ -11,16 +11,21 @@ use quartet_fork_choice::{
     Rules, WeighedBlock,
 };
 use quartet_state_transition::Selection;
+use quartet_storage::{Database, StoredBlock};
 use quartet_sync::SyncState;
 use quartet_types::{
     Attestation, AttestationData, Block, BlockSignatures, BlockWithAttestation, Checkpoint,
     PublicKey, Root, Signature, SignedAttestation, SignedBlockWithAttestation, Slot, State, Status,
-    ValidatorIndex,
+    ValidatorIndex, Validators, proposer_index,
 };
 use tree_hash::TreeHash as _;
 
 use crate::{
-    Equivocation, Equivocations, ImportError, production::ProposalBasis, vote_pool::VotePool,
+    Equivocation, Equivocations, ImportError, StoreError,
+    persistence::STATE_INTERVAL,
+    production::ProposalBasis,
+    recent::{MemoryLimits, RecentBlocks, RecentStates},
+    vote_pool::VotePool,
 };
 
 /// The one state that all services share; only the chain service takes the write lock.
@@ -30,11 +35,15 @@ pub type SharedChain = Arc<RwLock<LeanChain>>;
 #[derive(Debug)]
 pub struct LeanChain {
     genesis_time: u64,
+    /// The registry, which never changes.
+    validators: Validators,
     fork_choice: ForkChoice,
-    /// The blocks of the fork choice's tree.
-    blocks: HashMap<Root, Arc<SignedBlockWithAttestation>>,
-    /// Their post-states.
-    states: HashMap<Root, Arc<State>>,
+    /// By slot, the roots of the chain before the tree's oldest block, zero for an empty slot: 32 bytes for each of the
+    /// protocol's 2^18 slots at most.
+    past: Vec<Root>,
+    blocks: RecentBlocks,
+    states: RecentStates,
+    memory_limits: MemoryLimits,
     /// Verified votes with their signatures, for building blocks.
     votes: VotePool,
     equivocations: Equivocations,
@@ -79,22 +88,40 @@ pub struct ImportableBlock {
     pub post_state: Arc<State>,
 }
 
-/// What finality left behind; its memory is freed by whoever drops it, outside the lock.
+/// A chain as the database has it.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// The block that the tree begins with: final, and with its post-state.
+    pub(crate) anchor: BlockInfo,
+    /// The checkpoints of its post-state.
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) state: State,
+    /// The finalized chain after the anchor, in ascending order.
+    pub(crate) final_chain: Vec<Checkpoint>,
+    /// The blocks after the anchor, parents before children.
+    pub(crate) blocks: Vec<(BlockInfo, Checkpoints)>,
+    /// The newest vote of each validator.
+    pub(crate) votes: Vec<Attestation>,
+}
+
+/// What an import leaves behind.
 #[derive(Debug, Default)]
 pub struct Pruned {
-    blocks: Vec<Arc<SignedBlockWithAttestation>>,
+    /// The blocks that have become final, in ascending order.
+    pub final_chain: Vec<Checkpoint>,
+    /// Their memory is freed by whoever drops this, outside the lock.
     states: Vec<Arc<State>>,
 }
 
 impl Pruned {
-    /// Whether finality left nothing behind.
+    /// Whether finality has not moved.
     pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
+        self.final_chain.is_empty()
     }
 
     /// Adds what another block's import left behind.
     pub(crate) fn extend(&mut self, other: Self) {
-        self.blocks.extend(other.blocks);
+        self.final_chain.extend(other.final_chain);
         self.states.extend(other.states);
     }
 }
@@ -129,20 +156,85 @@ impl LeanChain {
             validators,
             rules,
         );
-        let history = state.historical_block_hashes.iter().zip(0..);
-        for (root, slot) in history.filter(|(root, _)| !root.is_zero()) {
-            fork_choice.remember(Checkpoint { root: *root, slot });
-        }
-        Self {
+        let past: Vec<Root> = state.historical_block_hashes.iter().copied().collect();
+        remember(&mut fork_choice, &past);
+        let limits = MemoryLimits::default();
+        let mut chain = Self {
             genesis_time: state.config.genesis_time,
+            validators: state.validators.clone(),
             fork_choice,
-            blocks: HashMap::from([(root, Arc::new(anchor))]),
-            states: HashMap::from([(root, Arc::new(state))]),
+            past,
+            blocks: RecentBlocks::new(limits.blocks),
+            states: RecentStates::new(limits.states),
+            memory_limits: limits,
             votes: VotePool::new(validators),
             equivocations: Equivocations::default(),
             sync_state: SyncState::Starting,
             sync_speed: 0,
+        };
+        chain.blocks.insert(root, Arc::new(anchor));
+        chain.states.insert(root, Arc::new(state), &root);
+        chain
+    }
+
+    /// A chain that the database has kept. Its blocks and states are read when they are needed.
+    ///
+    /// # Errors
+    /// When what it holds does not fit together.
+    pub(crate) fn restore(
+        stored: Stored,
+        rules: Rules,
+    ) -> Result<Self, quartet_fork_choice::RestoreError> {
+        let Stored {
+            anchor,
+            checkpoints,
+            state,
+            final_chain,
+            blocks,
+            votes,
+        } = stored;
+        let validators = state.validator_count();
+        let checkpoints = match anchor.slot {
+            0 => anchor_checkpoints(&anchor, &state, rules),
+            _ => checkpoints,
+        };
+        let mut fork_choice =
+            ForkChoice::restore(anchor, checkpoints, blocks, votes, validators, rules)?;
+        let oldest = fork_choice.oldest_block().slot;
+        let mut past: Vec<Root> = state.historical_block_hashes.iter().copied().collect();
+        let known = std::iter::once(anchor.checkpoint()).chain(final_chain);
+        for block in known.filter(|block| block.slot < oldest) {
+            past.resize(block.slot as usize, Root::ZERO);
+            past.push(block.root);
         }
+        remember(&mut fork_choice, &past);
+        let limits = MemoryLimits::default();
+        let mut chain = Self {
+            genesis_time: state.config.genesis_time,
+            validators: state.validators.clone(),
+            fork_choice,
+            past,
+            blocks: RecentBlocks::new(limits.blocks),
+            states: RecentStates::new(limits.states),
+            memory_limits: limits,
+            votes: VotePool::new(validators),
+            equivocations: Equivocations::default(),
+            sync_state: SyncState::Starting,
+            sync_speed: 0,
+        };
+        chain
+            .states
+            .insert(anchor.root, Arc::new(state), &anchor.root);
+        Ok(chain)
+    }
+
+    /// The chain with other limits of its memory.
+    #[must_use]
+    pub fn with_memory_limits(mut self, limits: MemoryLimits) -> Self {
+        self.memory_limits = limits;
+        self.blocks.set_limit(limits.blocks);
+        self.states.set_limit(limits.states);
+        self
     }
 
     /// Shares the chain.
@@ -167,7 +259,7 @@ impl LeanChain {
 
     /// Number of validators in the registry.
     pub fn validator_count(&self) -> u64 {
-        self.head_state().validator_count()
+        self.fork_choice.validators()
     }
 
     /// What we tell peers of our chain.
@@ -225,40 +317,58 @@ impl LeanChain {
 
     /// Whether the block is in the tree.
     pub fn contains(&self, root: &Root) -> bool {
-        self.blocks.contains_key(root)
+        self.fork_choice.contains(root)
     }
 
-    /// A block that has not been left behind by finality; older ones are in the store. The anchor of a
+    /// A recent block; older ones are in the database, see [`ChainReader::block`](crate::ChainReader::block). The anchor of a
     /// chain that starts at genesis has no signatures.
     pub fn block(&self, root: Root) -> Option<Arc<SignedBlockWithAttestation>> {
         self.blocks.get(&root).cloned()
     }
 
-    /// The post-state of a block at or after the finalized one.
+    /// The post-state of a recent block; others are rebuilt, see [`ChainReader::state`](crate::ChainReader::state).
     pub fn state(&self, root: Root) -> Option<Arc<State>> {
         self.states.get(&root).cloned()
     }
 
-    /// The post-state of the head.
-    pub fn head_state(&self) -> &Arc<State> {
-        // Invariant: every block of the fork choice's tree has its state here.
-        &self.states[&self.fork_choice.head().root]
+    /// The post-state of the head. It is at hand unless votes have just moved the head to an old branch.
+    pub fn head_state(&self) -> Option<&Arc<State>> {
+        self.states.get(&self.fork_choice.head().root)
     }
 
-    /// The public key of `validator`, or `None` beyond the registry. The registry never changes.
+    /// The registry, which never changes.
+    pub fn validators(&self) -> &Validators {
+        &self.validators
+    }
+
+    /// The public key of `validator`, or `None` beyond the registry.
     pub fn public_key(&self, validator: ValidatorIndex) -> Option<&PublicKey> {
-        self.head_state().public_key(validator)
+        let entry = self.validators.get(usize::try_from(validator).ok()?)?;
+        Some(&entry.pubkey)
     }
 
     /// Root of the block of the head's chain at this slot, `None` where the slot is empty or ahead.
     pub fn canonical_root(&self, slot: Slot) -> Option<Root> {
-        let head = self.head();
-        if slot == head.slot {
-            return Some(head.root);
+        if slot < self.fork_choice.oldest_block().slot {
+            let root = *self.past.get(usize::try_from(slot).ok()?)?;
+            return (!root.is_zero()).then_some(root);
         }
-        let history = &self.head_state().historical_block_hashes;
-        let root = history.get(usize::try_from(slot).ok()?)?;
-        (*root != Root::ZERO).then_some(*root)
+        let block = self.fork_choice.ancestor_at(&self.head().root, slot)?;
+        (block.slot == slot).then_some(block.root)
+    }
+
+    /// The memory that recent states and blocks take, in bytes, by the parts of the limits.
+    pub fn memory(&self) -> MemoryLimits {
+        MemoryLimits {
+            states: self.states.bytes(),
+            blocks: self.blocks.written_bytes(),
+            unwritten: self.blocks.unwritten_bytes(),
+        }
+    }
+
+    /// How much memory they may take.
+    pub fn memory_limits(&self) -> MemoryLimits {
+        self.memory_limits
     }
 
     /// Blocks of the chain up to `old` that are not part of the chain up to `new`.
@@ -273,16 +383,15 @@ impl LeanChain {
 
     /// The fork choice's tree, ancestors before descendants.
     pub fn fork_choice_nodes(&self) -> Vec<ForkChoiceNode> {
-        let node = |weighed: WeighedBlock| {
-            let block = self.blocks.get(&weighed.block.root)?;
-            Some(ForkChoiceNode {
-                block: weighed.block.checkpoint(),
-                parent_root: weighed.block.parent_root,
-                proposer: block.block().proposer_index,
-                weight: weighed.weight,
-            })
+        let validators = self.validator_count();
+        let node = |weighed: WeighedBlock| ForkChoiceNode {
+            block: weighed.block.checkpoint(),
+            parent_root: weighed.block.parent_root,
+            // Every block of the tree is by its slot's proposer.
+            proposer: proposer_index(weighed.block.slot, validators).unwrap_or_default(),
+            weight: weighed.weight,
         };
-        self.fork_choice.blocks().filter_map(node).collect()
+        self.fork_choice.blocks().map(node).collect()
     }
 
     /// Whether this very attestation with this very signature has been verified and is still at hand.
@@ -300,8 +409,10 @@ impl LeanChain {
         self.fork_choice.attestation_data(slot)
     }
 
-    /// All that is needed to build a block on the head, by value.
-    pub fn proposal_basis(&self) -> ProposalBasis {
+    /// All that is needed to build a block on the head, by value. `None` when the head's post-state is not at hand, see
+    /// [`Self::head_state`].
+    pub fn proposal_basis(&self) -> Option<ProposalBasis> {
+        let state = self.head_state()?.clone();
         let known = self.fork_choice.known_attestations();
         let mut attestations: Vec<SignedAttestation> = known
             .filter(|message| self.may_be_carried(message))
@@ -328,11 +439,11 @@ impl LeanChain {
                 signature: signature.clone(),
             }));
         }
-        ProposalBasis {
-            state: self.head_state().clone(),
+        Some(ProposalBasis {
+            state,
             attestations,
             selection,
-        }
+        })
     }
 
     /// Whether every store has what a vote names, so that it takes a block which carries it.
@@ -408,8 +519,82 @@ impl LeanChain {
             self.keep_vote(attestation, signature);
         }
         self.blocks.insert(root, block);
-        self.states.insert(root, post_state);
-        Ok(self.prune())
+        let head = self.head().root;
+        let states = self.states.insert(root, post_state, &head);
+        let mut pruned = self.prune();
+        pruned.states.extend(states);
+        Ok(pruned)
+    }
+
+    /// Has a new database begin with the oldest block of the tree.
+    ///
+    /// # Errors
+    /// When that block or its state is not at hand, or the database refuses.
+    pub fn write_anchor(&self, database: &Database) -> Result<(), StoreError> {
+        let root = self.fork_choice.oldest_block().root;
+        let parts = self
+            .blocks
+            .get(&root)
+            .zip(self.fork_choice.checkpoints_of(&root));
+        let missing = || StoreError("the chain lacks its own anchor".to_owned());
+        let (block, checkpoints) = parts.ok_or_else(missing)?;
+        database.start_from(&StoredBlock {
+            root,
+            block: block.clone(),
+            justified: checkpoints.justified,
+            finalized: checkpoints.finalized,
+            state: self.states.get(&root).cloned(),
+        })?;
+        Ok(())
+    }
+
+    /// What the database is to keep of a block that builds on the tree: its post-state too, where it is the first of its branch
+    /// in an interval.
+    pub fn to_store(&self, importable: &ImportableBlock) -> StoredBlock {
+        let ImportableBlock {
+            root,
+            block,
+            post_state,
+        } = importable;
+        let parent = self.fork_choice.block(&block.block().parent_root);
+        let parent = parent.map_or(0, |parent| parent.slot);
+        let is_first = block.block().slot / STATE_INTERVAL != parent / STATE_INTERVAL;
+        let Checkpoints {
+            justified,
+            finalized,
+        } = checkpoints(post_state, self.fork_choice.rules());
+        StoredBlock {
+            root: *root,
+            block: block.clone(),
+            justified,
+            finalized,
+            state: is_first.then(|| post_state.clone()),
+        }
+    }
+
+    /// Takes a block of a restored tree back into memory, and its votes with their signatures.
+    pub(crate) fn restore_block(
+        &mut self,
+        root: Root,
+        block: Arc<SignedBlockWithAttestation>,
+    ) -> Vec<Arc<SignedBlockWithAttestation>> {
+        for (attestation, signature) in block.attestations().zip(&block.signature) {
+            self.keep_vote(attestation, signature);
+        }
+        self.blocks.insert(root, block);
+        self.blocks.mark_written(root)
+    }
+
+    /// Keeps a post-state that was rebuilt, and returns what makes way for it.
+    pub(crate) fn keep_state(&mut self, root: Root, state: Arc<State>) -> Vec<Arc<State>> {
+        let head = self.head().root;
+        self.states.insert(root, state, &head)
+    }
+
+    /// These blocks are in the database now. Returns those that make way, to be freed outside the lock.
+    pub fn mark_written(&mut self, roots: &[Root]) -> Vec<Arc<SignedBlockWithAttestation>> {
+        let marked = roots.iter().map(|root| self.blocks.mark_written(*root));
+        marked.flatten().collect()
     }
 
     /// Counts a verified attestation from gossip or of our own, if it is newer than what counts. Whether it counts or not, with
@@ -464,12 +649,43 @@ impl LeanChain {
 
     /// Drops what finality has left behind.
     fn prune(&mut self) -> Pruned {
-        let mut pruned = Pruned::default();
-        for root in self.fork_choice.prune() {
-            pruned.states.extend(self.states.remove(&root));
-            pruned.blocks.extend(self.blocks.remove(&root));
+        let before = self.fork_choice.oldest_block();
+        let final_chain = self.chain_after(before.slot, self.latest_finalized().root);
+        let dropped = self.fork_choice.prune();
+        if dropped.is_empty() {
+            return Pruned::default();
         }
-        pruned
+        self.past.resize(before.slot as usize, Root::ZERO);
+        let oldest = final_chain.iter().rev().skip(1).rev();
+        for block in std::iter::once(&before.checkpoint()).chain(oldest) {
+            self.past.resize(block.slot as usize, Root::ZERO);
+            self.past.push(block.root);
+        }
+        let states = dropped.iter().filter_map(|root| self.states.remove(root));
+        let states = states.collect();
+        self.states.tidy();
+        Pruned {
+            final_chain,
+            states,
+        }
+    }
+
+    /// The blocks after `slot` up to the one with this root, in ascending order.
+    fn chain_after(&self, slot: Slot, root: Root) -> Vec<Checkpoint> {
+        let blocks = std::iter::successors(self.fork_choice.block(&root), |block| {
+            self.fork_choice.block(&block.parent_root)
+        });
+        let blocks = blocks.take_while(|block| block.slot > slot);
+        let mut chain: Vec<Checkpoint> = blocks.map(|block| block.checkpoint()).collect();
+        chain.reverse();
+        chain
+    }
+}
+
+/// Lets votes name the blocks before the tree's oldest one.
+fn remember(fork_choice: &mut ForkChoice, past: &[Root]) {
+    for (root, slot) in past.iter().zip(0..).filter(|(root, _)| !root.is_zero()) {
+        fork_choice.remember(Checkpoint { root: *root, slot });
     }
 }
 

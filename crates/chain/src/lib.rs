@@ -1,7 +1,7 @@
 //! `LeanChain`, the chain service that is its only writer, and the event bus.
 //!
 //! Knows neither sockets nor files: peers are names, blocks come and go over channels, and what must
-//! outlive the process goes through the [`BlockStore`] trait.
+//! outlive the process goes to the database.
 
 mod batch;
 mod envelope;
@@ -15,6 +15,7 @@ mod parking;
 mod peers;
 mod persistence;
 mod production;
+mod recent;
 mod service;
 mod verification;
 mod vote_pool;
@@ -29,7 +30,9 @@ pub use messages::{
     Stopped, Verdict, VerdictSender, chain_channel, network_channel,
 };
 pub use peers::{Direction, PeerInfo, Peers};
-pub use persistence::{BlockStore, ChainReader, MemoryStore, StoreError};
+pub use persistence::{ChainReader, StoreError};
 pub use production::{ProducedBlock, ProposalBasis};
 pub use quartet_sync::{PeerName, RequestError, SyncState};
+pub use recent::MemoryLimits;
 pub use service::{ChainService, ChainServiceConfig};
+pub use verification::{Verifier, VerifySignatures};

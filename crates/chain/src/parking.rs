@@ -14,10 +14,11 @@ use metrics::gauge;
 use quartet_fork_choice::Names;
 use quartet_sync::Need;
 use quartet_types::{
-    Attestation, Root, SIGNATURE_BYTES, Signature, SignedAttestation, SignedBlockWithAttestation,
-    Slot, ValidatorIndex,
+    Attestation, Root, Signature, SignedAttestation, SignedBlockWithAttestation, Slot,
+    ValidatorIndex,
 };
 
+use crate::recent::block_bytes;
 use crate::{GossipAttestation, PeerName, VerdictSender, envelope::Binding, origin::Origin};
 
 /// Most blocks that wait for a parent.
@@ -112,10 +113,7 @@ impl PendingBlock {
 
     /// Memory that the block takes, near enough.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>()
-            + size_of::<SignedBlockWithAttestation>()
-            + self.block.block().body.attestations.len() * size_of::<Attestation>()
-            + self.block.signature.len() * (SIGNATURE_BYTES + size_of::<Signature>())
+        size_of::<Self>() + block_bytes(&self.block)
     }
 }
 

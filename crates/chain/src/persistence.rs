@@ -1,66 +1,28 @@
-//! Where blocks outlive the process, and the reader that finds a block in memory or there.
+//! The reader that finds blocks and states in memory or in the database.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
-use parking_lot::RwLock;
-use quartet_storage::{Database, DatabaseError, StoredBlock};
-use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot};
+use parking_lot::Mutex;
+use quartet_state_transition::apply_block;
+use quartet_storage::{Database, DatabaseError};
+use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, State};
 use tree_hash::TreeHash as _;
 
-use crate::SharedChain;
+use crate::{ImportError, SharedChain};
+
+/// The post-state of the first block of so many slots on each branch is stored; others are rebuilt from the nearest one. A
+/// transition costs less than reading a state of this size would, and a state rebuilt takes at most so many.
+pub(crate) const STATE_INTERVAL: Slot = 128;
+/// Most blocks that are applied to rebuild a state: more than lie between two stored ones in any database that was written by
+/// this version.
+const MAX_REPLAYED: usize = 4 * STATE_INTERVAL as usize;
+/// Rebuilt states that are remembered: whoever needs one asks for its neighbours next.
+const MAX_REBUILT: usize = 4;
 
 /// The store failed. The text is the store's own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("block store: {0}")]
 pub struct StoreError(pub String);
-
-/// Keeps imported blocks. Calls may touch a disk: never under the chain's lock.
-pub trait BlockStore: Send + Sync + fmt::Debug {
-    /// Keeps a block. Durable at the latest after [`BlockStore::flush`].
-    fn put(&self, root: Root, block: &SignedBlockWithAttestation) -> Result<(), StoreError>;
-
-    /// The block with this root.
-    fn get(&self, root: Root) -> Result<Option<SignedBlockWithAttestation>, StoreError>;
-
-    /// Roots of up to `limit` blocks that come after `(slot, root)`, ordered by slot, then root.
-    fn after(&self, last: (Slot, Root), limit: usize) -> Result<Vec<(Slot, Root)>, StoreError>;
-
-    /// Makes everything durable.
-    fn flush(&self) -> Result<(), StoreError>;
-}
-
-impl BlockStore for Database {
-    fn put(&self, root: Root, block: &SignedBlockWithAttestation) -> Result<(), StoreError> {
-        let stored = StoredBlock {
-            root,
-            block: Arc::new(block.clone()),
-            justified: Checkpoint::default(),
-            finalized: Checkpoint::default(),
-            state: None,
-        };
-        Ok(Database::put(self, stored)?)
-    }
-
-    fn get(&self, root: Root) -> Result<Option<SignedBlockWithAttestation>, StoreError> {
-        Ok(Database::get(self, root)?)
-    }
-
-    fn after(&self, last: (Slot, Root), limit: usize) -> Result<Vec<(Slot, Root)>, StoreError> {
-        let entries = self.entries_after(last, limit)?;
-        Ok(entries
-            .iter()
-            .map(|entry| (entry.slot, entry.root))
-            .collect())
-    }
-
-    fn flush(&self) -> Result<(), StoreError> {
-        Ok(Database::flush(self)?)
-    }
-}
 
 impl From<DatabaseError> for StoreError {
     fn from(error: DatabaseError) -> Self {
@@ -68,56 +30,36 @@ impl From<DatabaseError> for StoreError {
     }
 }
 
-/// A store that lasts as long as the process, for tests and simulations.
-#[derive(Debug, Default)]
-pub struct MemoryStore(RwLock<MemoryTables>);
+/// States by the root of their block, the one that was rebuilt first in front.
+type Rebuilt = VecDeque<(Root, Arc<State>)>;
 
-#[derive(Debug, Default)]
-struct MemoryTables {
-    blocks: BTreeMap<Root, SignedBlockWithAttestation>,
-    order: BTreeSet<(Slot, Root)>,
-}
-
-impl BlockStore for MemoryStore {
-    fn put(&self, root: Root, block: &SignedBlockWithAttestation) -> Result<(), StoreError> {
-        let mut tables = self.0.write();
-        tables.order.insert((block.block().slot, root));
-        tables.blocks.insert(root, block.clone());
-        Ok(())
-    }
-
-    fn get(&self, root: Root) -> Result<Option<SignedBlockWithAttestation>, StoreError> {
-        Ok(self.0.read().blocks.get(&root).cloned())
-    }
-
-    fn after(&self, last: (Slot, Root), limit: usize) -> Result<Vec<(Slot, Root)>, StoreError> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let tables = self.0.read();
-        let later = tables.order.range((Excluded(last), Unbounded));
-        Ok(later.take(limit).copied().collect())
-    }
-
-    fn flush(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-/// Reads the chain and the blocks behind it: recent ones from memory, older ones from the store.
+/// Reads the chain and what lies behind it: recent blocks and states from memory, older ones from the database.
 #[derive(Clone, Debug)]
 pub struct ChainReader {
     chain: SharedChain,
-    store: Arc<dyn BlockStore>,
+    store: Arc<Database>,
+    /// States that were rebuilt last, at most [`MAX_REBUILT`].
+    rebuilt: Arc<Mutex<Rebuilt>>,
 }
 
 impl ChainReader {
     /// A reader of `chain` and of the `store` that its service writes.
-    pub fn new(chain: SharedChain, store: Arc<dyn BlockStore>) -> Self {
-        Self { chain, store }
+    pub fn new(chain: SharedChain, store: Arc<Database>) -> Self {
+        Self {
+            chain,
+            store,
+            rebuilt: Arc::default(),
+        }
     }
 
     /// The chain. Hold its lock for moments only, and never across an await.
     pub fn chain(&self) -> &SharedChain {
         &self.chain
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Arc<Database> {
+        &self.store
     }
 
     /// The block with this root. May read the disk.
@@ -155,6 +97,99 @@ impl ChainReader {
         slots
             .filter_map(|slot| chain.canonical_root(slot))
             .collect()
+    }
+
+    /// The post-state of the block with this root, from memory, or rebuilt from the nearest one in the database. `None` when
+    /// the block is unknown, or too old for its state to be rebuilt. May read the disk, and take up to some hundred transitions.
+    ///
+    /// # Errors
+    /// When the store fails, or what it holds does not fit together.
+    pub fn state(&self, root: Root) -> Result<Option<Arc<State>>, StoreError> {
+        let mut path = Vec::new();
+        let mut at = root;
+        let mut state = loop {
+            if let Some(state) = self.state_at_hand(at)? {
+                break state;
+            }
+            let Some(parent) = self.parent_of(at)? else {
+                return Ok(None);
+            };
+            if path.len() == MAX_REPLAYED {
+                return Ok(None);
+            }
+            path.push(at);
+            at = parent;
+        };
+        if path.is_empty() {
+            return Ok(Some(state));
+        }
+        for root in path.into_iter().rev() {
+            let Some(block) = self.block_without_signatures(root)? else {
+                return Ok(None);
+            };
+            let applied = apply_block(&state, &block)
+                .map_err(|error| StoreError(format!("block {root} cannot be applied: {error}")))?;
+            state = Arc::new(applied);
+        }
+        let mut rebuilt = self.rebuilt.lock();
+        rebuilt.push_back((root, state.clone()));
+        if rebuilt.len() > MAX_REBUILT {
+            rebuilt.pop_front();
+        }
+        Ok(Some(state))
+    }
+
+    /// The post-state of a block that is in the tree.
+    pub(crate) fn parent_state(&self, root: Root) -> Result<Arc<State>, ImportError> {
+        let missing = || StoreError(format!("the state of block {root} cannot be rebuilt"));
+        Ok(self.state(root)?.ok_or_else(missing)?)
+    }
+
+    fn state_at_hand(&self, root: Root) -> Result<Option<Arc<State>>, StoreError> {
+        let (recent, like) = {
+            let chain = self.chain.read();
+            (chain.state(root), chain.head_state().cloned())
+        };
+        if recent.is_some() {
+            return Ok(recent);
+        }
+        let rebuilt = self.rebuilt.lock();
+        let rebuilt = rebuilt.iter().find(|(other, _)| *other == root);
+        if let Some((_, state)) = rebuilt {
+            return Ok(Some(state.clone()));
+        }
+        Ok(self.store.state(root, like.as_deref())?.map(Arc::new))
+    }
+
+    fn parent_of(&self, root: Root) -> Result<Option<Root>, StoreError> {
+        let in_tree = self.chain.read().fork_choice().parent_of(&root);
+        match in_tree {
+            Some(parent) => Ok(Some(parent)),
+            None => Ok(self.store.entry(root)?.map(|entry| entry.parent_root)),
+        }
+    }
+
+    fn block_without_signatures(
+        &self,
+        root: Root,
+    ) -> Result<Option<quartet_types::Block>, StoreError> {
+        let recent = self.chain.read().block(root);
+        match recent {
+            Some(block) => Ok(Some(block.block().clone())),
+            None => Ok(self.store.message(root)?.map(|message| message.block)),
+        }
+    }
+
+    /// The finalized chain from `start` on, at most `limit` blocks, in ascending order.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn finalized_chain(
+        &self,
+        start: Slot,
+        limit: usize,
+    ) -> Result<Vec<Checkpoint>, StoreError> {
+        Ok(self.store.canonical(start, limit)?)
     }
 }
 

@@ -1,27 +1,48 @@
 //! Checking blocks and attestations: the CPU-heavy work, done on the processor against snapshots.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use metrics::{counter, histogram};
 use quartet_clock::Stopwatch;
 use quartet_state_transition::state_transition;
 use quartet_types::{
     Attestation, PublicKey, Root, Signature, SignedAttestation, SignedBlockWithAttestation, State,
+    Validators,
 };
 use quartet_xmss::{Scheme, Verification};
 use tree_hash::TreeHash as _;
 
-use crate::{ImportError, ImportableBlock, LeanChain};
+use crate::{ChainReader, ImportError, ImportableBlock, LeanChain};
 
 /// Signatures from which on a batch is spread over all cores: a millisecond's work on one.
 const PARALLEL: usize = 64;
+
+/// Whoever verifies signatures: the scheme, or what stands in for it in a long simulation.
+pub type Verifier = &'static dyn VerifySignatures;
+
+/// Verifies signatures.
+pub trait VerifySignatures: fmt::Debug + Send + Sync {
+    /// Whether each of them is valid.
+    fn verify_many(&self, items: &[Verification<'_>]) -> Vec<bool>;
+}
+
+impl VerifySignatures for Scheme {
+    fn verify_many(&self, items: &[Verification<'_>]) -> Vec<bool> {
+        match items.len() < PARALLEL {
+            true => Self::verify_many(*self, items),
+            false => self.verify_many_parallel(items),
+        }
+    }
+}
 
 /// A block to check, with all that it takes.
 #[derive(Debug)]
 pub(crate) struct BlockCheck {
     root: Root,
     block: Arc<SignedBlockWithAttestation>,
-    parent_state: Arc<State>,
+    validators: Validators,
+    /// `None` when it has to be rebuilt.
+    parent_state: Option<Arc<State>>,
     /// Whether its proposer's signature has been verified before.
     is_authentic: bool,
     /// Indices of the signatures that have not been verified before.
@@ -37,9 +58,9 @@ impl BlockCheck {
         is_authentic: bool,
     ) -> Result<Self, ImportError> {
         let parent_root = block.block().parent_root;
-        let parent_state = chain
-            .state(parent_root)
-            .ok_or(ImportError::UnknownParent(parent_root))?;
+        if !chain.contains(&parent_root) {
+            return Err(ImportError::UnknownParent(parent_root));
+        }
         let expected = block.block().body.attestations.len() + 1;
         if block.signature.len() != expected {
             return Err(ImportError::SignatureCount {
@@ -64,27 +85,36 @@ impl BlockCheck {
         Ok(Self {
             root,
             block,
-            parent_state,
+            validators: chain.validators().clone(),
+            parent_state: chain.state(parent_root),
             is_authentic,
             unverified,
         })
     }
 
     /// Verifies the proposer's signature, which a stranger cannot make, applies the transition, and verifies the other
-    /// signatures, which cost the most.
-    pub(crate) fn run(self, scheme: Scheme) -> Result<ImportableBlock, ImportError> {
+    /// signatures, which cost the most. The parent's state is rebuilt only for what its proposer has signed.
+    pub(crate) fn run(
+        self,
+        verifier: Verifier,
+        reader: &ChainReader,
+    ) -> Result<ImportableBlock, ImportError> {
         if !self.is_authentic {
-            authenticate(scheme, &self.block, &self.parent_state)?;
+            authenticate(verifier, &self.block, &self.validators)?;
         }
+        let parent_state = match self.parent_state {
+            Some(state) => state,
+            None => reader.parent_state(self.block.block().parent_root)?,
+        };
         let watch = Stopwatch::start();
-        let post_state = state_transition(&self.parent_state, self.block.block())?;
+        let post_state = state_transition(&parent_state, self.block.block())?;
         histogram!("lean_state_transition_time_seconds").record(watch.seconds());
         let body = &self.block.block().body.attestations;
         let signed = self.unverified.iter();
         let signed: Vec<_> = signed
             .map(|index| (&body[*index], &self.block.signature[*index]))
             .collect();
-        verify_all(scheme, &self.parent_state, &signed)?;
+        verify_all(verifier, &self.validators, &signed)?;
         Ok(ImportableBlock {
             root: self.root,
             block: self.block,
@@ -93,18 +123,18 @@ impl BlockCheck {
     }
 }
 
-/// Verifies the proposer's signature alone. The registry is the same in every state.
+/// Verifies the proposer's signature alone.
 ///
 /// # Errors
 /// When there is no such signature, no such validator, or it is invalid.
 pub(crate) fn authenticate(
-    scheme: Scheme,
+    verifier: Verifier,
     block: &SignedBlockWithAttestation,
-    state: &State,
+    validators: &Validators,
 ) -> Result<(), ImportError> {
     signature_count(block)?;
     let signed = (block.signature.last()).map(|last| (&block.message.proposer_attestation, last));
-    verify_all(scheme, state, &Vec::from_iter(signed))
+    verify_all(verifier, validators, &Vec::from_iter(signed))
 }
 
 /// Checks that there is a signature for each attestation.
@@ -118,34 +148,36 @@ pub(crate) fn signature_count(block: &SignedBlockWithAttestation) -> Result<(), 
 }
 
 fn verify_all(
-    scheme: Scheme,
-    state: &State,
+    verifier: Verifier,
+    validators: &Validators,
     signed: &[(&Attestation, &Signature)],
 ) -> Result<(), ImportError> {
-    let mut errors = verify_each(scheme, state, signed).into_iter().flatten();
+    let mut errors = verify_each(verifier, validators, signed)
+        .into_iter()
+        .flatten();
     errors.next().map_or(Ok(()), Err)
 }
 
-/// Verifies attestations with the keys of the registry, which is the same in every state. `None` for each valid one.
+/// Verifies attestations with the keys of the registry. `None` for each valid one.
 pub(crate) fn verify_each(
-    scheme: Scheme,
-    state: &State,
+    verifier: Verifier,
+    validators: &Validators,
     signed: &[(&Attestation, &Signature)],
 ) -> Vec<Option<ImportError>> {
     let keys = signed.iter().map(|(attestation, _)| {
-        let key = state.public_key(attestation.validator_id);
-        key.copied()
+        let index = usize::try_from(attestation.validator_id).ok()?;
+        validators.get(index).map(|entry| entry.pubkey)
     });
     let keys: Vec<Option<PublicKey>> = keys.collect();
     // Nobody's signature is verified with any key, and does not count.
     let any: Vec<PublicKey> = keys.iter().map(|key| key.unwrap_or_default()).collect();
-    let valid = verify(scheme, &any, signed);
+    let valid = verify(verifier, &any, signed);
     let results = signed.iter().zip(keys).zip(valid);
     results
         .map(|(((attestation, _), key), valid)| match (key, valid) {
             (None, _) => Some(ImportError::ValidatorOutOfRange {
                 validator: attestation.validator_id,
-                validators: state.validator_count(),
+                validators: validators.len() as u64,
             }),
             (Some(_), false) => Some(invalid_signature(attestation)),
             (Some(_), true) => None,
@@ -162,7 +194,7 @@ pub(crate) fn invalid_signature(attestation: &Attestation) -> ImportError {
 
 /// Verifies attestations of gossip, each with its validator's key; the result is per attestation.
 pub(crate) fn verify_attestations(
-    scheme: Scheme,
+    verifier: Verifier,
     keys: &[PublicKey],
     attestations: &[SignedAttestation],
 ) -> Vec<bool> {
@@ -170,10 +202,14 @@ pub(crate) fn verify_attestations(
         .iter()
         .map(|signed| (&signed.message, &signed.signature))
         .collect();
-    verify(scheme, keys, &signed)
+    verify(verifier, keys, &signed)
 }
 
-fn verify(scheme: Scheme, keys: &[PublicKey], signed: &[(&Attestation, &Signature)]) -> Vec<bool> {
+fn verify(
+    verifier: Verifier,
+    keys: &[PublicKey],
+    signed: &[(&Attestation, &Signature)],
+) -> Vec<bool> {
     let messages: Vec<[u8; 32]> = signed
         .iter()
         .map(|(attestation, _)| attestation.tree_hash_root().0)
@@ -190,10 +226,7 @@ fn verify(scheme: Scheme, keys: &[PublicKey], signed: &[(&Attestation, &Signatur
         })
         .collect();
     let watch = Stopwatch::start();
-    let results = match items.len() < PARALLEL {
-        true => scheme.verify_many(&items),
-        false => scheme.verify_many_parallel(&items),
-    };
+    let results = verifier.verify_many(&items);
     record(&results, watch.seconds());
     results
 }

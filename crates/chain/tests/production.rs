@@ -92,7 +92,7 @@ fn play(chain: &mut LeanChain, cast: &mut Vec<Attestation>, slot: Slot, round: &
 /// else will.
 fn propose(chain: &mut LeanChain, slot: Slot) {
     chain.accept_new_attestations();
-    let produced = chain.proposal_basis().build(slot).unwrap();
+    let produced = chain.proposal_basis().unwrap().build(slot).unwrap();
     assert_eq!(
         produced.signatures.len(),
         produced.block.body.attestations.len()

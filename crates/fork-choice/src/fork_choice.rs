@@ -181,6 +181,12 @@ impl ForkChoice {
         self.tree.find(root).map(|index| *self.tree.block(index))
     }
 
+    /// The checkpoints of a block's post-state.
+    pub fn checkpoints_of(&self, root: &Root) -> Option<Checkpoints> {
+        let index = self.tree.find(root)?;
+        Some(self.tree.checkpoints(index))
+    }
+
     /// Parent root of a block; the parent of the tree's oldest block is not in the tree.
     pub fn parent_of(&self, root: &Root) -> Option<Root> {
         self.block(root).map(|block| block.parent_root)
@@ -198,6 +204,12 @@ impl ForkChoice {
             (Some(ancestor), Some(index)) => self.tree.is_ancestor(ancestor, index),
             _ => false,
         }
+    }
+
+    /// The last block at or before `slot` on the chain that ends in `root`, if the tree has it.
+    pub fn ancestor_at(&self, root: &Root, slot: Slot) -> Option<BlockInfo> {
+        let index = self.tree.ancestor_at(self.tree.find(root)?, slot)?;
+        Some(*self.tree.block(index))
     }
 
     /// The oldest block of the tree: the anchor, or what was finalized when the tree was last pruned.

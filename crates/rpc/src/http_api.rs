@@ -78,7 +78,7 @@ pub(crate) async fn finalized_state(
 ) -> Result<Response, ApiError> {
     let form = negotiate(&headers, SSZ_OR_JSON)?;
     node.heavy(move |node| {
-        let state = node.finalized_state();
+        let state = node.finalized_state()?;
         let state = state.ok_or_else(|| ApiError::not_found("the finalized state is not kept"))?;
         Ok(encoded(form, &*state, || StateView::from(&*state)))
     })

@@ -164,9 +164,10 @@ impl NodeView {
         )
     }
 
-    pub(crate) fn finalized_state(&self) -> Option<Arc<State>> {
-        let chain = self.0.chain.chain().read();
-        chain.state(chain.latest_finalized().root)
+    /// The post-state of the finalized block. May read the disk.
+    pub(crate) fn finalized_state(&self) -> Result<Option<Arc<State>>, StoreError> {
+        let finalized = self.0.chain.chain().read().latest_finalized();
+        self.0.chain.state(finalized.root)
     }
 
     pub(crate) fn peers(&self) -> Vec<(PeerName, PeerInfo)> {

@@ -48,6 +48,13 @@ impl ValidatorService {
 
     async fn build(&self, slot: Slot, proposer: ValidatorIndex) -> Option<ProducedBlock> {
         let basis = self.chain.read().proposal_basis();
+        let Some(basis) = basis else {
+            error!(
+                slot,
+                proposer, "no block can be built: the head's state is not at hand"
+            );
+            return None;
+        };
         let built = self
             .processor
             .run(Priority::Duty, move || basis.build(slot))

@@ -1,11 +1,11 @@
 //! A long chain on which everybody has done its duty in every slot, with real signatures.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use quartet_chain::{ImportableBlock, LeanChain};
 use quartet_config::GenesisConfig;
-use quartet_storage::{Database, StoredBlock};
+use quartet_storage::Database;
 use quartet_types::{
     Attestation, BlockSignatures, BlockWithAttestation, INTERVALS_PER_SLOT, PublicKey, Signature,
     SignedAttestation, SignedBlockWithAttestation, Slot,
@@ -62,11 +62,15 @@ impl Validators {
         let mut chain = LeanChain::from_genesis(genesis.state()?);
         let network = chain.head().root;
         let database = Database::open(&data.join("blocks"), network)?;
+        chain.write_anchor(&database)?;
         let mut votes = 0;
         for slot in 1..=slots {
             chain.advance(slot * INTERVALS_PER_SLOT);
             chain.accept_new_attestations();
-            let produced = chain.proposal_basis().build(slot)?;
+            let basis = chain
+                .proposal_basis()
+                .context("the head's state is not at hand")?;
+            let produced = basis.build(slot)?;
             votes += produced.signatures.len() as u64;
             let proposer = produced.block.proposer_index;
             let data = produced.attestation_data(&chain);
@@ -84,19 +88,16 @@ impl Validators {
                 },
                 signature: signature.ok().context("too many signatures")?,
             };
-            let block = Arc::new(block);
-            database.put(StoredBlock {
+            let importable = ImportableBlock {
                 root: produced.root,
-                block: block.clone(),
-                justified: produced.post_state.highest_justified(),
-                finalized: produced.post_state.latest_finalized,
-                state: None,
-            })?;
-            chain.import_block(ImportableBlock {
-                root: produced.root,
-                block,
+                block: block.into(),
                 post_state: produced.post_state.into(),
-            })?;
+            };
+            database.put(chain.to_store(&importable))?;
+            let pruned = chain.import_block(importable)?;
+            if !pruned.is_empty() {
+                database.finalize(chain.latest_finalized(), &pruned.final_chain, slot)?;
+            }
             chain.advance(slot * INTERVALS_PER_SLOT + 1);
             for validator_id in (0..self.0.len() as u64).filter(|other| *other != proposer) {
                 let data = chain.attestation_data(slot);

@@ -2,10 +2,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use quartet_chain::{BlockStore as _, ImportableBlock, LeanChain, MemoryStore, ProducedBlock};
+use quartet_chain::{ImportableBlock, LeanChain, ProducedBlock};
 use quartet_keystore::{
     KeyRequest, Signer, inspect, keystore_file_name, load_signer, record::SigningRecord,
 };
+use quartet_storage::Database;
 use quartet_types::{
     Attestation, BlockSignatures, BlockWithAttestation, INTERVALS_PER_SLOT,
     SignedBlockWithAttestation, Slot, State,
@@ -13,7 +14,7 @@ use quartet_types::{
 use quartet_xmss::Scheme;
 use tree_hash::TreeHash as _;
 
-use crate::{SimulationError, validators::GENESIS_TIME};
+use crate::{SimulationError, node, validators::GENESIS_TIME};
 
 /// A chain of validators with keys of the production scheme: a block in every slot, each with nothing
 /// but its proposer's attestation, so that nothing is finalized.
@@ -22,7 +23,7 @@ pub struct History {
     pub(crate) genesis: State,
     pub(crate) scheme: Scheme,
     pub(crate) length: Slot,
-    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) store: Arc<Database>,
 }
 
 /// What a proposer attests to.
@@ -87,12 +88,13 @@ impl History {
 
         let genesis = State::genesis(GENESIS_TIME, &public_keys)?;
         let mut chain = LeanChain::from_genesis(genesis.clone());
-        let store = MemoryStore::default();
+        let store = node::database(&genesis)?;
+        chain.write_anchor(&store)?;
         for slot in 1..=length {
             chain.advance(slot * INTERVALS_PER_SLOT);
             let signer = &signers[(slot % validators) as usize];
             let importable = propose(&chain, signer, slot, attests)?;
-            let stored = store.put(importable.root, &importable.block);
+            let stored = store.put(chain.to_store(&importable));
             stored.map_err(|error| SimulationError::Block(error.to_string()))?;
             let imported = chain.import_block(importable);
             imported.map_err(|error| SimulationError::Block(error.to_string()))?;
@@ -101,7 +103,7 @@ impl History {
             genesis,
             scheme: Scheme::Production,
             length,
-            store: Arc::new(store),
+            store,
         })
     }
 }
@@ -113,7 +115,8 @@ fn propose(
     attests: Attests,
 ) -> Result<ImportableBlock, SimulationError> {
     let failed = |error: &dyn ToString| SimulationError::Block(error.to_string());
-    let mut basis = chain.proposal_basis();
+    let basis = chain.proposal_basis();
+    let mut basis = basis.ok_or_else(|| failed(&"the head's state is not at hand"))?;
     basis.attestations.clear();
     let produced = basis.build(slot).map_err(|error| failed(&error))?;
     let data = match attests {

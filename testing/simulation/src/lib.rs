@@ -35,6 +35,7 @@ mod node;
 mod observer;
 mod oracle;
 mod simulation;
+pub mod stall;
 mod trace;
 mod validators;
 mod world;

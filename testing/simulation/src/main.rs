@@ -4,6 +4,7 @@
 //! cargo run --release -p quartet-simulation -- --seed 7 --slots 60 --nodes 8 --loss 0.1
 //! cargo run --release -p quartet-simulation -- fuzz --seeds 0..2000
 //! cargo run --release -p quartet-simulation -- fuzz --seed 17 --shrink
+//! cargo run --release -p quartet-simulation -- stall --slots 100000 --validators 64
 //! ```
 
 // Tables are what this program is for.
@@ -19,6 +20,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let arguments = cli::Arguments::parse();
     match arguments.command {
         Some(cli::Command::Fuzz(fuzz)) => fuzz.run(),
+        Some(cli::Command::Stall(stall)) => stall.run(),
         None => arguments.table.run().map(|()| ExitCode::SUCCESS),
     }
 }

@@ -3,17 +3,19 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use quartet_chain::{
-    ChainEvent, ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain, MemoryStore,
-    SharedChain, chain_channel, network_channel,
+    ChainEvent, ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain, SharedChain,
+    StoreError, Verifier, chain_channel, network_channel,
 };
 use quartet_clock::Clock;
 use quartet_keystore::record::SigningRecord;
 use quartet_processor::Processor;
-use quartet_types::{Checkpoint, State, ValidatorIndex};
+use quartet_storage::Database;
+use quartet_types::{Block, Checkpoint, State, ValidatorIndex};
 use quartet_validator::{Signers, ValidatorService, ValidatorServiceConfig};
 use quartet_xmss::Scheme;
 use tokio::{sync::broadcast, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use tree_hash::TreeHash as _;
 
 use crate::{
     SimulationError,
@@ -28,7 +30,7 @@ pub(crate) struct Node {
     pub(crate) number: usize,
     pub(crate) validators: Vec<ValidatorIndex>,
     pub(crate) directory: PathBuf,
-    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) store: Arc<Database>,
     /// By how many seconds its clock is ahead of the others', from its next start on.
     pub(crate) clock_error: i64,
     /// What it had finalized when it was last looked at.
@@ -84,7 +86,7 @@ impl Node {
             events,
             processor: Processor::inline(),
             clock: clock.clone(),
-            scheme,
+            verifier: verifier(scheme),
             expects_peers: true,
         })?;
         let validator_service = ValidatorService::new(ValidatorServiceConfig {
@@ -174,4 +176,18 @@ impl Running {
             let _ = task.await;
         }
     }
+}
+
+fn verifier(scheme: Scheme) -> Verifier {
+    match scheme {
+        Scheme::Production => &Scheme::Production,
+        Scheme::Test => &Scheme::Test,
+    }
+}
+
+/// An empty database in memory for nodes of a network.
+pub(crate) fn database(genesis: &State) -> Result<Arc<Database>, SimulationError> {
+    let network = Block::genesis(genesis).tree_hash_root();
+    let database = Database::in_memory(network);
+    Ok(Arc::new(database.map_err(StoreError::from)?))
 }

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use quartet_clock::Clock;
-use quartet_types::{Checkpoint, SECONDS_PER_SLOT, ValidatorIndex};
+use quartet_types::{Checkpoint, SECONDS_PER_SLOT, State, ValidatorIndex};
 use quartet_xmss::Scheme;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -182,7 +182,7 @@ impl Simulation {
         }
         let directory = directory()?;
         let nodes: Result<Vec<Node>, SimulationError> = (0..self.nodes)
-            .map(|number| self.node(number, directory.path(), &validators))
+            .map(|number| self.node(number, directory.path(), &validators, &genesis))
             .collect();
         Ok(World {
             seed: self.seed,
@@ -210,6 +210,7 @@ impl Simulation {
         number: usize,
         directory: &Path,
         validators: &Validators,
+        genesis: &State,
     ) -> Result<Node, SimulationError> {
         let directory = directory.join(format!("node-{number}"));
         std::fs::create_dir(&directory)?;
@@ -227,9 +228,10 @@ impl Simulation {
             number,
             validators: mine,
             directory,
-            store: history
-                .map(|history| history.store.clone())
-                .unwrap_or_default(),
+            store: match history {
+                Some(history) => history.store.clone(),
+                None => crate::node::database(genesis)?,
+            },
             clock_error: 0,
             finalized: Checkpoint::default(),
             running: None,

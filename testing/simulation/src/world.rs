@@ -190,9 +190,13 @@ impl World {
     }
 
     /// Has a node that does not run lose its blocks, but not its keys and signing record.
-    pub fn lose_store(&mut self, node: usize) {
-        self.nodes[node].store = Arc::default();
+    ///
+    /// # Errors
+    /// Only if memory behaved like a broken disk.
+    pub fn lose_store(&mut self, node: usize) -> Result<(), SimulationError> {
+        self.nodes[node].store = crate::node::database(&self.surroundings.genesis)?;
         self.nodes[node].finalized = Checkpoint::default();
+        Ok(())
     }
 
     /// From its next start on, a node's clock is so many seconds ahead of the others', or behind where that is negative.

@@ -11,7 +11,8 @@ use quartet_types::{Attestation, AttestationData, Checkpoint, Root, SignedBlockW
 use tree_hash::TreeHash as _;
 
 fn basis(world: &World) -> Result<ProposalBasis, SimulationError> {
-    Ok(world.chain(0)?.read().proposal_basis())
+    let basis = world.chain(0)?.read().proposal_basis();
+    Ok(basis.expect("the head's state is at hand"))
 }
 
 /// The block of slot 9, which is the adversary's, twice: in the envelope that all expect, and in one whose attestation has an
@@ -119,7 +120,7 @@ fn wrong_clocks_with_partitions_and_lost_databases_do_not_keep_the_others_from_f
                 world.end_of(start + random(4)).await?;
                 world.kill(other).await?;
                 if random(3) == 0 {
-                    world.lose_store(other);
+                    world.lose_store(other)?;
                 }
                 world.heal(&[one, other]);
                 world.end_of(start + 5).await?;

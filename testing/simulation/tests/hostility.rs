@@ -22,7 +22,8 @@ fn invented(number: u64) -> Root {
 
 /// What node 0 would build a block on.
 fn basis(world: &World) -> Result<ProposalBasis, SimulationError> {
-    Ok(world.chain(0)?.read().proposal_basis())
+    let basis = world.chain(0)?.read().proposal_basis();
+    Ok(basis.expect("the head's state is at hand"))
 }
 
 /// A valid block of a slot, by whoever's turn it is.

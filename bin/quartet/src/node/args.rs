@@ -64,6 +64,17 @@ pub(crate) struct NodeArgs {
     )]
     pub(crate) data_dir: PathBuf,
 
+    /// Memory, in MiB, for blocks and states that are in the database too or wait for it. The block tree comes on top: some
+    /// 300 bytes for each block that is not final.
+    #[arg(
+        long,
+        value_name = "MIB",
+        default_value_t = 128,
+        value_parser = clap::value_parser!(u16).range(16..),
+        env = "QUARTET_MEMORY_BUDGET"
+    )]
+    pub(crate) memory_budget: u16,
+
     /// Address to listen on for peers.
     #[arg(
         long,

@@ -11,7 +11,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, thread};
 
 use anyhow::Context as _;
 use quartet_chain::{
-    BlockStore, ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain, Peers,
+    ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain, MemoryLimits, Peers,
     chain_channel, network_channel,
 };
 use quartet_clock::Clock;
@@ -71,11 +71,13 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
     info!(version = version::LONG, node = setup.name, data_dir = %args.data_dir.display(), "quartet");
     setup::log_genesis(&clock, genesis_root, genesis.validator_count());
 
-    let store: Arc<dyn BlockStore> =
-        Arc::new(Database::open(&args.data_dir.join("blocks"), genesis_root)?);
+    let store = Arc::new(Database::open(&args.data_dir.join("blocks"), genesis_root)?);
     let signers = setup.signers(&args, &clock).await?;
 
-    let chain = LeanChain::from_genesis(genesis).shared();
+    let limits = MemoryLimits::of(usize::from(args.memory_budget) << 20);
+    let chain = LeanChain::from_genesis(genesis)
+        .with_memory_limits(limits)
+        .shared();
     let reader = ChainReader::new(chain.clone(), store.clone());
     let (peers, events) = (Peers::default(), EventBus::new());
     let (chain_handle, chain_inbox) = chain_channel();
@@ -127,7 +129,7 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
         events: events.clone(),
         processor: processor.clone(),
         clock: clock.clone(),
-        scheme: Scheme::Production,
+        verifier: &Scheme::Production,
         expects_peers,
     })?;
     let validator = ValidatorService::new(ValidatorServiceConfig {

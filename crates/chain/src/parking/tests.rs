@@ -1,3 +1,4 @@
+use quartet_types::SIGNATURE_BYTES;
 use quartet_types::{Block, BlockWithAttestation};
 use tree_hash::TreeHash as _;
 

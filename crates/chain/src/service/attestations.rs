@@ -54,10 +54,10 @@ impl ChainService {
 
     fn verify(&mut self, items: Vec<GossipAttestation>, keys: Vec<PublicKey>) {
         self.batches += 1;
-        let scheme = self.scheme;
+        let verifier = self.verifier;
         let attestations: Vec<SignedAttestation> =
             items.iter().map(|item| item.attestation.clone()).collect();
-        let work = move || verify_attestations(scheme, &keys, &attestations);
+        let work = move || verify_attestations(verifier, &keys, &attestations);
         self.spawn(Priority::Attestation, work, |valid| Done::Attestations {
             items,
             valid,

@@ -6,6 +6,7 @@ use metrics::{counter, histogram};
 use quartet_clock::Stopwatch;
 use quartet_fork_choice::Names;
 use quartet_processor::Priority;
+use quartet_storage::StoredBlock;
 use quartet_sync::{Need, Noted};
 use quartet_types::{Root, SignedBlockWithAttestation};
 use tracing::debug;
@@ -17,7 +18,6 @@ use super::{
 use crate::{
     ChainEvent, ImportError, ImportableBlock, LeanChain, NetworkMessage, RequestError, Verdict,
     VerdictSender,
-    batch::Rooted,
     envelope::Binding,
     lean_chain::Pruned,
     origin::Origin,
@@ -32,6 +32,8 @@ const MAX_NAMES_FETCHED: usize = 16;
 
 /// What else an import means.
 pub(super) struct Committed {
+    /// What is to be written of it.
+    pub(super) stored: StoredBlock,
     pub(super) pruned: Pruned,
     /// Whether the latest justified checkpoint has moved.
     pub(super) justifies: bool,
@@ -143,7 +145,10 @@ impl ChainService {
         let is_greedy = pending.origin.is_gossip()
             && of_peer.count() >= MAX_CHECKED_PER_PEER
             && self.need(&pending.root).is_none();
-        self.checking.len() < MAX_CHECKED_BLOCKS && !is_large && !is_greedy
+        self.checking.len() < MAX_CHECKED_BLOCKS
+            && !is_large
+            && !is_greedy
+            && self.has_room_to_write()
     }
 
     /// Why what waits, or a gap that is being closed, needs this block.
@@ -171,10 +176,10 @@ impl ChainService {
         pending: PendingBlock,
         done: impl FnOnce(Root, Result<(), ImportError>) -> Done + Send + 'static,
     ) {
-        let (root, block, scheme) = (pending.root, pending.block.clone(), self.scheme);
-        let state = self.chain.read().head_state().clone();
+        let (root, block, verifier) = (pending.root, pending.block.clone(), self.verifier);
+        let validators = self.chain.read().validators().clone();
         self.checking.insert(root, pending);
-        let work = move || authenticate(scheme, &block, &state);
+        let work = move || authenticate(verifier, &block, &validators);
         self.spawn(Priority::Block, work, move |result| {
             done(root, result.and_then(|verified| verified))
         });
@@ -228,10 +233,10 @@ impl ChainService {
             Ok(check) => check,
             Err(error) => return self.on_block_checked(root, Err(error)),
         };
-        let scheme = self.scheme;
+        let (verifier, reader) = (self.verifier, self.reader.clone());
         let work = move || {
             let watch = Stopwatch::start();
-            let result = check.run(scheme);
+            let result = check.run(verifier, &reader);
             histogram!("quartet_block_check_seconds").record(watch.seconds());
             result
         };
@@ -295,7 +300,7 @@ impl ChainService {
                 Err(error) => self.refuse(pending, &error),
             },
             // The check did not finish, which says nothing of the block.
-            Err(ImportError::Processor(error)) => {
+            Err(error @ (ImportError::Processor(_) | ImportError::Store(_))) => {
                 debug!(%root, %error, "a block could not be checked");
                 answer(pending.verdicts, Verdict::Ignore);
             }
@@ -322,9 +327,13 @@ impl ChainService {
         names: Names,
     ) -> Result<(), ImportError> {
         self.catch_up_time();
-        let (root, block) = (importable.root, importable.block.clone());
-        let Committed { pruned, justifies } = self.commit_block(importable, names)?;
-        self.keep(vec![(root, block)], pruned, justifies);
+        let root = importable.root;
+        let Committed {
+            stored,
+            pruned,
+            justifies,
+        } = self.commit_block(importable, names)?;
+        self.keep(vec![stored], pruned, justifies);
         self.release(root);
         Ok(())
     }
@@ -337,7 +346,10 @@ impl ChainService {
     ) -> Result<Committed, ImportError> {
         let (root, block) = (importable.root, importable.block.clone());
         let watch = Stopwatch::start();
-        let justified = self.chain.read().latest_justified();
+        let (stored, justified) = {
+            let chain = self.chain.read();
+            (chain.to_store(&importable), chain.latest_justified())
+        };
         let pruned = self.change(|chain| chain.import_block_with(importable, names))?;
         let justifies = self.chain.read().latest_justified() != justified;
         histogram!("lean_fork_choice_block_processing_time_seconds").record(watch.seconds());
@@ -354,7 +366,11 @@ impl ChainService {
             proposer: inner.proposer_index,
         });
         debug!(%root, slot = inner.slot, proposer = inner.proposer_index, "imported");
-        Ok(Committed { pruned, justifies })
+        Ok(Committed {
+            stored,
+            pruned,
+            justifies,
+        })
     }
 
     /// Lets go what waited for a block.
@@ -364,37 +380,6 @@ impl ChainService {
             self.dispatch(block);
         }
         self.on_attestations(attestations);
-    }
-
-    /// Writes imported blocks to the store, and drops what finality left behind, off this thread.
-    ///
-    /// The store keeps blocks of abandoned branches: blocks of the chain may carry votes that name them, and
-    /// can be imported, after a restart or by a peer that catches up, only by who has these.
-    ///
-    /// Where finality or justification moved, all is made durable: our validators act only when their node knows what they
-    /// have voted from, and the block that justified it must not be gone everywhere after a power cut.
-    pub(super) fn keep(&mut self, blocks: Vec<Rooted>, pruned: Pruned, justifies: bool) {
-        if !pruned.is_empty() {
-            let finalized = self.chain.read().latest_finalized();
-            self.parking.prune(finalized.slot);
-            self.admissions.prune(finalized.slot);
-        }
-        let store = self.store.clone();
-        let work = move || {
-            for (root, block) in &blocks {
-                store.put(*root, block)?;
-            }
-            match pruned.is_empty() && !justifies {
-                true => Ok(()),
-                false => store.flush(),
-            }
-        };
-        let done = |result: Result<Result<(), crate::StoreError>, ImportError>| match result {
-            Ok(Ok(())) => Done::Stored(Ok(())),
-            Ok(Err(crate::StoreError(reason))) => Done::Stored(Err(reason)),
-            Err(error) => Done::Stored(Err(error.to_string())),
-        };
-        self.spawn(Priority::Background, work, done);
     }
 
     /// What came is invalid: the block, and then all that builds on it, or only its envelope, whose

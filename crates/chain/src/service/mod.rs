@@ -8,8 +8,9 @@ mod admissions;
 mod attestations;
 mod blocks;
 mod condemned;
+mod keeping;
 mod ranges;
-mod replay;
+mod restore;
 mod sync;
 mod time;
 mod triage;
@@ -28,23 +29,25 @@ use metrics::histogram;
 use quartet_clock::{Clock, Stopwatch};
 use quartet_fork_choice::Names;
 use quartet_processor::{Priority, Processor};
+use quartet_storage::Database;
 use quartet_sync::{Readiness, Sync};
-use quartet_types::{Checkpoint, Root, Slot};
-use quartet_xmss::Scheme;
+use quartet_types::{Checkpoint, Root, Slot, State};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use tracing::error;
 
 use crate::{
-    BlockStore, ChainEvent, ChainInbox, ChainMessage, EventBus, GossipAttestation, ImportError,
+    ChainEvent, ChainInbox, ChainMessage, ChainReader, EventBus, GossipAttestation, ImportError,
     ImportableBlock, LeanChain, NetworkHandle, SharedChain, StoreError,
     batch::{AppliedBatch, CheckedBatch},
     lean_chain::View,
     messages::Incoming,
     origin::Origin,
     parking::{Parking, PendingBlock},
+    verification::Verifier,
 };
 use admissions::Admissions;
 use condemned::Condemned;
+use keeping::{Unwritten, Written};
 use ranges::BatchQueue;
 
 /// Most blocks that are checked or wait for the processor at a time.
@@ -64,15 +67,17 @@ pub struct ChainService {
     chain: SharedChain,
     inbox: ChainInbox,
     network: NetworkHandle,
-    store: Arc<dyn BlockStore>,
+    store: Arc<Database>,
+    reader: ChainReader,
     events: EventBus,
     processor: Processor,
     clock: Clock,
-    scheme: Scheme,
+    verifier: Verifier,
     sync: Sync,
     parking: Parking,
     admissions: Admissions,
     batch_queue: BatchQueue,
+    unwritten: Unwritten,
     /// Blocks being checked, and who waits for the verdict.
     checking: HashMap<Root, PendingBlock>,
     /// Batches of attestations being verified.
@@ -116,15 +121,19 @@ enum Done {
         forged: BTreeMap<Root, ImportError>,
     },
     /// A block was looked up in the store.
-    Recalled {
-        root: Root,
-        slot: Option<Slot>,
-    },
+    Recalled { root: Root, slot: Option<Slot> },
     Attestations {
         items: Vec<GossipAttestation>,
         valid: Result<Vec<bool>, ImportError>,
     },
-    Stored(Result<(), String>),
+    /// What was written, or why it could not be.
+    Stored(Result<Written, StoreError>),
+    /// The head's post-state was rebuilt for a proposal.
+    HeadState {
+        root: Root,
+        state: Result<Option<Arc<State>>, StoreError>,
+        ready: oneshot::Sender<()>,
+    },
 }
 
 /// What the chain service needs.
@@ -137,27 +146,28 @@ pub struct ChainServiceConfig {
     /// The way to the network service.
     pub network: NetworkHandle,
     /// Where blocks are kept.
-    pub store: Arc<dyn BlockStore>,
+    pub store: Arc<Database>,
     /// Where events are told.
     pub events: EventBus,
     /// Where checks run.
     pub processor: Processor,
     /// The network's clock.
     pub clock: Clock,
-    /// The scheme that signatures are verified with.
-    pub scheme: Scheme,
+    /// Who verifies signatures.
+    pub verifier: Verifier,
     /// Whether there are peers to hear from before duties are taken up.
     pub expects_peers: bool,
 }
 
 impl ChainService {
-    /// Makes the service and replays what the store holds, without verifying signatures again.
+    /// Makes the service and takes up the chain where the store has it.
     ///
     /// # Errors
     /// When the store fails.
     pub fn new(config: ChainServiceConfig) -> Result<Self, StoreError> {
         let started = config.clock.now();
         let mut service = Self {
+            reader: ChainReader::new(config.chain.clone(), config.store.clone()),
             chain: config.chain,
             inbox: config.inbox,
             network: config.network,
@@ -165,18 +175,19 @@ impl ChainService {
             events: config.events,
             processor: config.processor,
             clock: config.clock,
-            scheme: config.scheme,
+            verifier: config.verifier,
             sync: Sync::default(),
             parking: Parking::default(),
             admissions: Admissions::default(),
             batch_queue: BatchQueue::default(),
+            unwritten: Unwritten::default(),
             checking: HashMap::new(),
             batches: 0,
             jobs: FuturesUnordered::new(),
             condemned: Condemned::default(),
             readiness: Readiness::new(started, config.expects_peers),
         };
-        service.replay()?;
+        service.restore()?;
         service.update_sync_state();
         Ok(service)
     }
@@ -256,8 +267,7 @@ impl ChainService {
                 let _ = imported.send(result.map(drop));
             }
             ChainMessage::PrepareProposal { slot, ready } => {
-                self.prepare_proposal(slot);
-                let _ = ready.send(());
+                self.prepare_proposal(slot, ready);
             }
             ChainMessage::Status { peer, status } => {
                 // What it claims is measured by the time.
@@ -290,12 +300,8 @@ impl ChainService {
             } => self.on_vouched(root, is_vouched, forged),
             Done::Recalled { root, slot } => self.on_recalled(root, slot),
             Done::Attestations { items, valid } => self.on_attestations_verified(items, valid),
-            Done::Stored(Ok(())) => {}
-            Done::Stored(Err(reason)) => {
-                // A node that cannot keep what it imports must not pretend to.
-                error!(%reason, "the block store failed");
-                return Err(StoreError(reason));
-            }
+            Done::Stored(written) => self.on_stored(written)?,
+            Done::HeadState { root, state, ready } => self.on_head_state(root, state, ready),
         }
         Ok(())
     }

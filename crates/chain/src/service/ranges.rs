@@ -63,8 +63,9 @@ impl ChainService {
                 peer,
                 checked: None,
             });
-            let (scheme, state) = (self.scheme, self.chain.read().head_state().clone());
-            let work = move || check_batch(scheme, &state, blocks);
+            let verifier = self.verifier;
+            let validators = self.chain.read().validators().clone();
+            let work = move || check_batch(verifier, &validators, blocks);
             self.spawn(Priority::Block, work, move |checked| Done::BatchChecked {
                 number,
                 checked,
@@ -89,8 +90,8 @@ impl ChainService {
     }
 
     /// Applies the first batch, if its signatures are verified and it builds on the chain.
-    fn apply_next_batch(&mut self) {
-        if self.batch_queue.is_applying {
+    pub(super) fn apply_next_batch(&mut self) {
+        if self.batch_queue.is_applying || !self.has_room_to_write() {
             return;
         }
         let Some(first) = self.batch_queue.batches.front_mut() else {
@@ -108,7 +109,7 @@ impl ChainService {
             blocks.retain(|(root, block)| block.block().slot > finalized && !chain.contains(root));
             let parent = blocks.first().map(|(_, block)| block.block().parent_root);
             (
-                parent.map(|root| chain.state(root)),
+                parent.map(|root| chain.contains(&root).then_some(root)),
                 self.last_with_a_place(&blocks),
             )
         };
@@ -131,10 +132,11 @@ impl ChainService {
                 self.batch_queue.is_applying = true;
                 self.batch_queue.carrier = (!carried.is_empty()).then_some(peer);
                 self.batch_queue.carried = carried;
-                let work = move || apply_batch(parent, blocks, error);
+                let reader = self.reader.clone();
+                let work = move || apply_batch(&reader, parent, blocks, error);
                 self.spawn(Priority::Block, work, move |applied| Done::BatchApplied {
                     end,
-                    applied,
+                    applied: applied.and_then(|applied| applied),
                 });
             }
         }
@@ -195,7 +197,7 @@ impl ChainService {
             let (root, block) = (next.root, next.block.clone());
             match self.commit_block(next, Names::Known) {
                 Ok(committed) => {
-                    imported.push((root, block));
+                    imported.push(committed.stored);
                     pruned.extend(committed.pruned);
                     justifies |= committed.justifies;
                 }
@@ -209,7 +211,7 @@ impl ChainService {
         }
         counter!("quartet_blocks_by_range_total").increment(imported.len() as u64);
         let is_new = !imported.is_empty();
-        let roots: Vec<Root> = imported.iter().map(|(root, _)| *root).collect();
+        let roots: Vec<Root> = imported.iter().map(|stored| stored.root).collect();
         self.keep(imported, pruned, justifies);
         for root in roots {
             self.release(root);

@@ -10,13 +10,15 @@ use quartet_types::{
 };
 use tokio::sync::mpsc::Receiver;
 
+use quartet_xmss::Scheme;
+
 use super::{
     triage::tests::{chain, due, envelope},
     *,
 };
 use crate::{
-    MemoryStore, NetworkMessage, PeerName, SyncState, chain_channel, envelope::Binding,
-    network_channel, verification::invalid_signature,
+    NetworkMessage, PeerName, SyncState, chain_channel, envelope::Binding, network_channel,
+    verification::invalid_signature,
 };
 
 fn service() -> (ChainService, Receiver<NetworkMessage>) {
@@ -28,11 +30,11 @@ fn service() -> (ChainService, Receiver<NetworkMessage>) {
         chain: Arc::new(parking_lot::RwLock::new(chain)),
         inbox,
         network,
-        store: Arc::new(MemoryStore::default()),
+        store: Arc::new(Database::in_memory(Root::ZERO).unwrap()),
         events: EventBus::default(),
         processor: Processor::inline(),
         clock: Clock::manual(0, now),
-        scheme: Scheme::Test,
+        verifier: &Scheme::Test,
         expects_peers: true,
     });
     (service.unwrap(), messages)

@@ -1,12 +1,16 @@
 //! What time does to the chain: ticks, proposals, and the state of catching up.
 
-use metrics::{counter, histogram};
+use std::sync::Arc;
+
+use metrics::{counter, gauge, histogram};
 use quartet_clock::Tick;
-use quartet_types::{INTERVALS_PER_SLOT, Slot};
+use quartet_processor::Priority;
+use quartet_types::{INTERVALS_PER_SLOT, Root, Slot, State};
+use tokio::sync::oneshot;
 use tracing::warn;
 
-use super::ChainService;
-use crate::ChainEvent;
+use super::{ChainService, Done};
+use crate::{ChainEvent, ImportError, StoreError};
 
 impl ChainService {
     pub(super) fn on_tick(&mut self, tick: Tick) {
@@ -31,11 +35,23 @@ impl ChainService {
         if tick.interval + 1 == INTERVALS_PER_SLOT {
             self.events.send(ChainEvent::SlotEnd(tick.slot));
         }
+        self.report_memory();
         self.measure_progress(tick.interval == 0);
         self.look_for_vouchers();
         self.sync.on_tick();
         self.poll_sync();
         self.tick_readiness();
+    }
+
+    fn report_memory(&self) {
+        let (memory, blocks) = {
+            let chain = self.chain.read();
+            (chain.memory(), chain.fork_choice().blocks().len())
+        };
+        gauge!("quartet_recent_states_bytes").set(memory.states as f64);
+        gauge!("quartet_recent_blocks_bytes").set(memory.blocks as f64);
+        gauge!("quartet_unwritten_blocks_bytes").set(memory.unwritten as f64);
+        gauge!("quartet_fork_choice_blocks").set(blocks as f64);
     }
 
     /// Moves the chain's time to the clock's. Messages may be taken before the tick of their moment is.
@@ -46,12 +62,46 @@ impl ChainService {
         }
     }
 
-    /// Advances to the start of `slot` and accepts the new attestations before a proposal.
-    pub(super) fn prepare_proposal(&self, slot: Slot) {
+    /// Advances to the start of `slot` and accepts the new attestations before a proposal, and sees to it that the head's state
+    /// is at hand.
+    pub(super) fn prepare_proposal(&mut self, slot: Slot, ready: oneshot::Sender<()>) {
         self.catch_up_time();
         self.change(|chain| {
             chain.advance(slot * INTERVALS_PER_SLOT);
             chain.accept_new_attestations();
         });
+        let root = {
+            let chain = self.chain.read();
+            chain.head_state().is_none().then(|| chain.head().root)
+        };
+        let Some(root) = root else {
+            // The validator service may have stopped meanwhile.
+            let _ = ready.send(());
+            return;
+        };
+        let reader = self.reader.clone();
+        self.spawn(
+            Priority::Duty,
+            move || reader.state(root),
+            move |state| {
+                let failed = |error: ImportError| Err(StoreError(error.to_string()));
+                let state = state.unwrap_or_else(failed);
+                Done::HeadState { root, state, ready }
+            },
+        );
+    }
+
+    pub(super) fn on_head_state(
+        &mut self,
+        root: Root,
+        state: Result<Option<Arc<State>>, StoreError>,
+        ready: oneshot::Sender<()>,
+    ) {
+        match state {
+            Ok(Some(state)) => drop(self.change(|chain| chain.keep_state(root, state))),
+            Ok(None) => warn!(%root, "the head's state cannot be rebuilt"),
+            Err(error) => warn!(%root, %error, "the head's state cannot be rebuilt"),
+        }
+        let _ = ready.send(());
     }
 }

@@ -55,14 +55,14 @@ impl ChainService {
             })
             .unzip();
         drop(chain);
-        let scheme = self.scheme;
+        let verifier = self.verifier;
         let work = move || {
             let (votes, carriers): (Vec<_>, Vec<_>) = ballots
                 .into_iter()
                 .map(|ballot| (ballot.vote, ballot.carrier))
                 .unzip();
             let mut vouched = Vouched::default();
-            for (valid, (vote, carrier)) in verify_attestations(scheme, &keys, &votes)
+            for (valid, (vote, carrier)) in verify_attestations(verifier, &keys, &votes)
                 .into_iter()
                 .zip(votes.iter().zip(carriers))
             {
@@ -119,8 +119,9 @@ impl ChainService {
         let store = self.store.clone();
         let work = move || {
             store
-                .get(root)
-                .map(|block| block.map(|block| block.block().slot))
+                .entry(root)
+                .map_err(crate::StoreError::from)
+                .map(|entry| entry.map(|entry| entry.slot))
         };
         let done = move |found: Result<Result<_, crate::StoreError>, ImportError>| Done::Recalled {
             root,

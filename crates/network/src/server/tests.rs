@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use quartet_chain::{BlockStore as _, LeanChain, MemoryStore};
+use quartet_chain::LeanChain;
+use quartet_storage::{Database, StoredBlock};
 use quartet_types::{
-    BlocksByRangeRequest, HistoricalBlockHashes, PublicKey, Root, Signature,
+    BlocksByRangeRequest, Checkpoint, HistoricalBlockHashes, PublicKey, Root, Signature,
     SignedBlockWithAttestation, Slot, State,
 };
 use ssz::Decode as _;
@@ -28,20 +29,30 @@ fn root(block: &SignedBlockWithAttestation) -> Root {
     block.block().tree_hash_root()
 }
 
+fn stored(block: &SignedBlockWithAttestation) -> StoredBlock {
+    StoredBlock {
+        root: root(block),
+        block: Arc::new(block.clone()),
+        justified: Checkpoint::default(),
+        finalized: Checkpoint::default(),
+        state: None,
+    }
+}
+
 /// A server of a chain that ends with an unsigned block in the slot `end`, whose history has `blocks` of which
 /// the first `missing` are not at hand.
 fn server(
     blocks: &[SignedBlockWithAttestation],
     missing: usize,
     end: Slot,
-) -> (BlockServer, Arc<MemoryStore>) {
-    let store = Arc::new(MemoryStore::default());
+) -> (BlockServer, Arc<Database>) {
+    let store = Arc::new(Database::in_memory(Root::ZERO).unwrap());
     let mut history = vec![Root::ZERO; end as usize];
     for block in blocks {
         history[block.block().slot as usize] = root(block);
     }
     for block in &blocks[missing..] {
-        store.put(root(block), block).unwrap();
+        store.put(stored(block)).unwrap();
     }
     let mut state = State::genesis(0, &[PublicKey::default()]).unwrap();
     state.historical_block_hashes = HistoricalBlockHashes::new(history).unwrap();
@@ -89,7 +100,7 @@ async fn the_chains_blocks_are_served_in_order_and_others_are_not() {
     let (server, store) = server(&blocks, 0, 12);
     // One that is in the store and not of this chain.
     let abandoned = block(3, 2);
-    store.put(root(&abandoned), &abandoned).unwrap();
+    store.put(stored(&abandoned)).unwrap();
     for (query, expected) in [
         (range(0, 1024), vec![1, 2, 5, 6, 9]),
         (range(2, 5), vec![2, 5, 6]),

@@ -8,14 +8,14 @@ pub mod rogue;
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use quartet_chain::{
-    BlockStore as _, ChainInbox, ChainMessage, ChainReader, GossipAttestation, LeanChain,
-    MemoryStore, NetworkHandle, NetworkMessage, PeerName, Peers, RequestError, VerdictSender,
-    chain_channel, network_channel,
+    ChainInbox, ChainMessage, ChainReader, GossipAttestation, LeanChain, NetworkHandle,
+    NetworkMessage, PeerName, Peers, RequestError, VerdictSender, chain_channel, network_channel,
 };
 use quartet_clock::Clock;
 use quartet_network::{Identity, NetworkConfig, NetworkError, NetworkService, StaticPeer};
+use quartet_storage::{Database, StoredBlock};
 use quartet_types::{
-    HistoricalBlockHashes, PublicKey, Root, Signature, SignedAttestation,
+    Checkpoint, HistoricalBlockHashes, PublicKey, Root, Signature, SignedAttestation,
     SignedBlockWithAttestation, Slot, State, Status,
 };
 use tokio::{task::JoinHandle, time::timeout};
@@ -59,7 +59,7 @@ pub struct Node {
     pub inbox: ChainInbox,
     pub network: NetworkHandle,
     pub peers: Peers,
-    pub store: Arc<MemoryStore>,
+    pub store: Arc<Database>,
     cancel: CancellationToken,
     task: JoinHandle<Result<(), NetworkError>>,
 }
@@ -77,9 +77,20 @@ pub fn peer(multiaddr: &str) -> StaticPeer {
 }
 
 /// A chain at its genesis, with a store of its own.
-fn reader(store: Arc<MemoryStore>) -> ChainReader {
+fn reader(store: Arc<Database>) -> ChainReader {
     let genesis = State::genesis(0, &[PublicKey::default()]).unwrap();
     ChainReader::new(LeanChain::from_genesis(genesis).shared(), store)
+}
+
+/// A block as a database keeps it; its place in a tree is of no interest here.
+fn stored(block: &Block) -> StoredBlock {
+    StoredBlock {
+        root: root(block),
+        block: block.clone(),
+        justified: Checkpoint::default(),
+        finalized: Checkpoint::default(),
+        state: None,
+    }
 }
 
 impl Node {
@@ -88,18 +99,18 @@ impl Node {
     }
 
     pub async fn with(config: NetworkConfig) -> Result<Self, NetworkError> {
-        let store = Arc::new(MemoryStore::default());
+        let store = Arc::new(Database::in_memory(Root::ZERO).unwrap());
         Self::serving(config, store.clone(), reader(store)).await
     }
 
     /// A node whose chain has these blocks and ends in the slot after the last.
     pub async fn with_blocks(number: u8, blocks: &[Block]) -> Self {
-        let store = Arc::new(MemoryStore::default());
+        let store = Arc::new(Database::in_memory(Root::ZERO).unwrap());
         let end = blocks.last().unwrap().block().slot + 1;
         let mut history = vec![Root::ZERO; end as usize];
         for block in blocks {
             history[block.block().slot as usize] = root(block);
-            store.put(root(block), block).unwrap();
+            store.put(stored(block)).unwrap();
         }
         let mut state = State::genesis(0, &[PublicKey::default()]).unwrap();
         state.historical_block_hashes = HistoricalBlockHashes::new(history).unwrap();
@@ -113,7 +124,7 @@ impl Node {
 
     async fn serving(
         config: NetworkConfig,
-        store: Arc<MemoryStore>,
+        store: Arc<Database>,
         reader: ChainReader,
     ) -> Result<Self, NetworkError> {
         let (chain, inbox) = chain_channel();
@@ -296,7 +307,7 @@ impl Node {
     /// Puts blocks where the node serves them from.
     pub fn keep(&self, blocks: &[&Block]) {
         for block in blocks {
-            self.store.put(root(block), block).unwrap();
+            self.store.put(stored(block)).unwrap();
         }
     }
 }

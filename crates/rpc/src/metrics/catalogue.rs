@@ -217,6 +217,10 @@ pub(super) const CATALOGUE: &[Metric] = &[
         "quartet_equivocations_total",
         "Validators found to have signed two messages for one slot, by slot.",
     ),
+    gauge(
+        "quartet_fork_choice_blocks",
+        "Blocks of the tree: those that are not final, and the one they build on.",
+    ),
     counter(
         "quartet_gossip_late_verdicts_total",
         "Verdicts on gossip messages that came too late to forward them.",
@@ -281,6 +285,11 @@ pub(super) const CATALOGUE: &[Metric] = &[
         "quartet_received_response_bytes",
         "Bytes of peers' answers that have not been handed to the chain.",
     ),
+    gauge(
+        "quartet_recent_blocks_bytes",
+        "Memory of recent blocks that are in the database too.",
+    ),
+    gauge("quartet_recent_states_bytes", "Memory of recent states."),
     labelled(
         "quartet_request_failures_total",
         "Requests that failed, in either direction.",
@@ -301,6 +310,10 @@ pub(super) const CATALOGUE: &[Metric] = &[
     counter(
         "quartet_ticks_missed_total",
         "Ticks passed over because they came more than a slot late.",
+    ),
+    gauge(
+        "quartet_unwritten_blocks_bytes",
+        "Memory of blocks that wait for the disk.",
     ),
 ];
 

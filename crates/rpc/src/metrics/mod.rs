@@ -88,9 +88,10 @@ fn announce() {
 mod tests {
     use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
-    use quartet_chain::{ChainReader, LeanChain, MemoryStore, Peers};
+    use quartet_chain::{ChainReader, LeanChain, Peers};
     use quartet_clock::Clock;
-    use quartet_types::{PublicKey, State};
+    use quartet_storage::Database;
+    use quartet_types::{PublicKey, Root, State};
 
     use super::*;
     use crate::NodeInfo;
@@ -99,8 +100,9 @@ mod tests {
     fn names() -> BTreeSet<String> {
         let genesis = State::genesis(0, &[PublicKey::default()]).unwrap();
         let chain = LeanChain::from_genesis(genesis).shared();
+        let store = Database::in_memory(Root::ZERO).unwrap();
         let node = NodeView::new(
-            ChainReader::new(chain, Arc::new(MemoryStore::default())),
+            ChainReader::new(chain, Arc::new(store)),
             Peers::default(),
             Clock::system(0),
             NodeInfo::default(),

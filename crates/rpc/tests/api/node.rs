@@ -8,11 +8,12 @@ use axum::{
     http::{HeaderMap, Request, Response, StatusCode, header},
 };
 use quartet_chain::{
-    BlockStore, ChainReader, Direction, ImportableBlock, LeanChain, MemoryStore, PeerInfo,
-    PeerName, Peers, SharedChain, SyncState,
+    ChainReader, Direction, ImportableBlock, LeanChain, MemoryLimits, PeerInfo, PeerName, Peers,
+    SharedChain, SyncState,
 };
 use quartet_clock::Clock;
 use quartet_rpc::{Metrics, NodeInfo, NodeView};
+use quartet_storage::Database;
 use quartet_types::{
     Attestation, BlockWithAttestation, PublicKey, Root, Signature, SignedAttestation,
     SignedBlockWithAttestation, State, Status,
@@ -25,7 +26,7 @@ pub(crate) const VALIDATORS: u64 = 4;
 
 pub(crate) struct TestNode {
     pub(crate) chain: SharedChain,
-    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) store: Arc<Database>,
     pub(crate) peers: Peers,
     pub(crate) view: NodeView,
 }
@@ -49,14 +50,16 @@ impl TestNode {
     pub(crate) fn anchored_at_head(&self) -> Self {
         let chain = self.chain.read();
         let head = chain.head();
-        let block = SignedBlockWithAttestation::clone(&chain.block(head.root).unwrap());
-        let state = State::clone(chain.head_state());
+        let block = self.store.get(head.root).unwrap().unwrap();
+        let state = State::clone(chain.head_state().unwrap());
         Self::new(LeanChain::from_anchor(block, state), head.slot, None)
     }
 
     fn new(chain: LeanChain, slots: u64, metrics: Option<Metrics>) -> Self {
-        let chain = chain.shared();
-        let store = Arc::new(MemoryStore::default());
+        // Whatever is in the database is read from there.
+        let limits = MemoryLimits::of(0);
+        let chain = chain.with_memory_limits(limits).shared();
+        let store = Arc::new(Database::in_memory(Root::ZERO).unwrap());
         let peers = Peers::default();
         let now = Duration::from_secs(GENESIS_TIME + 4 * slots);
         let info = NodeInfo {
@@ -95,7 +98,7 @@ impl TestNode {
         chain.advance(4 * slot);
         chain.accept_new_attestations();
         let proposer = slot % VALIDATORS;
-        let produced = chain.proposal_basis().build(slot).unwrap();
+        let produced = chain.proposal_basis().unwrap().build(slot).unwrap();
         let data = produced.attestation_data(&chain);
         let root = produced.root;
         let signatures = produced.signatures.len() + 1;
@@ -109,13 +112,14 @@ impl TestNode {
             },
             signature: vec![Signature::default(); signatures].try_into().unwrap(),
         };
-        self.store.put(root, &block).unwrap();
         let importable = ImportableBlock {
             root,
             block: Arc::new(block),
             post_state: Arc::new(produced.post_state),
         };
+        self.store.put(chain.to_store(&importable)).unwrap();
         chain.import_block(importable).unwrap();
+        chain.mark_written(&[root]);
 
         let data = chain.attestation_data(slot);
         for validator_id in (0..VALIDATORS).filter(|validator| *validator != proposer) {

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod fuzz;
+mod stall;
 mod table;
 
 use clap::{Parser, Subcommand};
@@ -19,4 +20,6 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Random faults and adversaries, drawn from seeds: does finality always come back?
     Fuzz(fuzz::Fuzz),
+    /// A long time without finality, with a real database: what does it cost, and does all come back?
+    Stall(stall::Stall),
 }

@@ -120,10 +120,8 @@ impl Duties {
         let mut data = scene.honest_data(node)?;
         let (in_head, in_store) = {
             let chain = scene.chain(node)?;
-            (
-                chain.head_state().latest_justified,
-                chain.latest_justified(),
-            )
+            let in_head = chain.head_state()?.latest_justified;
+            (in_head, chain.latest_justified())
         };
         data.source = match self.manners.source {
             Source::Head => in_head,
@@ -148,8 +146,9 @@ impl Duties {
 
     fn remember(&mut self, scene: &Scene<'_>, node: usize) {
         if let Some(chain) = scene.chain(node) {
-            let justified = chain.head_state().latest_justified;
-            self.justified.push_front(justified);
+            if let Some(state) = chain.head_state() {
+                self.justified.push_front(state.latest_justified);
+            }
             self.justified.truncate(MEMORY);
         }
     }

@@ -10,11 +10,12 @@ use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode, header::CONTENT_TYPE},
 };
-use quartet_chain::{ChainReader, LeanChain, MemoryStore, Peers};
+use quartet_chain::{ChainReader, LeanChain, Peers};
 use quartet_clock::Clock;
 use quartet_rpc::{Metrics, NodeInfo, NodeView, router};
 use quartet_spec_tests::{Report, VectorFile};
 use quartet_state_transition::{Selection, build_block};
+use quartet_storage::Database;
 use quartet_types::{
     BlockSignatures, BlockWithAttestation, PublicKey, SignedBlockWithAttestation, State,
 };
@@ -136,7 +137,7 @@ fn ask(chain: LeanChain, fixture: &Fixture) -> Result<Answer> {
         .build()?;
     runtime.block_on(async {
         let clock = Clock::manual(fixture.genesis_params.genesis_time, Duration::ZERO);
-        let store = Arc::new(MemoryStore::default());
+        let store = Arc::new(Database::in_memory(quartet_types::Root::ZERO)?);
         let reader = ChainReader::new(chain.shared(), store);
         // The recorder is the process's, so it is installed once, by whatever asks first.
         static METRICS: OnceLock<Option<Metrics>> = OnceLock::new();

@@ -132,7 +132,11 @@ impl Store {
     pub(crate) fn produce_block(&mut self, slot: u64) -> Result<Block> {
         self.chain.advance(slot * INTERVALS_PER_SLOT);
         self.chain.accept_new_attestations();
-        Ok(self.chain.proposal_basis().build(slot)?.block)
+        let basis = self
+            .chain
+            .proposal_basis()
+            .context("no state of the head")?;
+        Ok(basis.build(slot)?.block)
     }
 
     /// The block that would be built in a slot; nothing changes.

@@ -235,7 +235,8 @@ pub(super) fn condemns_block(error: &ImportError) -> bool {
         | ImportError::InvalidSignature { .. }
         | ImportError::UnknownParent(_)
         | ImportError::Attestation(_)
-        | ImportError::Processor(_) => false,
+        | ImportError::Processor(_)
+        | ImportError::Store(_) => false,
     }
 }
 

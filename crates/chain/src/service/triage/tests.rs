@@ -26,7 +26,7 @@ pub(in crate::service) fn chain() -> LeanChain {
     let mut chain = LeanChain::from_genesis(State::genesis(0, &keys).unwrap());
     for slot in 1..NOW {
         chain.advance(slot * INTERVALS_PER_SLOT);
-        let produced = chain.proposal_basis().build(slot).unwrap();
+        let produced = chain.proposal_basis().unwrap().build(slot).unwrap();
         let message = bound(&chain, &produced);
         let importable = ImportableBlock {
             root: produced.root,
@@ -41,7 +41,7 @@ pub(in crate::service) fn chain() -> LeanChain {
 
 /// The block that is due.
 pub(in crate::service) fn due(chain: &LeanChain) -> BlockWithAttestation {
-    let produced = chain.proposal_basis().build(NOW).unwrap();
+    let produced = chain.proposal_basis().unwrap().build(NOW).unwrap();
     bound(chain, &produced)
 }
 

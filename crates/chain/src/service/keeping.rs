@@ -1,0 +1,148 @@
+//! What has to be written, on its way to the database: one writer at a time, so that a block is never there before its parent.
+
+use std::mem;
+
+use quartet_processor::Priority;
+use quartet_storage::StoredBlock;
+use quartet_types::{Checkpoint, Root, Slot};
+use tracing::error;
+
+use super::{ChainService, Done};
+use crate::{ImportError, StoreError, lean_chain::Pruned};
+
+/// What the next transaction writes. Blocks count against [`MemoryLimits::unwritten`](crate::MemoryLimits).
+#[derive(Debug, Default)]
+pub(super) struct Unwritten {
+    blocks: Vec<StoredBlock>,
+    finality: Option<Finality>,
+    /// Whether all has to be durable when it is done.
+    is_urgent: bool,
+    /// Whether there may be something to delete.
+    has_refuse: bool,
+    /// What is freed by the writer: that may take a while.
+    garbage: Vec<Pruned>,
+    is_writing: bool,
+}
+
+/// How far finality has moved.
+#[derive(Debug)]
+struct Finality {
+    finalized: Checkpoint,
+    chain: Vec<Checkpoint>,
+    /// When that was noticed.
+    at: Slot,
+}
+
+/// What has been written.
+#[derive(Debug)]
+pub(super) struct Written {
+    roots: Vec<Root>,
+    has_refuse: bool,
+}
+
+impl ChainService {
+    /// Has imported blocks written to the database, and drops what finality left behind, off this thread.
+    ///
+    /// The database keeps blocks of abandoned branches for a while: blocks of the chain may carry votes that name them, and
+    /// can be imported, after a restart or by a peer that catches up, only by who has these.
+    ///
+    /// Where finality or justification moved, all is made durable: our validators act only when their node knows what they
+    /// have voted from, and the block that justified it must not be gone everywhere after a power cut.
+    pub(super) fn keep(&mut self, blocks: Vec<StoredBlock>, pruned: Pruned, justifies: bool) {
+        self.unwritten.blocks.extend(blocks);
+        self.unwritten.is_urgent |= justifies || !pruned.is_empty();
+        if !pruned.is_empty() {
+            let (finalized, at) = {
+                let chain = self.chain.read();
+                (chain.latest_finalized(), chain.current_slot())
+            };
+            self.parking.prune(finalized.slot);
+            self.admissions.prune(finalized.slot);
+            let earlier = self.unwritten.finality.take();
+            let mut chain = earlier.map_or_else(Vec::new, |finality| finality.chain);
+            chain.extend(&pruned.final_chain);
+            self.unwritten.has_refuse = true;
+            self.unwritten.finality = Some(Finality {
+                finalized,
+                chain,
+                at,
+            });
+        }
+        self.unwritten.garbage.push(pruned);
+        self.write();
+    }
+
+    /// Whether the disk keeps up.
+    pub(super) fn has_room_to_write(&self) -> bool {
+        let chain = self.chain.read();
+        chain.memory().unwritten < chain.memory_limits().unwritten
+    }
+
+    /// Writes what waits, unless that is going on: then it is written next.
+    fn write(&mut self) {
+        if self.unwritten.is_writing {
+            return;
+        }
+        let Unwritten {
+            blocks,
+            finality,
+            is_urgent,
+            has_refuse,
+            garbage,
+            ..
+        } = mem::take(&mut self.unwritten);
+        self.unwritten.is_writing = true;
+        let store = self.store.clone();
+        let work = move || -> Result<Written, StoreError> {
+            drop(garbage);
+            let roots = blocks.iter().map(|block| block.root).collect();
+            for block in blocks {
+                store.put(block)?;
+            }
+            match finality {
+                Some(Finality {
+                    finalized,
+                    chain,
+                    at,
+                }) => _ = store.finalize(finalized, &chain, at)?,
+                None if is_urgent => store.flush()?,
+                None => {}
+            }
+            // A part of it, so that what comes meanwhile need not wait for all.
+            let has_refuse = has_refuse && store.prune()?.more;
+            Ok(Written { roots, has_refuse })
+        };
+        let done = |written: Result<Result<Written, StoreError>, ImportError>| {
+            Done::Stored(match written {
+                Ok(written) => written,
+                Err(error) => Err(StoreError(error.to_string())),
+            })
+        };
+        self.spawn(Priority::Background, work, done);
+    }
+
+    /// These blocks are in the database now.
+    pub(super) fn on_stored(
+        &mut self,
+        written: Result<Written, StoreError>,
+    ) -> Result<(), StoreError> {
+        let Written { roots, has_refuse } = written.inspect_err(|StoreError(reason)| {
+            // A node that cannot keep what it imports must not pretend to.
+            error!(%reason, "the block store failed");
+        })?;
+        self.unwritten.is_writing = false;
+        self.unwritten.has_refuse |= has_refuse;
+        drop(self.change(|chain| chain.mark_written(&roots)));
+        let Unwritten {
+            blocks,
+            finality,
+            has_refuse,
+            ..
+        } = &self.unwritten;
+        if !blocks.is_empty() || finality.is_some() || *has_refuse {
+            self.write();
+        }
+        self.apply_next_batch();
+        Ok(())
+    }
+}

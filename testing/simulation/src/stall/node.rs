@@ -1,0 +1,89 @@
+//! The node: the chain service and a database on the disk.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use quartet_chain::{
+    ChainHandle, ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain,
+    NetworkMessage, StoreError, chain_channel, network_channel,
+};
+use quartet_clock::Clock;
+use quartet_processor::Processor;
+use quartet_storage::Database;
+use quartet_types::{Block, Checkpoint, SECONDS_PER_SLOT, Slot, State};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tree_hash::TreeHash as _;
+
+use super::scheme::StandIn;
+use crate::{SimulationError, validators::GENESIS_TIME};
+
+/// How long before the first slot the node is started.
+const BEFORE: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct StalledNode {
+    pub(super) chain: ChainHandle,
+    pub(super) reader: ChainReader,
+    clock: Clock,
+    stop: CancellationToken,
+    service: JoinHandle<Result<(), StoreError>>,
+    /// It asks nobody for anything, as nothing is missing.
+    _network: mpsc::Receiver<NetworkMessage>,
+}
+
+impl StalledNode {
+    /// Starts it a second before `slot`, or before slot 1.
+    pub(super) fn start(
+        directory: &Path,
+        genesis: &State,
+        slot: Slot,
+    ) -> Result<Self, SimulationError> {
+        let now = Duration::from_secs(GENESIS_TIME + slot.max(1) * SECONDS_PER_SLOT) - BEFORE;
+        let clock = Clock::manual(GENESIS_TIME, now);
+        let genesis_root = Block::genesis(genesis).tree_hash_root();
+        let store = Database::open(directory, genesis_root);
+        let store = Arc::new(store.map_err(StoreError::from)?);
+        let shared = LeanChain::from_genesis(genesis.clone()).shared();
+        let (chain, inbox) = chain_channel();
+        let (network, messages) = network_channel();
+        let service = ChainService::new(ChainServiceConfig {
+            chain: shared.clone(),
+            inbox,
+            network,
+            store: store.clone(),
+            events: EventBus::new(),
+            processor: Processor::inline(),
+            clock: clock.clone(),
+            verifier: &StandIn,
+            expects_peers: false,
+        })?;
+        let stop = CancellationToken::new();
+        Ok(Self {
+            chain,
+            reader: ChainReader::new(shared, store),
+            clock,
+            stop: stop.clone(),
+            service: tokio::spawn(service.run(stop)),
+            _network: messages,
+        })
+    }
+
+    /// What it has finalized.
+    pub(super) fn finalized(&self) -> Checkpoint {
+        self.reader.chain().read().latest_finalized()
+    }
+
+    pub(super) async fn sleep_until_slot(&self, slot: Slot) {
+        let start = Duration::from_secs(GENESIS_TIME + slot * SECONDS_PER_SLOT);
+        tokio::time::sleep(start.saturating_sub(self.clock.now())).await;
+    }
+
+    /// Stops it as a signal to the process would.
+    pub(super) async fn stop(self) -> Result<(), SimulationError> {
+        self.stop.cancel();
+        drop(self.reader);
+        let ended = self.service.await;
+        let ended = ended.map_err(|error| SimulationError::Block(error.to_string()))?;
+        Ok(ended?)
+    }
+}
