@@ -371,16 +371,6 @@ impl LeanChain {
         self.memory_limits
     }
 
-    /// Blocks of the chain up to `old` that are not part of the chain up to `new`.
-    pub(crate) fn reorg_depth(&self, old: Checkpoint, new: Checkpoint) -> u64 {
-        let ancestors = std::iter::successors(self.fork_choice.block(&old.root), |block| {
-            self.fork_choice.block(&block.parent_root)
-        });
-        let abandoned =
-            ancestors.take_while(|block| !self.fork_choice.is_ancestor(&block.root, &new.root));
-        abandoned.count() as u64
-    }
-
     /// The fork choice's tree, ancestors before descendants.
     pub fn fork_choice_nodes(&self) -> Vec<ForkChoiceNode> {
         let validators = self.validator_count();

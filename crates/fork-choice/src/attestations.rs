@@ -3,7 +3,7 @@
 use quartet_types::{Attestation, AttestationData, Checkpoint, Slot};
 
 use crate::{
-    AttestationError, BlockInfo, CheckpointRole, ForkChoice, Names, tree::NodeIndex, votes::Votes,
+    AttestationError, BlockInfo, CheckpointRole, ForkChoice, Names, nodes::NodeIndex, votes::Votes,
 };
 
 /// How an attestation came, which decides on the set it enters and on how far ahead it may be.
@@ -54,7 +54,9 @@ impl ForkChoice {
         origin: AttestationOrigin,
     ) -> Result<AttestationOutcome, AttestationError> {
         let node = self.check_alone(attestation, origin)?;
-        Ok(self.record(attestation, origin, node))
+        let outcome = self.record(attestation, origin, node);
+        self.tree.settle();
+        Ok(outcome)
     }
 
     /// Whether this attestation, coming by gossip, would change nothing: a vote of the same or a later slot by the same
@@ -239,7 +241,7 @@ impl ForkChoice {
         outcome
     }
 
-    /// Makes a vote the validator's known one and moves its weight there.
+    /// Makes a vote the validator's known one and moves its weight there, once the tree has settled.
     pub(crate) fn set_known(
         &mut self,
         validator: usize,

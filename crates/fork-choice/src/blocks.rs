@@ -1,8 +1,8 @@
 //! Blocks: which fit the tree, and what one brings with it.
 
-use quartet_types::Attestation;
+use quartet_types::{Attestation, Root};
 
-use crate::{AttestationOrigin, BlockError, BlockInfo, Checkpoints, ForkChoice, tree::NodeIndex};
+use crate::{AttestationOrigin, BlockError, BlockInfo, Checkpoints, ForkChoice, nodes::NodeIndex};
 
 /// What became of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,25 +70,8 @@ impl ForkChoice {
             return Ok(BlockOutcome::AlreadyKnown);
         }
         let placement = self.place(&block, body, proposer_attestation, names)?;
-        let Checkpoints {
-            justified,
-            finalized,
-        } = checkpoints;
-        let raises = justified.slot > self.latest_justified.slot;
-        if raises && !justified.root.is_zero() && !self.contains(&justified.root) {
-            return Err(BlockError::UnknownJustified {
-                root: block.root,
-                justified,
-            });
-        }
-
+        self.raise(block.root, checkpoints)?;
         self.tree.insert(block, checkpoints, placement.parent);
-        if raises {
-            self.latest_justified = justified;
-        }
-        if finalized.slot > self.latest_finalized.slot {
-            self.latest_finalized = finalized;
-        }
         for (attestation, node) in body.iter().zip(placement.body) {
             self.record(attestation, AttestationOrigin::Block, node);
         }
@@ -101,13 +84,26 @@ impl ForkChoice {
         Ok(BlockOutcome::Imported)
     }
 
-    fn place(
-        &self,
-        block: &BlockInfo,
-        body: &[Attestation],
-        proposer_attestation: &Attestation,
-        names: Names,
-    ) -> Result<Placement, BlockError> {
+    /// Raises the store's checkpoints to those of a block that is not in the tree yet.
+    pub(crate) fn raise(&mut self, root: Root, of_block: Checkpoints) -> Result<(), BlockError> {
+        let Checkpoints {
+            justified,
+            finalized,
+        } = of_block;
+        if justified.slot > self.latest_justified.slot {
+            if !justified.root.is_zero() && !self.contains(&justified.root) {
+                return Err(BlockError::UnknownJustified { root, justified });
+            }
+            self.latest_justified = justified;
+        }
+        if finalized.slot > self.latest_finalized.slot {
+            self.latest_finalized = finalized;
+        }
+        Ok(())
+    }
+
+    /// The block that one builds on, if it does.
+    pub(crate) fn parent_in_tree(&self, block: &BlockInfo) -> Result<NodeIndex, BlockError> {
         let BlockInfo {
             root,
             parent_root,
@@ -129,6 +125,17 @@ impl ForkChoice {
                 parent_slot,
             });
         }
+        Ok(parent)
+    }
+
+    fn place(
+        &self,
+        block: &BlockInfo,
+        body: &[Attestation],
+        proposer_attestation: &Attestation,
+        names: Names,
+    ) -> Result<Placement, BlockError> {
+        let parent = self.parent_in_tree(block)?;
         let check = |attestation, origin| self.check(attestation, origin, Some(block), names);
         let body = body.iter().enumerate().map(|(index, attestation)| {
             check(attestation, AttestationOrigin::Block)

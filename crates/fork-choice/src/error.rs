@@ -145,3 +145,14 @@ pub enum BlockError {
     #[error("the proposer's attestation: {0}")]
     ProposerAttestation(AttestationError),
 }
+
+/// Why a store cannot be restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// A block does not fit those before it.
+    #[error("{0}")]
+    Block(#[from] BlockError),
+    /// A vote is by nobody in the registry.
+    #[error("{0}")]
+    Vote(#[from] AttestationError),
+}

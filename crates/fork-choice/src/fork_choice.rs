@@ -6,8 +6,9 @@ use quartet_types::{
 
 use crate::{
     BlockInfo, Checkpoints, Rules, WeighedBlock,
+    nodes::{NodeIndex, OLDEST},
     past::Past,
-    tree::{BlockTree, NodeIndex, OLDEST},
+    tree::BlockTree,
     votes::{Vote, Votes},
 };
 
@@ -181,12 +182,6 @@ impl ForkChoice {
         self.tree.find(root).map(|index| *self.tree.block(index))
     }
 
-    /// The checkpoints of a block's post-state.
-    pub fn checkpoints_of(&self, root: &Root) -> Option<Checkpoints> {
-        let index = self.tree.find(root)?;
-        Some(self.tree.checkpoints(index))
-    }
-
     /// Parent root of a block; the parent of the tree's oldest block is not in the tree.
     pub fn parent_of(&self, root: &Root) -> Option<Root> {
         self.block(root).map(|block| block.parent_root)
@@ -208,8 +203,32 @@ impl ForkChoice {
 
     /// The last block at or before `slot` on the chain that ends in `root`, if the tree has it.
     pub fn ancestor_at(&self, root: &Root, slot: Slot) -> Option<BlockInfo> {
-        let index = self.tree.ancestor_at(self.tree.find(root)?, slot)?;
+        let index = self.tree.nodes().ancestor_at(self.tree.find(root)?, slot)?;
         Some(*self.tree.block(index))
+    }
+
+    /// The checkpoints of a block's post-state.
+    pub fn checkpoints_of(&self, root: &Root) -> Option<Checkpoints> {
+        let index = self.tree.find(root)?;
+        Some(self.tree.checkpoints(index))
+    }
+
+    /// How many blocks of the chain that ends in `old_root` are not on the one that ends in `new_root`: what a change of the
+    /// head leaves behind. All that the tree has of the old chain where it does not have the new block, zero where it does not
+    /// have the old one.
+    pub fn reorg_depth(&self, old_root: &Root, new_root: &Root) -> u64 {
+        let nodes = self.tree.nodes();
+        let depth = match (self.tree.find(old_root), self.tree.find(new_root)) {
+            (Some(old), Some(new)) => nodes.blocks_apart(old, new),
+            (Some(old), None) => nodes.chain_length(old),
+            (None, _) => 0,
+        };
+        depth.into()
+    }
+
+    /// The known votes in a block's subtree; a single one's, where [`Self::blocks`] lists them all.
+    pub fn weight_of(&self, root: &Root) -> Option<u64> {
+        self.tree.find(root).map(|index| self.tree.weight(index))
     }
 
     /// The oldest block of the tree: the anchor, or what was finalized when the tree was last pruned.
@@ -236,6 +255,7 @@ impl ForkChoice {
     ///
     /// Source: leanSpec `Store.update_head`.
     pub fn update_head(&mut self) {
+        self.tree.settle();
         self.head = self.tree.heaviest_leaf(self.start());
     }
 
@@ -243,9 +263,9 @@ impl ForkChoice {
     ///
     /// Source: leanSpec `Store.accept_new_attestations`.
     pub fn accept_new_attestations(&mut self) {
-        for (validator, vote) in self.new.drain() {
-            self.set_known(validator, vote.data, vote.node);
-        }
+        let tree = &mut self.tree;
+        self.new
+            .move_to(&mut self.known, |from, to| tree.move_vote(from, to));
         self.update_head();
     }
 
@@ -262,21 +282,23 @@ impl ForkChoice {
     ///
     /// Does nothing while the justified block, from which the head is searched, is itself on another branch.
     pub fn prune(&mut self) -> Vec<Root> {
-        let Some(finalized) = self.tree.find(&self.latest_finalized.root) else {
+        let Some(finalized) = self.new_oldest() else {
             return Vec::new();
         };
-        if finalized == OLDEST || !self.tree.is_ancestor(finalized, self.start()) {
-            return Vec::new();
-        }
         let pruned = self.tree.prune(finalized);
         // The head descends from where it is searched.
         self.head = pruned.moved_to(self.head).unwrap_or(OLDEST);
         self.known.relocate(|index| pruned.moved_to(index));
         self.new.relocate(|index| pruned.moved_to(index));
 
-        for block in &pruned.dropped {
-            self.past.insert(block.root, block.slot);
-        }
+        self.past.extend(&pruned.dropped);
         pruned.dropped.iter().map(|block| block.root).collect()
+    }
+
+    /// The finalized block, if older ones can be dropped.
+    pub(crate) fn new_oldest(&self) -> Option<NodeIndex> {
+        let finalized = self.tree.find(&self.latest_finalized.root)?;
+        let is_new = finalized != OLDEST && self.tree.is_ancestor(finalized, self.start());
+        is_new.then_some(finalized)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use quartet_types::{Root, Slot};
+use quartet_types::{Checkpoint, Root, Slot};
 
 /// Most blocks that are remembered, the last that were noted: nine hours of slots, and besides as many as the attestations of
 /// one block can name. Who names an older one is answered from the database, and it is noted again then: it must not be
@@ -19,6 +19,14 @@ pub(crate) struct Past {
 impl Past {
     pub(crate) fn slot(&self, root: &Root) -> Option<Slot> {
         self.slots.get(root).copied()
+    }
+
+    /// Remembers blocks, the last ones of more than can be remembered.
+    pub(crate) fn extend(&mut self, blocks: &[Checkpoint]) {
+        let first = blocks.len().saturating_sub(MAX_REMEMBERED);
+        for block in &blocks[first..] {
+            self.insert(block.root, block.slot);
+        }
     }
 
     /// Remembers a block; when full, the one that was noted first is forgotten.

@@ -1,47 +1,78 @@
-//! A store as a database has kept it.
+//! A store as it was, from blocks and votes that were accepted before.
 
-use quartet_types::Attestation;
+use quartet_types::{Attestation, INTERVALS_PER_SLOT};
 
-use crate::{BlockInfo, Checkpoints, ForkChoice, Rules};
-
-/// A block without its parent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a block is there without its parent")]
-pub struct RestoreError;
+use crate::{AttestationError, BlockInfo, Checkpoints, ForkChoice, RestoreError, Rules};
 
 impl ForkChoice {
-    /// Temporary.
+    /// The store that [`new`](Self::new) and [`on_block`](Self::on_block) make of an anchor and these blocks, whose bodies
+    /// held these votes: what they justify and finalize counts, what finality has ruled out is dropped and remembered,
+    /// the votes count and the head is found. The time is the start of the newest block's slot.
+    ///
+    /// Blocks come with the checkpoints of their post-states, ancestors before descendants; a block that comes again is
+    /// left out. Votes come in order of arrival; of several by one validator the newest counts, and one for a block that
+    /// is not there has no weight. Nothing else is checked: all of it must have been accepted before.
+    ///
+    /// Takes some fraction of a microsecond for each block, and no path of the tree is laid before all blocks are there.
     ///
     /// # Errors
-    /// Temporary.
+    /// When a block's parent or what it justifies is not among those before it, or a vote is by nobody in the registry.
     pub fn restore(
         anchor: BlockInfo,
-        checkpoints: Checkpoints,
+        anchor_checkpoints: Checkpoints,
         blocks: impl IntoIterator<Item = (BlockInfo, Checkpoints)>,
         votes: impl IntoIterator<Item = Attestation>,
         validators: u64,
         rules: Rules,
     ) -> Result<Self, RestoreError> {
-        let mut store = Self::new(anchor, checkpoints, validators, rules);
+        let mut store = Self::new(anchor, anchor_checkpoints, validators, rules);
         let mut newest = anchor.slot;
         for (block, checkpoints) in blocks {
-            let parent = store.tree.find(&block.parent_root).ok_or(RestoreError)?;
-            store.tree.insert(block, checkpoints, parent);
+            store.restore_block(block, checkpoints)?;
             newest = newest.max(block.slot);
-            if checkpoints.justified.slot > store.latest_justified.slot {
-                store.latest_justified = checkpoints.justified;
-            }
-            if checkpoints.finalized.slot > store.latest_finalized.slot {
-                store.latest_finalized = checkpoints.finalized;
-            }
         }
-        store.time = newest * quartet_types::INTERVALS_PER_SLOT;
+        store.time = newest.saturating_mul(INTERVALS_PER_SLOT);
+        if let Some(finalized) = store.new_oldest() {
+            let pruned = store.tree.cut(finalized);
+            store.past.extend(&pruned.dropped);
+        }
         for vote in votes {
-            let node = store.tree.find(&vote.data.head.root);
-            store.set_known(vote.validator_id as usize, vote.data, node);
+            store.restore_vote(&vote)?;
         }
+        store.tree.lay(store.known.nodes());
         store.update_head();
-        store.prune();
         Ok(store)
+    }
+
+    fn restore_block(
+        &mut self,
+        block: BlockInfo,
+        checkpoints: Checkpoints,
+    ) -> Result<(), RestoreError> {
+        if self.contains(&block.root) {
+            return Ok(());
+        }
+        let parent = self.parent_in_tree(&block)?;
+        self.raise(block.root, checkpoints)?;
+        self.tree.append(block, checkpoints, parent);
+        Ok(())
+    }
+
+    fn restore_vote(&mut self, vote: &Attestation) -> Result<(), RestoreError> {
+        let Attestation { validator_id, data } = *vote;
+        if validator_id >= self.validators {
+            let validators = self.validators;
+            return Err(RestoreError::Vote(AttestationError::BeyondRegistry {
+                validator: validator_id,
+                validators,
+            }));
+        }
+        let validator = validator_id as usize;
+        let held = self.known.get(validator).map(|vote| vote.data.slot);
+        if held.is_none_or(|slot| slot < data.slot) {
+            let node = self.tree.find(&data.head.root);
+            self.known.replace(validator, data, node);
+        }
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use quartet_types::{
     AttestationData, Checkpoint, JUSTIFICATION_LOOKBACK_SLOTS, Slot, is_justifiable_after,
 };
 
-use crate::{BlockInfo, Checkpoints, ForkChoice, tree::NodeIndex};
+use crate::{BlockInfo, Checkpoints, ForkChoice, nodes::NodeIndex};
 
 impl ForkChoice {
     /// The checkpoint to attest as target: from the head up to three blocks back towards the safe target, then on to

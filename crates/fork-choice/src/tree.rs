@@ -1,8 +1,13 @@
-//! The block tree: nodes in order of arrival, each with the weight of its subtree.
+//! The block tree: blocks in order of arrival, found by root, and the votes on them.
 
 use std::collections::HashMap;
 
 use quartet_types::{Checkpoint, Root, Slot};
+
+use crate::{
+    nodes::{NOBODY, NodeIndex, Nodes, OLDEST},
+    paths::Paths,
+};
 
 /// What fork choice needs to know of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,89 +48,56 @@ pub struct WeighedBlock {
     pub weight: u64,
 }
 
-/// Position of a node. A parent's is always smaller than its children's.
-pub(crate) type NodeIndex = usize;
-
-#[derive(Debug, Clone)]
-struct Node {
-    block: BlockInfo,
-    /// Of the block's post-state.
-    checkpoints: Checkpoints,
-    parent: Option<NodeIndex>,
-    /// Blocks between this one and the oldest.
-    depth: usize,
-    /// An ancestor further back, so that an ancestor is found in steps that grow with the logarithm of the distance. The
-    /// oldest block's is itself.
-    jump: NodeIndex,
-    children: Vec<NodeIndex>,
-    weight: u64,
-}
-
 /// Blocks that all descend from the first one.
 #[derive(Debug, Clone)]
 pub(crate) struct BlockTree {
-    nodes: Vec<Node>,
+    nodes: Nodes,
     by_root: HashMap<Root, NodeIndex>,
+    paths: Paths,
+    /// Votes that have come to blocks or left them, and have not been summed up yet.
+    moves: Vec<(NodeIndex, i32)>,
 }
-
-/// Position of the tree's oldest block.
-pub(crate) const OLDEST: NodeIndex = 0;
 
 impl BlockTree {
     pub(crate) fn new(oldest: BlockInfo, checkpoints: Checkpoints) -> Self {
-        let mut tree = Self {
-            nodes: Vec::new(),
-            by_root: HashMap::new(),
-        };
-        tree.push(oldest, checkpoints, None);
-        tree
+        let mut nodes = Nodes::default();
+        nodes.push(oldest, checkpoints, None);
+        Self {
+            by_root: HashMap::from([(oldest.root, OLDEST)]),
+            paths: Paths::of(&nodes, [0].into_iter()),
+            nodes,
+            moves: Vec::new(),
+        }
     }
 
-    /// Appends a block whose parent is in the tree.
-    pub(crate) fn insert(
+    /// Appends a block whose parent is in the tree: logarithmic in the long run.
+    pub(crate) fn insert(&mut self, block: BlockInfo, checkpoints: Checkpoints, parent: NodeIndex) {
+        let index = self.append(block, checkpoints, parent);
+        self.paths.push(&self.nodes, index, parent);
+    }
+
+    /// Appends a block without laying its path: nothing must be asked for that depends on votes until [`Self::lay`].
+    pub(crate) fn append(
         &mut self,
         block: BlockInfo,
         checkpoints: Checkpoints,
         parent: NodeIndex,
     ) -> NodeIndex {
-        let index = self.push(block, checkpoints, Some(parent));
-        self.nodes[parent].children.push(index);
-        index
-    }
-
-    fn push(
-        &mut self,
-        block: BlockInfo,
-        checkpoints: Checkpoints,
-        parent: Option<NodeIndex>,
-    ) -> NodeIndex {
-        let index = self.next_index();
+        let index = self.nodes.push(block, checkpoints, Some(parent));
         self.by_root.insert(block.root, index);
-        let (depth, jump) = parent.map_or((0, index), |parent| self.place_below(parent));
-        self.nodes.push(Node {
-            block,
-            checkpoints,
-            parent,
-            depth,
-            jump,
-            children: Vec::new(),
-            weight: 0,
-        });
         index
     }
 
-    /// Depth and jump of a child: as far back as its parent's two next jumps together where these are equally long,
-    /// otherwise to its parent (skew-binary jump pointers: Myers, *An applicative random-access stack*, 1983).
-    fn place_below(&self, parent: NodeIndex) -> (usize, NodeIndex) {
-        let node = &self.nodes[parent];
-        let first = &self.nodes[node.jump];
-        let second = &self.nodes[first.jump];
-        let jump = if node.depth - first.depth == first.depth - second.depth {
-            first.jump
-        } else {
-            parent
-        };
-        (node.depth + 1, jump)
+    /// Lays all paths anew. `votes` are for these blocks, and there are no others.
+    pub(crate) fn lay(&mut self, votes: impl Iterator<Item = NodeIndex>) {
+        let mut at_block = vec![0; self.nodes.len() as usize];
+        votes.for_each(|index| at_block[index as usize] += 1);
+        self.moves.clear();
+        self.paths = Paths::of(&self.nodes, at_block.into_iter());
+    }
+
+    pub(crate) fn nodes(&self) -> &Nodes {
+        &self.nodes
     }
 
     /// The position that the next block will have.
@@ -138,7 +110,7 @@ impl BlockTree {
     }
 
     pub(crate) fn block(&self, index: NodeIndex) -> &BlockInfo {
-        &self.nodes[index].block
+        self.nodes.block(index)
     }
 
     pub(crate) fn oldest(&self) -> &BlockInfo {
@@ -146,117 +118,123 @@ impl BlockTree {
     }
 
     pub(crate) fn slot(&self, index: NodeIndex) -> Slot {
-        self.nodes[index].block.slot
+        self.nodes.slot(index)
     }
 
     pub(crate) fn checkpoints(&self, index: NodeIndex) -> Checkpoints {
-        self.nodes[index].checkpoints
+        self.nodes.checkpoints(index)
     }
 
     pub(crate) fn parent(&self, index: NodeIndex) -> Option<NodeIndex> {
-        self.nodes[index].parent
+        self.nodes.parent(index)
     }
 
     pub(crate) fn children(&self, index: NodeIndex) -> impl Iterator<Item = &BlockInfo> {
-        let children = self.nodes[index].children.iter();
-        children.map(|child| &self.nodes[*child].block)
+        let children = self.nodes.children(index);
+        children.map(|child| self.nodes.block(child))
     }
 
+    pub(crate) fn is_ancestor(&self, ancestor: NodeIndex, index: NodeIndex) -> bool {
+        self.nodes.is_ancestor(ancestor, index)
+    }
+
+    /// All blocks with their weights, which take one pass.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = WeighedBlock> {
-        self.nodes.iter().map(|node| WeighedBlock {
-            block: node.block,
-            weight: node.weight,
+        let weights = self.paths.weights(&self.nodes).into_iter();
+        let blocks = self.nodes.blocks().copied();
+        blocks.zip(weights).map(|(block, weight)| WeighedBlock {
+            block,
+            weight: weight.into(),
         })
     }
 
-    /// The last block at or before `slot` on the chain that ends in `index`.
-    pub(crate) fn ancestor_at(&self, index: NodeIndex, slot: Slot) -> Option<NodeIndex> {
-        let mut index = index;
-        while self.slot(index) > slot {
-            let node = &self.nodes[index];
-            let parent = node.parent?;
-            let is_beyond = self.slot(node.jump) > slot;
-            index = if is_beyond { node.jump } else { parent };
-        }
-        Some(index)
+    pub(crate) fn weight(&self, index: NodeIndex) -> u64 {
+        self.paths.weight(index).into()
     }
 
-    /// Whether `ancestor` is on the chain that ends in `index`; every block is on its own.
-    pub(crate) fn is_ancestor(&self, ancestor: NodeIndex, index: NodeIndex) -> bool {
-        self.ancestor_at(index, self.slot(ancestor)) == Some(ancestor)
+    /// Moves one vote, from next [`Self::settle`] on. `None` is no block of the tree.
+    pub(crate) fn move_vote(&mut self, from: Option<NodeIndex>, to: Option<NodeIndex>) {
+        if from != to {
+            self.moves.extend(from.map(|index| (index, -1)));
+            self.moves.extend(to.map(|index| (index, 1)));
+        }
     }
 
-    /// Moves one vote, changing weights only up to the two blocks' common ancestor. `None` is no block of the tree.
-    pub(crate) fn move_vote(&mut self, mut from: Option<NodeIndex>, mut to: Option<NodeIndex>) {
-        // Whichever of the two is the larger position cannot be an ancestor of the other, so it steps up.
-        loop {
-            match (from, to) {
-                (Some(index), _) if from > to => {
-                    self.nodes[index].weight -= 1;
-                    from = self.nodes[index].parent;
-                }
-                (_, Some(index)) if to > from => {
-                    self.nodes[index].weight += 1;
-                    to = self.nodes[index].parent;
-                }
-                _ => return,
-            }
-        }
+    /// Sums up the votes that have moved.
+    pub(crate) fn settle(&mut self) {
+        self.paths.add_votes(&self.nodes, &mut self.moves);
     }
 
     /// The leaf that is reached from `start` by the heaviest child at each fork, ties by the larger root.
     pub(crate) fn heaviest_leaf(&self, start: NodeIndex) -> NodeIndex {
-        let heaviest = |index: &NodeIndex| {
-            let children = self.nodes[*index].children.iter().copied();
-            children.max_by_key(|child| (self.nodes[*child].weight, self.nodes[*child].block.root))
-        };
-        let path = std::iter::successors(Some(start), heaviest);
-        path.last().unwrap_or(start)
+        self.paths.heaviest_leaf(start)
     }
 
-    /// Drops all blocks that do not descend from `oldest`, and says where each position has gone.
+    /// The newest block that so many of the votes support, more than half of them.
+    pub(crate) fn newest_with(
+        &self,
+        votes: impl Iterator<Item = NodeIndex>,
+        threshold: u64,
+    ) -> Option<NodeIndex> {
+        self.paths.newest_with(votes, threshold)
+    }
+
+    /// Drops all blocks that do not descend from `oldest`, and says where each position has gone. What stays is built anew,
+    /// so that what goes costs next to nothing.
     pub(crate) fn prune(&mut self, oldest: NodeIndex) -> Pruned {
-        let mut kept: Vec<Option<NodeIndex>> = Vec::with_capacity(self.nodes.len());
-        let mut dropped = Vec::new();
-        for (index, mut node) in std::mem::take(&mut self.nodes).into_iter().enumerate() {
-            // Parents come first, so theirs has been decided.
-            let parent = node.parent.and_then(|parent| kept[parent]);
-            if index != oldest && parent.is_none() {
-                self.by_root.remove(&node.block.root);
-                dropped.push(node.block);
-                kept.push(None);
-                continue;
+        self.settle();
+        let pruned = self.cut(oldest);
+        let mut votes = vec![0; self.nodes.len() as usize];
+        for (index, moved_to) in (0..).zip(&pruned.moved_to) {
+            if *moved_to != NOBODY {
+                votes[*moved_to as usize] = self.paths.seat(index).votes;
             }
-            let moved_to = self.nodes.len();
-            kept.push(Some(moved_to));
-            self.by_root.insert(node.block.root, moved_to);
-            node.parent = parent;
-            (node.depth, node.jump) = match parent {
-                Some(parent) => self.place_below(parent),
-                None => (0, moved_to),
-            };
-            self.nodes.push(node);
         }
-        for node in &mut self.nodes {
-            // All descendants of a kept block are kept.
-            node.children
-                .iter_mut()
-                .for_each(|child| *child = kept[*child].unwrap_or(*child));
+        self.paths = Paths::of(&self.nodes, votes.into_iter());
+        pruned
+    }
+
+    /// As [`Self::prune`], without laying the paths of what stays, as in [`Self::append`].
+    pub(crate) fn cut(&mut self, oldest: NodeIndex) -> Pruned {
+        let mut moved_to = vec![NOBODY; self.nodes.len() as usize];
+        let mut kept = Vec::new();
+        let mut dropped = Vec::new();
+        for index in 0..self.nodes.len() {
+            // Parents come first, so theirs has been decided.
+            let parent = self.nodes.parent(index);
+            let stays = parent.is_some_and(|parent| moved_to[parent as usize] != NOBODY);
+            if stays || index == oldest {
+                moved_to[index as usize] = kept.len() as NodeIndex;
+                kept.push(index);
+            } else {
+                dropped.push(self.nodes.block(index).checkpoint());
+            }
         }
-        Pruned { kept, dropped }
+        let mut nodes = Nodes::with_capacity(kept.len());
+        let mut by_root = HashMap::with_capacity(kept.len());
+        for index in &kept {
+            let block = *self.nodes.block(*index);
+            let parent = self.nodes.parent(*index).filter(|_| *index != oldest);
+            let parent = parent.map(|parent| moved_to[parent as usize]);
+            let moved_to = nodes.push(block, self.nodes.checkpoints(*index), parent);
+            by_root.insert(block.root, moved_to);
+        }
+        (self.nodes, self.by_root) = (nodes, by_root);
+        Pruned { moved_to, dropped }
     }
 }
 
 /// What became of the tree's blocks.
 pub(crate) struct Pruned {
     /// By old position: the new one of a block that stayed.
-    kept: Vec<Option<NodeIndex>>,
+    moved_to: Vec<NodeIndex>,
     /// The blocks that went, oldest arrival first.
-    pub(crate) dropped: Vec<BlockInfo>,
+    pub(crate) dropped: Vec<Checkpoint>,
 }
 
 impl Pruned {
     pub(crate) fn moved_to(&self, index: NodeIndex) -> Option<NodeIndex> {
-        self.kept.get(index).copied().flatten()
+        let moved_to = self.moved_to.get(index as usize).copied();
+        moved_to.filter(|moved_to| *moved_to != NOBODY)
     }
 }

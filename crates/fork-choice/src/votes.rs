@@ -2,7 +2,7 @@
 
 use quartet_types::{Attestation, AttestationData, ValidatorIndex};
 
-use crate::tree::NodeIndex;
+use crate::nodes::NodeIndex;
 
 /// A validator's latest vote.
 #[derive(Debug, Clone, Copy)]
@@ -54,23 +54,29 @@ impl Votes {
         self.latest.get_mut(validator)?.take()
     }
 
-    /// The votes by validator, in order of first arrival.
-    pub(crate) fn in_order(&self) -> Vec<(usize, Vote)> {
+    /// The validators that have a vote, in order of its first arrival.
+    fn in_order(&self) -> Vec<usize> {
         let votes = self.latest.iter().enumerate();
-        let mut votes: Vec<_> = votes
-            .filter_map(|(validator, vote)| Some((validator, (*vote)?)))
+        let mut arrivals: Vec<_> = votes
+            .filter_map(|(validator, vote)| Some((vote.as_ref()?.arrival, validator)))
             .collect();
-        votes.sort_unstable_by_key(|(_, vote)| vote.arrival);
-        votes
+        arrivals.sort_unstable();
+        arrivals
+            .into_iter()
+            .map(|(_, validator)| validator)
+            .collect()
     }
 
     /// The votes as attestations, in order of first arrival.
     pub(crate) fn attestations(&self) -> impl Iterator<Item = Attestation> + use<> {
-        let votes = self.in_order().into_iter();
-        votes.map(|(validator, vote)| Attestation {
-            validator_id: validator as ValidatorIndex,
-            data: vote.data,
-        })
+        let votes = self.in_order().into_iter().filter_map(|validator| {
+            let vote = self.get(validator)?;
+            Some(Attestation {
+                validator_id: validator as ValidatorIndex,
+                data: vote.data,
+            })
+        });
+        votes.collect::<Vec<_>>().into_iter()
     }
 
     /// Positions in the tree that are voted for, in no order.
@@ -78,11 +84,19 @@ impl Votes {
         self.latest.iter().flatten().filter_map(|vote| vote.node)
     }
 
-    /// Empties the set, in order of first arrival.
-    pub(crate) fn drain(&mut self) -> Vec<(usize, Vote)> {
-        let votes = self.in_order();
-        self.latest.fill(None);
-        votes
+    /// Moves all votes to another set, in order of first arrival. `moved` is told of each: where it is, and where the
+    /// validator's vote in the other set has been.
+    pub(crate) fn move_to(
+        &mut self,
+        other: &mut Self,
+        mut moved: impl FnMut(Option<NodeIndex>, Option<NodeIndex>),
+    ) {
+        for validator in self.in_order() {
+            if let Some(vote) = self.remove(validator) {
+                let earlier = other.replace(validator, vote.data, vote.node);
+                moved(earlier.and_then(|vote| vote.node), vote.node);
+            }
+        }
     }
 
     /// Follows the blocks to where the tree has moved them.

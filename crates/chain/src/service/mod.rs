@@ -337,7 +337,9 @@ impl ChainService {
         let newest = chain.equivocations().newest();
         let reorg_depth = match after.head == before.head {
             true => 0,
-            false => chain.reorg_depth(before.head, after.head),
+            false => chain
+                .fork_choice()
+                .reorg_depth(&before.head.root, &after.head.root),
         };
         drop(chain);
         histogram!("quartet_chain_write_lock_seconds").record(held.seconds());

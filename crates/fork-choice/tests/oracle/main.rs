@@ -335,6 +335,7 @@ impl Stores {
                 "weight of {}",
                 node.block.root
             );
+            assert_eq!(indexed.weight_of(&node.block.root), Some(node.weight));
         }
     }
 }
