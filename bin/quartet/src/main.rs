@@ -1,5 +1,6 @@
 //! The command line: parses, wires and supervises; holds no logic of its own.
 
+mod db;
 mod devnet;
 mod genesis;
 mod keys;
@@ -31,6 +32,8 @@ enum Command {
     Genesis(genesis::GenesisArgs),
     /// Make, look at and convert validators' keys.
     Keys(keys::KeysArgs),
+    /// Look at a node's database, check it, make it smaller, export or import it.
+    Db(db::DbArgs),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Command::Devnet(args) => run_devnet(args),
         Command::Genesis(args) => args.run().map(|()| ExitCode::SUCCESS),
         Command::Keys(args) => args.run().map(|()| ExitCode::SUCCESS),
+        Command::Db(args) => args.run(),
     };
     match outcome {
         Ok(code) => code,

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::Mutex;
-use quartet_state_transition::apply_block;
+use quartet_state_transition::replay_block;
 use quartet_storage::{Database, DatabaseError};
 use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, State};
 use tree_hash::TreeHash as _;
@@ -123,13 +123,16 @@ impl ChainReader {
         if path.is_empty() {
             return Ok(Some(state));
         }
+        let below = self.block_without_signatures(at)?;
+        let mut state_root = below.map_or_else(|| state.tree_hash_root(), |block| block.state_root);
         for root in path.into_iter().rev() {
             let Some(block) = self.block_without_signatures(root)? else {
                 return Ok(None);
             };
-            let applied = apply_block(&state, &block)
+            let applied = replay_block(&state, state_root, &block)
                 .map_err(|error| StoreError(format!("block {root} cannot be applied: {error}")))?;
             state = Arc::new(applied);
+            state_root = block.state_root;
         }
         let mut rebuilt = self.rebuilt.lock();
         rebuilt.push_back((root, state.clone()));

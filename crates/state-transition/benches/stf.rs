@@ -1,76 +1,121 @@
-//! The state transition with its shared, cached lists, beside the same function on a state without any cache.
+//! The state transition with its shared, cached lists, beside the same function on a state that is read from its bytes.
 #![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
 
 use std::hint::black_box;
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use quartet_state_transition::{process_slots, seal_block, state_transition};
-use quartet_types::{
-    Attestation, AttestationData, Block, BlockBody, Checkpoint, PublicKey, Root, State,
-};
+use common::{long_state, next_block, targets, vote};
+use criterion::{Criterion, criterion_group, criterion_main};
+use quartet_state_transition::{replay_block, state_transition};
+use quartet_types::{Attestation, Block, Slot, State};
 use ssz::{Decode as _, Encode as _};
 use tree_hash::TreeHash as _;
 
-const VALIDATORS: u8 = 96;
-const HISTORY: u64 = 100_000;
-
-fn block(pre: &State, slot: u64, attestations: Vec<Attestation>) -> Block {
-    let mut advanced = pre.clone();
-    process_slots(&mut advanced, slot).unwrap();
-    Block {
-        slot,
-        proposer_index: slot % u64::from(VALIDATORS),
-        parent_root: advanced.latest_block_header.tree_hash_root(),
-        state_root: Root::ZERO,
-        body: BlockBody {
-            attestations: attestations.try_into().unwrap(),
-        },
-    }
-}
-
-/// A state with a history of [`HISTORY`] slots, and a block of `count` attestations that count.
-fn long_chain(count: u64) -> (State, Block) {
-    let keys: Vec<_> = (0..VALIDATORS).map(|byte| PublicKey([byte; 52])).collect();
-    let genesis = State::genesis(0, &keys).unwrap();
-    let (_, state) = seal_block(&genesis, block(&genesis, 1, Vec::new())).unwrap();
-    let (_, state) = seal_block(&state, block(&state, HISTORY, Vec::new())).unwrap();
-    let target = Checkpoint {
-        root: state.historical_block_hashes.get(1).copied().unwrap(),
-        slot: 1,
-    };
-    let votes = (0..count).map(|validator_id| Attestation {
-        validator_id,
-        data: AttestationData {
-            slot: HISTORY,
-            head: target,
-            target,
-            source: state.latest_justified,
-        },
-    });
-    let (block, _) = seal_block(&state, block(&state, HISTORY + 1, votes.collect())).unwrap();
-    state.tree_hash_root();
-    (state, block)
-}
-
-fn bench(criterion: &mut Criterion) {
+/// A block of few votes in a network of some size.
+fn small(criterion: &mut Criterion) {
+    const VALIDATORS: usize = 96;
+    const HISTORY: Slot = 100_000;
+    let state = long_state(VALIDATORS, HISTORY, &[], |_| false);
     for count in [1, 4, 64] {
-        let (state, block) = long_chain(count);
-        criterion.bench_function(
-            &format!("stf::state_transition/attestations={count}"),
-            |b| {
-                b.iter(|| state_transition(black_box(&state), black_box(&block)).unwrap());
-            },
-        );
-        let bytes = state.as_ssz_bytes();
-        criterion.bench_function(&format!("stf::uncached/attestations={count}"), |b| {
-            b.iter_batched(
-                || State::from_ssz_bytes(&bytes).unwrap(),
-                |state| state_transition(black_box(&state), black_box(&block)).unwrap(),
-                BatchSize::LargeInput,
-            );
-        });
+        let votes = (0..count).map(|validator| vote(validator, HISTORY, 1));
+        let block = next_block(&state, votes.collect()).0;
+        compare(criterion, &format!("attestations={count}"), &state, &block);
     }
 }
 
-criterion_group!(benches, bench);
+const HISTORY: Slot = 1 << 17;
+/// Attestations of a block; the list's limit.
+const VOTES: u64 = 4096;
+/// Targets with votes.
+const TALLIED: usize = 600;
+
+/// Blocks of as many votes as there can be, of every shape that costs something of its own.
+fn full(criterion: &mut Criterion) {
+    for validators in [4096, 4093] {
+        let justifiable = targets(HISTORY);
+        let (tallied, fresh) = justifiable.split_at(TALLIED);
+        let half = long_state(validators, HISTORY, tallied, |index| index % 2 == 0);
+        let nearly = long_state(validators, HISTORY, tallied, |index| {
+            3 * index < 2 * validators - 36
+        });
+        let spread = |targets: &[Slot]| -> Vec<Attestation> {
+            let nth = |vote: u64| targets[vote as usize % targets.len()];
+            let by = |vote: u64| (validators as u64 - 1).saturating_sub(vote / 2);
+            (0..VOTES)
+                .map(|number| vote(by(number), HISTORY, nth(number)))
+                .collect()
+        };
+        let distinct = |votes: Vec<Attestation>| -> Vec<Attestation> {
+            let with_slot = |(mut vote, slot): (Attestation, Slot)| {
+                vote.data.head.slot = slot;
+                vote
+            };
+            votes.into_iter().zip(0..).map(with_slot).collect()
+        };
+        let shapes = [
+            ("one_tallied", &half, spread(&tallied[..1])),
+            ("one_new", &half, spread(&fresh[..1])),
+            ("all_tallied", &half, spread(tallied)),
+            ("many_new", &half, spread(fresh)),
+            ("many_justified", &nearly, spread(&tallied[..300])),
+            ("many_new_distinct_data", &half, distinct(spread(fresh))),
+        ];
+        for (shape, state, votes) in shapes {
+            let block = next_block(state, votes).0;
+            let name = format!("validators={validators}/{shape}");
+            compare(criterion, &name, state, &block);
+        }
+    }
+}
+
+/// Applying blocks again that the database has.
+fn replay(criterion: &mut Criterion) {
+    let justifiable = targets(100_000);
+    let state = long_state(64, 100_000, &justifiable[..600], |index| index % 2 == 0);
+    let votes = (0..32).map(|validator| vote(validator, 100_000, justifiable[0]));
+    let block = next_block(&state, votes.collect()).0;
+    let root = state.tree_hash_root();
+    criterion.bench_function("replay::replay_block", |b| {
+        b.iter(|| replay_block(black_box(&state), root, black_box(&block)).unwrap());
+    });
+    criterion.bench_function("replay::state_transition", |b| {
+        b.iter(|| state_transition(black_box(&state), black_box(&block)).unwrap());
+    });
+}
+
+/// A history as it was.
+fn history(criterion: &mut Criterion) {
+    let state = long_state(1, HISTORY, &[], |_| false);
+    let history = &state.historical_block_hashes;
+    criterion.bench_function("history::truncated", |b| {
+        b.iter(|| black_box(history).truncated(HISTORY as usize - 130));
+    });
+    criterion.bench_function("history::root", |b| {
+        b.iter(|| black_box(history).tree_hash_root())
+    });
+    criterion.bench_function("history::compact", |b| {
+        b.iter(|| black_box(&state).compact())
+    });
+}
+
+fn compare(criterion: &mut Criterion, name: &str, state: &State, block: &Block) {
+    state.tree_hash_root();
+    criterion.bench_function(&format!("stf::state_transition/{name}"), |b| {
+        b.iter(|| state_transition(black_box(state), black_box(block)).unwrap());
+    });
+    let bytes = state.as_ssz_bytes();
+    criterion.bench_function(&format!("stf::full_copy/{name}"), |b| {
+        b.iter(|| {
+            let state = State::from_ssz_bytes(black_box(&bytes)).unwrap();
+            state_transition(&state, black_box(block)).unwrap()
+        });
+    });
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(10);
+    targets = small, full, replay, history
+}
 criterion_main!(benches);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use quartet_types::{
-    Attestation, AttestationData, Attestations, Checkpoint, Root, Slot, State, is_justifiable_after,
+    Attestation, AttestationData, Attestations, Checkpoint, Root, Slot, State,
+    is_justifiable_after, next_justifiable,
 };
 
 use crate::{CheckpointRole, Error, tallies::Tallies};
@@ -165,10 +166,10 @@ fn any_justifiable_between(
     target: Slot,
     finalized: Slot,
 ) -> Result<bool, quartet_types::SlotBeforeFinalized> {
-    for slot in source + 1..target {
-        if is_justifiable_after(slot, finalized)? {
-            return Ok(true);
-        }
+    let first = source + 1;
+    if first >= target {
+        return Ok(false);
     }
-    Ok(false)
+    let next = next_justifiable(first, finalized)?;
+    Ok(next.is_some_and(|next| next < target))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use quartet_types::{BitlistError, Root, Slot, SlotBeforeFinalized, ValidatorIndex};
+use quartet_types::{BitlistError, Root, Slot, SlotBeforeFinalized, TooManyRoots, ValidatorIndex};
 
 /// Why a block is invalid on a state. `expected` is the state's value, `found` the block's.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -116,6 +116,9 @@ pub enum Error {
     /// A bit list refused a write, because it is full.
     #[error(transparent)]
     Bits(#[from] BitlistError),
+    /// A list of roots would be too long.
+    #[error(transparent)]
+    Roots(#[from] TooManyRoots),
     /// A persistent list refused a write, because it is full.
     #[error("list: {0}")]
     List(milhouse::Error),

@@ -79,11 +79,10 @@ fn extend_history(
         });
     }
     state.historical_block_hashes.push(parent_root)?;
-    for _ in 0..empty_slots {
-        state.historical_block_hashes.push(Root::ZERO)?;
-    }
-    state.justified_slots.push(justified)?;
     // At most the history's limit, so it fits.
-    state.justified_slots.extend_zeros(empty_slots as usize)?;
+    let empty_slots = empty_slots as usize;
+    state.historical_block_hashes.extend_zeros(empty_slots)?;
+    state.justified_slots.push(justified)?;
+    state.justified_slots.extend_zeros(empty_slots)?;
     Ok(())
 }

@@ -9,11 +9,14 @@ mod attestations;
 mod error;
 mod header;
 mod production;
+mod replay;
 mod slots;
 mod tallies;
+mod votes;
 
 pub use error::{CheckpointRole, Error};
 pub use production::{MAX_PROPOSED_ATTESTATIONS, Selection, build_block};
+pub use replay::replay_block;
 pub use slots::process_slots;
 
 use quartet_types::{Block, State};
@@ -76,10 +79,8 @@ fn process_counting(state: &mut State, block: &Block) -> Result<Option<usize>, E
     Ok(finalizing)
 }
 
-/// Moves pending writes of the lists into their trees; hashing demands it.
+/// Moves pending writes of the registry into its tree; hashing demands it.
 fn apply_pending(state: &mut State) -> Result<(), Error> {
-    state.historical_block_hashes.apply_updates()?;
     state.validators.apply_updates()?;
-    state.justifications_roots.apply_updates()?;
     Ok(())
 }

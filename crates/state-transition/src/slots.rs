@@ -14,6 +14,18 @@ use crate::{Error, apply_pending};
 /// # Errors
 /// When `target` is not after the state's slot.
 pub fn process_slots(state: &mut State, target: Slot) -> Result<(), Error> {
+    advance(state, target, |state| {
+        apply_pending(state)?;
+        Ok(state.tree_hash_root())
+    })
+}
+
+/// As [`process_slots`]; `root` tells the state's root where it is needed.
+pub(crate) fn advance(
+    state: &mut State,
+    target: Slot,
+    root: impl FnOnce(&mut State) -> Result<Root, Error>,
+) -> Result<(), Error> {
     if target <= state.slot {
         return Err(Error::SlotNotAfterState {
             state: state.slot,
@@ -21,8 +33,7 @@ pub fn process_slots(state: &mut State, target: Slot) -> Result<(), Error> {
         });
     }
     if state.latest_block_header.state_root == Root::ZERO {
-        apply_pending(state)?;
-        state.latest_block_header.state_root = state.tree_hash_root();
+        state.latest_block_header.state_root = root(state)?;
     }
     state.slot = target;
     Ok(())

@@ -1,35 +1,27 @@
 //! The running tallies of targets that are voted for and not justified yet.
 //!
 //! A state keeps them flattened: the targets sorted by root, and behind one another one run of bits per
-//! target, a bit per validator. Here a target's run is unpacked only when a vote touches it, and the
-//! state is written to only where something changed.
+//! target, a bit per validator. Here a target's run is read only when a vote touches it, and the state is
+//! written to only where something changed. Runs that merely move, because targets come or go before them, are
+//! moved in words, or in whole chunks where they fill them.
 
 use std::collections::BTreeMap;
 
 use quartet_types::{JustificationRoots, JustificationValidators, Root, State, ValidatorIndex};
 
-use crate::Error;
+use crate::{Error, votes::Votes};
 
 /// The tallies of one state while a block's attestations are counted.
 pub(crate) struct Tallies {
     validators: usize,
-    rows: BTreeMap<Root, Row>,
-    /// The runs as the state has them.
-    packed: JustificationValidators,
-    /// Whether targets came or went, so that runs move.
-    reshaped: bool,
-}
-
-/// One target's votes; unpacked once a vote touches them.
-struct Row {
-    /// Position of the run in the state, if the target was there.
-    packed_at: Option<usize>,
-    unpacked: Option<Votes>,
-}
-
-struct Votes {
-    bits: Vec<bool>,
-    count: usize,
+    /// The targets that the state has, in order, with the positions of their runs.
+    packed: Vec<(Root, usize)>,
+    /// The state's runs.
+    runs: JustificationValidators,
+    /// The targets that votes have touched; `None` is one that has been justified.
+    touched: BTreeMap<Root, Option<Votes>>,
+    /// Whether runs have to be written that cannot be by adding votes: out of order, or begun again.
+    rewritten: bool,
 }
 
 impl Tallies {
@@ -37,23 +29,32 @@ impl Tallies {
     pub(crate) fn read(state: &State) -> Result<Self, Error> {
         let validators = state.validators.len();
         let targets = state.justifications_roots.len();
-        let packed = state.justifications_validators.clone();
-        if targets.checked_mul(validators) != Some(packed.len()) {
+        let runs = state.justifications_validators.clone();
+        if targets.checked_mul(validators) != Some(runs.len()) {
             return Err(Error::DamagedTallies {
                 targets,
                 validators,
-                found: packed.len(),
+                found: runs.len(),
             });
         }
-        let roots = || state.justifications_roots.iter().copied();
-        let rows: BTreeMap<Root, Row> = roots().zip((0..).map(Row::packed)).collect();
+        let mut packed: Vec<(Root, usize)> = state
+            .justifications_roots
+            .iter()
+            .copied()
+            .zip(0..)
+            .collect();
         // Every state that this crate wrote is sorted. Another is put in order, as the specification does.
-        let reshaped = !roots().eq(rows.keys().copied());
+        let rewritten = !packed.is_sorted_by(|(a, _), (b, _)| a < b);
+        if rewritten {
+            let last_of_each: BTreeMap<Root, usize> = packed.into_iter().collect();
+            packed = last_of_each.into_iter().collect();
+        }
         Ok(Self {
             validators,
-            rows,
             packed,
-            reshaped,
+            runs,
+            touched: BTreeMap::new(),
+            rewritten,
         })
     }
 
@@ -79,88 +80,83 @@ impl Tallies {
                 validator,
                 length: self.validators,
             })?;
-        let row = self.rows.entry(target).or_insert_with(|| {
-            self.reshaped = true;
-            Row {
-                packed_at: None,
-                unpacked: None,
-            }
-        });
-        let packed_at = row.packed_at;
-        let votes = row
-            .unpacked
-            .get_or_insert_with(|| Votes::unpack(&self.packed, packed_at, self.validators));
-        if !votes.bits[index] {
-            votes.bits[index] = true;
-            votes.count += 1;
-        }
-        Ok(votes.count)
+        let validators = self.validators;
+        let read = || match position(&self.packed, &target) {
+            Some(position) => Votes::read(&self.runs, position * validators, validators),
+            None => Votes::none(validators),
+        };
+        let tally = self.touched.entry(target);
+        let votes = tally
+            .or_insert_with(|| Some(read()))
+            .get_or_insert_with(|| {
+                // Of an empty slot: its root has been justified at another one.
+                self.rewritten = true;
+                Votes::none(validators)
+            });
+        Ok(votes.add(index))
     }
 
     /// Drops the tally of a target that has been justified.
     pub(crate) fn remove(&mut self, target: Root) {
-        self.reshaped |= self.rows.remove(&target).is_some();
+        self.touched.insert(target, None);
     }
 
     /// Writes the tallies back into the state they were read from.
     pub(crate) fn write(self, state: &mut State) -> Result<(), Error> {
-        if !self.reshaped {
-            for row in self.rows.values() {
-                if let (Some(position), Some(votes)) = (row.packed_at, &row.unpacked) {
-                    votes.write(&mut state.justifications_validators, position)?;
-                }
-            }
-            return Ok(());
+        let comes_or_goes = |(target, tally): (&Root, &Option<Votes>)| {
+            tally.is_some() != position(&self.packed, target).is_some()
+        };
+        if self.rewritten || self.touched.iter().any(comes_or_goes) {
+            return self.write_anew(state);
         }
+        for (target, tally) in &self.touched {
+            if let (Some(position), Some(votes)) = (position(&self.packed, target), tally) {
+                votes.write(
+                    &mut state.justifications_validators,
+                    position * self.validators,
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all targets, those between which nothing came or went together.
+    fn write_anew(self, state: &mut State) -> Result<(), Error> {
+        let mut roots: Vec<Root> = Vec::with_capacity(self.packed.len() + self.touched.len());
         let mut bits = JustificationValidators::new();
-        bits.extend_zeros(self.rows.len() * self.validators)?;
-        for (position, row) in self.rows.values().enumerate() {
-            match &row.unpacked {
-                Some(votes) => votes.write(&mut bits, position)?,
-                None => Votes::unpack(&self.packed, row.packed_at, self.validators)
-                    .write(&mut bits, position)?,
+        let mut untouched = self.packed.as_slice();
+        let run = |position: usize| position * self.validators..(position + 1) * self.validators;
+        let copy = |bits: &mut JustificationValidators, targets: &[(Root, usize)]| {
+            targets
+                .iter()
+                .try_for_each(|(_, position)| bits.extend_from(&self.runs, run(*position)))
+        };
+        for (target, tally) in &self.touched {
+            let before = untouched.partition_point(|(root, _)| root < target);
+            let (moved, rest) = untouched.split_at(before);
+            copy(&mut bits, moved)?;
+            roots.extend(moved.iter().map(|(root, _)| *root));
+            if let Some(votes) = tally {
+                let start = bits.len();
+                bits.extend_zeros(self.validators)?;
+                votes.write(&mut bits, start)?;
+                roots.push(*target);
             }
+            untouched = match rest.split_first() {
+                Some(((root, _), behind)) if root == target => behind,
+                _ => rest,
+            };
         }
-        state.justifications_roots = JustificationRoots::try_from_iter(self.rows.into_keys())?;
+        copy(&mut bits, untouched)?;
+        roots.extend(untouched.iter().map(|(root, _)| *root));
+        state.justifications_roots = JustificationRoots::new(roots)?;
         state.justifications_validators = bits;
         Ok(())
     }
 }
 
-impl Row {
-    fn packed(position: usize) -> Self {
-        Self {
-            packed_at: Some(position),
-            unpacked: None,
-        }
-    }
-}
-
-impl Votes {
-    /// The run at `position`, or nobody's votes if there is none.
-    fn unpack(
-        packed: &JustificationValidators,
-        position: Option<usize>,
-        validators: usize,
-    ) -> Self {
-        let voted = |bit| packed.get(bit) == Some(true);
-        let bits: Vec<bool> = match position {
-            Some(position) => {
-                let start = position * validators;
-                (start..start + validators).map(voted).collect()
-            }
-            None => vec![false; validators],
-        };
-        let count = bits.iter().filter(|bit| **bit).count();
-        Self { bits, count }
-    }
-
-    /// Sets the votes in the run at `position`; votes are only ever added, so no bit needs clearing.
-    fn write(&self, bits: &mut JustificationValidators, position: usize) -> Result<(), Error> {
-        let start = position * self.bits.len();
-        for (offset, _) in self.bits.iter().enumerate().filter(|(_, bit)| **bit) {
-            bits.set(start + offset, true)?;
-        }
-        Ok(())
-    }
+/// Position of a target's run among those that the state has.
+fn position(packed: &[(Root, usize)], target: &Root) -> Option<usize> {
+    let found = packed.binary_search_by(|(root, _)| root.cmp(target));
+    found.ok().map(|index| packed[index].1)
 }

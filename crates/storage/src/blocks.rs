@@ -6,13 +6,13 @@ use quartet_types::{
     Attestation, BlockWithAttestation, Checkpoint, Root, SignedBlockWithAttestation, Slot, State,
 };
 use redb::{ReadTransaction, ReadableTable as _, TableHandle as _};
+use ssz::Encode as _;
 
 use crate::{
     Database, DatabaseError,
     error::Failure,
     pending::Waiting,
     seal::Place,
-    state_record,
     tables::{BLOCKS, ENTRIES, Links, SIGNATURES, SLOTS, VOTES, keyed, numbered, signatures},
 };
 
@@ -97,7 +97,8 @@ impl Database {
             justified: stored.justified,
             finalized: stored.finalized,
         };
-        let state = stored.state.as_deref().map(state_record::encode);
+        let state = stored.state.as_deref();
+        let state = state.map(|state| state.compact().as_ssz_bytes());
         self.wait(
             stored.root,
             Waiting {

@@ -40,6 +40,14 @@ impl File {
         })
     }
 
+    /// Opens the file at `path`, whatever is in it.
+    pub(crate) fn open_unchecked(path: &Path) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            path: path.to_owned(),
+            redb: Some(guarded(path, || Ok(builder().open(path)?))?),
+        })
+    }
+
     /// Opens whatever is on `backend`; `name` is what errors call it.
     pub(crate) fn on(name: &str, backend: impl StorageBackend) -> Result<Self, DatabaseError> {
         let path = PathBuf::from(name);

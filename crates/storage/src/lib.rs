@@ -24,13 +24,15 @@ mod compact;
 mod database;
 mod error;
 mod file;
+mod info;
 mod pending;
 mod prune;
 mod seal;
+pub mod snapshot;
 mod start;
-mod state_record;
 mod states;
 mod tables;
+mod verify;
 mod write;
 
 pub use blocks::{Entry, StoredBlock};
@@ -38,7 +40,9 @@ pub use canonical::Finality;
 pub use compact::Compacted;
 pub use database::{Database, FILE_NAME};
 pub use error::DatabaseError;
-pub use prune::{Pruned, Retention};
+pub use info::{Info, TableInfo};
+pub use prune::{Pruned, Retention, UnknownRetention};
 /// What a database can be put on other than a file, for tests that make storage fail.
 pub use redb::StorageBackend;
 pub use start::Started;
+pub use verify::{Verified, verify};

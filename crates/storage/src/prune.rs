@@ -1,5 +1,7 @@
 //! What is deleted when finality moves, a bounded part at a time.
 
+use std::str::FromStr;
+
 use quartet_types::{Checkpoint, Root, Slot};
 use redb::{ReadableTable as _, Table, TableHandle as _, WriteTransaction};
 
@@ -34,6 +36,23 @@ pub enum Retention {
     Slots(u64),
     /// No blocks.
     None,
+}
+
+/// A retention was neither `all` nor `none` nor a number of slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected all, none, or a number of slots")]
+pub struct UnknownRetention;
+
+impl FromStr for Retention {
+    type Err = UnknownRetention;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRetention> {
+        match text {
+            "all" => Ok(Self::All),
+            "none" => Ok(Self::None),
+            slots => slots.parse().map(Self::Slots).map_err(|_| UnknownRetention),
+        }
+    }
 }
 
 /// What a call of [`Database::prune`] did.

@@ -4,16 +4,17 @@ use quartet_types::{
     BlockHeader, Checkpoint, Config, Root, SignedBlockWithAttestation, Slot, State, Validators,
 };
 use redb::{TableHandle as _, WriteTransaction};
+use ssz::Encode as _;
 use ssz_derive::{Decode, Encode};
 
 use crate::{
     Database, DatabaseError, StoredBlock,
     error::Failure,
+    pending::{Votes, keep_newest},
     seal::Place,
-    state_record,
     tables::{
-        BLOCKS, CANONICAL, ENTRIES, META, SIGNATURES, SLOTS, STATES, meta, put_keyed, put_meta,
-        put_numbered, put_signatures,
+        BLOCKS, CANONICAL, ENTRIES, META, SIGNATURES, SLOTS, STATES, VOTES, meta, put_keyed,
+        put_meta, put_numbered, put_signatures,
     },
 };
 
@@ -67,6 +68,7 @@ impl Database {
         }
         self.write(|transaction| {
             write_block(transaction, stored, checkpoint)?;
+            write_votes(transaction, &stored.block)?;
             write_state(transaction, state, checkpoint)?;
             write_meta(transaction, state, checkpoint)?;
             Ok(Started::Here)
@@ -127,13 +129,29 @@ fn write_block(
     put_keyed(&mut entries, slot, root, &entry.links())
 }
 
+fn write_votes(
+    transaction: &WriteTransaction,
+    block: &SignedBlockWithAttestation,
+) -> Result<(), Failure> {
+    let mut votes = Votes::new();
+    // Nobody voted in genesis, whatever stands in its envelope.
+    for vote in block.attestations().filter(|vote| vote.data.slot > 0) {
+        keep_newest(&mut votes, vote.validator_id, vote.data, false);
+    }
+    let mut table = transaction.open_table(VOTES)?;
+    for (validator, data) in votes {
+        put_numbered(&mut table, validator, &data)?;
+    }
+    Ok(())
+}
+
 fn write_state(
     transaction: &WriteTransaction,
     state: &State,
     Checkpoint { root, slot }: Checkpoint,
 ) -> Result<(), Failure> {
     let mut states = transaction.open_table(STATES)?;
-    let record = Place::block(STATES.name(), slot, root).seal(&state_record::encode(state));
+    let record = Place::block(STATES.name(), slot, root).seal(&state.compact().as_ssz_bytes());
     states.insert((slot, &root.0), &record[..])?;
     let mut canonical = transaction.open_table(CANONICAL)?;
     for (slot, root) in (0..).zip(state.historical_block_hashes.iter()) {

@@ -1,8 +1,8 @@
 //! Stored states: taken apart when they are put, put together when they are asked for.
 
-use quartet_types::{Checkpoint, HistoricalBlockHashes, Root, Slot, State};
+use quartet_types::{Checkpoint, CompactState, HistoricalBlockHashes, Root, Slot, State};
 use redb::{ReadTransaction, TableHandle as _};
-use ssz::Decode as _;
+use ssz::{Decode as _, Encode as _};
 
 use crate::{
     Database, DatabaseError,
@@ -12,8 +12,8 @@ use crate::{
     pending::Pending,
     seal::Place,
     start::Registry,
-    state_record::{self, StateRecord},
     tables::{CANONICAL, ENTRIES, Key, Links, META, STATES, get_meta, keyed, meta, numbered},
+    write::sweep_from,
 };
 
 impl Database {
@@ -23,7 +23,7 @@ impl Database {
     /// # Errors
     /// [`DatabaseError::Refused`] when the block is not there, and when the file cannot be written.
     pub fn put_state(&self, root: Root, state: &State) -> Result<(), DatabaseError> {
-        let payload = state_record::encode(state);
+        let payload = state.compact().as_ssz_bytes();
         self.write(|transaction| {
             let slot = state.latest_block_header.slot;
             let entries = transaction.open_table(ENTRIES)?;
@@ -35,6 +35,7 @@ impl Database {
             let mut states = transaction.open_table(STATES)?;
             states.insert((slot, &root.0), &record[..])?;
             drop(states);
+            sweep_from(&mut transaction.open_table(META)?, slot)?;
             move_anchor(transaction)
         })
     }
@@ -43,33 +44,23 @@ impl Database {
     /// chain of `like`, any state of this network, has the same blocks, the roots of the history are shared with it,
     /// as is the registry; all else is read from the finalized chain and the entries.
     ///
-    /// Costs what the two chains differ in, or what the history is long without `like`, or when `like` is of a later
-    /// slot.
+    /// Costs what the two chains differ in, or what the history is long without `like`.
     ///
     /// # Errors
     /// When the file cannot be read, or what is needed for the state is damaged.
     pub fn state(&self, root: Root, like: Option<&State>) -> Result<Option<State>, DatabaseError> {
         let pending = self.pending.read().clone();
-        self.read(|transaction| {
-            let Some((slot, record)) = stored_record(transaction, &pending, root)? else {
-                return Ok(None);
-            };
-            let registry = match like {
-                Some(like) => Registry {
-                    config: like.config,
-                    validators: like.validators.clone(),
-                },
-                None => get_meta(&transaction.open_table(META)?, meta::REGISTRY)?
-                    .ok_or_else(|| Failure::Damaged("it has states and no registry".into()))?,
-            };
-            let history = Lineage {
-                transaction,
-                pending: &pending,
-                like,
-            }
-            .history(slot, root, record.latest_block_header.parent_root)?;
-            record.expand(history, registry).map(Some)
-        })
+        self.read(|transaction| rebuild(transaction, &pending, root, like))
+    }
+
+    /// The stored post-state of a block as `transaction` sees it.
+    pub(crate) fn state_in(
+        &self,
+        transaction: &ReadTransaction,
+        root: Root,
+    ) -> Result<Option<State>, DatabaseError> {
+        self.file
+            .attempt(|| rebuild(transaction, &Pending::default(), root, None))
     }
 
     /// Up to `limit` blocks after `last` that have a stored state, ordered by slot, then root.
@@ -120,6 +111,34 @@ impl Database {
     }
 }
 
+fn rebuild(
+    transaction: &ReadTransaction,
+    pending: &Pending,
+    root: Root,
+    like: Option<&State>,
+) -> Result<Option<State>, Failure> {
+    let Some((slot, record)) = stored_record(transaction, pending, root)? else {
+        return Ok(None);
+    };
+    let registry = match like {
+        Some(like) => Registry {
+            config: like.config,
+            validators: like.validators.clone(),
+        },
+        None => get_meta(&transaction.open_table(META)?, meta::REGISTRY)?
+            .ok_or_else(|| Failure::Damaged("it has states and no registry".into()))?,
+    };
+    let lineage = Lineage {
+        transaction,
+        pending,
+        like,
+    };
+    let history = lineage.history(slot, root, record.latest_block_header.parent_root)?;
+    let damaged = |error| Failure::Damaged(format!("a stored state: {error}"));
+    let state = record.expand(history, registry.validators);
+    state.map(Some).map_err(damaged)
+}
+
 /// The newest block of the finalized chain in these slots that has a stored state.
 pub(crate) fn newest_state(
     states: &impl redb::ReadableTable<Key, &'static [u8]>,
@@ -143,11 +162,11 @@ fn stored_record(
     transaction: &ReadTransaction,
     pending: &Pending,
     root: Root,
-) -> Result<Option<(Slot, StateRecord)>, Failure> {
+) -> Result<Option<(Slot, CompactState)>, Failure> {
     if let Some((slot, waiting)) = pending.get(root)
         && let Some(state) = &waiting.state
     {
-        let record = StateRecord::from_ssz_bytes(state)
+        let record = CompactState::from_ssz_bytes(state)
             .map_err(|error| Failure::Damaged(format!("a state that waits: {error:?}")))?;
         return Ok(Some((slot, record)));
     }
@@ -271,24 +290,13 @@ impl Lineage<'_> {
             let block = blocks.next_if(|(slot, _)| *slot == index as Slot);
             block.map_or(Root::ZERO, |(_, root)| *root)
         });
-        let Some(like) = self.like.map(|like| &like.historical_block_hashes) else {
+        let Some(like) = self.like else {
             return HistoricalBlockHashes::try_from_iter(rest).map_err(too_long);
         };
-        if like.len() > length {
-            // A list cannot be cut: make it anew, and share what is the same.
-            let roots = like.iter().take(shared).copied().chain(rest);
-            let mut list = HistoricalBlockHashes::try_from_iter(roots).map_err(too_long)?;
-            list.rebase_on(like).map_err(too_long)?;
-            return Ok(list);
+        let mut list = like.historical_block_hashes.truncated(shared);
+        for root in rest {
+            list.push(root).map_err(too_long)?;
         }
-        let mut list = like.clone();
-        for (index, root) in (shared..).zip(rest) {
-            match list.get_mut(index) {
-                Some(old) => *old = root,
-                None => list.push(root).map_err(too_long)?,
-            }
-        }
-        list.apply_updates().map_err(too_long)?;
         Ok(list)
     }
 }

@@ -87,8 +87,8 @@ fn count_votes(transaction: &WriteTransaction, batch: &Pending) -> Result<(), Fa
     Ok(())
 }
 
-/// A block below what has been swept has to be looked at by the next sweep.
-fn sweep_from(table: &mut MetaTable<'_>, lowest: Slot) -> Result<(), Failure> {
+/// A block or state below what has been swept has to be looked at by the next sweep.
+pub(crate) fn sweep_from(table: &mut MetaTable<'_>, lowest: Slot) -> Result<(), Failure> {
     for name in [meta::SWEPT, meta::THINNED] {
         if get_meta::<Slot>(table, name)?.is_some_and(|swept| lowest < swept) {
             put_meta(table, name, &lowest)?;

@@ -1,22 +1,12 @@
 //! A bit list whose clone shares storage and whose root is recomputed only where bits changed.
 
-use std::{
-    fmt,
-    marker::PhantomData,
-    sync::{Arc, OnceLock},
-};
+mod chunk;
+mod encoding;
 
-use ethereum_hashing::{ZERO_HASHES, hash32_concat};
-use serde::{Serialize, Serializer};
-use ssz::{Decode, DecodeError, Encode};
-use tree_hash::{Hash256, PackedEncoding, TreeHash, TreeHashType, mix_in_length};
+use std::{fmt, marker::PhantomData, ops::Range, sync::Arc};
+
+use chunk::{CHUNK_BITS, Chunk, WORD_BITS};
 use typenum::Unsigned;
-
-/// Bytes of one shared chunk: a subtree of 32 leaves.
-const CHUNK_BYTES: usize = 1024;
-const CHUNK_BITS: usize = CHUNK_BYTES * 8;
-const CHUNK_LEAVES: usize = CHUNK_BYTES / 32;
-const CHUNK_DEPTH: usize = CHUNK_LEAVES.ilog2() as usize;
 
 /// An operation went beyond a bit list's length or limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,34 +29,13 @@ pub enum BitlistError {
     },
 }
 
-/// SSZ `Bitlist[N]`. A clone shares all chunks of 8192 bits; writing copies the one it touches.
+/// SSZ `Bitlist[N]`. A clone shares all chunks of 4096 bits; writing copies the one it touches, and chunks without a set
+/// bit are one.
 #[derive(Clone)]
 pub struct Bitlist<N> {
     chunks: Vec<Arc<Chunk>>,
     length: usize,
     limit: PhantomData<N>,
-}
-
-#[derive(Clone)]
-struct Chunk {
-    bytes: [u8; CHUNK_BYTES],
-    root: OnceLock<Hash256>,
-}
-
-impl Chunk {
-    fn zero() -> Arc<Self> {
-        Arc::new(Self {
-            bytes: [0; CHUNK_BYTES],
-            root: OnceLock::new(),
-        })
-    }
-
-    /// Root of the chunk's 32 leaves; only the first `used` bytes can be other than zero.
-    fn root(&self, used: usize) -> Hash256 {
-        *self
-            .root
-            .get_or_init(|| tree_hash::merkle_root(&self.bytes[..used], CHUNK_LEAVES))
-    }
 }
 
 impl<N: Unsigned> Bitlist<N> {
@@ -91,10 +60,8 @@ impl<N: Unsigned> Bitlist<N> {
 
     /// The bit at `index`, or `None` beyond the length.
     pub fn get(&self, index: usize) -> Option<bool> {
-        (index < self.length).then(|| {
-            let bit = index % CHUNK_BITS;
-            self.chunks[index / CHUNK_BITS].bytes[bit / 8] >> (bit % 8) & 1 == 1
-        })
+        let bit = || self.word(index / WORD_BITS) >> (index % WORD_BITS) & 1 == 1;
+        (index < self.length).then(bit)
     }
 
     /// Sets the bit at `index`.
@@ -109,13 +76,43 @@ impl<N: Unsigned> Bitlist<N> {
             }),
             Some(old) if old == value => Ok(()),
             Some(_) => {
-                let chunk = Arc::make_mut(&mut self.chunks[index / CHUNK_BITS]);
-                chunk.root.take();
-                let bit = index % CHUNK_BITS;
-                chunk.bytes[bit / 8] ^= 1 << (bit % 8);
+                let number = index / WORD_BITS;
+                self.put(number, self.word(number) ^ 1 << (index % WORD_BITS));
                 Ok(())
             }
         }
+    }
+
+    /// Up to 64 bits from `start` on, the first of them as the lowest; zero where there are none.
+    pub fn bits(&self, start: usize, count: usize) -> u64 {
+        let (number, offset) = (start / WORD_BITS, start % WORD_BITS);
+        let low = self.word(number) >> offset;
+        let high = match offset {
+            0 => 0,
+            _ => self.word(number + 1) << (WORD_BITS - offset),
+        };
+        (low | high) & mask(count)
+    }
+
+    /// Sets those of the `count` bits from `start` on, at most 64, that are set in `bits`.
+    ///
+    /// # Errors
+    /// When they reach beyond the length; nothing has changed then.
+    pub fn set_bits(&mut self, start: usize, count: usize, bits: u64) -> Result<(), BitlistError> {
+        let end = start.saturating_add(count);
+        if end > self.length {
+            return Err(BitlistError::OutOfRange {
+                index: end - 1,
+                length: self.length,
+            });
+        }
+        let bits = bits & mask(count);
+        let (number, offset) = (start / WORD_BITS, start % WORD_BITS);
+        self.or(number, bits << offset);
+        if offset > 0 {
+            self.or(number + 1, bits >> (WORD_BITS - offset));
+        }
+        Ok(())
     }
 
     /// Appends one bit.
@@ -139,28 +136,66 @@ impl<N: Unsigned> Bitlist<N> {
                 limit: N::USIZE,
             });
         }
-        // Bytes beyond the length are zero, so the roots of existing chunks stay true.
+        // Bits beyond the length are zero, so the roots of existing chunks stay true.
         self.chunks
             .resize_with(length.div_ceil(CHUNK_BITS), Chunk::zero);
         self.length = length;
         Ok(())
     }
 
-    /// The last bit before `end` that is set. Skips zero bytes and chunks, so that it costs little over a long list.
+    /// Appends `count` bits of the same value.
+    ///
+    /// # Errors
+    /// When the list would exceed its limit; it is then unchanged.
+    pub fn extend(&mut self, count: usize, value: bool) -> Result<(), BitlistError> {
+        let start = self.length;
+        self.extend_zeros(count)?;
+        if value {
+            for start in (start..self.length).step_by(WORD_BITS) {
+                let count = WORD_BITS.min(self.length - start);
+                self.set_bits(start, count, u64::MAX)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends bits of another list, zero where it has none. Shares whole chunks where they stay whole.
+    ///
+    /// # Errors
+    /// When the list would exceed its limit; it is then unchanged.
+    pub fn extend_from(&mut self, other: &Self, range: Range<usize>) -> Result<(), BitlistError> {
+        let (mut from, mut to) = (range.start, self.length);
+        self.extend_zeros(range.len())?;
+        while from < range.end {
+            let left = range.end - from;
+            let is_whole = |at: usize| at.is_multiple_of(CHUNK_BITS);
+            let count = match other.chunks.get(from / CHUNK_BITS) {
+                Some(chunk) if left >= CHUNK_BITS && is_whole(from) && is_whole(to) => {
+                    self.chunks[to / CHUNK_BITS] = chunk.clone();
+                    CHUNK_BITS
+                }
+                _ => {
+                    let count = left.min(WORD_BITS);
+                    self.set_bits(to, count, other.bits(from, count))?;
+                    count
+                }
+            };
+            from += count;
+            to += count;
+        }
+        Ok(())
+    }
+
+    /// The last bit before `end` that is set. Of a chunk without one nothing is looked at.
     pub fn last_set_before(&self, end: usize) -> Option<usize> {
         let end = end.min(self.length);
-        let last_chunk = end.div_ceil(CHUNK_BITS);
-        (0..last_chunk).rev().find_map(|chunk| {
-            let bits = (end - chunk * CHUNK_BITS).min(CHUNK_BITS);
-            let bytes = &self.chunks[chunk].bytes[..bits.div_ceil(8)];
-            let set_in = |(index, byte): (usize, &u8)| {
-                let beyond = (8 * (index + 1)).saturating_sub(bits);
-                let kept = byte & (0xff >> beyond);
-                kept.checked_ilog2().map(|bit| 8 * index + bit as usize)
-            };
-            let found = bytes.iter().enumerate().rev().find_map(set_in);
-            found.map(|bit| chunk * CHUNK_BITS + bit)
-        })
+        let chunks = self.chunks.iter().enumerate();
+        let last = |(index, chunk): (usize, &Arc<Chunk>)| {
+            let start = index * CHUNK_BITS;
+            let bit = chunk.last_set_before((end - start).min(CHUNK_BITS))?;
+            Some(start + bit)
+        };
+        chunks.take(end.div_ceil(CHUNK_BITS)).rev().find_map(last)
     }
 
     /// The bits in order.
@@ -180,11 +215,39 @@ impl<N: Unsigned> Bitlist<N> {
         Ok(list)
     }
 
-    /// Bytes of chunk `index` that bits of the list can occupy.
-    fn used_bytes(&self, index: usize) -> usize {
-        (self.length - index * CHUNK_BITS)
-            .div_ceil(8)
-            .min(CHUNK_BYTES)
+    /// A word of the list, zero beyond the length.
+    fn word(&self, number: usize) -> u64 {
+        let (chunk, index) = place(number);
+        self.chunks
+            .get(chunk)
+            .map_or(0, |chunk| chunk.words()[index])
+    }
+
+    /// Sets bits of a word within the length; those that are zero may lie beyond it.
+    fn or(&mut self, number: usize, bits: u64) {
+        let word = self.word(number);
+        if word | bits != word {
+            self.put(number, word | bits);
+        }
+    }
+
+    fn put(&mut self, number: usize, word: u64) {
+        let (chunk, index) = place(number);
+        Arc::make_mut(&mut self.chunks[chunk]).put(index, word);
+    }
+}
+
+/// The chunk of a word, and its place there.
+fn place(number: usize) -> (usize, usize) {
+    const CHUNK_WORDS: usize = CHUNK_BITS / WORD_BITS;
+    (number / CHUNK_WORDS, number % CHUNK_WORDS)
+}
+
+/// The lowest `count` bits.
+fn mask(count: usize) -> u64 {
+    match count {
+        0 => 0,
+        _ => u64::MAX >> WORD_BITS.saturating_sub(count),
     }
 }
 
@@ -196,7 +259,7 @@ impl<N: Unsigned> Default for Bitlist<N> {
 
 impl<N: Unsigned> PartialEq for Bitlist<N> {
     fn eq(&self, other: &Self) -> bool {
-        let same = |(a, b): (&Arc<Chunk>, &Arc<Chunk>)| Arc::ptr_eq(a, b) || a.bytes == b.bytes;
+        let same = |(a, b): (&Arc<Chunk>, &Arc<Chunk>)| Arc::ptr_eq(a, b) || a.words() == b.words();
         self.length == other.length && self.chunks.iter().zip(&other.chunks).all(same)
     }
 }
@@ -210,217 +273,5 @@ impl<N: Unsigned> fmt::Debug for Bitlist<N> {
     }
 }
 
-impl<N: Unsigned> Encode for Bitlist<N> {
-    fn is_ssz_fixed_len() -> bool {
-        false
-    }
-
-    fn ssz_bytes_len(&self) -> usize {
-        self.length / 8 + 1
-    }
-
-    fn ssz_append(&self, buf: &mut Vec<u8>) {
-        let start = buf.len();
-        for (index, chunk) in self.chunks.iter().enumerate() {
-            buf.extend_from_slice(&chunk.bytes[..self.used_bytes(index)]);
-        }
-        buf.resize(start + self.ssz_bytes_len(), 0);
-        // The delimiter: one set bit behind the last.
-        buf[start + self.length / 8] |= 1 << (self.length % 8);
-    }
-}
-
-impl<N: Unsigned> Decode for Bitlist<N> {
-    fn is_ssz_fixed_len() -> bool {
-        false
-    }
-
-    fn from_ssz_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let invalid = |why: String| DecodeError::BytesInvalid(why);
-        let last = match bytes.last() {
-            None => return Err(invalid("a bit list has at least one byte".into())),
-            Some(0) => return Err(invalid("a bit list ends with its delimiter bit".into())),
-            Some(last) => *last,
-        };
-        let delimiter = last.ilog2() as usize;
-        let mut list = Self::new();
-        list.extend_zeros((bytes.len() - 1) * 8 + delimiter)
-            .map_err(|error| invalid(error.to_string()))?;
-        for (index, part) in bytes.chunks(CHUNK_BYTES).enumerate() {
-            // The delimiter alone may open a chunk that holds no bit.
-            if let Some(chunk) = list.chunks.get_mut(index) {
-                Arc::make_mut(chunk).bytes[..part.len()].copy_from_slice(part);
-            }
-        }
-        if delimiter != 0 || !list.length.is_multiple_of(CHUNK_BITS) {
-            let end = list.length % CHUNK_BITS;
-            if let Some(chunk) = list.chunks.last_mut() {
-                Arc::make_mut(chunk).bytes[end / 8] &= !(1 << (end % 8));
-            }
-        }
-        Ok(list)
-    }
-}
-
-impl<N: Unsigned> TreeHash for Bitlist<N> {
-    fn tree_hash_type() -> TreeHashType {
-        TreeHashType::List
-    }
-
-    fn tree_hash_packed_encoding(&self) -> PackedEncoding {
-        unreachable!("a list is never packed into a leaf")
-    }
-
-    fn tree_hash_packing_factor() -> usize {
-        unreachable!("a list is never packed into a leaf")
-    }
-
-    fn tree_hash_root(&self) -> Hash256 {
-        let depth = N::USIZE.div_ceil(256).next_power_of_two().ilog2() as usize;
-        if depth < CHUNK_DEPTH {
-            // The whole list is less than a chunk, whose cached root would be that of too deep a tree.
-            let bytes = self.chunks.first().map_or(&[][..], |chunk| &chunk.bytes);
-            let used = &bytes[..self.length.div_ceil(8)];
-            return mix_in_length(&tree_hash::merkle_root(used, 1 << depth), self.length);
-        }
-        let mut layer: Vec<[u8; 32]> = self
-            .chunks
-            .iter()
-            .enumerate()
-            .map(|(index, chunk)| chunk.root(self.used_bytes(index)).0)
-            .collect();
-        if layer.is_empty() {
-            layer.push(ZERO_HASHES[CHUNK_DEPTH]);
-        }
-        for zero in &ZERO_HASHES[CHUNK_DEPTH..depth] {
-            layer = layer
-                .chunks(2)
-                .map(|pair| hash32_concat(&pair[0], pair.get(1).unwrap_or(zero)))
-                .collect();
-        }
-        mix_in_length(&layer[0].into(), self.length)
-    }
-}
-
-impl<N: Unsigned> Serialize for Bitlist<N> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use ssz_types::BitList as Reference;
-    use typenum::{U4096, U65536, U262144};
-
-    use super::*;
-
-    fn reference(bits: &[bool]) -> Reference<U262144> {
-        let mut list = Reference::with_capacity(bits.len()).unwrap();
-        for (index, bit) in bits.iter().enumerate() {
-            list.set(index, *bit).unwrap();
-        }
-        list
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
-
-        #[test]
-        fn the_last_set_bit_is_found_from_anywhere(
-            length in 0usize..20_000,
-            set in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
-            ends in prop::collection::vec(0usize..21_000, 1..40),
-        ) {
-            let mut list = Bitlist::<U262144>::new();
-            list.extend_zeros(length).unwrap();
-            for index in set.iter().filter(|_| length > 0) {
-                list.set(index.index(length), true).unwrap();
-            }
-            let bits: Vec<bool> = list.iter().collect();
-            let around = set.iter().filter(|_| length > 0).map(|index| index.index(length));
-            let around = around.flat_map(|bit| [bit, bit + 1]);
-            for end in ends.iter().copied().chain(around) {
-                let naive = bits.iter().take(end).rposition(|bit| *bit);
-                prop_assert_eq!(list.last_set_before(end), naive, "before {}", end);
-            }
-        }
-
-        #[test]
-        fn agrees_with_the_plain_bit_list(
-            bits in prop::collection::vec(any::<bool>(), 0..20_000),
-            flips in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
-            zeros in 0usize..9_000,
-        ) {
-            let mut list = Bitlist::<U262144>::try_from_iter(bits.iter().copied()).unwrap();
-            prop_assert_eq!(list.tree_hash_root(), reference(&bits).tree_hash_root());
-
-            let before = (list.clone(), list.tree_hash_root());
-            let mut bits = bits;
-            bits.resize(bits.len() + zeros, false);
-            list.extend_zeros(zeros).unwrap();
-            for flip in &flips {
-                if bits.is_empty() {
-                    break;
-                }
-                let index = flip.index(bits.len());
-                bits[index] = !bits[index];
-                list.set(index, bits[index]).unwrap();
-            }
-            let plain = reference(&bits);
-            prop_assert_eq!(list.as_ssz_bytes(), plain.as_ssz_bytes());
-            prop_assert_eq!(list.tree_hash_root(), plain.tree_hash_root());
-            prop_assert_eq!(before.0.tree_hash_root(), before.1, "a clone is not written through");
-
-            let decoded = Bitlist::<U262144>::from_ssz_bytes(&plain.as_ssz_bytes()).unwrap();
-            prop_assert_eq!(&decoded, &list);
-            prop_assert_eq!(decoded.tree_hash_root(), list.tree_hash_root());
-        }
-
-        #[test]
-        fn decoding_accepts_what_the_plain_bit_list_accepts(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
-            let plain = Reference::<U262144>::from_ssz_bytes(&bytes);
-            let ours = Bitlist::<U262144>::from_ssz_bytes(&bytes);
-            prop_assert_eq!(plain.is_ok(), ours.is_ok());
-            if let Ok(ours) = ours {
-                prop_assert_eq!(ours.as_ssz_bytes(), bytes);
-            }
-        }
-    }
-
-    #[test]
-    fn whole_chunks_round_trip() {
-        let list = Bitlist::<U65536>::try_from_iter((0..CHUNK_BITS).map(|i| i % 3 == 0)).unwrap();
-        let decoded = Bitlist::<U65536>::from_ssz_bytes(&list.as_ssz_bytes()).unwrap();
-        assert_eq!(decoded, list);
-        assert_eq!(decoded.tree_hash_root(), list.tree_hash_root());
-    }
-
-    #[test]
-    fn a_list_smaller_than_a_chunk_has_the_root_of_its_own_depth() {
-        for length in [0, 1, 255, 256, 300, 4096] {
-            let bits = (0..length).map(|i| i % 3 == 0);
-            let list = Bitlist::<U4096>::try_from_iter(bits).unwrap();
-            let plain = ssz_types::BitList::<U4096>::from_ssz_bytes(&list.as_ssz_bytes()).unwrap();
-            assert_eq!(list.tree_hash_root(), plain.tree_hash_root());
-        }
-    }
-
-    #[test]
-    fn the_limit_holds() {
-        let mut list = Bitlist::<U65536>::new();
-        list.extend_zeros(65536).unwrap();
-        let error = BitlistError::TooLong {
-            length: 65537,
-            limit: 65536,
-        };
-        assert_eq!(list.push(true), Err(error));
-        assert_eq!(list.len(), 65536);
-        let out = BitlistError::OutOfRange {
-            index: 65536,
-            length: 65536,
-        };
-        assert_eq!(list.set(65536, true), Err(out));
-    }
-}
+mod tests;

@@ -10,14 +10,14 @@ use typenum::U4096;
 use crate::{Attestation, Checkpoint, Root, Signature, Slot, State, ValidatorIndex};
 
 /// The attestations of a block body, at most one per registry entry's worth.
-pub type Attestations = VariableList<Attestation, U4096>;
+pub type Attestations = VariableList<Attestation, AttestationsLimit>;
+/// Most attestations of a body.
+pub(crate) type AttestationsLimit = U4096;
 /// The signatures of a block: those of its body's attestations in order, then the proposer's.
 pub type BlockSignatures = VariableList<Signature, U4096>;
 
 /// What a block carries.
-#[derive(
-    Clone, Debug, Default, PartialEq, Eq, Encode, Decode, TreeHash, Serialize, Deserialize,
-)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct BlockBody {
     /// Attestations of earlier slots that the proposer had seen.
     pub attestations: Attestations,

@@ -6,9 +6,15 @@
 mod attestation;
 mod bitlist;
 mod block;
+mod body_root;
 mod byte_vectors;
 mod checkpoint;
+mod compact;
 mod constants;
+mod merkle;
+mod packed_bits;
+mod root_list;
+mod shared_roots;
 mod slot;
 mod state;
 mod status;
@@ -21,8 +27,14 @@ pub use block::{
 };
 pub use byte_vectors::{PublicKey, Signature, WrongLength};
 pub use checkpoint::Checkpoint;
+pub use compact::{CompactState, ExpandError};
 pub use constants::*;
-pub use slot::{SlotBeforeFinalized, is_justifiable_after, is_proposer, proposer_index};
+pub use packed_bits::PackedBits;
+pub use root_list::{RootList, TooManyRoots};
+pub use shared_roots::SharedRoots;
+pub use slot::{
+    SlotBeforeFinalized, is_justifiable_after, is_proposer, next_justifiable, proposer_index,
+};
 pub use state::{
     Config, GenesisError, HistoricalBlockHashes, JustificationRoots, JustificationValidators,
     JustifiedSlots, State, Validator, Validators,

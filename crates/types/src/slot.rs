@@ -28,6 +28,29 @@ pub fn is_justifiable_after(slot: Slot, finalized: Slot) -> Result<bool, SlotBef
         || u128::from(root) * u128::from(root + 1) == u128::from(delta))
 }
 
+/// The first slot from `slot` on that may be justified while `finalized` is the latest finalized slot, or `None` where there
+/// is no such number.
+///
+/// # Errors
+/// When `slot` lies before `finalized`.
+pub fn next_justifiable(slot: Slot, finalized: Slot) -> Result<Option<Slot>, SlotBeforeFinalized> {
+    let delta = slot
+        .checked_sub(finalized)
+        .ok_or(SlotBeforeFinalized { slot, finalized })?;
+    if delta <= 5 {
+        return Ok(Some(slot));
+    }
+    // n² ≤ delta < (n + 1)², and n(n + 1) lies between.
+    let n = delta.isqrt();
+    let candidates = [
+        Some(n * n),
+        n.checked_mul(n + 1),
+        (n + 1).checked_mul(n + 1),
+    ];
+    let next = candidates.into_iter().flatten().find(|next| *next >= delta);
+    Ok(next.and_then(|next| finalized.checked_add(next)))
+}
+
 /// The validator that proposes in `slot`, or `None` for an empty registry.
 pub fn proposer_index(slot: Slot, validators: u64) -> Option<ValidatorIndex> {
     slot.checked_rem(validators)
@@ -49,6 +72,32 @@ mod tests {
         assert_eq!(is_justifiable_after(n * n, 0), Ok(true));
         assert_eq!(is_justifiable_after(n * (n + 1), 0), Ok(true));
         assert_eq!(is_justifiable_after(n * n + 1, 0), Ok(false));
+    }
+
+    #[test]
+    fn the_next_justifiable_slot_is_the_first_one_found_by_trying() {
+        for finalized in [0, 3, 100] {
+            for slot in finalized..finalized + 3_000 {
+                let tried =
+                    (slot..).find(|slot| is_justifiable_after(*slot, finalized) == Ok(true));
+                assert_eq!(
+                    next_justifiable(slot, finalized),
+                    Ok(tried),
+                    "{slot} after {finalized}"
+                );
+            }
+        }
+        let error = SlotBeforeFinalized {
+            slot: 2,
+            finalized: 3,
+        };
+        assert_eq!(next_justifiable(2, 3), Err(error));
+        assert_eq!(next_justifiable(u64::MAX, 0), Ok(None));
+        assert_eq!(
+            next_justifiable(u64::MAX - 1, u64::MAX - 7),
+            Ok(Some(u64::MAX - 1))
+        );
+        assert_eq!(next_justifiable(u64::MAX, u64::MAX - 8), Ok(None));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! The state, its persistent lists, and the genesis state.
 
-use std::collections::BTreeMap;
-
 use milhouse::List;
 use serde::{Deserialize, Serialize};
 use ssz_derive::{Decode, Encode};
@@ -10,21 +8,18 @@ use tree_hash_derive::TreeHash;
 use typenum::{U4096, U262144, U1073741824};
 
 use crate::{
-    Bitlist, BlockBody, BlockHeader, Checkpoint, PublicKey, Root, Slot, VALIDATOR_REGISTRY_LIMIT,
-    ValidatorIndex,
+    Bitlist, BlockBody, BlockHeader, Checkpoint, PublicKey, RootList, SharedRoots, Slot,
+    VALIDATOR_REGISTRY_LIMIT, ValidatorIndex,
 };
 
 /// Root of the block of each slot, zero for an empty slot.
-///
-/// Pending writes are kept in a tree map: milhouse's default is a vector as long as the highest index, so that
-/// one append would cost memory and time in proportion to the history.
-pub type HistoricalBlockHashes = List<Root, U262144, BTreeMap<usize, Root>>;
+pub type HistoricalBlockHashes = RootList<U262144>;
 /// One bit per slot: whether its block is justified.
 pub type JustifiedSlots = Bitlist<U262144>;
 /// The validator registry.
 pub type Validators = List<Validator, U4096>;
 /// Targets that have votes and are not justified yet, sorted by root.
-pub type JustificationRoots = List<Root, U262144>;
+pub type JustificationRoots = SharedRoots<U262144>;
 /// The votes for those targets: one run of registry-length bits per target.
 pub type JustificationValidators = Bitlist<U1073741824>;
 
@@ -119,10 +114,10 @@ impl State {
             },
             latest_justified: Checkpoint::default(),
             latest_finalized: Checkpoint::default(),
-            historical_block_hashes: List::empty(),
+            historical_block_hashes: RootList::new(),
             justified_slots: Bitlist::new(),
             validators,
-            justifications_roots: List::empty(),
+            justifications_roots: SharedRoots::default(),
             justifications_validators: Bitlist::new(),
         })
     }

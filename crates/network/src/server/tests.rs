@@ -55,7 +55,7 @@ fn server(
         store.put(stored(block)).unwrap();
     }
     let mut state = State::genesis(0, &[PublicKey::default()]).unwrap();
-    state.historical_block_hashes = HistoricalBlockHashes::new(history).unwrap();
+    state.historical_block_hashes = HistoricalBlockHashes::try_from_iter(history).unwrap();
     let anchor = SignedBlockWithAttestation {
         signature: Vec::new().try_into().unwrap(),
         ..block(end, 0)

@@ -113,7 +113,7 @@ impl Node {
             store.put(stored(block)).unwrap();
         }
         let mut state = State::genesis(0, &[PublicKey::default()]).unwrap();
-        state.historical_block_hashes = HistoricalBlockHashes::new(history).unwrap();
+        state.historical_block_hashes = HistoricalBlockHashes::try_from_iter(history).unwrap();
         let mut head = SignedBlockWithAttestation::default();
         head.message.block.slot = end;
         let chain = LeanChain::from_anchor(head, state).shared();

@@ -3,9 +3,13 @@
 
 mod naive;
 
+use std::collections::BTreeMap;
+
 use naive::NaiveState;
 use proptest::prelude::*;
-use quartet_state_transition::{apply_block, process_slots, seal_block, state_transition};
+use quartet_state_transition::{
+    apply_block, process_slots, replay_block, seal_block, state_transition,
+};
 use quartet_types::{Attestation, AttestationData, Block, Checkpoint, PublicKey, Root, State};
 use ssz::{Decode as _, Encode as _};
 use tree_hash::TreeHash as _;
@@ -73,6 +77,24 @@ fn step() -> impl Strategy<Value = Step> {
 fn genesis(validators: u8) -> State {
     let keys: Vec<_> = (0..validators).map(|byte| PublicKey([byte; 52])).collect();
     State::genesis(1_700_000_000, &keys).unwrap()
+}
+
+/// A chain of 60 slots, every seventh of them empty, that has justified its first block.
+fn long_chain(validators: usize) -> State {
+    let keys: Vec<_> = (0..validators)
+        .map(|index| PublicKey([index as u8; 52]))
+        .collect();
+    let mut state = State::genesis(0, &keys).unwrap();
+    for slot in (1u64..62).filter(|slot| !slot.is_multiple_of(7)) {
+        let step = Step {
+            empty_slots: slot - state.slot - 1,
+            proposer_off_by: 0,
+            wrong_parent: false,
+            votes: Vec::new(),
+        };
+        state = seal_block(&state, block(&state, &step)).unwrap().1;
+    }
+    state
 }
 
 /// The checkpoint that a choice names. Slots are drawn from near the justified ones, so that votes often count.
@@ -154,6 +176,8 @@ proptest! {
             let found = apply_block(&state, &block);
             let Some(expected) = expected else {
                 prop_assert!(found.is_err(), "the specification refuses {block:?}");
+                let replayed = replay_block(&state, state.tree_hash_root(), &block);
+                prop_assert_eq!(replayed.map(drop), found.map(drop));
                 continue;
             };
             let post = found.unwrap();
@@ -166,8 +190,50 @@ proptest! {
             let checked = state_transition(&state, &sealed);
             prop_assert_eq!(checked.as_ref(), Ok(&post));
             prop_assert!(state_transition(&state, &block).is_err(), "a zero state root is wrong");
+            let root = state.tree_hash_root();
+            let replayed = replay_block(&state, root, &sealed).unwrap();
+            prop_assert_eq!(replayed.tree_hash_root(), sealed.state_root);
+            prop_assert_eq!(&replayed, &post);
+            let wrong = replay_block(&state, Root::repeat_byte(9), &sealed);
+            prop_assert!(wrong.is_err() || state.slot == 0 && !state.latest_block_header.state_root.is_zero());
             state = post;
         }
+    }
+
+    #[test]
+    fn tallies_of_any_shape_agree_with_the_specification(
+        validators in prop_oneof![1usize..10, 60usize..70, 120usize..200],
+        tallied in prop::collection::vec((0u64..60, any::<u64>()), 0..40),
+        votes in prop::collection::vec((0u64..60, any::<prop::sample::Index>(), 1usize..60), 0..20),
+        reversed in prop::bool::weighted(0.1),
+    ) {
+        let mut state = long_chain(validators);
+        let mut rows: BTreeMap<Root, u64> = BTreeMap::new();
+        rows.extend(tallied.iter().map(|(slot, pattern)| (state.historical_block_hashes.get(*slot as usize).copied().unwrap(), *pattern)));
+        let mut rows: Vec<(Root, u64)> = rows.into_iter().collect();
+        if reversed {
+            rows.reverse();
+        }
+        // Most of them close to two thirds.
+        let voted = |pattern: u64, validator: usize| pattern >> (validator % 64) & 1 == 1 || !validator.is_multiple_of(3);
+        let bits = rows.iter().flat_map(|(_, pattern)| (0..validators).map(move |validator| voted(*pattern, validator)));
+        state.justifications_validators = quartet_types::Bitlist::try_from_iter(bits).unwrap();
+        state.justifications_roots = quartet_types::JustificationRoots::try_from_iter(rows.iter().map(|(root, _)| *root)).unwrap();
+        let roots: Vec<Root> = state.historical_block_hashes.iter().copied().collect();
+        let attestations = votes.iter().flat_map(|(slot, first, count)| {
+            let target = Checkpoint { root: roots[*slot as usize], slot: *slot };
+            let source = state.latest_justified;
+            let data = AttestationData { slot: 60, head: target, target, source };
+            let first = first.index(validators);
+            (first..first + count).map(move |validator| Attestation { validator_id: (validator % validators) as u64, data })
+        });
+        let mut block = block(&state, &Step { empty_slots: 0, proposer_off_by: 0, wrong_parent: false, votes: Vec::new() });
+        block.body.attestations = attestations.collect::<Vec<_>>().try_into().unwrap();
+        let expected = NaiveState::from(&state).apply(&block).unwrap();
+        let post = apply_block(&state, &block).unwrap();
+        prop_assert_eq!(NaiveState::from(&post).without_root(), expected);
+        let uncached = State::from_ssz_bytes(&post.as_ssz_bytes()).unwrap();
+        prop_assert_eq!(post.tree_hash_root(), uncached.tree_hash_root());
     }
 
     #[test]
@@ -180,9 +246,9 @@ proptest! {
     ) {
         let mut state = genesis(4);
         let roots = roots.into_iter().map(Root::repeat_byte);
-        state.justifications_roots = milhouse::List::try_from_iter(roots).unwrap();
+        state.justifications_roots = quartet_types::JustificationRoots::try_from_iter(roots).unwrap();
         state.justifications_validators.extend_zeros(bits).unwrap();
-        state.historical_block_hashes = milhouse::List::repeat(Root::repeat_byte(7), history).unwrap();
+        state.historical_block_hashes = quartet_types::RootList::try_from_iter(vec![Root::repeat_byte(7); history]).unwrap();
         state.justified_slots = quartet_types::Bitlist::try_from_iter(justified).unwrap();
         let block = block(&state, &step);
         let _ = apply_block(&state, &block);

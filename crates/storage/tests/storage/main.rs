@@ -4,7 +4,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod blocks;
+mod disk;
+mod faults;
 mod finality;
+mod model;
 mod opening;
+mod snapshot;
 mod states;
 mod support;
+mod verify;

@@ -43,12 +43,10 @@ impl JsonState {
             latest_finalized: self.latest_finalized,
             historical_block_hashes: HistoricalBlockHashes::try_from_iter(
                 self.historical_block_hashes.data,
-            )
-            .map_err(full)?,
+            )?,
             justified_slots: Bitlist::try_from_iter(self.justified_slots.data)?,
             validators: Validators::try_from_iter(self.validators.data).map_err(full)?,
-            justifications_roots: JustificationRoots::try_from_iter(self.justifications_roots.data)
-                .map_err(full)?,
+            justifications_roots: JustificationRoots::new(self.justifications_roots.data)?,
             justifications_validators: Bitlist::try_from_iter(self.justifications_validators.data)?,
         })
     }
