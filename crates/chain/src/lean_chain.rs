@@ -373,6 +373,12 @@ impl LeanChain {
 
     /// The fork choice's tree, ancestors before descendants.
     pub fn fork_choice_nodes(&self) -> Vec<ForkChoiceNode> {
+        self.fork_choice_page(0, usize::MAX)
+    }
+
+    /// At most `limit` nodes of [`Self::fork_choice_nodes`], from the one at `first` on. Positions stay as they are as long as
+    /// the tree's oldest block does.
+    pub fn fork_choice_page(&self, first: usize, limit: usize) -> Vec<ForkChoiceNode> {
         let validators = self.validator_count();
         let node = |weighed: WeighedBlock| ForkChoiceNode {
             block: weighed.block.checkpoint(),
@@ -381,7 +387,8 @@ impl LeanChain {
             proposer: proposer_index(weighed.block.slot, validators).unwrap_or_default(),
             weight: weighed.weight,
         };
-        self.fork_choice.blocks().map(node).collect()
+        let page = self.fork_choice.blocks().skip(first).take(limit);
+        page.map(node).collect()
     }
 
     /// Whether this very attestation with this very signature has been verified and is still at hand.

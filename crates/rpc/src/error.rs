@@ -64,6 +64,11 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
+    /// What is asked for cannot be given now, for the reason that is said.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
     /// Something of ours failed; the cause belongs into the log, not to the client.
     pub(crate) fn internal() -> Self {
         let message = "internal error, see the node's log";

@@ -2,20 +2,27 @@
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::PathRejection},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::{HeaderMap, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use quartet_types::Checkpoint;
-use serde::Serialize;
+use quartet_types::{Checkpoint, Slot};
+use serde::{Deserialize, Serialize};
 use ssz::Encode;
 
 use crate::{
     accept::{Form, negotiate},
     block_id::{BlockId, BlockIdError},
+    block_pieces::{BlockPieces, MOST_SLOTS, SlotRange},
     error::ApiError,
     node::NodeView,
-    views::{ForkChoiceView, HealthView, PeersView, SignedBlockView, StateView},
+    pieces,
+    state_pieces::StatePieces,
+    tree_pieces::TreePieces,
+    views::{HealthView, PeersView, SignedBlockView, StateView},
 };
 
 const JSON: &[Form] = &[Form::Json];
@@ -65,24 +72,52 @@ pub(crate) async fn fork_choice(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     negotiate(&headers, JSON)?;
-    node.heavy(|node| {
-        let (overview, nodes) = node.fork_choice();
-        Json(ForkChoiceView::new(&overview, &nodes)).into_response()
-    })
-    .await
+    pieces::answer(node, Form::Json, TreePieces::read).await
 }
 
-pub(crate) async fn finalized_state(
+pub(crate) async fn state(
     State(node): State<NodeView>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let form = negotiate(&headers, SSZ_OR_JSON)?;
-    node.heavy(move |node| {
-        let state = node.finalized_state()?;
-        let state = state.ok_or_else(|| ApiError::not_found("the finalized state is not kept"))?;
-        Ok(encoded(form, &*state, || StateView::from(&*state)))
-    })
-    .await?
+    let id = block_id(id)?;
+    let state = move |node: &NodeView| {
+        let state = node.state(id)?;
+        state.ok_or_else(|| ApiError::not_found("no such state, or it is not kept"))
+    };
+    match negotiate(&headers, SSZ_OR_JSON)? {
+        Form::Ssz => {
+            pieces::answer(node, Form::Ssz, move |node| {
+                state(node).map(StatePieces::new)
+            })
+            .await
+        }
+        Form::Json => {
+            node.heavy(move |node| {
+                let state = state(node)?;
+                Ok(Json(StateView::from(&*state)).into_response())
+            })
+            .await?
+        }
+    }
+}
+
+/// A range of slots, as a client asks for it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RangeQuery {
+    start_slot: Slot,
+    count: u64,
+}
+
+pub(crate) async fn blocks(
+    State(node): State<NodeView>,
+    query: Result<Query<RangeQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
+    let range = SlotRange::new(query.start_slot, query.count, MOST_SLOTS)?;
+    negotiate(&headers, JSON)?;
+    pieces::answer(node, Form::Json, move |node| BlockPieces::new(node, range)).await
 }
 
 pub(crate) async fn block(
@@ -90,10 +125,7 @@ pub(crate) async fn block(
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Path(id) = id.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
-    let id: BlockId = id
-        .parse()
-        .map_err(|error: BlockIdError| ApiError::bad_request(error.to_string()))?;
+    let id = block_id(id)?;
     let form = negotiate(&headers, SSZ_OR_JSON)?;
     node.heavy(move |node| {
         let found = node.block(id)?;
@@ -101,6 +133,13 @@ pub(crate) async fn block(
         Ok(encoded(form, &*block, || SignedBlockView::from(&*block)))
     })
     .await?
+}
+
+/// The block that the path names.
+fn block_id(id: Result<Path<String>, PathRejection>) -> Result<BlockId, ApiError> {
+    let Path(id) = id.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
+    id.parse()
+        .map_err(|error: BlockIdError| ApiError::bad_request(error.to_string()))
 }
 
 /// The answer in the form that was agreed on.

@@ -5,14 +5,18 @@
 
 mod accept;
 mod block_id;
+mod block_pieces;
 mod error;
 mod http_api;
 mod json_rpc;
 mod metrics;
 mod node;
+mod pieces;
 mod router;
 mod server;
 mod service;
+mod state_pieces;
+mod tree_pieces;
 mod views;
 
 pub use metrics::{Metrics, MetricsError};

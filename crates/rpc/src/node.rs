@@ -128,10 +128,32 @@ impl NodeView {
         Overview::from(&*self.0.chain.chain().read())
     }
 
-    /// The tree and the chain at the same moment.
-    pub(crate) fn fork_choice(&self) -> (Overview, Vec<ForkChoiceNode>) {
+    /// The chain, and the tree's oldest block and size at the same moment.
+    pub(crate) fn tree(&self) -> (Overview, Root, usize) {
         let chain = self.0.chain.chain().read();
-        (Overview::from(&*chain), chain.fork_choice_nodes())
+        let tree = chain.fork_choice();
+        let (oldest, all) = (tree.oldest_block().root, tree.blocks().len());
+        (Overview::from(&*chain), oldest, all)
+    }
+
+    /// Some nodes of the tree, and its oldest block at that moment.
+    pub(crate) fn tree_page(&self, first: usize, limit: usize) -> (Vec<ForkChoiceNode>, Root) {
+        let chain = self.0.chain.chain().read();
+        let oldest = chain.fork_choice().oldest_block().root;
+        (chain.fork_choice_page(first, limit), oldest)
+    }
+
+    /// Roots of the head's chain in `count` slots from `start` on.
+    pub(crate) fn canonical_roots(&self, start: Slot, count: u64) -> Vec<Root> {
+        self.0.chain.canonical_roots(start, count)
+    }
+
+    /// The block with this root. May read the disk.
+    pub(crate) fn block_of(
+        &self,
+        root: Root,
+    ) -> Result<Option<Arc<SignedBlockWithAttestation>>, StoreError> {
+        self.0.chain.block(root)
     }
 
     /// The block that `id` names, with its root. May read the disk.
@@ -139,19 +161,29 @@ impl NodeView {
         &self,
         id: BlockId,
     ) -> Result<Option<(Root, Arc<SignedBlockWithAttestation>)>, StoreError> {
-        let root = {
-            let chain = self.0.chain.chain().read();
-            match id {
-                BlockId::Root(root) => Some(root),
-                BlockId::Slot(slot) => chain.canonical_root(slot),
-                BlockId::Head => Some(chain.head().root),
-                BlockId::Justified => Some(chain.latest_justified().root),
-                BlockId::Finalized => Some(chain.latest_finalized().root),
-            }
+        let Some(root) = self.root_of(id) else {
+            return Ok(None);
         };
-        let Some(root) = root else { return Ok(None) };
         let block = self.0.chain.block(root)?;
         Ok(block.map(|block| (root, block)))
+    }
+
+    /// The root of the block that `id` names, whether or not the block is kept.
+    fn root_of(&self, id: BlockId) -> Option<Root> {
+        let chain = self.0.chain.chain().read();
+        match id {
+            BlockId::Root(root) => Some(root),
+            BlockId::Slot(slot) => chain.canonical_root(slot),
+            BlockId::Head => Some(chain.head().root),
+            BlockId::Justified => Some(chain.latest_justified().root),
+            BlockId::Finalized => Some(chain.latest_finalized().root),
+        }
+    }
+
+    /// The state after the block that `id` names, from memory or rebuilt. May read the disk and take a while.
+    pub(crate) fn state(&self, id: BlockId) -> Result<Option<Arc<State>>, StoreError> {
+        let root = self.root_of(id);
+        root.map_or(Ok(None), |root| self.0.chain.state(root))
     }
 
     /// How many validators were found to have signed two messages for one slot, and the pairs that are kept.
@@ -162,12 +194,6 @@ impl NodeView {
             equivocations.total(),
             equivocations.iter().cloned().collect(),
         )
-    }
-
-    /// The post-state of the finalized block. May read the disk.
-    pub(crate) fn finalized_state(&self) -> Result<Option<Arc<State>>, StoreError> {
-        let finalized = self.0.chain.chain().read().latest_finalized();
-        self.0.chain.state(finalized.root)
     }
 
     pub(crate) fn peers(&self) -> Vec<(PeerName, PeerInfo)> {
@@ -212,6 +238,26 @@ impl NodeView {
     ) -> Result<T, ApiError> {
         let waiting = Arc::clone(&self.0.waiting).try_acquire_owned();
         let waiting = waiting.map_err(|_| refuse())?;
+        self.work(work, waiting).await
+    }
+
+    /// As [`Self::heavy`], for the next piece of an answer that has begun: it waits its turn with all others and is not
+    /// refused. There is one such piece at a time for each connection.
+    ///
+    /// # Errors
+    /// 500 when the work panicked.
+    pub(crate) async fn piece<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.work(work, ()).await
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+        waiting: impl Send + 'static,
+    ) -> Result<T, ApiError> {
         let permit = Arc::clone(&self.0.heavy).acquire_owned().await;
         let permit = permit.map_err(|_| ApiError::internal())?;
         let node = self.clone();

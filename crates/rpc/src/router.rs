@@ -31,7 +31,8 @@ pub fn router(node: NodeView) -> Router {
             "/lean/v0/checkpoints/finalized",
             get(http_api::finalized_checkpoint),
         )
-        .route("/lean/v0/states/finalized", get(http_api::finalized_state))
+        .route("/lean/v0/states/{id}", get(http_api::state))
+        .route("/lean/v0/blocks", get(http_api::blocks))
         .route("/lean/v0/blocks/{id}", get(http_api::block))
         .route("/lean/v0/fork_choice", get(http_api::fork_choice))
         .route("/lean/v0/node/peers", get(http_api::peers))

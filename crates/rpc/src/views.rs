@@ -123,9 +123,9 @@ impl<'a> From<&'a NodeInfo> for VersionView<'a> {
     }
 }
 
+/// What the fork choice's listing says beside the nodes.
 #[derive(Serialize)]
 pub(crate) struct ForkChoiceView {
-    nodes: Vec<ForkChoiceNodeView>,
     head: Root,
     justified: Checkpoint,
     finalized: Checkpoint,
@@ -134,7 +134,7 @@ pub(crate) struct ForkChoiceView {
 }
 
 #[derive(Serialize)]
-struct ForkChoiceNodeView {
+pub(crate) struct ForkChoiceNodeView {
     root: Root,
     slot: Slot,
     parent_root: Root,
@@ -142,24 +142,24 @@ struct ForkChoiceNodeView {
     weight: u64,
 }
 
-impl ForkChoiceView {
-    pub(crate) fn new(overview: &Overview, nodes: &[ForkChoiceNode]) -> Self {
-        let finalized = overview.finalized;
-        let nodes = nodes
-            .iter()
-            .filter(|node| node.block.slot >= finalized.slot);
-        let view = |node: &ForkChoiceNode| ForkChoiceNodeView {
+impl From<&ForkChoiceNode> for ForkChoiceNodeView {
+    fn from(node: &ForkChoiceNode) -> Self {
+        Self {
             root: node.block.root,
             slot: node.block.slot,
             parent_root: node.parent_root,
             proposer_index: node.proposer,
             weight: node.weight,
-        };
+        }
+    }
+}
+
+impl From<&Overview> for ForkChoiceView {
+    fn from(overview: &Overview) -> Self {
         Self {
-            nodes: nodes.map(view).collect(),
             head: overview.head.root,
             justified: overview.justified,
-            finalized,
+            finalized: overview.finalized,
             safe_target: overview.safe_target.root,
             validator_count: overview.validator_count,
         }

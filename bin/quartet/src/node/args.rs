@@ -3,6 +3,7 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::Args;
+use quartet_checkpoint::ServerUrl;
 use quartet_network::{DEFAULT_MAX_PEERS, DEFAULT_PEERS_PER_ADDRESS};
 
 use crate::keys::PassphraseArgs;
@@ -74,6 +75,17 @@ pub(crate) struct NodeArgs {
         env = "QUARTET_MEMORY_BUDGET"
     )]
     pub(crate) memory_budget: u16,
+
+    /// Start from the finalized checkpoint of these nodes, which are compared with each other; a URL like
+    /// http://node.example:5052 each.
+    #[arg(
+        long,
+        value_name = "URL,…",
+        value_delimiter = ',',
+        env = "QUARTET_CHECKPOINT_SYNC_URL"
+    )]
+    #[allow(dead_code, reason = "the start does not make use of it yet")]
+    pub(crate) checkpoint_sync_url: Vec<ServerUrl>,
 
     /// Address to listen on for peers.
     #[arg(
@@ -208,10 +220,30 @@ mod tests {
         node: NodeArgs,
     }
 
-    fn hosts(flags: &[&str]) -> Option<Vec<String>> {
+    fn parse(flags: &[&str]) -> Option<NodeArgs> {
         let start = ["quartet", "--genesis", "config.yaml"];
         let cli = Cli::try_parse_from(start.iter().chain(flags)).ok()?;
-        Some(cli.node.http_allowed_host)
+        Some(cli.node)
+    }
+
+    fn hosts(flags: &[&str]) -> Option<Vec<String>> {
+        parse(flags).map(|args| args.http_allowed_host)
+    }
+
+    #[test]
+    fn checkpoint_servers_are_collected_and_checked() {
+        let flag = "--checkpoint-sync-url";
+        let (one, two) = ("http://127.0.0.1:5052", "https://node.example");
+        let both = format!("{one},{two}");
+        for flags in [&[flag, &both][..], &[flag, one, flag, two]] {
+            let urls = parse(flags).unwrap().checkpoint_sync_url;
+            let urls: Vec<String> = urls.iter().map(ToString::to_string).collect();
+            assert_eq!(urls, [one, two]);
+        }
+        assert!(parse(&[]).unwrap().checkpoint_sync_url.is_empty());
+        for wrong in ["node.example:5052", "", "http://a,", "ftp://a"] {
+            assert!(parse(&[flag, wrong]).is_none(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -39,10 +39,9 @@ impl Fault {
         Self::new(-32602, "Invalid params", Some(detail.into()))
     }
 
-    /// From the range that is left to servers: the batch has been answered as far as it may.
+    /// From the range that is left to servers: what is asked for at once is more than may be answered at once.
     pub(super) fn too_large(limit: usize) -> Self {
-        let detail =
-            format!("the answers to this batch exceed {limit} bytes, ask for less at once");
+        let detail = format!("the answers to this exceed {limit} bytes, ask for less at once");
         Self::new(-32000, "Response too large", Some(detail))
     }
 }
@@ -54,6 +53,12 @@ impl From<ApiError> for Fault {
             StatusCode::SERVICE_UNAVAILABLE => {
                 Self::new(-32005, "Limit exceeded", Some(error.message().to_owned()))
             }
+            StatusCode::BAD_REQUEST => Self::invalid_params(error.message()),
+            StatusCode::NOT_FOUND => Self::new(
+                -32001,
+                "Resource not found",
+                Some(error.message().to_owned()),
+            ),
             _ => Self::new(-32603, "Internal error", None),
         }
     }

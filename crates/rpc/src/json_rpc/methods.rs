@@ -6,19 +6,24 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 
-use super::{Fault, Params};
+use super::{Fault, MAX_ANSWERS, Params};
 use crate::{
     block_id::{BlockId, BlockIdError},
+    block_pieces::{BlockPieces, SlotRange},
     error::ApiError,
     node::NodeView,
+    pieces::{More, Source as _},
     views::{EquivocationsView, FinalityView, NamedBlockView, PeersView, SyncingView, VersionView},
 };
 
-const METHODS: &str = "lean_block, lean_equivocations, lean_finality, lean_head, lean_peers, lean_syncing and lean_version";
+/// Slots of one call, whose answer is in memory at once; the HTTP API has more.
+const MOST_SLOTS: u64 = 64;
+
+const METHODS: &str = "lean_block, lean_blocks, lean_equivocations, lean_finality, lean_head, lean_peers, lean_syncing and lean_version";
 
 /// Whether a method reads the disk or answers at length.
 pub(super) fn is_heavy(method: &str) -> bool {
-    matches!(method, "lean_block" | "lean_equivocations")
+    matches!(method, "lean_block" | "lean_blocks" | "lean_equivocations")
 }
 
 /// Calls a method.
@@ -29,6 +34,9 @@ pub(super) async fn call(
 ) -> Result<Box<RawValue>, Fault> {
     if method == "lean_block" {
         return block(node, params).await;
+    }
+    if method == "lean_blocks" {
+        return blocks(node, params).await;
     }
     if method == "lean_equivocations" {
         params.none()?;
@@ -60,6 +68,36 @@ async fn block(node: &NodeView, params: Params) -> Result<Box<RawValue>, Fault> 
         }
     })
     .await?
+}
+
+/// The blocks of the head's chain in a range of slots.
+async fn blocks(node: &NodeView, params: Params) -> Result<Box<RawValue>, Fault> {
+    let [start, count] = params.two(["start_slot", "count"])?;
+    let (Some(start), Some(count)) = (start.as_u64(), count.as_u64()) else {
+        let detail = format!("expected two numbers, found {start} and {count}");
+        return Err(Fault::invalid_params(detail));
+    };
+    let range = SlotRange::new(start, count, MOST_SLOTS)?;
+    let json = node
+        .heavy(move |node| {
+            let mut source = BlockPieces::new(node, range)?;
+            let mut json = Vec::new();
+            loop {
+                // A piece goes on where the last one has ended.
+                let mut piece = Vec::new();
+                let more = source.next(node, &mut piece)?;
+                json.append(&mut piece);
+                if json.len() > MAX_ANSWERS {
+                    return Err(Fault::too_large(MAX_ANSWERS));
+                }
+                if more == More::No {
+                    return Ok(json);
+                }
+            }
+        })
+        .await??;
+    let json = String::from_utf8(json).map_err(|_| ApiError::internal())?;
+    RawValue::from_string(json).map_err(|_| ApiError::internal().into())
 }
 
 /// The evidence that is kept; with its signatures it can be large.

@@ -23,7 +23,7 @@ use fault::Fault;
 pub(crate) const MAX_BODY: usize = 64 << 10;
 /// Calls in one batch.
 const MAX_BATCH: usize = 100;
-/// Bytes of the answers to a batch after which the rest of it is refused.
+/// Bytes of the answers to a batch after which the rest of it is refused, and most of one answer of many blocks.
 const MAX_ANSWERS: usize = 4 << 20;
 
 /// A call that is well formed.
@@ -214,6 +214,26 @@ impl Params {
                     Ok(value)
                 } else {
                     Err(wrong())
+                }
+            }
+        }
+    }
+}
+
+impl Params {
+    /// The two parameters of these names, by position or by name.
+    fn two(self, names: [&str; 2]) -> Result<[Value; 2], Fault> {
+        let wrong = || {
+            let [first, second] = names;
+            Fault::invalid_params(format!("expected two parameters, `{first}` and `{second}`"))
+        };
+        match self {
+            Self::Positional(values) => <[Value; 2]>::try_from(values).map_err(|_| wrong()),
+            Self::Named(mut values) => {
+                let found = names.map(|name| values.remove(name));
+                match found {
+                    [Some(first), Some(second)] if values.is_empty() => Ok([first, second]),
+                    _ => Err(wrong()),
                 }
             }
         }

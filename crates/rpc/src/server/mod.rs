@@ -37,6 +37,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use crate::pieces::Held;
+
 use self::{
     body::WatchedBody,
     stream::WatchedStream,
@@ -213,7 +215,10 @@ async fn answer(
             error.into_response()
         }
     };
-    let bytes = response.body().size_hint().lower();
-    connection.answered(usize::try_from(bytes).unwrap_or(usize::MAX), Instant::now());
+    let bytes = match response.extensions().get() {
+        Some(Held(bytes)) => *bytes,
+        None => usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX),
+    };
+    connection.answered(bytes, Instant::now());
     Ok(response.map(|body| WatchedBody::new(body, move || connection.buffered())))
 }

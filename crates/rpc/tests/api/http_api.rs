@@ -109,6 +109,29 @@ async fn the_finalized_state_is_ssz_unless_json_is_asked_for() {
 }
 
 #[tokio::test]
+async fn states_are_found_by_each_of_their_blocks_names() {
+    let node = TestNode::with_chain(8);
+    let view = node.chain.read().view();
+    let cases = [
+        ("head".to_owned(), view.head),
+        ("justified".to_owned(), view.justified),
+        ("8".to_owned(), view.head),
+        (view.justified.root.to_string(), view.justified),
+    ];
+    for (id, block) in cases {
+        let answer = get(&node, &format!("/lean/v0/states/{id}")).await;
+        let expected = node.chain.read().state(block.root).unwrap();
+        assert_eq!(answer.body, expected.as_ssz_bytes(), "{id}");
+    }
+    // Finality has left this one's state behind, and that one is nobody's.
+    let old = node.chain.read().canonical_root(1).unwrap();
+    for id in ["1".to_owned(), old.to_string(), "9".to_owned()] {
+        let answer = get(&node, &format!("/lean/v0/states/{id}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{id}");
+    }
+}
+
+#[tokio::test]
 async fn the_genesis_block_is_served_without_signatures() {
     let node = TestNode::at_genesis(0);
     let answer = get(&node, "/lean/v0/blocks/finalized").await;
@@ -210,6 +233,7 @@ async fn what_cannot_be_answered_is_refused_in_json() {
         ("GET", &unknown, "*/*", 404),
         ("GET", "/lean/v0/blocks/latest", "*/*", 400),
         ("GET", "/lean/v0/blocks/0x12", "*/*", 400),
+        ("GET", "/lean/v0/states/latest", "*/*", 400),
         ("GET", "/lean/v0/blocks/%ff", "*/*", 400),
         ("POST", "/lean/v0/head", "*/*", 405),
         ("GET", "/", "*/*", 405),

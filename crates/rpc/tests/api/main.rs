@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod budget;
+mod checkpoint;
+mod history;
 mod http_api;
 mod json_rpc;
 mod leanspec;

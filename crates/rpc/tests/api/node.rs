@@ -52,7 +52,35 @@ impl TestNode {
         let head = chain.head();
         let block = self.store.get(head.root).unwrap().unwrap();
         let state = State::clone(chain.head_state().unwrap());
-        Self::new(LeanChain::from_anchor(block, state), head.slot, None)
+        Self::anchored_at(block, state)
+    }
+
+    /// A node that starts from a block and its state.
+    pub(crate) fn anchored_at(block: SignedBlockWithAttestation, state: State) -> Self {
+        let slot = state.slot;
+        Self::new(LeanChain::from_anchor(block, state), slot, None)
+    }
+
+    /// A node whose chain has so many blocks, all of one proposer, whose votes alone finalize nothing.
+    pub(crate) fn without_finality(blocks: u64) -> Self {
+        let node = Self::at_genesis(VALIDATORS * blocks);
+        for slot in (1..=blocks).map(|block| VALIDATORS * block) {
+            let mut chain = node.chain.write();
+            chain.advance(4 * slot);
+            let produced = chain.proposal_basis().unwrap().build(slot).unwrap();
+            let mut block = SignedBlockWithAttestation::default();
+            block.message.proposer_attestation.data = produced.attestation_data(&chain);
+            block.message.block = produced.block;
+            let signatures = vec![Signature::default(); produced.signatures.len() + 1];
+            block.signature = signatures.try_into().unwrap();
+            let importable = ImportableBlock {
+                root: produced.root,
+                block: Arc::new(block),
+                post_state: Arc::new(produced.post_state),
+            };
+            chain.import_block(importable).unwrap();
+        }
+        node
     }
 
     fn new(chain: LeanChain, slots: u64, metrics: Option<Metrics>) -> Self {

@@ -1,0 +1,82 @@
+//! The blocks of a range of slots, as a JSON array.
+
+use quartet_types::{Root, Slot};
+
+use crate::{
+    error::ApiError,
+    node::NodeView,
+    pieces::{More, PIECE, Source},
+    views::NamedBlockView,
+};
+
+/// Slots in one range: as many as peers may ask each other for.
+pub(crate) const MOST_SLOTS: u64 = 1024;
+
+/// A range of slots, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlotRange {
+    pub(crate) start: Slot,
+    pub(crate) count: u64,
+}
+
+impl SlotRange {
+    /// # Errors
+    /// 400 when there are no slots in it or more than `most`.
+    pub(crate) fn new(start: Slot, count: u64, most: u64) -> Result<Self, ApiError> {
+        if !(1..=most).contains(&count) {
+            let message = format!("expected `count` to be 1 to {most}, found {count}");
+            return Err(ApiError::bad_request(message));
+        }
+        Ok(Self { start, count })
+    }
+}
+
+/// Writes the blocks of the head's chain, as it was at the start. Signatures, most of a block's bytes, are only counted.
+#[derive(Debug)]
+pub(crate) struct BlockPieces {
+    /// In ascending order of slots.
+    roots: Vec<Root>,
+    next: usize,
+}
+
+impl BlockPieces {
+    /// # Errors
+    /// 404 when the range begins with blocks that are not kept any more: they must not look like empty slots.
+    pub(crate) fn new(node: &NodeView, range: SlotRange) -> Result<Self, ApiError> {
+        let roots = node.canonical_roots(range.start, range.count);
+        if let Some(first) = roots.first()
+            && node.block_of(*first)?.is_none()
+        {
+            let message = format!("the blocks from slot {} on are not kept", range.start);
+            return Err(ApiError::not_found(message));
+        }
+        Ok(Self { roots, next: 0 })
+    }
+}
+
+impl Source for BlockPieces {
+    fn next(&mut self, node: &NodeView, piece: &mut Vec<u8>) -> Result<More, ApiError> {
+        if self.next == 0 {
+            piece.push(b'[');
+        }
+        while let Some(root) = self.roots.get(self.next) {
+            if piece.len() >= PIECE {
+                return Ok(More::Yes);
+            }
+            // One that has been removed in between ends the answer, which is then no JSON.
+            let block = node.block_of(*root)?.ok_or_else(ApiError::internal)?;
+            if self.next > 0 {
+                piece.push(b',');
+            }
+            let view = NamedBlockView::new(*root, &block);
+            serde_json::to_writer(&mut *piece, &view).map_err(|_| ApiError::internal())?;
+            self.next += 1;
+        }
+        piece.push(b']');
+        Ok(More::No)
+    }
+
+    fn holds(&self) -> usize {
+        PIECE + size_of_val(&*self.roots)
+    }
+}
