@@ -11,9 +11,9 @@ use ssz::Encode as _;
 use crate::{
     Database, DatabaseError,
     error::Failure,
-    pending::Waiting,
+    pending::{Waiting, keep_newest},
     seal::Place,
-    tables::{BLOCKS, ENTRIES, Links, SIGNATURES, SLOTS, VOTES, keyed, numbered, signatures},
+    tables::{BLOCKS, ENTRIES, Links, SIGNATURES, SLOTS, VOTES, keyed, signatures},
 };
 
 /// An imported block, as [`Database::put`] takes it.
@@ -249,10 +249,10 @@ impl Database {
         self.read(|transaction| {
             let table = transaction.open_table(VOTES)?;
             for row in table.iter()? {
-                let validator = row?.0.value();
-                let stored = numbered(&table, VOTES.name(), validator)?;
-                let stored = stored.ok_or_else(|| Failure::Damaged("a vote vanished".into()))?;
-                crate::pending::keep_newest(&mut votes, validator, stored, true);
+                let (validator, record) = row?;
+                let validator = validator.value();
+                let stored = Place::number(VOTES.name(), validator).decode(record.value())?;
+                keep_newest(&mut votes, validator, stored, true);
             }
             Ok(())
         })?;

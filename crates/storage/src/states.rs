@@ -211,9 +211,9 @@ impl Lineage<'_> {
         };
         if let Some(below) = below {
             for row in canonical.range(..below)?.rev() {
-                let slot = row?.0.value();
-                let root = numbered(&canonical, CANONICAL.name(), slot)?;
-                let root = root.ok_or_else(|| Failure::Damaged("a root vanished".into()))?;
+                let (slot, record) = row?;
+                let slot = slot.value();
+                let root = Place::number(CANONICAL.name(), slot).decode(record.value())?;
                 if self.meets_like(slot, root, &mut ancestors) {
                     break;
                 }

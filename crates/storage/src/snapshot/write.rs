@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     Database, DatabaseError,
-    tables::{BLOCKS, CANONICAL, META, SIGNATURES, get_meta, keyed, meta, numbered, signatures},
+    seal::Place,
+    tables::{BLOCKS, CANONICAL, META, SIGNATURES, get_meta, keyed, meta, signatures},
 };
 
 /// What the name of a file ends with that is being written.
@@ -136,9 +137,10 @@ impl Source<'_> {
             let Some(row) = table.range(slot..anchor.slot)?.next() else {
                 return Ok(None);
             };
-            let slot = row?.0.value();
-            let root = numbered(&table, CANONICAL.name(), slot)?;
-            Ok(root.map(|root| Checkpoint { root, slot }))
+            let (slot, record) = row?;
+            let slot = slot.value();
+            let root = Place::number(CANONICAL.name(), slot).decode(record.value())?;
+            Ok(Some(Checkpoint { root, slot }))
         })
     }
 

@@ -7,6 +7,7 @@ mod blocks;
 mod disk;
 mod faults;
 mod finality;
+mod kills;
 mod model;
 mod opening;
 mod snapshot;
