@@ -24,6 +24,10 @@ impl VerifyArgs {
             }
         })?;
         told?;
+        if done.unattached > 0 {
+            let note = "build on abandoned ones that were deleted; a start leaves them out";
+            print(&format!("{} blocks {note}", done.unattached))?;
+        }
         print(&format!(
             "{} problems in {} blocks, {} states and {} finalized slots",
             done.problems, done.blocks, done.states, done.finalized

@@ -86,6 +86,7 @@ fn a_sound_database_has_no_problems() {
     let (done, problems) = look(directory.path());
     assert_eq!(problems, [""; 0]);
     assert_eq!((done.blocks, done.states, done.finalized), (32, 8, 21));
+    assert_eq!(done.unattached, 0);
     assert!(matches!(
         verify(&directory.path().join("nowhere"), &mut |_| ()),
         Err(DatabaseError::Missing { .. })
@@ -294,6 +295,37 @@ fn a_broken_chain_a_wrong_state_and_old_votes_are_named() {
         table.insert(20, &record[..]).unwrap();
     });
     found(&finality, "finality in slot 20");
+}
+
+/// Without a trace of it, a block may have been abandoned and deleted; what builds on it is counted.
+#[test]
+fn blocks_on_one_that_is_gone_are_counted() {
+    let directory = tempdir().unwrap();
+    let blocks = sound(directory.path());
+    let file = redb::Database::create(directory.path().join(FILE_NAME)).unwrap();
+    let transaction = file.begin_write().unwrap();
+    let (slot, root) = blocks[24].key();
+    for table in [BLOCKS, ENTRIES] {
+        transaction
+            .open_table(table)
+            .unwrap()
+            .remove((slot, &root.0))
+            .unwrap();
+    }
+    transaction
+        .open_table(SLOTS)
+        .unwrap()
+        .remove(&root.0)
+        .unwrap();
+    let mut signatures = transaction.open_table(SIGNATURES).unwrap();
+    signatures.remove((slot, &root.0, 0)).unwrap();
+    drop(signatures);
+    transaction.commit().unwrap();
+    drop(file);
+    let (done, problems) = look(directory.path());
+    assert_eq!(done.unattached, 1);
+    // The states above cannot be put together without it.
+    found(&problems, "no entry of");
 }
 
 /// Bytes flipped in the file itself, at all sorts of places: nothing that matters goes unnoticed.
