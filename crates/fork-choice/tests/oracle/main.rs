@@ -1,112 +1,14 @@
 //! The indexed store against the specification's, on random trees, votes, equivocations, ticks and prunings.
 #![allow(clippy::unwrap_used)]
 
+mod events;
 mod naive;
 
+use events::{Event, Flaw, Vote, event};
 use naive::NaiveStore;
 use proptest::{prelude::*, sample::Index};
 use quartet_fork_choice::{AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, Names, Rules};
 use quartet_types::{Attestation, AttestationData, Checkpoint, Root};
-
-/// A vote to be, for blocks that exist when it is cast.
-#[derive(Debug, Clone)]
-struct Vote {
-    validator: u64,
-    slots_back: u64,
-    slots_ahead: u64,
-    head: Index,
-    target: Index,
-    source: Index,
-    flaw: Flaw,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Flaw {
-    None,
-    UnknownHead,
-    UnknownSource,
-    WrongTargetSlot,
-}
-
-#[derive(Debug, Clone)]
-enum Event {
-    Block {
-        parent: Index,
-        near_the_tip: bool,
-        gap: u64,
-        tie_breaker: u8,
-        justified_back: Option<Index>,
-        finalized_back: Option<Index>,
-        zero_root: bool,
-        body: Vec<Vote>,
-        proposer: Vote,
-    },
-    Gossip(Vote),
-    Tick {
-        intervals: u64,
-        has_proposal: bool,
-    },
-    Prune,
-}
-
-fn vote() -> impl Strategy<Value = Vote> {
-    let flaw = prop_oneof![
-        60 => Just(Flaw::None),
-        1 => Just(Flaw::UnknownHead),
-        1 => Just(Flaw::UnknownSource),
-        1 => Just(Flaw::WrongTargetSlot),
-    ];
-    let validator = prop_oneof![80 => 0u64..7, 1 => Just(7u64)];
-    let ahead = prop_oneof![20 => Just(0u64), 1 => 1u64..3];
-    let indices = (any::<Index>(), any::<Index>(), any::<Index>());
-    (validator, 0u64..4, ahead, indices, flaw).prop_map(
-        |(validator, slots_back, slots_ahead, (head, target, source), flaw)| Vote {
-            validator,
-            slots_back,
-            slots_ahead,
-            head,
-            target,
-            source,
-            flaw,
-        },
-    )
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let checkpoints = (
-        prop::option::weighted(0.3, any::<Index>()),
-        prop::option::weighted(0.3, any::<Index>()),
-    );
-    let place = (any::<Index>(), any::<bool>(), 1u64..4, 0u8..4);
-    let votes = (prop::collection::vec(vote(), 0..5), vote());
-    let block = (place, checkpoints, prop::bool::weighted(0.03), votes).prop_map(
-        |(
-            (parent, near_the_tip, gap, tie_breaker),
-            (justified_back, finalized_back),
-            zero_root,
-            (body, proposer),
-        )| {
-            Event::Block {
-                parent,
-                near_the_tip,
-                gap,
-                tie_breaker,
-                justified_back,
-                finalized_back,
-                zero_root,
-                body,
-                proposer,
-            }
-        },
-    );
-    prop_oneof![
-        4 => block,
-        8 => vote().prop_map(Event::Gossip),
-        4 => (prop_oneof![8 => 1u64..5, 1 => 5u64..40], any::<bool>())
-            .prop_map(|(intervals, has_proposal)| Event::Tick { intervals, has_proposal }),
-        1 => Just(Event::Prune),
-    ]
-}
 
 /// Three stores, fed the same: the specification's, ours by its rules, and ours by our own.
 struct Stores {
@@ -213,6 +115,23 @@ impl Stores {
                 self.own.prune();
             }
             Event::Prune => {}
+            Event::Run {
+                parent,
+                blocks,
+                back,
+                tie_breaker,
+            } => {
+                let known: Vec<_> = self.indexed.blocks().map(|node| node.block).collect();
+                let mut run = vec![*parent.get(&known)];
+                for number in 0..*blocks {
+                    let back = if number % 2 == 0 { back.0 } else { back.1 };
+                    let parent = run[(run.len() - 1).saturating_sub(back)];
+                    let tie_breaker = (number as u8 * 5 + tie_breaker) % 4;
+                    let block = self.next_block(parent, 1, tie_breaker);
+                    self.import_plain(block);
+                    run.push(block);
+                }
+            }
             Event::Block {
                 parent,
                 near_the_tip,
@@ -231,14 +150,7 @@ impl Stores {
                     0
                 };
                 let parent = *parent.get(&blocks[skip..]);
-                let mut root = Root::with_last_byte(self.naive.blocks.len() as u8);
-                root.0[0] = *tie_breaker;
-                root.0[1] = 1;
-                let block = BlockInfo {
-                    root,
-                    parent_root: parent.root,
-                    slot: parent.slot + gap,
-                };
+                let block = self.next_block(parent, *gap, *tie_breaker);
                 let chain = self.chain(parent.root);
                 let back = |index: &Option<Index>| {
                     index
@@ -275,6 +187,44 @@ impl Stores {
                 self.import_own(block, checkpoints, &body, &proposer, expected.is_some());
             }
         }
+    }
+
+    fn next_block(&self, parent: BlockInfo, gap: u64, tie_breaker: u8) -> BlockInfo {
+        let mut root = Root::ZERO;
+        root.0[0] = tie_breaker;
+        root.0[1] = 1;
+        root.0[24..].copy_from_slice(&(self.naive.blocks.len() as u64).to_be_bytes());
+        BlockInfo {
+            root,
+            parent_root: parent.root,
+            slot: parent.slot + gap,
+        }
+    }
+
+    /// Imports a block that changes nothing but the tree, and what its proposer attests.
+    fn import_plain(&mut self, block: BlockInfo) {
+        let anchor = self.naive.blocks[0].checkpoint();
+        let proposer = Attestation {
+            validator_id: 0,
+            data: AttestationData {
+                slot: self.naive.time / 4,
+                head: block.checkpoint(),
+                target: anchor,
+                source: anchor,
+            },
+        };
+        let checkpoints = Checkpoints {
+            justified: anchor,
+            finalized: anchor,
+        };
+        let known = Names::Known;
+        self.naive
+            .on_block(block, anchor, anchor, &[], &proposer)
+            .unwrap();
+        self.indexed
+            .on_block(block, checkpoints, &[], &proposer, known)
+            .unwrap();
+        self.import_own(block, checkpoints, &[], &proposer, true);
     }
 
     /// Which blocks are valid does not depend on the rules.
