@@ -1,10 +1,6 @@
 //! What a validator of this node attests.
 
-use std::iter::{once, successors};
-
-use quartet_types::{
-    AttestationData, Checkpoint, JUSTIFICATION_LOOKBACK_SLOTS, Slot, is_justifiable_after,
-};
+use quartet_types::{AttestationData, Checkpoint, JUSTIFICATION_LOOKBACK_SLOTS, Slot};
 
 use crate::{BlockInfo, Checkpoints, ForkChoice, nodes::NodeIndex};
 
@@ -18,7 +14,8 @@ impl ForkChoice {
     /// Source: leanSpec `Store.get_attestation_target`.
     pub fn attestation_target(&self) -> Option<Checkpoint> {
         let basis = self.basis(self.head_checkpoints());
-        self.target(self.chain(Some(self.head)), basis.finalized.slot)
+        let below = self.tree.parent(self.head);
+        self.target(self.head(), below, basis.finalized.slot)
     }
 
     /// What to attest in `slot`: the head, the target, and the justified checkpoint to build on as source.
@@ -46,8 +43,7 @@ impl ForkChoice {
     ) -> AttestationData {
         let basis = self.basis(checkpoints);
         let parent = self.tree.find(&block.parent_root);
-        let chain = once(block.checkpoint()).chain(self.chain(parent));
-        let target = self.target(chain, basis.finalized.slot);
+        let target = self.target(block.checkpoint(), parent, basis.finalized.slot);
         self.data(block.slot, block.checkpoint(), target, basis.justified)
     }
 
@@ -69,32 +65,31 @@ impl ForkChoice {
         }
     }
 
-    /// The target on a chain that is given from its head downwards.
+    /// The target on the chain of `tip`, whose parent is `below`.
     fn target(
         &self,
-        chain: impl Iterator<Item = Checkpoint>,
+        tip: Checkpoint,
+        below: Option<NodeIndex>,
         finalized_slot: Slot,
     ) -> Option<Checkpoint> {
-        let mut chain = chain.take_while(|block| block.slot >= finalized_slot);
-        let mut candidate = chain.next()?;
+        let checkpoint = |index| self.tree.block(index).checkpoint();
+        let (mut candidate, mut below) = (tip, below);
         for _ in 0..JUSTIFICATION_LOOKBACK_SLOTS {
-            if candidate.slot <= self.safe_target.slot {
+            let parent = below.filter(|parent| self.tree.slot(*parent) >= finalized_slot);
+            let Some(parent) = parent.filter(|_| candidate.slot > self.safe_target.slot) else {
                 break;
-            }
-            match chain.next() {
-                Some(parent) => candidate = parent,
-                None => break,
-            }
+            };
+            (candidate, below) = (checkpoint(parent), self.tree.parent(parent));
         }
-        once(candidate)
-            .chain(chain)
-            .find(|block| is_justifiable_after(block.slot, finalized_slot) == Ok(true))
-    }
-
-    /// The chain that ends in a block, from there downwards.
-    fn chain(&self, tip: Option<NodeIndex>) -> impl Iterator<Item = Checkpoint> {
-        successors(tip, |index| self.tree.parent(*index))
-            .map(|index| self.tree.block(index).checkpoint())
+        loop {
+            let justifiable = last_justifiable(candidate.slot, finalized_slot)?;
+            if candidate.slot == justifiable {
+                return Some(candidate);
+            }
+            // What is between cannot be justified, however many blocks that are.
+            let next = self.tree.nodes().ancestor_at(below?, justifiable)?;
+            (candidate, below) = (checkpoint(next), self.tree.parent(next));
+        }
     }
 
     fn data(
@@ -111,6 +106,46 @@ impl ForkChoice {
             head,
             target: target.unwrap_or(source),
             source,
+        }
+    }
+}
+
+/// The last slot that is justifiable after `finalized`, up to `slot`, or `None` before it. Justifiable are the distances
+/// up to 5, squares, and products of a number and the next (`quartet_types::is_justifiable_after`).
+fn last_justifiable(slot: Slot, finalized: Slot) -> Option<Slot> {
+    let distance = slot.checked_sub(finalized)?;
+    let root = distance.isqrt();
+    let square = root * root;
+    let last = match distance {
+        0..=5 => distance,
+        _ if square + root <= distance => square + root,
+        _ => square,
+    };
+    Some(finalized + last)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use quartet_types::is_justifiable_after;
+
+    use super::*;
+
+    #[test]
+    fn the_last_justifiable_slot_is_what_a_search_finds() {
+        let is_justifiable = |slot: &Slot| is_justifiable_after(*slot, 7) == Ok(true);
+        for slot in 0..2_000 {
+            let searched = (7..=slot).rev().find(is_justifiable);
+            assert_eq!(last_justifiable(slot, 7), searched, "slot {slot}");
+        }
+        for slot in [u64::MAX, u64::MAX - 1, (1 << 63) + 1] {
+            let found = last_justifiable(slot, 7).unwrap();
+            assert!(is_justifiable(&found) && found <= slot);
+            assert!(
+                (found + 1..=slot)
+                    .take(1_000)
+                    .all(|slot| !is_justifiable(&slot))
+            );
         }
     }
 }
