@@ -16,7 +16,7 @@ use common::{
     walking::WalkingTree,
 };
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use quartet_fork_choice::{AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, Names};
+use quartet_fork_choice::{AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, Names, Rules};
 use quartet_types::Attestation;
 
 const BLOCKS: u64 = 100_000;
@@ -29,8 +29,10 @@ const WALKED: [Shape; 3] = [Shape::Forks, Shape::Comb, Shape::LateComb];
 enum Votes {
     /// All for the same block, the newest or one some slots older.
     Agreeing,
-    /// Each for some block of the tree, old or new.
+    /// Each for some block of the tree, old or new, and for another one each time.
     Anywhere,
+    /// A third anywhere, the others agreeing: what a third can do to them.
+    ThirdAnywhere,
 }
 
 impl Votes {
@@ -38,7 +40,8 @@ impl Votes {
     fn heads(self, round: u64) -> Vec<usize> {
         let head = |validator| match self {
             Self::Agreeing => BLOCKS - 1 - 8 * (round % 2),
-            Self::Anywhere => mix(round * VALIDATORS + validator) % BLOCKS,
+            Self::ThirdAnywhere if validator % 3 > 0 => BLOCKS - 1 - 8 * (round % 2),
+            Self::Anywhere | Self::ThirdAnywhere => mix(round * VALIDATORS + validator) % BLOCKS,
         };
         (0..VALIDATORS)
             .map(|validator| head(validator) as usize)
@@ -119,7 +122,7 @@ fn head_after_all_votes(criterion: &mut Criterion) {
         let blocks = shape.blocks(BLOCKS);
         let mut store = voted(&blocks);
         let mut round = 1;
-        for votes in [Votes::Agreeing, Votes::Anywhere] {
+        for votes in [Votes::Agreeing, Votes::ThirdAnywhere, Votes::Anywhere] {
             let id = BenchmarkId::new("paths", format!("{shape:?}/{votes:?}"));
             group.bench_function(id, |b| {
                 b.iter_custom(|iterations| {
@@ -201,11 +204,18 @@ fn whole_trees(criterion: &mut Criterion) {
         group.bench_function(format!("insert_all/{shape:?}"), |b| {
             b.iter(|| store_of(&blocks, 64));
         });
+        let anchor = unjustified(blocks[0].checkpoint());
+        group.bench_function(format!("restore/{shape:?}"), |b| {
+            b.iter(|| {
+                let rest = blocks[1..].iter().map(|block| (*block, anchor));
+                ForkChoice::restore(blocks[0], anchor, rest, [], 64, Rules::QUARTET).unwrap()
+            });
+        });
         let store = voted(&blocks);
         group.bench_function(format!("list/{shape:?}"), |b| {
             b.iter(|| store.blocks().map(|node| node.weight).sum::<u64>());
         });
-        for (name, finalized) in [("all", BLOCKS as usize - 1), ("none", 1)] {
+        for (name, finalized) in [("to_the_tip", BLOCKS as usize - 1), ("to_the_second", 2)] {
             let finalized = blocks[finalized];
             let child = BlockInfo {
                 root: quartet_types::Root::repeat_byte(0xee),
@@ -215,7 +225,7 @@ fn whole_trees(criterion: &mut Criterion) {
             let mut store = store.clone();
             let finalized = finalized.checkpoint();
             import(&mut store, child, unjustified(finalized));
-            group.bench_function(format!("prune_{name}/{shape:?}"), |b| {
+            group.bench_function(format!("prune_{name}_block/{shape:?}"), |b| {
                 b.iter_custom(|times| {
                     timed(times, || {
                         let mut store = store.clone();
