@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use common::{long_state, next_block, targets, vote};
 use criterion::{Criterion, criterion_group, criterion_main};
-use quartet_state_transition::{replay_block, state_transition};
+use quartet_state_transition::{Selection, build_block, replay_block, state_transition};
 use quartet_types::{Attestation, Block, Slot, State};
 use ssz::{Decode as _, Encode as _};
 use tree_hash::TreeHash as _;
@@ -84,6 +84,37 @@ fn replay(criterion: &mut Criterion) {
     });
 }
 
+/// Building a block of as many votes as validators can have at hand, four each.
+fn build(criterion: &mut Criterion) {
+    const VALIDATORS: u64 = 4096;
+    let justifiable = targets(100_000);
+    let (tallied, fresh) = justifiable.split_at(600);
+    let state = long_state(VALIDATORS as usize, 100_000, tallied, |index| {
+        index % 2 == 0
+    });
+    let voters = || 0..VALIDATORS * 3 / 4;
+    let one = voters().map(|validator| vote(validator, 100_000, tallied[0]));
+    let four = voters().flat_map(|validator| {
+        let targets = [tallied[0], tallied[1], tallied[2], fresh[0]];
+        let slots = 99_997..;
+        targets
+            .into_iter()
+            .zip(slots)
+            .map(move |(target, slot)| vote(validator, slot, target))
+    });
+    for (name, votes) in [
+        ("one_each", one.collect::<Vec<_>>()),
+        ("four_each", four.collect()),
+    ] {
+        criterion.bench_function(&format!("build::build_block/{name}"), |b| {
+            let selection = Selection::AllThatCount;
+            b.iter(|| {
+                build_block(black_box(&state), 100_001, black_box(&votes), selection).unwrap()
+            });
+        });
+    }
+}
+
 /// A history as it was.
 fn history(criterion: &mut Criterion) {
     let state = long_state(1, HISTORY, &[], |_| false);
@@ -116,6 +147,6 @@ fn compare(criterion: &mut Criterion, name: &str, state: &State, block: &Block) 
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10);
-    targets = small, full, replay, history
+    targets = small, full, replay, build, history
 }
 criterion_main!(benches);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use quartet_types::{
-    Attestation, AttestationData, Attestations, Checkpoint, Root, Slot, State,
-    is_justifiable_after, next_justifiable,
+    Attestation, AttestationData, Checkpoint, Root, Slot, State, is_justifiable_after,
+    next_justifiable,
 };
 
 use crate::{CheckpointRole, Error, tallies::Tallies};
@@ -17,7 +17,7 @@ use crate::{CheckpointRole, Error, tallies::Tallies};
 /// Returns the position of the first attestation that finalizes something.
 pub(crate) fn process_attestations(
     state: &mut State,
-    attestations: &Attestations,
+    attestations: &[Attestation],
 ) -> Result<Option<usize>, Error> {
     if attestations.is_empty() {
         return Ok(None);

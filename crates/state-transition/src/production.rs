@@ -1,6 +1,6 @@
 //! Building a block: which of the votes at hand go into it.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{cmp::Reverse, collections::HashMap};
 
 use quartet_types::{
     Attestation, Block, BlockBody, Root, Slot, State, VALIDATOR_REGISTRY_LIMIT, ValidatorIndex,
@@ -8,7 +8,12 @@ use quartet_types::{
 };
 use tree_hash::TreeHash as _;
 
-use crate::{Error, attestations::Countable, process_counting, process_slots};
+use crate::{
+    Error,
+    attestations::{Countable, process_attestations},
+    header::process_block_header,
+    process_slots,
+};
 
 /// Most attestations in a block: its signatures, of which there is one more, have the registry's limit too, and a signed
 /// block has to fit a gossip message of 10 MiB (3,348 bytes and 3,248 for each attestation).
@@ -60,25 +65,39 @@ pub fn build_block(
     candidates: &[Attestation],
     selection: Selection,
 ) -> Result<(Block, State), Error> {
-    let mut advanced = pre.clone();
-    process_slots(&mut advanced, slot)?;
+    let mut based = pre.clone();
+    process_slots(&mut based, slot)?;
     let proposer_index =
         proposer_index(slot, pre.validator_count()).ok_or(Error::NoProposer { slot })?;
     let mut block = Block {
         slot,
         proposer_index,
-        parent_root: advanced.latest_block_header.tree_hash_root(),
+        parent_root: based.latest_block_header.tree_hash_root(),
         state_root: Root::ZERO,
         body: BlockBody::default(),
     };
-    let newest = newest_slots(candidates);
-    let mut waiting: Vec<Attestation> = candidates.to_vec();
+    // The header is the same for every choice but for the body's root, which the chosen body gets in the end.
+    process_block_header(&mut based, &block)?;
+    let (chosen, mut post) = choose(&based, slot, candidates, selection)?;
+    // Never more than the list takes.
+    block.body.attestations = chosen.try_into().unwrap_or_default();
+    post.latest_block_header.body_root = block.body.tree_hash_root();
+    block.state_root = post.tree_hash_root();
+    Ok((block, post))
+}
+
+/// The votes that the block carries, in order, and the state with them; `based` is the one without.
+fn choose(
+    based: &State,
+    slot: Slot,
+    candidates: &[Attestation],
+    selection: Selection,
+) -> Result<(Vec<Attestation>, State), Error> {
+    let mut waiting = with_newest(candidates);
     let mut chosen: Vec<Attestation> = Vec::new();
     loop {
-        // Never more than the list takes.
-        block.body.attestations = chosen.clone().try_into().unwrap_or_default();
-        let mut post = advanced.clone();
-        let finalizing = match process_counting(&mut post, &block) {
+        let mut post = based.clone();
+        let finalizing = match process_attestations(&mut post, &chosen) {
             Ok(finalizing) => finalizing,
             Err(error) => {
                 chosen.remove(error.attestation().ok_or(error)?);
@@ -87,19 +106,19 @@ pub fn build_block(
         };
         let countable = Countable::new(&post);
         // One after another they would each cost a transition to be found out.
-        waiting.retain(|vote| !countable.spoils(vote));
-        let more = match (selection, finalizing) {
+        waiting.retain(|(vote, _)| !countable.spoils(vote));
+        let more: Vec<_> = match (selection, finalizing) {
             (Selection::LatestSource, _) => {
-                let fits = |vote: &mut Attestation| vote.data.source == post.latest_justified;
+                let fits =
+                    |(vote, _): &mut (Attestation, bool)| vote.data.source == post.latest_justified;
                 waiting.extract_if(.., fits).collect()
             }
             (Selection::AllThatCount, None) => {
-                let fits = |vote: &mut Attestation| {
-                    let is_newest = newest.get(&vote.validator_id) == Some(&vote.data.slot);
+                let fits = |(vote, is_newest): &mut (Attestation, bool)| {
                     let is_by_source = vote.data.source == countable.highest_justified()
                         || vote.data.slot.saturating_add(MAX_AGE_FOR_ITS_HEAD) >= slot;
                     !countable.sets_back(vote)
-                        && (is_newest && is_by_source || countable.counts(vote))
+                        && (*is_newest && is_by_source || countable.counts(vote))
                 };
                 waiting.extract_if(.., fits).collect()
             }
@@ -113,24 +132,25 @@ pub fn build_block(
         };
         let room = MAX_PROPOSED_ATTESTATIONS - chosen.len();
         if more.is_empty() || room == 0 {
-            block.state_root = post.tree_hash_root();
-            return Ok((block, post));
+            return Ok((chosen, post));
         }
-        chosen.extend(more.into_iter().take(room));
+        chosen.extend(more.into_iter().map(|(vote, _)| vote).take(room));
         if selection == Selection::AllThatCount {
             chosen.sort_by_key(|vote| (vote.data.target.slot, Reverse(vote.data.source.slot)));
         }
     }
 }
 
-/// Slot of each validator's newest candidate.
-fn newest_slots(candidates: &[Attestation]) -> BTreeMap<ValidatorIndex, Slot> {
-    let mut newest: BTreeMap<ValidatorIndex, Slot> = BTreeMap::new();
+/// The candidates, and of each whether it is its validator's newest.
+fn with_newest(candidates: &[Attestation]) -> Vec<(Attestation, bool)> {
+    let mut newest: HashMap<ValidatorIndex, Slot> = HashMap::new();
     for vote in candidates {
         let slot = newest.entry(vote.validator_id).or_default();
         *slot = vote.data.slot.max(*slot);
     }
-    newest
+    let is_newest = |vote: &Attestation| newest.get(&vote.validator_id) == Some(&vote.data.slot);
+    let with = |vote: &Attestation| (*vote, is_newest(vote));
+    candidates.iter().map(with).collect()
 }
 
 /// Drops the votes behind a finalizing one that could be counted for another target. True if there were any.
@@ -154,53 +174,6 @@ fn drop_what_counts_behind(finalizing: usize, chosen: &mut Vec<Attestation>, pos
 }
 
 #[cfg(test)]
-mod tests {
-    use quartet_types::{AttestationData, Checkpoint, PublicKey};
-
-    use super::*;
-    use crate::state_transition;
-
-    const BY_SOURCE: Selection = Selection::LatestSource;
-
-    fn vote(validator_id: u64, source: Checkpoint, target: Checkpoint) -> Attestation {
-        Attestation {
-            validator_id,
-            data: AttestationData {
-                slot: target.slot,
-                head: target,
-                target,
-                source,
-            },
-        }
-    }
-
-    #[test]
-    fn votes_that_become_valid_within_the_block_join_and_those_that_would_spoil_it_do_not() {
-        let keys: Vec<_> = (0..3).map(|byte| PublicKey([byte; 52])).collect();
-        let genesis = State::genesis(0, &keys).unwrap();
-        let (first, state) = build_block(&genesis, 1, &[], BY_SOURCE).unwrap();
-        let (_, state) = build_block(&state, 2, &[], BY_SOURCE).unwrap();
-        let genesis = Checkpoint {
-            root: first.parent_root,
-            slot: 0,
-        };
-        let justified = first.checkpoint();
-        let second = Checkpoint {
-            root: state.latest_block_header.tree_hash_root(),
-            slot: 2,
-        };
-        let beyond = Checkpoint { slot: 9, ..second };
-
-        let early = [0, 1].map(|validator| vote(validator, genesis, justified));
-        let late = vote(2, justified, Checkpoint { slot: 1, ..second });
-        let spoiling = [vote(2, genesis, beyond), vote(3, genesis, justified)];
-        let foreign = vote(2, second, beyond);
-        let candidates = [spoiling[0], late, early[0], spoiling[1], foreign, early[1]];
-
-        let (block, post) = build_block(&state, 3, &candidates, BY_SOURCE).unwrap();
-        let carried: Vec<_> = block.body.attestations.iter().copied().collect();
-        assert_eq!(carried, [early[0], early[1], late]);
-        assert_eq!(post.latest_justified, justified);
-        assert_eq!(state_transition(&state, &block), Ok(post));
-    }
-}
+mod plain;
+#[cfg(test)]
+mod tests;
