@@ -410,45 +410,31 @@ impl LeanChain {
     /// [`Self::head_state`].
     pub fn proposal_basis(&self) -> Option<ProposalBasis> {
         let state = self.head_state()?.clone();
-        let known = self.fork_choice.known_attestations();
-        let mut attestations: Vec<SignedAttestation> = known
-            .filter(|message| self.may_be_carried(message))
-            .filter_map(|message| {
-                let signature = self.votes.signature(&message)?.clone();
-                Some(SignedAttestation { message, signature })
-            })
-            .collect();
         let selection = match self.fork_choice.rules().proposals_carry_all_that_counts {
             true => Selection::AllThatCount,
             false => Selection::LatestSource,
         };
-        if selection == Selection::AllThatCount {
-            let is_known = |message: &Attestation| {
-                let newest = self.fork_choice.known_attestation(message.validator_id);
-                newest == Some(message.data)
-            };
-            let others = self
-                .votes
-                .iter()
-                .filter(|(message, _)| !is_known(message) && self.may_be_carried(message));
-            attestations.extend(others.map(|(message, signature)| SignedAttestation {
-                message,
-                signature: signature.clone(),
-            }));
-        }
+        let known = self.fork_choice.known_attestations().collect();
+        let carried = self.votes.data().copied();
+        let carried = carried.filter(|data| self.may_be_carried(data)).collect();
+        let with_others = selection == Selection::AllThatCount;
         Some(ProposalBasis {
             state,
-            attestations,
+            attestations: self.votes.candidates(known, carried, with_others),
             selection,
         })
     }
 
-    /// Whether every store has what a vote names, so that it takes a block which carries it.
-    fn may_be_carried(&self, message: &Attestation) -> bool {
+    /// Whether every store has what votes of the registry with this data name, so that it takes a block which carries them.
+    fn may_be_carried(&self, data: &AttestationData) -> bool {
+        let message = Attestation {
+            validator_id: 0,
+            data: *data,
+        };
         let verdict = self
             .fork_choice
-            .validate_attestation(message, AttestationOrigin::Block);
-        verdict.is_ok() && self.contains(&message.data.head.root)
+            .validate_attestation(&message, AttestationOrigin::Block);
+        verdict.is_ok() && self.contains(&data.head.root)
     }
 
     /// Advances to `time`, in intervals since genesis, as if no block were proposed here.

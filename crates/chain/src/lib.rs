@@ -36,3 +36,4 @@ pub use quartet_sync::{PeerName, RequestError, SyncState};
 pub use recent::MemoryLimits;
 pub use service::{ChainService, ChainServiceConfig};
 pub use verification::{Verifier, VerifySignatures};
+pub use vote_pool::Candidates;

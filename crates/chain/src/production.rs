@@ -1,23 +1,21 @@
 //! Building a block and the proposer's attestation for it, on a snapshot of the chain.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use quartet_fork_choice::BlockInfo;
 use quartet_state_transition::{Error as TransitionError, Selection, build_block};
-use quartet_types::{
-    Attestation, AttestationData, Block, Root, Signature, SignedAttestation, Slot, State,
-};
+use quartet_types::{AttestationData, Block, Root, Signature, Slot, State};
 use tree_hash::TreeHash as _;
 
-use crate::{LeanChain, lean_chain::checkpoints};
+use crate::{Candidates, LeanChain, lean_chain::checkpoints};
 
 /// All that is needed to build a block on the head.
 #[derive(Clone, Debug)]
 pub struct ProposalBasis {
     /// The post-state of the head.
     pub state: Arc<State>,
-    /// The votes at hand whose heads are in the tree, with their signatures: the known ones in order of arrival, then others.
-    pub attestations: Vec<SignedAttestation>,
+    /// The votes at hand whose heads are in the tree, with their signatures.
+    pub attestations: Candidates,
     /// Which of them are carried.
     pub selection: Selection,
 }
@@ -41,22 +39,13 @@ impl ProposalBasis {
     /// # Errors
     /// As [`build_block`].
     pub fn build(self, slot: Slot) -> Result<ProducedBlock, TransitionError> {
-        let candidates: Vec<Attestation> = self
-            .attestations
-            .iter()
-            .map(|signed| signed.message)
-            .collect();
+        let candidates = self.attestations.votes();
         let (block, post_state) = build_block(&self.state, slot, &candidates, self.selection)?;
-        let signed = self.attestations.into_iter();
-        let signatures: HashMap<Attestation, Signature> = signed
-            .map(|signed| (signed.message, signed.signature))
-            .collect();
-        let chosen = block.body.attestations.iter();
+        let signature = |vote| self.attestations.signature(vote).cloned();
+        let signatures = block.body.attestations.iter().filter_map(signature);
         Ok(ProducedBlock {
             root: block.tree_hash_root(),
-            signatures: chosen
-                .filter_map(|vote| signatures.get(vote).cloned())
-                .collect(),
+            signatures: signatures.collect(),
             block,
             post_state,
         })

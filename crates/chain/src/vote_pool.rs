@@ -1,5 +1,10 @@
 //! The votes at hand with their signatures: what proposals are built from, and what need not be verified twice.
 
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
 use quartet_types::{Attestation, AttestationData, Signature, SignedAttestation, ValidatorIndex};
 
 /// Most votes of a validator: the newest, and older ones for other targets, which a proposer may have left out or only a
@@ -9,11 +14,13 @@ const MAX_VOTES: usize = 4;
 /// Verified votes, at most [`MAX_VOTES`] of a validator.
 #[derive(Debug)]
 pub(crate) struct VotePool {
-    /// By validator, the oldest first.
-    votes: Vec<Vec<Vote>>,
+    /// By validator, the oldest first; shared with snapshots until the validator's next vote.
+    votes: Vec<Arc<Vec<Vote>>>,
+    /// How many votes have this data.
+    uses: HashMap<AttestationData, usize>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Vote {
     data: AttestationData,
     signature: Signature,
@@ -21,9 +28,10 @@ struct Vote {
 
 impl VotePool {
     pub(crate) fn new(validators: u64) -> Self {
-        let votes = std::iter::repeat_with(Vec::new);
+        let votes = std::iter::repeat_with(Arc::default);
         Self {
             votes: votes.take(validators as usize).collect(),
+            uses: HashMap::new(),
         }
     }
 
@@ -46,12 +54,16 @@ impl VotePool {
         {
             return None;
         }
-        votes.retain(|held| !same_target(held));
+        let votes = Arc::make_mut(votes);
+        for left in votes.extract_if(.., |held| same_target(held)) {
+            release(&mut self.uses, &left.data);
+        }
+        *self.uses.entry(data).or_default() += 1;
         let place = votes.partition_point(|held| held.data.slot < data.slot);
         let signature = signature.clone();
         votes.insert(place, Vote { data, signature });
         if votes.len() > MAX_VOTES {
-            votes.remove(0);
+            release(&mut self.uses, &votes.remove(0).data);
         }
         None
     }
@@ -71,24 +83,96 @@ impl VotePool {
         vote.map(|vote| &vote.signature)
     }
 
-    /// All votes, validator by validator, the oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Attestation, &Signature)> {
-        self.votes
-            .iter()
-            .zip(0..)
-            .flat_map(|(votes, validator_id)| {
-                votes.iter().map(move |vote| {
-                    let data = vote.data;
-                    (Attestation { validator_id, data }, &vote.signature)
-                })
-            })
+    /// What there are votes for, each once, in no order: few, since most validators see the same.
+    pub(crate) fn data(&self) -> impl Iterator<Item = &AttestationData> {
+        self.uses.keys()
+    }
+
+    /// What a proposal may carry now: of the `known` votes, and `with_others` of all, those with the `carried` data.
+    pub(crate) fn candidates(
+        &self,
+        known: Vec<Attestation>,
+        carried: HashSet<AttestationData>,
+        with_others: bool,
+    ) -> Candidates {
+        Candidates {
+            known,
+            votes: self.votes.clone(),
+            carried,
+            with_others,
+        }
     }
 
     fn of(&self, validator: ValidatorIndex) -> &[Vote] {
-        let votes = usize::try_from(validator)
-            .ok()
-            .and_then(|validator| self.votes.get(validator));
-        votes.map_or(&[], Vec::as_slice)
+        of(&self.votes, validator)
+    }
+}
+
+/// The votes that a proposal may carry, as they were when it was asked for them. Taking them costs a pointer for each
+/// validator; which they are is found out by whoever wants them, when the chain's lock is free again.
+#[derive(Clone, Debug, Default)]
+pub struct Candidates {
+    known: Vec<Attestation>,
+    votes: Vec<Arc<Vec<Vote>>>,
+    carried: HashSet<AttestationData>,
+    with_others: bool,
+}
+
+impl Candidates {
+    /// The votes: the known ones in order of arrival, then others, validator by validator, the oldest first.
+    pub fn votes(&self) -> Vec<Attestation> {
+        let mut latest: Vec<Option<&AttestationData>> = vec![None; self.votes.len()];
+        for Attestation { validator_id, data } in &self.known {
+            let place = usize::try_from(*validator_id).ok();
+            if let Some(place) = place.and_then(|place| latest.get_mut(place)) {
+                *place = Some(data);
+            }
+        }
+        let is_carried = |vote: &Attestation| self.carried.contains(&vote.data);
+        let known = self.known.iter().copied();
+        let mut candidates: Vec<Attestation> = known
+            .filter(|vote| is_carried(vote) && self.signature(vote).is_some())
+            .collect();
+        if self.with_others {
+            let others = self.votes.iter().zip(latest).zip(0..);
+            candidates.extend(others.flat_map(|((votes, latest), validator_id)| {
+                let others = votes.iter().filter(move |vote| latest != Some(&vote.data));
+                let attestation = move |vote: &Vote| Attestation {
+                    validator_id,
+                    data: vote.data,
+                };
+                others.map(attestation).filter(is_carried)
+            }));
+        }
+        candidates
+    }
+
+    /// The signature of one of them.
+    pub fn signature(&self, attestation: &Attestation) -> Option<&Signature> {
+        let votes = of(&self.votes, attestation.validator_id);
+        let vote = votes.iter().find(|vote| vote.data == attestation.data);
+        vote.map(|vote| &vote.signature)
+    }
+
+    /// Leaves none.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+fn of(votes: &[Arc<Vec<Vote>>], validator: ValidatorIndex) -> &[Vote] {
+    let validator = usize::try_from(validator).ok();
+    let votes = validator.and_then(|validator| votes.get(validator));
+    votes.map_or(&[], |votes| votes.as_slice())
+}
+
+/// Notes that a vote with this data is gone.
+fn release(uses: &mut HashMap<AttestationData, usize>, data: &AttestationData) {
+    if let Some(count) = uses.get_mut(data) {
+        *count -= 1;
+        if *count == 0 {
+            uses.remove(data);
+        }
     }
 }
 
@@ -105,70 +189,4 @@ impl Vote {
 }
 
 #[cfg(test)]
-mod tests {
-    use quartet_types::{Checkpoint, Root, Slot};
-
-    use super::*;
-
-    fn vote(slot: Slot, target: u8) -> Attestation {
-        let target = Checkpoint {
-            root: Root::repeat_byte(target),
-            slot: target.into(),
-        };
-        Attestation {
-            validator_id: 0,
-            data: AttestationData {
-                slot,
-                target,
-                ..AttestationData::default()
-            },
-        }
-    }
-
-    fn slots(pool: &VotePool) -> Vec<Slot> {
-        pool.iter().map(|(vote, _)| vote.data.slot).collect()
-    }
-
-    #[test]
-    fn the_newest_votes_for_different_targets_stay() {
-        let mut pool = VotePool::new(1);
-        let signature = Signature::default();
-        for (slot, target) in [
-            (3, 1),
-            (5, 1),
-            (4, 1),
-            (6, 2),
-            (9, 4),
-            (8, 3),
-            (10, 5),
-            (2, 6),
-        ] {
-            assert_eq!(pool.insert(&vote(slot, target), &signature), None);
-        }
-        assert_eq!(slots(&pool), [6, 8, 9, 10]);
-        assert_eq!(pool.insert(&vote(7, 6), &signature), None);
-        assert_eq!(slots(&pool), [7, 8, 9, 10]);
-        assert_eq!(pool.insert(&vote(6, 7), &signature), None);
-        assert_eq!(slots(&pool), [7, 8, 9, 10]);
-        assert!(pool.signature(&vote(9, 4)).is_some());
-        assert!(pool.signature(&vote(9, 5)).is_none());
-    }
-
-    #[test]
-    fn a_second_vote_of_a_slot_is_told_and_left_out() {
-        let mut pool = VotePool::new(1);
-        let signature = Signature::default();
-        assert_eq!(pool.insert(&vote(3, 1), &signature), None);
-        assert_eq!(pool.insert(&vote(3, 1), &signature), None);
-        let first = pool.insert(&vote(3, 2), &signature);
-        assert_eq!(first.map(|first| first.message), Some(vote(3, 1)));
-        assert_eq!(slots(&pool), [3]);
-    }
-
-    #[test]
-    fn a_vote_by_nobody_is_left_out() {
-        let mut pool = VotePool::new(0);
-        assert_eq!(pool.insert(&vote(3, 1), &Signature::default()), None);
-        assert_eq!(pool.iter().count(), 0);
-    }
-}
+mod tests;

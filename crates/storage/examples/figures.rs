@@ -157,7 +157,6 @@ fn seal(envelope: &mut SignedBlockWithAttestation, chain: &[Checkpoint]) -> Stat
         state.historical_block_hashes.push(block.root).unwrap();
         state.justified_slots.push(false).unwrap();
     }
-    state.historical_block_hashes.apply_updates().unwrap();
     // Without finality, targets lie ever further apart: some 2·√slots of them.
     let targets = 2 * (chain.len() as f64).sqrt() as usize;
     let roots = (0..targets).map(|i| state.historical_block_hashes.get(i * i / 8).copied());
