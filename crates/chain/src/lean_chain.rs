@@ -11,7 +11,7 @@ use quartet_fork_choice::{
     Rules, WeighedBlock,
 };
 use quartet_state_transition::Selection;
-use quartet_storage::{Database, StoredBlock};
+use quartet_storage::{Database, Started, StoredBlock};
 use quartet_sync::SyncState;
 use quartet_types::{
     Attestation, AttestationData, Block, BlockSignatures, BlockWithAttestation, Checkpoint,
@@ -509,11 +509,12 @@ impl LeanChain {
         Ok(pruned)
     }
 
-    /// Has a new database begin with the oldest block of the tree.
+    /// Has a new database begin with the oldest block of the tree. Of one that has begun before it only says where that block
+    /// lies.
     ///
     /// # Errors
-    /// When that block or its state is not at hand, or the database refuses.
-    pub fn write_anchor(&self, database: &Database) -> Result<(), StoreError> {
+    /// When that block or its state is not at hand, or contradicts what the database has.
+    pub fn write_anchor(&self, database: &Database) -> Result<Started, StoreError> {
         let root = self.fork_choice.oldest_block().root;
         let parts = self
             .blocks
@@ -521,14 +522,13 @@ impl LeanChain {
             .zip(self.fork_choice.checkpoints_of(&root));
         let missing = || StoreError("the chain lacks its own anchor".to_owned());
         let (block, checkpoints) = parts.ok_or_else(missing)?;
-        database.start_from(&StoredBlock {
+        Ok(database.start_from(&StoredBlock {
             root,
             block: block.clone(),
             justified: checkpoints.justified,
             finalized: checkpoints.finalized,
             state: self.states.get(&root).cloned(),
-        })?;
-        Ok(())
+        })?)
     }
 
     /// What the database is to keep of a block that builds on the tree: its post-state too, where it is the first of its branch

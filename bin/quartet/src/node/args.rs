@@ -5,6 +5,7 @@ use std::{net::IpAddr, path::PathBuf};
 use clap::Args;
 use quartet_checkpoint::ServerUrl;
 use quartet_network::{DEFAULT_MAX_PEERS, DEFAULT_PEERS_PER_ADDRESS};
+use quartet_storage::Retention;
 
 use crate::keys::PassphraseArgs;
 
@@ -84,8 +85,45 @@ pub(crate) struct NodeArgs {
         value_delimiter = ',',
         env = "QUARTET_CHECKPOINT_SYNC_URL"
     )]
-    #[allow(dead_code, reason = "the start does not make use of it yet")]
     pub(crate) checkpoint_sync_url: Vec<ServerUrl>,
+
+    /// Which final blocks are kept: all, those of the last so many slots, or none.
+    #[arg(
+        long,
+        value_name = "all|SLOTS|none",
+        default_value = "all",
+        env = "QUARTET_RETAIN"
+    )]
+    pub(crate) retain: Retention,
+
+    /// Write a snapshot of the final chain, from which another node can start, each time finality has moved on by so many
+    /// slots.
+    #[arg(
+        long,
+        value_name = "SLOTS",
+        value_parser = clap::value_parser!(u64).range(1..),
+        env = "QUARTET_SNAPSHOT_EVERY"
+    )]
+    pub(crate) snapshot_every: Option<u64>,
+
+    /// Where snapshots are written [default: `snapshots` in the data directory].
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "snapshot_every",
+        env = "QUARTET_SNAPSHOT_DIR"
+    )]
+    pub(crate) snapshot_dir: Option<PathBuf>,
+
+    /// How many snapshots are kept, the newest.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u16).range(1..),
+        env = "QUARTET_SNAPSHOT_KEEP"
+    )]
+    pub(crate) snapshot_keep: u16,
 
     /// Address to listen on for peers.
     #[arg(

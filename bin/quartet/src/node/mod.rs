@@ -1,9 +1,11 @@
 //! `quartet node`: from flags and files to running services.
 
+mod anchor;
 mod args;
 mod setup;
 mod signals;
 mod slot_log;
+mod snapshots;
 mod supervisor;
 mod validator_keys;
 
@@ -11,8 +13,8 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, thread};
 
 use anyhow::Context as _;
 use quartet_chain::{
-    ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain, MemoryLimits, Peers,
-    chain_channel, network_channel,
+    ChainReader, ChainService, ChainServiceConfig, EventBus, MemoryLimits, Peers, chain_channel,
+    network_channel,
 };
 use quartet_clock::Clock;
 use quartet_network::NetworkService;
@@ -27,6 +29,7 @@ use tree_hash::TreeHash as _;
 
 pub(crate) use args::NodeArgs;
 use setup::Setup;
+use snapshots::SnapshotConfig;
 use supervisor::Supervisor;
 
 use crate::{logging, version};
@@ -71,13 +74,13 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
     info!(version = version::LONG, node = setup.name, data_dir = %args.data_dir.display(), "quartet");
     setup::log_genesis(&clock, genesis_root, genesis.validator_count());
 
-    let store = Arc::new(Database::open(&args.data_dir.join("blocks"), genesis_root)?);
+    let store = Database::open(&args.data_dir.join("blocks"), genesis_root)?;
+    let store = Arc::new(store.with_retention(args.retain));
     let signers = setup.signers(&args, &clock).await?;
 
     let limits = MemoryLimits::of(usize::from(args.memory_budget) << 20);
-    let chain = LeanChain::from_genesis(genesis)
-        .with_memory_limits(limits)
-        .shared();
+    let chain = anchor::begin(&args.checkpoint_sync_url, &store, genesis, &clock).await?;
+    let chain = chain.with_memory_limits(limits).shared();
     let reader = ChainReader::new(chain.clone(), store.clone());
     let (peers, events) = (Peers::default(), EventBus::new());
     let (chain_handle, chain_inbox) = chain_channel();
@@ -125,7 +128,7 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
         chain: chain.clone(),
         inbox: chain_inbox,
         network: network_handle.clone(),
-        store,
+        store: store.clone(),
         events: events.clone(),
         processor: processor.clone(),
         clock: clock.clone(),
@@ -147,6 +150,18 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
     supervisor.start("chain", |stop| chain_service.run(stop));
     supervisor.start("network", |stop| network.run(stop));
     supervisor.start("rpc", |stop| rpc.run(stop));
+    if let Some(every) = args.snapshot_every {
+        let beside = || args.data_dir.join("snapshots");
+        let config = SnapshotConfig {
+            every,
+            directory: args.snapshot_dir.clone().unwrap_or_else(beside),
+            keep: usize::from(args.snapshot_keep),
+        };
+        let events = events.clone();
+        supervisor.start("snapshots", |stop| {
+            snapshots::run(config, store, events, stop)
+        });
+    }
     supervisor.start("slot log", |stop| slot_log::run(events, chain, peers, stop));
     Ok(supervisor)
 }

@@ -20,7 +20,8 @@ impl ChainService {
     /// Takes up the chain where the database has it. A new database begins with the chain's anchor.
     pub(super) fn restore(&mut self) -> Result<(), StoreError> {
         let Some(anchor) = self.store.anchor()? else {
-            return self.chain.read().write_anchor(&self.store);
+            self.chain.read().write_anchor(&self.store)?;
+            return Ok(());
         };
         let watch = Stopwatch::start();
         let missing = |what| {
