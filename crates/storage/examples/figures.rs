@@ -21,6 +21,7 @@ fn main() {
     let given = std::env::args().nth(1);
     let temporary = tempfile::tempdir().unwrap();
     let directory = given.map_or(temporary.path().to_owned(), Into::into);
+    in_memory();
     full_blocks(&directory.join("full"));
     long_chain(&directory.join("long"));
 }
@@ -78,6 +79,36 @@ fn stored(block: SignedBlockWithAttestation, start: Checkpoint) -> StoredBlock {
         finalized: start,
         state: None,
     }
+}
+
+/// What simulations and tests pay.
+fn in_memory() {
+    let (first, _) = genesis();
+    let start = first.justified;
+    let begun = Instant::now();
+    let databases: Vec<_> = (0..20)
+        .map(|_| {
+            let database = Database::in_memory(first.root).unwrap();
+            database.start_from(&first).unwrap();
+            database
+        })
+        .collect();
+    let each = begun.elapsed().as_secs_f64() * 1e3 / 20.0;
+    println!("in memory, make and start: {each:.2} ms");
+    let mut parent = start;
+    let begun = Instant::now();
+    for slot in 1..=500 {
+        let block = stored(block(slot, parent, 4), start);
+        parent = Checkpoint {
+            root: block.root,
+            slot,
+        };
+        databases[0].put(block).unwrap();
+        databases[0].finalize(parent, &[parent], slot).unwrap();
+        databases[0].prune().unwrap();
+    }
+    let each = begun.elapsed().as_secs_f64() * 1e3 / 500.0;
+    println!("in memory, put, finalize and prune a block: {each:.2} ms");
 }
 
 /// Blocks with 32 votes of 64 validators.

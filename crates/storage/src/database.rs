@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use parking_lot::RwLock;
 use quartet_types::{Checkpoint, Root, Slot};
-use redb::{ReadTransaction, StorageBackend, backends::InMemoryBackend};
+use redb::{ReadTransaction, StorageBackend};
 
 use crate::{
     DatabaseError, Retention,
@@ -49,7 +49,12 @@ impl Database {
             path: directory.to_owned(),
             source,
         })?;
-        let database = Self::from(File::open(&directory.join(FILE_NAME))?);
+        Self::signed(File::open(&directory.join(FILE_NAME))?, network)
+    }
+
+    /// The database in a file that is new or `network`'s.
+    fn signed(file: File, network: Root) -> Result<Self, DatabaseError> {
+        let database = Self::from(file);
         database.sign(network)?;
         database.check_network(network)?;
         Ok(database)
@@ -74,7 +79,7 @@ impl Database {
     /// # Errors
     /// Only if memory behaved like a broken disk.
     pub fn in_memory(network: Root) -> Result<Self, DatabaseError> {
-        Self::with_backend("(in memory)", InMemoryBackend::new(), network)
+        Self::signed(File::in_memory()?, network)
     }
 
     /// A database on any storage; `name` is what errors call it. For tests that make storage fail.
@@ -86,10 +91,7 @@ impl Database {
         backend: impl StorageBackend,
         network: Root,
     ) -> Result<Self, DatabaseError> {
-        let database = Self::from(File::on(name, backend)?);
-        database.sign(network)?;
-        database.check_network(network)?;
-        Ok(database)
+        Self::signed(File::on(name, backend)?, network)
     }
 
     /// The same database, told what of the finalized chain's past to keep.

@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use redb::{ReadTransaction, ReadableDatabase as _, StorageBackend, WriteTransaction};
+use redb::{
+    ReadTransaction, ReadableDatabase as _, StorageBackend, WriteTransaction,
+    backends::InMemoryBackend,
+};
 
 use crate::{DatabaseError, error::Failure};
 
@@ -21,6 +24,8 @@ const CHECKED_BYTES: u64 = 64 << 20;
 pub(crate) struct File {
     path: PathBuf,
     redb: Option<redb::Database>,
+    /// Whether it is to be opened again some time.
+    outlives_the_process: bool,
 }
 
 impl File {
@@ -37,6 +42,7 @@ impl File {
         Ok(Self {
             path: path.to_owned(),
             redb: Some(redb),
+            outlives_the_process: true,
         })
     }
 
@@ -45,6 +51,7 @@ impl File {
         Ok(Self {
             path: path.to_owned(),
             redb: Some(guarded(path, || Ok(builder().open(path)?))?),
+            outlives_the_process: true,
         })
     }
 
@@ -55,7 +62,15 @@ impl File {
         Ok(Self {
             path,
             redb: Some(redb),
+            outlives_the_process: true,
         })
+    }
+
+    /// Memory that ends with the process.
+    pub(crate) fn in_memory() -> Result<Self, DatabaseError> {
+        let mut file = Self::on("(in memory)", InMemoryBackend::new())?;
+        file.outlives_the_process = false;
+        Ok(file)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -70,7 +85,7 @@ impl File {
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction, Failure> {
         let mut transaction = self.redb()?.begin_write()?;
         // After a crash the file opens at once, instead of being read from end to end.
-        transaction.set_quick_repair(true);
+        transaction.set_quick_repair(self.outlives_the_process);
         Ok(transaction)
     }
 
