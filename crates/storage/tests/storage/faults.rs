@@ -3,7 +3,7 @@
 use std::{fs, io::ErrorKind, path::Path};
 
 use proptest::prelude::*;
-use quartet_storage::{Database, DatabaseError, FILE_NAME};
+use quartet_storage::{Database, DatabaseError, FILE_NAME, Retention};
 use quartet_types::Root;
 use tempfile::tempdir;
 
@@ -189,6 +189,31 @@ fn a_full_disk_refuses_blocks_and_loses_none() {
         database.put(more.stored(true)).unwrap();
         database.flush().unwrap();
     }
+}
+
+#[test]
+fn a_power_loss_while_it_is_made_smaller_loses_nothing() {
+    let disk = Disk::default();
+    let database = disk.open().unwrap().with_retention(Retention::None);
+    let blocks = fill(&database);
+    while database.prune().unwrap().more {}
+    drop(database);
+    let (whole, mut losses) = (disk.bytes(), 0);
+    for operations in (0..200).step_by(7) {
+        let disk = Disk::holding(whole.clone());
+        let mut database = disk.open().unwrap();
+        disk.fail_after(operations, ErrorKind::Other);
+        losses += u32::from(database.compact().is_err());
+        let disk = disk.after_power_loss(operations as u64);
+        let database = disk.open().unwrap();
+        assert_eq!(database.anchor().unwrap(), Some(blocks[20].checkpoint()));
+        assert_eq!(database.canonical(0, 99).unwrap().len(), 21);
+        for made in &blocks[20..] {
+            let found = database.get(made.root).unwrap();
+            assert_eq!(found.as_ref(), Some(&*made.block), "after {operations}");
+        }
+    }
+    assert!(losses > 3, "{losses}");
 }
 
 #[test]

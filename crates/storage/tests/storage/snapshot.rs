@@ -1,6 +1,6 @@
 //! Snapshots: what one node writes, another starts from; nothing else is believed.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc, thread};
 
 use ethereum_hashing::hash_fixed;
 use quartet_storage::{
@@ -96,6 +96,33 @@ fn what_was_deleted_is_not_in_it() {
     assert_eq!(imported.kept_from().unwrap(), Some(16));
     assert_eq!(imported.canonical(0, 99).unwrap().len(), 21);
     assert_eq!(imported.get(blocks[15].root).unwrap(), None);
+}
+
+#[test]
+fn snapshots_are_taken_while_the_chain_goes_on_and_is_pruned() {
+    let directory = tempdir().unwrap();
+    let database = started().with_retention(Retention::Slots(10));
+    let blocks = Made::genesis().chain(300);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for blocks in blocks.chunks(3) {
+                put_all(&database, blocks, 2);
+                let chain: Vec<_> = blocks.iter().map(Made::checkpoint).collect();
+                database.finalize(chain[2], &chain, 99).unwrap();
+                database.prune().unwrap();
+            }
+        });
+        let mut written = 0;
+        // Ten slots, the anchor, and what has become final since the last pruning.
+        while !writer.is_finished() {
+            // It is verified before it takes its name.
+            let path = directory.path().join("a");
+            let summary = snapshot::write(&database, &path).unwrap();
+            assert!(summary.blocks <= 15, "{summary:?}");
+            written += 1;
+        }
+        assert!(written > 0);
+    });
 }
 
 #[test]
