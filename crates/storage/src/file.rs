@@ -32,6 +32,9 @@ impl File {
     /// Opens the file at `path`, or makes it.
     pub(crate) fn open(path: &Path) -> Result<Self, DatabaseError> {
         let redb = guarded(path, || {
+            if !path.exists() {
+                make(path)?;
+            }
             let mut redb = builder().create(path)?;
             if fs::metadata(path)?.len() <= CHECKED_BYTES {
                 // Mends what it can; what it cannot is an error here rather than a surprise later.
@@ -117,6 +120,22 @@ impl Drop for File {
         // Whatever was flushed is on disk; a damaged file has nothing more to save.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(redb)));
     }
+}
+
+/// Makes an empty database beside and gives it its name when it is whole: one that was killed half made would be
+/// refused by the next start.
+fn make(path: &Path) -> Result<(), Failure> {
+    let beside = path.with_extension("new");
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => drop(builder().create(&beside)?),
+    }
+    fs::rename(&beside, path)?;
+    if let Some(directory) = path.parent() {
+        // Without it, a power loss could take the file with all that was synced to it.
+        fs::File::open(directory)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn builder() -> redb::Builder {

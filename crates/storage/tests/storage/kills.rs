@@ -112,7 +112,7 @@ fn what_was_durable_is_there_however_often_the_process_is_killed() {
     let mut durable = 0;
     for round in 0..rounds {
         luck = luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let pause = Duration::from_millis(20 + (luck >> 33) % 300);
+        let pause = Duration::from_millis(5 + (luck >> 33) % 300);
         durable = durable.max(kill_after(directory.path(), pause));
         if !blocks.exists() {
             continue;

@@ -35,6 +35,19 @@ fn a_missing_directory_is_made() {
 }
 
 #[test]
+fn one_that_was_killed_half_made_is_made_anew() {
+    let directory = tempdir().unwrap();
+    let beside = directory.path().join("blocks.new");
+    fs::write(&beside, [0; 4096]).unwrap();
+    drop(open(directory.path()));
+    assert!(!beside.exists());
+    // Killed after it got its name and before anything was in it.
+    let empty = tempdir().unwrap();
+    drop(redb::Database::create(empty.path().join(FILE_NAME)).unwrap());
+    assert_eq!(open(empty.path()).network().unwrap(), network());
+}
+
+#[test]
 fn a_database_is_looked_at_only_where_there_is_one() {
     let directory = tempdir().unwrap();
     let error = Database::open_existing(directory.path()).unwrap_err();

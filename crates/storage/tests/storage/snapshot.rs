@@ -112,16 +112,17 @@ fn snapshots_are_taken_while_the_chain_goes_on_and_is_pruned() {
                 database.prune().unwrap();
             }
         });
-        let mut written = 0;
-        // Ten slots, the anchor, and what has become final since the last pruning.
-        while !writer.is_finished() {
+        // Once at least, on a machine that is busy.
+        loop {
             // It is verified before it takes its name.
             let path = directory.path().join("a");
             let summary = snapshot::write(&database, &path).unwrap();
+            // Ten slots, the anchor, and what has become final since the last pruning.
             assert!(summary.blocks <= 15, "{summary:?}");
-            written += 1;
+            if writer.is_finished() {
+                break;
+            }
         }
-        assert!(written > 0);
     });
 }
 
