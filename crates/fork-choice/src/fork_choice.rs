@@ -236,6 +236,11 @@ impl ForkChoice {
         *self.tree.oldest()
     }
 
+    /// How many blocks the tree has.
+    pub fn block_count(&self) -> usize {
+        self.tree.nodes().len() as usize
+    }
+
     /// All blocks, parents before children, with the known votes in their subtrees.
     pub fn blocks(&self) -> impl ExactSizeIterator<Item = WeighedBlock> {
         self.tree.iter()

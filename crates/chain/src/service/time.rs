@@ -46,7 +46,7 @@ impl ChainService {
     fn report_memory(&self) {
         let (memory, blocks) = {
             let chain = self.chain.read();
-            (chain.memory(), chain.fork_choice().blocks().len())
+            (chain.memory(), chain.fork_choice().block_count())
         };
         gauge!("quartet_recent_states_bytes").set(memory.states as f64);
         gauge!("quartet_recent_blocks_bytes").set(memory.blocks as f64);
