@@ -124,6 +124,7 @@ impl Stall {
         report.blocks = network.blocks;
         drop(network);
         node.stop().await?;
+        node::tidy_up(&self.directory, &genesis)?;
         report.end(timings, self.database_bytes());
         Ok(report)
     }

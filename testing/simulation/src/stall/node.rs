@@ -87,3 +87,12 @@ impl StalledNode {
         Ok(ended?)
     }
 }
+
+/// What an operator does after a long time without finality: deletes what was abandoned, and gives its room back to the disk.
+pub(super) fn tidy_up(directory: &Path, genesis: &State) -> Result<(), SimulationError> {
+    let genesis_root = Block::genesis(genesis).tree_hash_root();
+    let mut store = Database::open(directory, genesis_root).map_err(StoreError::from)?;
+    while store.prune().map_err(StoreError::from)?.more {}
+    store.compact().map_err(StoreError::from)?;
+    Ok(())
+}
