@@ -52,9 +52,8 @@ pub(super) async fn begin(
     } = *anchor;
     let chain = LeanChain::from_anchor(block, state);
     match chain.write_anchor(store).context("--checkpoint-sync-url")? {
-        Started::Here => {
-            info!(slot = checkpoint.slot, root = %checkpoint.root, "starting from a checkpoint")
-        }
+        // The choice of the checkpoint has been logged.
+        Started::Here => {}
         Started::Behind => info!(
             slot = checkpoint.slot,
             "the data directory's chain has the checkpoint; going on with it"

@@ -1,14 +1,17 @@
 //! What has to be written, on its way to the database: one writer at a time, so that a block is never there before its parent.
 
-use std::mem;
+use std::{mem, sync::Arc};
 
 use quartet_processor::Priority;
 use quartet_storage::StoredBlock;
-use quartet_types::{Checkpoint, Root, Slot};
+use quartet_types::{Checkpoint, Root, Slot, State};
 use tracing::error;
 
 use super::{ChainService, Done};
 use crate::{ImportError, StoreError, lean_chain::Pruned};
+
+/// How far the anchor, where a start and a snapshot begin, may be behind what is final: a state of a few hundred bytes moves it.
+const ANCHOR_LAG: Slot = 32;
 
 /// What the next transaction writes. Blocks count against [`MemoryLimits::unwritten`](crate::MemoryLimits).
 #[derive(Debug, Default)]
@@ -31,6 +34,8 @@ struct Finality {
     chain: Vec<Checkpoint>,
     /// When that was noticed.
     at: Slot,
+    /// The finalized block's post-state, where it is at hand.
+    state: Option<Arc<State>>,
 }
 
 /// What has been written.
@@ -52,9 +57,11 @@ impl ChainService {
         self.unwritten.blocks.extend(blocks);
         self.unwritten.is_urgent |= justifies || !pruned.is_empty();
         if !pruned.is_empty() {
-            let (finalized, at) = {
+            let (finalized, at, state) = {
                 let chain = self.chain.read();
-                (chain.latest_finalized(), chain.current_slot())
+                let finalized = chain.latest_finalized();
+                let state = chain.state(finalized.root);
+                (finalized, chain.current_slot(), state)
             };
             self.parking.prune(finalized.slot);
             self.admissions.prune(finalized.slot);
@@ -66,6 +73,7 @@ impl ChainService {
                 finalized,
                 chain,
                 at,
+                state,
             });
         }
         self.unwritten.garbage.push(pruned);
@@ -104,7 +112,15 @@ impl ChainService {
                     finalized,
                     chain,
                     at,
-                }) => _ = store.finalize(finalized, &chain, at)?,
+                    state,
+                }) => {
+                    let anchor = store.finalize(finalized, &chain, at)?;
+                    if let Some(state) = state
+                        && finalized.slot >= anchor.slot + ANCHOR_LAG
+                    {
+                        store.put_state(finalized.root, &state)?;
+                    }
+                }
                 None if is_urgent => store.flush()?,
                 None => {}
             }
