@@ -32,6 +32,7 @@ pub use messages::{
 pub use peers::{Direction, PeerInfo, Peers};
 pub use persistence::{ChainReader, StoreError};
 pub use production::{ProducedBlock, ProposalBasis};
+pub use quartet_storage::Finality;
 pub use quartet_sync::{PeerName, RequestError, SyncState};
 pub use recent::MemoryLimits;
 pub use service::{ChainService, ChainServiceConfig};

@@ -4,8 +4,8 @@ use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::Mutex;
 use quartet_state_transition::replay_block;
-use quartet_storage::{Database, DatabaseError};
-use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, State};
+use quartet_storage::{Database, DatabaseError, Finality};
+use quartet_types::{Root, SignedBlockWithAttestation, Slot, State};
 use tree_hash::TreeHash as _;
 
 use crate::{ImportError, SharedChain};
@@ -183,16 +183,12 @@ impl ChainReader {
         }
     }
 
-    /// The finalized chain from `start` on, at most `limit` blocks, in ascending order.
+    /// When finality moved to a slot from `start` on: at most `limit` moves, in ascending order.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn finalized_chain(
-        &self,
-        start: Slot,
-        limit: usize,
-    ) -> Result<Vec<Checkpoint>, StoreError> {
-        Ok(self.store.canonical(start, limit)?)
+    pub fn finality(&self, start: Slot, limit: usize) -> Result<Vec<Finality>, StoreError> {
+        Ok(self.store.finality(start, limit)?)
     }
 }
 

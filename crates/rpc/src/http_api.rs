@@ -120,6 +120,18 @@ pub(crate) async fn blocks(
     pieces::answer(node, Form::Json, move |node| BlockPieces::new(node, range)).await
 }
 
+pub(crate) async fn finality(
+    State(node): State<NodeView>,
+    query: Result<Query<RangeQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
+    let range = SlotRange::new(query.start_slot, query.count, MOST_SLOTS)?;
+    negotiate(&headers, JSON)?;
+    let moves = node.heavy(move |node| node.finality(range)).await??;
+    Ok(Json(moves).into_response())
+}
+
 pub(crate) async fn block(
     State(node): State<NodeView>,
     id: Result<Path<String>, PathRejection>,

@@ -15,7 +15,10 @@ use tokio::{
 };
 use tracing::error;
 
-use crate::{block_id::BlockId, error::ApiError, metrics::Metrics};
+use crate::{
+    block_id::BlockId, block_pieces::SlotRange, error::ApiError, metrics::Metrics,
+    views::FinalizedView,
+};
 
 /// Requests that may read the disk or encode something large at the same time; more wait.
 const HEAVY_REQUESTS: usize = 2;
@@ -184,6 +187,16 @@ impl NodeView {
     pub(crate) fn state(&self, id: BlockId) -> Result<Option<Arc<State>>, StoreError> {
         let root = self.root_of(id);
         root.map_or(Ok(None), |root| self.0.chain.state(root))
+    }
+
+    /// The moves of finality to slots of a range, in ascending order. Reads the disk.
+    pub(crate) fn finality(&self, range: SlotRange) -> Result<Vec<FinalizedView>, StoreError> {
+        let SlotRange { start, count } = range;
+        let moves = self.0.chain.finality(start, count as usize)?;
+        let in_range = moves
+            .into_iter()
+            .filter(|finality| finality.checkpoint.slot - start < count);
+        Ok(in_range.map(FinalizedView::from).collect())
     }
 
     /// How many validators were found to have signed two messages for one slot, and the pairs that are kept.

@@ -31,6 +31,7 @@ pub fn router(node: NodeView) -> Router {
             "/lean/v0/checkpoints/finalized",
             get(http_api::finalized_checkpoint),
         )
+        .route("/lean/v0/finality", get(http_api::finality))
         .route("/lean/v0/states/{id}", get(http_api::state))
         .route("/lean/v0/blocks", get(http_api::blocks))
         .route("/lean/v0/blocks/{id}", get(http_api::block))

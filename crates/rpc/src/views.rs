@@ -1,6 +1,8 @@
 //! The JSON forms: members in snake case, roots and byte strings as `0x…`, slots and counts as numbers.
 
-use quartet_chain::{Direction, Equivocation, ForkChoiceNode, PeerInfo, PeerName, SyncState};
+use quartet_chain::{
+    Direction, Equivocation, Finality, ForkChoiceNode, PeerInfo, PeerName, SyncState,
+};
 use quartet_types::{
     Attestation, AttestationData, Block, BlockHeader, BlockSignatures, Checkpoint,
     HistoricalBlockHashes, JustificationRoots, JustificationValidators, JustifiedSlots, Root,
@@ -27,6 +29,25 @@ impl From<&Overview> for FinalityView {
         Self {
             justified: overview.justified,
             finalized: overview.finalized,
+        }
+    }
+}
+
+/// A move of finality.
+#[derive(Serialize)]
+pub(crate) struct FinalizedView {
+    root: Root,
+    slot: Slot,
+    /// The slot of the clock in which it happened.
+    at: Slot,
+}
+
+impl From<Finality> for FinalizedView {
+    fn from(finality: Finality) -> Self {
+        Self {
+            root: finality.checkpoint.root,
+            slot: finality.checkpoint.slot,
+            at: finality.at,
         }
     }
 }

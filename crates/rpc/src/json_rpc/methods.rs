@@ -19,11 +19,14 @@ use crate::{
 /// Slots of one call, whose answer is in memory at once; the HTTP API has more.
 const MOST_SLOTS: u64 = 64;
 
-const METHODS: &str = "lean_block, lean_blocks, lean_equivocations, lean_finality, lean_head, lean_peers, lean_syncing and lean_version";
+const METHODS: &str = "lean_block, lean_blocks, lean_equivocations, lean_finality, lean_finality_history, lean_head, lean_peers, lean_syncing and lean_version";
 
 /// Whether a method reads the disk or answers at length.
 pub(super) fn is_heavy(method: &str) -> bool {
-    matches!(method, "lean_block" | "lean_blocks" | "lean_equivocations")
+    matches!(
+        method,
+        "lean_block" | "lean_blocks" | "lean_equivocations" | "lean_finality_history"
+    )
 }
 
 /// Calls a method.
@@ -37,6 +40,9 @@ pub(super) async fn call(
     }
     if method == "lean_blocks" {
         return blocks(node, params).await;
+    }
+    if method == "lean_finality_history" {
+        return finality_history(node, params).await;
     }
     if method == "lean_equivocations" {
         params.none()?;
@@ -72,12 +78,7 @@ async fn block(node: &NodeView, params: Params) -> Result<Box<RawValue>, Fault> 
 
 /// The blocks of the head's chain in a range of slots.
 async fn blocks(node: &NodeView, params: Params) -> Result<Box<RawValue>, Fault> {
-    let [start, count] = params.two(["start_slot", "count"])?;
-    let (Some(start), Some(count)) = (start.as_u64(), count.as_u64()) else {
-        let detail = format!("expected two numbers, found {start} and {count}");
-        return Err(Fault::invalid_params(detail));
-    };
-    let range = SlotRange::new(start, count, MOST_SLOTS)?;
+    let range = range(params)?;
     let json = node
         .heavy(move |node| {
             let mut source = BlockPieces::new(node, range)?;
@@ -98,6 +99,22 @@ async fn blocks(node: &NodeView, params: Params) -> Result<Box<RawValue>, Fault>
         .await??;
     let json = String::from_utf8(json).map_err(|_| ApiError::internal())?;
     RawValue::from_string(json).map_err(|_| ApiError::internal().into())
+}
+
+/// When finality moved to the slots of a range.
+async fn finality_history(node: &NodeView, params: Params) -> Result<Box<RawValue>, Fault> {
+    let range = range(params)?;
+    let moves = node.heavy(move |node| node.finality(range)).await?;
+    json(&moves.map_err(ApiError::from)?)
+}
+
+fn range(params: Params) -> Result<SlotRange, Fault> {
+    let [start, count] = params.two(["start_slot", "count"])?;
+    let (Some(start), Some(count)) = (start.as_u64(), count.as_u64()) else {
+        let detail = format!("expected two numbers, found {start} and {count}");
+        return Err(Fault::invalid_params(detail));
+    };
+    Ok(SlotRange::new(start, count, MOST_SLOTS)?)
 }
 
 /// The evidence that is kept; with its signatures it can be large.

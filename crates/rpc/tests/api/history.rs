@@ -259,8 +259,30 @@ async fn a_tree_of_several_pages_is_told_in_one_answer() {
     assert!(tree["nodes"] == json!(expected));
     assert_eq!(tree["head"], json!(chain.head().root));
     assert_eq!(tree["validator_count"], 4);
+}
 
-    let start = std::time::Instant::now();
-    let page = chain.fork_choice_page(400, 2_048);
-    println!("a page of {} blocks: {:?}", page.len(), start.elapsed());
+#[tokio::test]
+async fn finalitys_moves_are_told_with_the_slot_they_happened_in() {
+    let node = TestNode::with_chain(8);
+    let finalized = node.chain.read().latest_finalized();
+    let all = get(&node, "/lean/v0/finality?start_slot=0&count=100")
+        .await
+        .json();
+    let moves = all.as_array().unwrap();
+    assert_eq!(moves.last().unwrap()["slot"], finalized.slot);
+    assert_eq!(moves.last().unwrap()["root"], json!(finalized.root));
+    // A block is final three slots after its own.
+    assert!(
+        moves
+            .iter()
+            .all(|one| one["at"].as_u64() == one["slot"].as_u64().map(|slot| slot + 3))
+    );
+    let params = json!([finalized.slot - 1, 1]);
+    let call =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "lean_finality_history", "params": params});
+    let answer = post(&node, call.to_string()).await.json();
+    let expected = moves.iter().filter(|one| one["slot"] == finalized.slot - 1);
+    assert_eq!(answer["result"], json!(expected.collect::<Vec<_>>()));
+    let answer = get(&node, "/lean/v0/finality?start_slot=0&count=1025").await;
+    assert_eq!(answer.status, 400);
 }

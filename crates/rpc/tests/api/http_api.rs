@@ -123,9 +123,17 @@ async fn states_are_found_by_each_of_their_blocks_names() {
         let expected = node.chain.read().state(block.root).unwrap();
         assert_eq!(answer.body, expected.as_ssz_bytes(), "{id}");
     }
-    // Finality has left this one's state behind, and that one is nobody's.
+    // Finality has left this one's state behind: it is rebuilt.
     let old = node.chain.read().canonical_root(1).unwrap();
-    for id in ["1".to_owned(), old.to_string(), "9".to_owned()] {
+    assert!(node.chain.read().state(old).is_none());
+    let block = node.store.get(old).unwrap().unwrap();
+    for id in ["1".to_owned(), old.to_string()] {
+        let answer = get(&node, &format!("/lean/v0/states/{id}")).await;
+        let state = State::from_ssz_bytes(&answer.body).unwrap();
+        assert_eq!(state.tree_hash_root(), block.block().state_root, "{id}");
+    }
+    let nobodys = Root::repeat_byte(9).to_string();
+    for id in ["9".to_owned(), nobodys] {
         let answer = get(&node, &format!("/lean/v0/states/{id}")).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{id}");
     }

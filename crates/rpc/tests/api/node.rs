@@ -114,6 +114,7 @@ impl TestNode {
     /// A node whose chain has a block with every vote in each slot up to `slots`.
     pub(crate) fn with_chain(slots: u64) -> Self {
         let node = Self::at_genesis(slots);
+        node.chain.read().write_anchor(&node.store).unwrap();
         for slot in 1..=slots {
             node.extend(slot);
         }
@@ -146,7 +147,12 @@ impl TestNode {
             post_state: Arc::new(produced.post_state),
         };
         self.store.put(chain.to_store(&importable)).unwrap();
-        chain.import_block(importable).unwrap();
+        let pruned = chain.import_block(importable).unwrap();
+        if !pruned.is_empty() {
+            let finalized = chain.latest_finalized();
+            let moved = self.store.finalize(finalized, &pruned.final_chain, slot);
+            moved.unwrap();
+        }
         chain.mark_written(&[root]);
 
         let data = chain.attestation_data(slot);
