@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use quartet_types::{Root, SignedBlockWithAttestation, Slot};
-use redb::TableHandle as _;
+use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot};
+use redb::{ReadableTable as _, TableHandle as _};
 use tree_hash::TreeHash as _;
 
 use crate::{
@@ -16,7 +16,57 @@ use crate::{
 /// Blocks that one call looks at to see how far the chain's past is there without gaps.
 const LOOKED_AT: usize = 4096;
 
+/// Blocks of the finalized chain that are not here, see [`Database::missing_blocks`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// The blocks, the newest first.
+    pub blocks: Vec<Checkpoint>,
+    /// Where to look on, as `below`; `None` when there are no more.
+    pub next: Option<Slot>,
+}
+
 impl Database {
+    /// Blocks of the finalized chain whose bodies are not here although the retention would keep them: those below a slot, or
+    /// below [`Database::kept_from`] where it is `None`. At most `limit`, and looks at 4,096 slots with a block at most. Of a
+    /// database that has not started, none.
+    ///
+    /// # Errors
+    /// When the file cannot be read or the chain is damaged.
+    pub fn missing_blocks(
+        &self,
+        below: Option<Slot>,
+        limit: usize,
+    ) -> Result<Missing, DatabaseError> {
+        self.read(|transaction| {
+            let table = transaction.open_table(META)?;
+            let Some(kept) = get_meta(&table, meta::KEPT)? else {
+                return Ok(Missing::default());
+            };
+            let oldest = oldest_kept(self.retention, get_meta(&table, meta::ANCHOR)?).unwrap_or(0);
+            let below = below.unwrap_or(kept).max(oldest);
+            let canonical = transaction.open_table(CANONICAL)?;
+            let bodies = transaction.open_table(BLOCKS)?;
+            let mut missing = Missing::default();
+            for (looked_at, row) in canonical.range(oldest..below)?.rev().enumerate() {
+                if missing.blocks.len() == limit || looked_at == LOOKED_AT {
+                    break;
+                }
+                let slot = row?.0.value();
+                missing.next = Some(slot);
+                let root: Option<Root> = numbered(&canonical, CANONICAL.name(), slot)?;
+                let root = root.unwrap_or_default();
+                let waits = || self.pending.read().get(root).is_some();
+                if !waits() && bodies.get((slot, &root.0))?.is_none() {
+                    missing.blocks.push(Checkpoint { root, slot });
+                }
+            }
+            let end = missing.next.unwrap_or(below);
+            let has_more = canonical.range(oldest..end)?.next().is_some();
+            missing.next = has_more.then_some(end);
+            Ok(missing)
+        })
+    }
+
     /// Keeps an older block of the finalized chain; in any order. It waits as one that was [`put`](Database::put).
     /// Hashes the block. Returns whether it was kept: not one that retention would delete again.
     ///
@@ -66,7 +116,6 @@ impl Database {
             let blocks = transaction.open_table(BLOCKS)?;
             let mut kept: Slot = get_meta(&table, meta::KEPT)?
                 .ok_or_else(|| crate::error::Failure::Refused("it has not been started".into()))?;
-            use redb::ReadableTable as _;
             for row in canonical.range(..kept)?.rev().take(LOOKED_AT) {
                 let slot = row?.0.value();
                 let root: Option<Root> = numbered(&canonical, CANONICAL.name(), slot)?;

@@ -35,6 +35,7 @@ mod tables;
 mod verify;
 mod write;
 
+pub use backfill::Missing;
 pub use blocks::{Entry, StoredBlock};
 pub use canonical::Finality;
 pub use compact::Compacted;

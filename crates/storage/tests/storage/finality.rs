@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use quartet_storage::{Database, DatabaseError, Pruned, Retention, Started};
-use quartet_types::{Checkpoint, State};
+use quartet_storage::{Database, DatabaseError, Missing, Pruned, Retention, Started};
+use quartet_types::{Checkpoint, Slot, State};
 
 use crate::support::{Made, START, network, put_all, started};
 
@@ -321,6 +321,47 @@ fn older_blocks_are_filled_in_in_any_order() {
     );
     prune_all(&database);
     assert_eq!(database.extend_kept().unwrap(), 3);
+}
+
+#[test]
+fn missing_blocks_are_listed_from_the_newest_on_as_far_as_the_retention_goes() {
+    let blocks = Made::genesis().chain(8);
+    let database = Database::in_memory(network()).unwrap();
+    assert_eq!(
+        database.missing_blocks(None, 9).unwrap(),
+        Missing::default()
+    );
+    database.start_from(&blocks[7].stored(true)).unwrap();
+    let missing = |database: &Database, below, limit| {
+        let Missing {
+            blocks: found,
+            next,
+        } = database.missing_blocks(below, limit).unwrap();
+        for block in &found {
+            let known = database.canonical_root(block.slot).unwrap();
+            assert_eq!(Some(block.root), known);
+        }
+        let slots: Vec<Slot> = found.iter().map(|block| block.slot).collect();
+        (slots, next)
+    };
+    // Block 0 of the list is of slot 1; genesis is missing, too.
+    assert_eq!(missing(&database, None, 3), (vec![7, 6, 5], Some(5)));
+    assert_eq!(missing(&database, Some(5), 5), (vec![4, 3, 2, 1, 0], None));
+    assert_eq!(missing(&database, Some(5), 0), (vec![], Some(5)));
+    for index in [6, 3] {
+        let block = blocks[index].block.clone();
+        assert!(database.put_finalized_block(block).unwrap());
+    }
+    let expected = (vec![6, 5, 3, 2, 1, 0], None);
+    assert_eq!(missing(&database, None, 99), expected);
+    // Also when it is written, and from where it is kept without gaps.
+    assert_eq!(database.extend_kept().unwrap(), 7);
+    assert_eq!(missing(&database, None, 99), expected);
+    let database = database.with_retention(Retention::Slots(3));
+    assert_eq!(missing(&database, None, 99), (vec![6, 5], None));
+    assert_eq!(missing(&database, Some(4), 99), (vec![], None));
+    let database = database.with_retention(Retention::None);
+    assert_eq!(missing(&database, None, 99), (vec![], None));
 }
 
 #[test]
