@@ -6,6 +6,8 @@
 //! with the chain. Where the gap is long and peers serve blocks by their slots, ranges are fetched the way forward instead,
 //! and the walk stands still; where none does, pq-devnet-1's requests by root have to do.
 //!
+//! The past of the finalized chain is another matter: its roots are known, and nothing waits for it. [`Backfill`] fetches it.
+//!
 //! What a peer says of its chain is a claim. One block is fetched for it, from that peer; only when its proposer has signed
 //! that block there is something to catch up with.
 //!
@@ -14,6 +16,8 @@
 //! signature is looked at: what has become of blocks, the driver says.
 
 mod action;
+mod aside;
+mod backfill;
 mod batch;
 mod forward;
 mod peers;
@@ -30,6 +34,7 @@ use quartet_types::{Root, SignedBlockWithAttestation};
 use tree_hash::TreeHash as _;
 
 pub use action::{Action, Noted, RequestError};
+pub use backfill::{Backfill, BackfillAction};
 pub use batch::{Batch, BatchOutcome};
 pub use peers::PeerName;
 pub use readiness::{

@@ -1,6 +1,7 @@
 //! Sync against random trees and unreliable peers: walks end, what is reachable is fetched, and what is
 //! asked for stays within its bounds.
 
+mod backfill;
 mod model;
 mod ranges;
 mod room;
