@@ -695,7 +695,7 @@ fn anchor_checkpoints(anchor: &BlockInfo, state: &State, rules: Rules) -> Checkp
 }
 
 /// An envelope for a block that nobody has signed: a genesis block.
-fn unsigned(block: Block) -> SignedBlockWithAttestation {
+pub(crate) fn unsigned(block: Block) -> SignedBlockWithAttestation {
     SignedBlockWithAttestation {
         message: BlockWithAttestation {
             block,

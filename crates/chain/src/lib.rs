@@ -12,6 +12,7 @@ mod lean_chain;
 mod messages;
 mod origin;
 mod parking;
+mod past;
 mod peers;
 mod persistence;
 mod production;

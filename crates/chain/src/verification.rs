@@ -147,6 +147,16 @@ pub(crate) fn signature_count(block: &SignedBlockWithAttestation) -> Result<(), 
     }
 }
 
+/// Whether all signatures of a block are there and valid.
+pub(crate) fn is_signed(
+    verifier: Verifier,
+    validators: &Validators,
+    block: &SignedBlockWithAttestation,
+) -> bool {
+    let signed: Vec<_> = block.attestations().zip(&block.signature).collect();
+    signature_count(block).is_ok() && verify_all(verifier, validators, &signed).is_ok()
+}
+
 fn verify_all(
     verifier: Verifier,
     validators: &Validators,

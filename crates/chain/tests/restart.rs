@@ -153,6 +153,7 @@ fn restart(genesis: &State, store: &Arc<Database>, slot: Slot) -> ChainReader {
         clock: Clock::manual(0, Duration::from_secs(slot * SECONDS_PER_SLOT)),
         verifier: &Scheme::Test,
         expects_peers: false,
+        backfill: false,
     })
     .unwrap();
     ChainReader::new(chain, store.clone())

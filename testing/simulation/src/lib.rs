@@ -24,6 +24,7 @@
 //! service ends by itself. Keys of the test scheme live for 256 slots, and so does a run.
 
 mod adversary;
+mod checkpoint;
 mod error;
 pub mod fuzz;
 mod history;

@@ -31,6 +31,8 @@ pub(crate) struct Node {
     pub(crate) validators: Vec<ValidatorIndex>,
     pub(crate) directory: PathBuf,
     pub(crate) store: Arc<Database>,
+    /// Whether it fetches the finalized chain's past.
+    pub(crate) backfills: bool,
     /// By how many seconds its clock is ahead of the others', from its next start on.
     pub(crate) clock_error: i64,
     /// What it had finalized when it was last looked at.
@@ -88,6 +90,7 @@ impl Node {
             clock: clock.clone(),
             verifier: verifier(scheme),
             expects_peers: true,
+            backfill: self.backfills,
         })?;
         let validator_service = ValidatorService::new(ValidatorServiceConfig {
             chain: chain.clone(),

@@ -232,6 +232,7 @@ impl Simulation {
                 Some(history) => history.store.clone(),
                 None => crate::node::database(genesis)?,
             },
+            backfills: false,
             clock_error: 0,
             finalized: Checkpoint::default(),
             running: None,

@@ -125,6 +125,15 @@ pub(crate) struct NodeArgs {
     )]
     pub(crate) snapshot_keep: u16,
 
+    /// Fetch older blocks of the finalized chain that are missing, after a start from a checkpoint: in the background, from
+    /// peers, as far back as blocks are kept.
+    #[arg(
+        long,
+        value_parser = clap::builder::BoolishValueParser::new(),
+        env = "QUARTET_BACKFILL"
+    )]
+    pub(crate) backfill: bool,
+
     /// Address to listen on for peers.
     #[arg(
         long,
@@ -282,6 +291,12 @@ mod tests {
         for wrong in ["node.example:5052", "", "http://a,", "ftp://a"] {
             assert!(parse(&[flag, wrong]).is_none(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn backfilling_is_asked_for() {
+        assert!(!parse(&[]).unwrap().backfill);
+        assert!(parse(&["--backfill"]).unwrap().backfill);
     }
 
     #[test]

@@ -134,6 +134,7 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
         clock: clock.clone(),
         verifier: &Scheme::Production,
         expects_peers,
+        backfill: args.backfill,
     })?;
     let validator = ValidatorService::new(ValidatorServiceConfig {
         chain: chain.clone(),

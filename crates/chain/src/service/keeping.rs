@@ -45,6 +45,17 @@ pub(super) struct Written {
     has_refuse: bool,
 }
 
+impl Unwritten {
+    fn is_empty(&self) -> bool {
+        self.blocks.is_empty() && self.finality.is_none() && !self.has_refuse
+    }
+
+    /// The writer is free.
+    pub(super) fn end_write(&mut self) {
+        self.is_writing = false;
+    }
+}
+
 impl ChainService {
     /// Has imported blocks written to the database, and drops what finality left behind, off this thread.
     ///
@@ -78,6 +89,17 @@ impl ChainService {
         }
         self.unwritten.garbage.push(pruned);
         self.write();
+    }
+
+    /// Writes what waits: what was imported comes before what fills in the past.
+    pub(super) fn write_next(&mut self) {
+        if self.unwritten.is_writing {
+            return;
+        }
+        match self.unwritten.is_empty() {
+            false => self.write(),
+            true => self.unwritten.is_writing = self.write_past(),
+        }
     }
 
     /// Whether the disk keeps up.
@@ -146,18 +168,10 @@ impl ChainService {
             // A node that cannot keep what it imports must not pretend to.
             error!(%reason, "the block store failed");
         })?;
-        self.unwritten.is_writing = false;
+        self.unwritten.end_write();
         self.unwritten.has_refuse |= has_refuse;
         drop(self.change(|chain| chain.mark_written(&roots)));
-        let Unwritten {
-            blocks,
-            finality,
-            has_refuse,
-            ..
-        } = &self.unwritten;
-        if !blocks.is_empty() || finality.is_some() || *has_refuse {
-            self.write();
-        }
+        self.write_next();
         self.apply_next_batch();
         Ok(())
     }

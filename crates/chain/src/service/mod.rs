@@ -9,6 +9,7 @@ mod attestations;
 mod blocks;
 mod condemned;
 mod keeping;
+mod past;
 mod ranges;
 mod restore;
 mod sync;
@@ -30,7 +31,7 @@ use quartet_clock::{Clock, Stopwatch};
 use quartet_fork_choice::Names;
 use quartet_processor::{Priority, Processor};
 use quartet_storage::Database;
-use quartet_sync::{Readiness, Sync};
+use quartet_sync::{Backfill, Readiness, Sync};
 use quartet_types::{Checkpoint, Root, Slot, State};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -43,11 +44,13 @@ use crate::{
     messages::Incoming,
     origin::Origin,
     parking::{Parking, PendingBlock},
+    past::Worked,
     verification::Verifier,
 };
 use admissions::Admissions;
 use condemned::Condemned;
 use keeping::{Unwritten, Written};
+use past::Past;
 use ranges::BatchQueue;
 
 /// Most blocks that are checked or wait for the processor at a time.
@@ -78,6 +81,7 @@ pub struct ChainService {
     admissions: Admissions,
     batch_queue: BatchQueue,
     unwritten: Unwritten,
+    past: Past,
     /// Blocks being checked, and who waits for the verdict.
     checking: HashMap<Root, PendingBlock>,
     /// Batches of attestations being verified.
@@ -128,6 +132,8 @@ enum Done {
     },
     /// What was written, or why it could not be.
     Stored(Result<Written, StoreError>),
+    /// What was written or looked up of the past, and from which slot on blocks are kept now.
+    Past(Result<(Worked, Slot), StoreError>),
     /// The head's post-state was rebuilt for a proposal.
     HeadState {
         root: Root,
@@ -157,6 +163,8 @@ pub struct ChainServiceConfig {
     pub verifier: Verifier,
     /// Whether there are peers to hear from before duties are taken up.
     pub expects_peers: bool,
+    /// Whether older blocks of the finalized chain that are missing are fetched, as far back as the store keeps them.
+    pub backfill: bool,
 }
 
 impl ChainService {
@@ -181,6 +189,7 @@ impl ChainService {
             admissions: Admissions::default(),
             batch_queue: BatchQueue::default(),
             unwritten: Unwritten::default(),
+            past: Past::new(config.backfill),
             checking: HashMap::new(),
             batches: 0,
             jobs: FuturesUnordered::new(),
@@ -223,6 +232,7 @@ impl ChainService {
     /// What has been imported must be in the store before the process ends.
     async fn shut_down(mut self) -> Result<(), StoreError> {
         self.inbox.close();
+        self.past.stop();
         while let Some(message) = self.inbox.next_message().await {
             self.on_message(message);
         }
@@ -272,13 +282,18 @@ impl ChainService {
             ChainMessage::Status { peer, status } => {
                 // What it claims is measured by the time.
                 self.catch_up_time();
+                self.past.on_peer(&peer);
                 let actions = self.with_sync(|sync, view| sync.on_status(peer, status, view));
                 self.act(actions);
                 self.update_sync_state();
             }
             ChainMessage::Disconnected { peer } => {
                 self.sync.on_disconnected(&peer);
+                self.past.on_disconnected(&peer);
                 self.poll_sync();
+            }
+            ChainMessage::RequestedBlocks { request, result } if Backfill::is_request(request) => {
+                self.on_past_blocks(request, result)
             }
             ChainMessage::RequestedBlocks { request, result } => {
                 self.on_requested_blocks(request, result)
@@ -301,6 +316,7 @@ impl ChainService {
             Done::Recalled { root, slot } => self.on_recalled(root, slot),
             Done::Attestations { items, valid } => self.on_attestations_verified(items, valid),
             Done::Stored(written) => self.on_stored(written)?,
+            Done::Past(worked) => self.on_past_written(worked),
             Done::HeadState { root, state, ready } => self.on_head_state(root, state, ready),
         }
         Ok(())

@@ -36,6 +36,7 @@ fn service() -> (ChainService, Receiver<NetworkMessage>) {
         clock: Clock::manual(0, now),
         verifier: &Scheme::Test,
         expects_peers: true,
+        backfill: false,
     });
     (service.unwrap(), messages)
 }

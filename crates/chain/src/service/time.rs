@@ -41,6 +41,7 @@ impl ChainService {
         self.sync.on_tick();
         self.poll_sync();
         self.tick_readiness();
+        self.tick_past();
     }
 
     fn report_memory(&self) {

@@ -16,9 +16,10 @@ use crate::{
     wire::{ResultCode, WireError},
 };
 
-/// Our requests for blocks that may be under way, for each peer that we have: sync asks one for no more at a time. Were there
-/// one limit for all, those who do not answer would leave nothing for those who do. Answers share their own room.
-const REQUESTS_PER_PEER: usize = 4;
+/// Our requests for blocks that may be under way, for each peer that we have: sync asks one for no more than four at a time,
+/// and backfilling for one more. Were there one limit for all, those who do not answer would leave nothing for those who do.
+/// Answers share their own room.
+const REQUESTS_PER_PEER: usize = 5;
 /// What a malformed request for blocks costs, in roots.
 const MALFORMED_COST: u32 = 64;
 /// What a request for a range costs, in roots: the blocks are paid for in bytes as they are sent.

@@ -181,6 +181,14 @@ pub(super) const CATALOGUE: &[Metric] = &[
         "quartet_attestations_late_total",
         "Own attestations that came after their interval.",
     ),
+    counter(
+        "quartet_backfill_blocks_total",
+        "Older blocks of the finalized chain that were fetched.",
+    ),
+    gauge(
+        "quartet_backfill_slot",
+        "From which slot on blocks are kept without gaps, while older ones are fetched.",
+    ),
     histogram(
         "quartet_block_check_seconds",
         "Time to verify a block's signatures and apply it.",

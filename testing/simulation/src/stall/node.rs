@@ -56,6 +56,7 @@ impl StalledNode {
             clock: clock.clone(),
             verifier: &StandIn,
             expects_peers: false,
+            backfill: false,
         })?;
         let stop = CancellationToken::new();
         Ok(Self {
