@@ -17,32 +17,43 @@ use tree_hash::TreeHash as _;
 /// Slots after which is said how far it is.
 const STEP: Slot = 1000;
 
-/// The validators' keys.
-pub(crate) struct Validators(Vec<SecretKey>);
+/// The validators' keys, and from which slot on they are used.
+pub(crate) struct Validators {
+    keys: Vec<SecretKey>,
+    first_signed: Slot,
+}
 
 impl Validators {
-    /// Makes keys that are good for so many slots.
+    /// Makes keys that are good for so many slots. Before `first_signed`, what they send has signatures that nobody can
+    /// verify: a node that starts from a later checkpoint never asks for them.
     ///
     /// # Errors
     /// When there are no keys of that life.
-    pub(crate) fn make(count: usize, slots: Slot) -> Result<Self> {
+    pub(crate) fn make(count: usize, slots: Slot, first_signed: Slot) -> Result<Self> {
         let mut random = StdRng::seed_from_u64(1);
         let keys = (0..count).map(|_| {
             let material = KeyMaterial::generate(Scheme::Production, 0, slots + 1, &mut random)?;
             Ok(SecretKey::build(material, Threads::Pool, &|_| {}))
         });
-        Ok(Self(keys.collect::<Result<_>>()?))
+        Ok(Self {
+            keys: keys.collect::<Result<_>>()?,
+            first_signed,
+        })
     }
 
     /// Their public keys.
     pub(crate) fn public_keys(&self) -> Vec<PublicKey> {
-        let keys = self.0.iter();
+        let keys = self.keys.iter();
         keys.map(|key| PublicKey(key.public_key().to_bytes()))
             .collect()
     }
 
     fn sign(&mut self, message: Attestation) -> Result<SignedAttestation> {
-        let key = &mut self.0[message.validator_id as usize];
+        if message.data.slot < self.first_signed {
+            let signature = Signature::default();
+            return Ok(SignedAttestation { message, signature });
+        }
+        let key = &mut self.keys[message.validator_id as usize];
         key.prepare(message.data.slot)?;
         let signature = key.sign(message.data.slot, &message.tree_hash_root().0)?;
         let signature = Signature::from(*signature);
@@ -99,7 +110,7 @@ impl Validators {
                 database.finalize(chain.latest_finalized(), &pruned.final_chain, slot)?;
             }
             chain.advance(slot * INTERVALS_PER_SLOT + 1);
-            for validator_id in (0..self.0.len() as u64).filter(|other| *other != proposer) {
+            for validator_id in (0..self.keys.len() as u64).filter(|other| *other != proposer) {
                 let data = chain.attestation_data(slot);
                 let vote = self.sign(Attestation { validator_id, data })?;
                 chain.import_attestation(&vote)?;

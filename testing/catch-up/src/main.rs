@@ -21,6 +21,8 @@ use node::Node;
 
 /// Slots between the end of the chain and the present, so that nobody is too early.
 const MARGIN: u64 = 2;
+/// Slots that are signed at the end of a chain whose beginning nobody verifies.
+const SIGNED: u64 = 256;
 /// How often the nodes are asked.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long a node may take to load the chain, and to catch up.
@@ -38,6 +40,10 @@ struct Arguments {
     /// Milliseconds that a packet takes, each way.
     #[arg(long, default_value_t = 0)]
     delay: u64,
+    /// The other node starts from a checkpoint of the first. Only the end of the chain is signed then, so that a long one is
+    /// made in minutes.
+    #[arg(long)]
+    checkpoint: bool,
     /// Directory for the chain and the nodes; a temporary one where not given. One that has a chain is used again.
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -59,7 +65,11 @@ async fn main() -> Result<()> {
     let (genesis, server_data) = (directory.join("config.yaml"), directory.join("server"));
     if !genesis.exists() {
         let watch = Stopwatch::start();
-        let mut validators = Validators::make(arguments.validators, arguments.slots)?;
+        let first_signed = match arguments.checkpoint {
+            true => arguments.slots.saturating_sub(SIGNED),
+            false => 0,
+        };
+        let mut validators = Validators::make(arguments.validators, arguments.slots, first_signed)?;
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
         let config = GenesisConfig {
             genesis_time: now.as_secs() - (arguments.slots + MARGIN) * SECONDS_PER_SLOT,
@@ -71,8 +81,8 @@ async fn main() -> Result<()> {
         eprintln!("{votes} votes, made in {:.0} s", watch.seconds());
     }
 
-    let mut server = Node::start(&program, &genesis, &server_data, None)?;
-    let (_, _) = until(&mut server, arguments.slots).await?;
+    let mut server = Node::start(&program, &genesis, &server_data, None, None)?;
+    let (restart, _) = until(&mut server, arguments.slots).await?;
     let conditions = Conditions {
         delay: Duration::from_millis(arguments.delay),
         ..Conditions::default()
@@ -88,8 +98,9 @@ async fn main() -> Result<()> {
         0 => server.quic,
         _ => relay.address(),
     };
+    let checkpoint = arguments.checkpoint.then_some(server.http);
     let data = tempfile::tempdir_in(directory)?;
-    let mut client = Node::start(&program, &genesis, data.path(), Some(peer))?;
+    let mut client = Node::start(&program, &genesis, data.path(), Some(peer), checkpoint)?;
     let (seconds, first) = until(&mut client, arguments.slots).await?;
     println!(
         "{}",
@@ -97,6 +108,8 @@ async fn main() -> Result<()> {
             "slots": arguments.slots,
             "validators": arguments.validators,
             "delay_ms": arguments.delay,
+            "checkpoint": arguments.checkpoint,
+            "server_seconds_after_start": round(restart),
             "seconds_after_start": round(seconds),
             "seconds_after_first_block": round(seconds - first),
             "blocks_per_second": (arguments.slots as f64 / (seconds - first)).round(),

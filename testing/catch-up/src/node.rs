@@ -23,7 +23,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// A node, killed when this is dropped.
 pub(crate) struct Node {
     child: Child,
-    http: SocketAddr,
+    /// Where it answers users, and other nodes that ask for a checkpoint.
+    pub(crate) http: SocketAddr,
     /// Where it listens for peers.
     pub(crate) quic: SocketAddr,
 }
@@ -38,7 +39,7 @@ pub(crate) struct Progress {
 }
 
 impl Node {
-    /// Starts a node without validators.
+    /// Starts a node without validators, from a checkpoint of a server where one is given.
     ///
     /// # Errors
     /// When the program cannot be run.
@@ -47,6 +48,7 @@ impl Node {
         genesis: &Path,
         data: &Path,
         peer: Option<SocketAddr>,
+        checkpoint: Option<SocketAddr>,
     ) -> Result<Self> {
         // Free at this moment, and not likely to be taken before the node has it.
         let quic = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
@@ -68,6 +70,9 @@ impl Node {
         if let Some(peer) = peer {
             let address = format!("/ip4/{}/udp/{}/quic-v1", peer.ip(), peer.port());
             command.args(["--bootnodes", &address]);
+        }
+        if let Some(server) = checkpoint {
+            command.args(["--checkpoint-sync-url", &format!("http://{server}")]);
         }
         let child = command
             .spawn()
