@@ -1,6 +1,7 @@
 //! A long time without finality: one node with its real database, on virtual time, while half of the validators are silent and
 //! every few slots a block is abandoned; a restart at the end of it; then all votes return.
 
+mod endless;
 mod network;
 mod node;
 mod report;
@@ -9,9 +10,11 @@ mod timings;
 
 use std::{path::PathBuf, time::Instant};
 
+use quartet_storage::Database;
 use quartet_types::{Slot, State, ValidatorIndex};
 
 use crate::{SimulationError, validators::GENESIS_TIME};
+pub use endless::{Endless, Progress};
 use network::Network;
 use node::StalledNode;
 pub use report::StallReport;
@@ -61,12 +64,13 @@ impl Stall {
             slots: self.slots,
             ..StallReport::default()
         };
-        let node = StalledNode::start(&self.directory, &genesis, 0)?;
+        let node = StalledNode::start(self.database(&genesis)?, &genesis, 0)?;
         let mut network = Network {
             keys,
             reader: node.reader.clone(),
             chain: node.chain.clone(),
             half_is_silent: true,
+            lateness: 1,
             blocks: 0,
         };
         // The first slot that begins after the node has started.
@@ -93,12 +97,13 @@ impl Stall {
         drop(network);
         node.stop().await?;
         let watch = Instant::now();
-        let node = StalledNode::start(&self.directory, &genesis, self.slots + 1)?;
+        let node = StalledNode::start(self.database(&genesis)?, &genesis, self.slots + 1)?;
         let mut network = Network {
             keys,
             reader: node.reader.clone(),
             chain: node.chain.clone(),
             half_is_silent: false,
+            lateness: 0,
             blocks,
         };
         let first_duty = network.first_duty(self.slots + 1).await?;
@@ -127,6 +132,10 @@ impl Stall {
         node::tidy_up(&self.directory, &genesis)?;
         report.end(timings, self.database_bytes());
         Ok(report)
+    }
+
+    fn database(&self, genesis: &State) -> Result<Database, SimulationError> {
+        node::open(&self.directory, genesis)
     }
 
     fn database_bytes(&self) -> u64 {

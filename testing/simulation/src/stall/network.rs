@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use quartet_chain::{
-    ChainHandle, ChainMessage, ChainReader, GossipAttestation, PeerName, ProducedBlock, Verdict,
+    ChainHandle, ChainMessage, ChainReader, GossipAttestation, LeanChain, PeerName, ProducedBlock,
+    Verdict,
 };
 use quartet_types::{
-    Attestation, BlockSignatures, BlockWithAttestation, PublicKey, SECONDS_PER_INTERVAL,
+    Attestation, BlockSignatures, BlockWithAttestation, PublicKey, Root, SECONDS_PER_INTERVAL,
     SignedAttestation, SignedBlockWithAttestation, Slot, ValidatorIndex, proposer_index,
 };
 use tokio::sync::oneshot;
@@ -15,8 +16,8 @@ use tree_hash::TreeHash as _;
 use super::scheme;
 use crate::SimulationError;
 
-/// While finality stands still, in one of so many slots the proposer has not heard the block before in time, and builds beside
-/// it.
+/// While the proposers are late, in one of so many slots this one has not heard the newest blocks in time, and builds beside
+/// them.
 const FORK_EVERY: Slot = 6;
 /// How long after the tick of an interval its messages come.
 const DELAY: Duration = Duration::from_millis(50);
@@ -29,6 +30,8 @@ pub(super) struct Network {
     pub(super) chain: ChainHandle,
     /// Every second validator neither proposes nor votes.
     pub(super) half_is_silent: bool,
+    /// How many of the newest blocks the proposers that are late have not heard; with 0 none is late.
+    pub(super) lateness: usize,
     /// Blocks that were taken.
     pub(super) blocks: u64,
 }
@@ -125,10 +128,8 @@ impl Network {
         let _ = prepared.await;
         let (basis, parent) = {
             let chain = self.reader.chain().read();
-            let is_late = self.half_is_silent && slot.is_multiple_of(FORK_EVERY);
-            let parent = chain.fork_choice().parent_of(&chain.head().root);
-            let parent = parent.filter(|_| is_late);
-            (chain.proposal_basis(), parent)
+            let is_late = self.lateness > 0 && slot.is_multiple_of(FORK_EVERY);
+            (chain.proposal_basis(), is_late.then(|| self.heard(&chain)))
         };
         let mut basis = basis.ok_or_else(|| failed(&"the head's state is not at hand"))?;
         if let Some(parent) = parent
@@ -137,6 +138,20 @@ impl Network {
             basis.state = state;
         }
         basis.build(slot).map_err(|error| failed(&error))
+    }
+
+    /// The block that a late proposer has heard last; none below what is final.
+    fn heard(&self, chain: &LeanChain) -> Root {
+        let (tree, finalized) = (chain.fork_choice(), chain.latest_finalized());
+        let mut heard = chain.head().root;
+        for _ in 0..self.lateness {
+            let parent = tree.parent_of(&heard).and_then(|root| tree.block(&root));
+            match parent {
+                Some(parent) if parent.slot > finalized.slot => heard = parent.root,
+                _ => break,
+            }
+        }
+        heard
     }
 
     fn sign(&self, message: Attestation) -> SignedAttestation {

@@ -34,15 +34,13 @@ pub(super) struct StalledNode {
 impl StalledNode {
     /// Starts it a second before `slot`, or before slot 1.
     pub(super) fn start(
-        directory: &Path,
+        store: Database,
         genesis: &State,
         slot: Slot,
     ) -> Result<Self, SimulationError> {
         let now = Duration::from_secs(GENESIS_TIME + slot.max(1) * SECONDS_PER_SLOT) - BEFORE;
         let clock = Clock::manual(GENESIS_TIME, now);
-        let genesis_root = Block::genesis(genesis).tree_hash_root();
-        let store = Database::open(directory, genesis_root);
-        let store = Arc::new(store.map_err(StoreError::from)?);
+        let store = Arc::new(store);
         let shared = LeanChain::from_genesis(genesis.clone()).shared();
         let (chain, inbox) = chain_channel();
         let (network, messages) = network_channel();
@@ -89,10 +87,16 @@ impl StalledNode {
     }
 }
 
+/// The database in `directory`.
+pub(super) fn open(directory: &Path, genesis: &State) -> Result<Database, SimulationError> {
+    let network = Block::genesis(genesis).tree_hash_root();
+    let database = Database::open(directory, network);
+    Ok(database.map_err(StoreError::from)?)
+}
+
 /// What an operator does after a long time without finality: deletes what was abandoned, and gives its room back to the disk.
 pub(super) fn tidy_up(directory: &Path, genesis: &State) -> Result<(), SimulationError> {
-    let genesis_root = Block::genesis(genesis).tree_hash_root();
-    let mut store = Database::open(directory, genesis_root).map_err(StoreError::from)?;
+    let mut store = open(directory, genesis)?;
     while store.prune().map_err(StoreError::from)?.more {}
     store.compact().map_err(StoreError::from)?;
     Ok(())
