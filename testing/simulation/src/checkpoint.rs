@@ -1,9 +1,12 @@
 //! Nodes that start from another's finalized state, and what they have of the past.
 
+use std::sync::Arc;
+
 use quartet_chain::{ChainReader, LeanChain, StoreError};
+use quartet_storage::Database;
 use quartet_types::{Root, Slot};
 
-use crate::{SimulationError, World};
+use crate::{SimulationError, World, disk::Disk};
 
 impl World {
     /// Starts a node that does not run, with nothing but the finalized block and state of one that does. `backfills` says
@@ -17,19 +20,28 @@ impl World {
         of: usize,
         backfills: bool,
     ) -> Result<(), SimulationError> {
-        let reader = ChainReader::new(self.chain(of)?.clone(), self.nodes[of].store.clone());
+        let reader = ChainReader::new(self.chain(of)?.clone(), self.database(of)?);
         let finalized = self.view(of)?.finalized;
         let block = reader.block(finalized.root)?;
         let parts = block.zip(reader.state(finalized.root)?);
         let missing = || SimulationError::Block("the finalized block is not there".to_owned());
         let (block, state) = parts.ok_or_else(missing)?;
-        let store = crate::node::database(&self.surroundings.genesis)?;
+        let disk = Disk::default();
         let chain = LeanChain::from_anchor((*block).clone(), (*state).clone());
-        chain.write_anchor(&store)?;
+        chain.write_anchor(&*disk.open(&self.surroundings.genesis)?.0)?;
         let node_of = &mut self.nodes[node];
-        (node_of.store, node_of.finalized) = (store, finalized);
+        (node_of.disk, node_of.finalized) = (disk, finalized);
         node_of.backfills = backfills;
         self.start(node)
+    }
+
+    /// A node's database, also while it does not run.
+    fn database(&self, node: usize) -> Result<Arc<Database>, SimulationError> {
+        let node = &self.nodes[node];
+        match &node.running {
+            Some(running) => Ok(running.store.clone()),
+            None => Ok(node.disk.open(&self.surroundings.genesis)?.0),
+        }
     }
 
     /// From which slot on a node has all blocks of the finalized chain.
@@ -37,7 +49,7 @@ impl World {
     /// # Errors
     /// When its database fails or has not started.
     pub fn kept_from(&self, node: usize) -> Result<Slot, SimulationError> {
-        let kept = self.nodes[node].store.kept_from();
+        let kept = self.database(node)?.kept_from();
         let missing = || SimulationError::Block("the database has not started".to_owned());
         kept.map_err(StoreError::from)?.ok_or_else(missing)
     }
@@ -52,7 +64,9 @@ impl World {
         other: usize,
         root: Root,
     ) -> Result<bool, SimulationError> {
-        let block = |node: usize| self.nodes[node].store.get(root).map_err(StoreError::from);
+        let block = |node: usize| -> Result<_, SimulationError> {
+            Ok(self.database(node)?.get(root).map_err(StoreError::from)?)
+        };
         let (one, other) = (block(one)?, block(other)?);
         Ok(one.is_some() && one == other)
     }

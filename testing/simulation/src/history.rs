@@ -6,7 +6,6 @@ use quartet_chain::{ImportableBlock, LeanChain, ProducedBlock};
 use quartet_keystore::{
     KeyRequest, Signer, inspect, keystore_file_name, load_signer, record::SigningRecord,
 };
-use quartet_storage::Database;
 use quartet_types::{
     Attestation, BlockSignatures, BlockWithAttestation, INTERVALS_PER_SLOT,
     SignedBlockWithAttestation, Slot, State,
@@ -14,7 +13,7 @@ use quartet_types::{
 use quartet_xmss::Scheme;
 use tree_hash::TreeHash as _;
 
-use crate::{SimulationError, node, validators::GENESIS_TIME};
+use crate::{SimulationError, disk::Disk, validators::GENESIS_TIME};
 
 /// A chain of validators with keys of the production scheme: a block in every slot, each with nothing
 /// but its proposer's attestation, so that nothing is finalized.
@@ -23,7 +22,7 @@ pub struct History {
     pub(crate) genesis: State,
     pub(crate) scheme: Scheme,
     pub(crate) length: Slot,
-    pub(crate) store: Arc<Database>,
+    pub(crate) disk: Disk,
 }
 
 /// What a proposer attests to.
@@ -88,7 +87,8 @@ impl History {
 
         let genesis = State::genesis(GENESIS_TIME, &public_keys)?;
         let mut chain = LeanChain::from_genesis(genesis.clone());
-        let store = node::database(&genesis)?;
+        let disk = Disk::default();
+        let (store, _) = disk.open(&genesis)?;
         chain.write_anchor(&store)?;
         for slot in 1..=length {
             chain.advance(slot * INTERVALS_PER_SLOT);
@@ -99,11 +99,13 @@ impl History {
             let imported = chain.import_block(importable);
             imported.map_err(|error| SimulationError::Block(error.to_string()))?;
         }
+        let flushed = store.flush();
+        flushed.map_err(|error| SimulationError::Block(error.to_string()))?;
         Ok(Self {
             genesis,
             scheme: Scheme::Production,
             length,
-            store,
+            disk,
         })
     }
 }

@@ -25,6 +25,7 @@
 
 mod adversary;
 mod checkpoint;
+mod disk;
 mod error;
 pub mod fuzz;
 mod history;

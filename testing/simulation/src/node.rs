@@ -4,33 +4,33 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use quartet_chain::{
     ChainEvent, ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain, SharedChain,
-    StoreError, Verifier, chain_channel, network_channel,
+    Verifier, chain_channel, network_channel,
 };
 use quartet_clock::Clock;
 use quartet_keystore::record::SigningRecord;
 use quartet_processor::Processor;
 use quartet_storage::Database;
-use quartet_types::{Block, Checkpoint, State, ValidatorIndex};
+use quartet_types::{Checkpoint, State, ValidatorIndex};
 use quartet_validator::{Signers, ValidatorService, ValidatorServiceConfig};
 use quartet_xmss::Scheme;
 use tokio::{sync::broadcast, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tree_hash::TreeHash as _;
 
 use crate::{
     SimulationError,
+    disk::{Cable, Disk},
     mortal::{Life, Mortal},
     network::{Network, Station},
     validators::Validators,
 };
 
-/// What outlives a node's process: its directory with keys and signing record, and its block store.
+/// What outlives a node's process: its directory with keys and signing record, and the disk of its database.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) number: usize,
     pub(crate) validators: Vec<ValidatorIndex>,
     pub(crate) directory: PathBuf,
-    pub(crate) store: Arc<Database>,
+    pub(crate) disk: Disk,
     /// Whether it fetches the finalized chain's past.
     pub(crate) backfills: bool,
     /// By how many seconds its clock is ahead of the others', from its next start on.
@@ -44,8 +44,10 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) chain: SharedChain,
+    pub(crate) store: Arc<Database>,
     pub(crate) events: broadcast::Receiver<ChainEvent>,
     pub(crate) life: Life,
+    cable: Cable,
     stop: CancellationToken,
     services: Vec<(&'static str, JoinHandle<Result<(), String>>)>,
 }
@@ -75,6 +77,7 @@ impl Node {
         } = surroundings.clone();
         let clock = self.read_wrongly(clock);
         let signers = self.signers(validators)?;
+        let (store, cable) = self.disk.open(&genesis)?;
         let chain = LeanChain::from_genesis(genesis).shared();
         let (chain_handle, chain_inbox) = chain_channel();
         let (network_handle, network_inbox) = network_channel();
@@ -84,7 +87,7 @@ impl Node {
             chain: chain.clone(),
             inbox: chain_inbox,
             network: network_handle.clone(),
-            store: self.store.clone(),
+            store: store.clone(),
             events,
             processor: Processor::inline(),
             clock: clock.clone(),
@@ -100,7 +103,7 @@ impl Node {
             processor: Processor::inline(),
             clock,
         });
-        let reader = ChainReader::new(chain.clone(), self.store.clone());
+        let reader = ChainReader::new(chain.clone(), store.clone());
         let station = Station::new(self.number, network, network_inbox, chain_handle, reader);
 
         let (life, stop) = (Life::new(), CancellationToken::new());
@@ -111,8 +114,10 @@ impl Node {
         ];
         self.running = Some(Running {
             chain,
+            store,
             events: watcher,
             life,
+            cable,
             stop,
             services,
         });
@@ -173,6 +178,7 @@ impl Running {
     /// Ends the services where they are.
     pub(crate) async fn kill(self) {
         self.life.limit(0);
+        self.cable.cut();
         for (_, task) in self.services {
             task.abort();
             // Whether it had ended by itself does not matter; now it has let go of all it held.
@@ -186,11 +192,4 @@ fn verifier(scheme: Scheme) -> Verifier {
         Scheme::Production => &Scheme::Production,
         Scheme::Test => &Scheme::Test,
     }
-}
-
-/// An empty database in memory for nodes of a network.
-pub(crate) fn database(genesis: &State) -> Result<Arc<Database>, SimulationError> {
-    let network = Block::genesis(genesis).tree_hash_root();
-    let database = Database::in_memory(network);
-    Ok(Arc::new(database.map_err(StoreError::from)?))
 }

@@ -4,13 +4,14 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use quartet_clock::Clock;
-use quartet_types::{Checkpoint, SECONDS_PER_SLOT, State, ValidatorIndex};
+use quartet_types::{Checkpoint, SECONDS_PER_SLOT, ValidatorIndex};
 use quartet_xmss::Scheme;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Conditions, History, SimulationError, World,
+    disk::Disk,
     meter::Meter,
     network::Network,
     node::{Node, Surroundings},
@@ -182,7 +183,7 @@ impl Simulation {
         }
         let directory = directory()?;
         let nodes: Result<Vec<Node>, SimulationError> = (0..self.nodes)
-            .map(|number| self.node(number, directory.path(), &validators, &genesis))
+            .map(|number| self.node(number, directory.path(), &validators))
             .collect();
         Ok(World {
             seed: self.seed,
@@ -210,7 +211,6 @@ impl Simulation {
         number: usize,
         directory: &Path,
         validators: &Validators,
-        genesis: &State,
     ) -> Result<Node, SimulationError> {
         let directory = directory.join(format!("node-{number}"));
         std::fs::create_dir(&directory)?;
@@ -228,10 +228,7 @@ impl Simulation {
             number,
             validators: mine,
             directory,
-            store: match history {
-                Some(history) => history.store.clone(),
-                None => crate::node::database(genesis)?,
-            },
+            disk: history.map_or_else(Disk::default, |history| history.disk.copy()),
             backfills: false,
             clock_error: 0,
             finalized: Checkpoint::default(),

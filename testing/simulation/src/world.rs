@@ -161,7 +161,7 @@ impl World {
         self.look()
     }
 
-    /// Kills a node as SIGKILL does; its peers find out in time.
+    /// Kills a node as SIGKILL does: what it had not written is lost, and its peers find out in time.
     ///
     /// # Errors
     /// When the node does not run.
@@ -190,13 +190,9 @@ impl World {
     }
 
     /// Has a node that does not run lose its blocks, but not its keys and signing record.
-    ///
-    /// # Errors
-    /// Only if memory behaved like a broken disk.
-    pub fn lose_store(&mut self, node: usize) -> Result<(), SimulationError> {
-        self.nodes[node].store = crate::node::database(&self.surroundings.genesis)?;
+    pub fn lose_store(&mut self, node: usize) {
+        self.nodes[node].disk = crate::disk::Disk::default();
         self.nodes[node].finalized = Checkpoint::default();
-        Ok(())
     }
 
     /// From its next start on, a node's clock is so many seconds ahead of the others', or behind where that is negative.

@@ -120,7 +120,7 @@ fn wrong_clocks_with_partitions_and_lost_databases_do_not_keep_the_others_from_f
                 world.end_of(start + random(4)).await?;
                 world.kill(other).await?;
                 if random(3) == 0 {
-                    world.lose_store(other)?;
+                    world.lose_store(other);
                 }
                 world.heal(&[one, other]);
                 world.end_of(start + 5).await?;

@@ -135,7 +135,7 @@ fn a_node_that_lost_its_blocks_but_not_its_record_comes_back() -> Outcome {
     simulation.run(async |world| {
         world.at(20, 1_500).await?;
         world.kill(3).await?;
-        world.lose_store(3)?;
+        world.lose_store(3);
         world.at(20, 1_600).await?;
         world.start(3)?;
         assert!(agreement(world, 3).await? <= 22);
@@ -152,7 +152,7 @@ fn a_node_that_lost_its_blocks_has_no_duties_before_it_knows_what_it_voted_from(
     simulation.run(async |world| {
         world.at(20, 1_500).await?;
         world.kill(3).await?;
-        world.lose_store(3)?;
+        world.lose_store(3);
         world.part(&[3]);
         world.at(20, 1_600).await?;
         world.start(3)?;
@@ -191,7 +191,7 @@ fn two_thirds_that_lost_their_blocks_finalize_no_second_chain() -> Outcome {
         world.part(&[0]);
         for node in 1..4 {
             world.kill(node).await?;
-            world.lose_store(node)?;
+            world.lose_store(node);
         }
         world.end_of(21).await?;
         for node in 1..4 {
@@ -224,7 +224,7 @@ fn nodes_that_come_and_go_never_break_what_is_finalized() -> Outcome {
                 world.at(slot, 137 * round).await?;
                 world.kill(node).await?;
                 if round % 3 == seed % 3 {
-                    world.lose_store(node)?;
+                    world.lose_store(node);
                 }
                 world.part(&[(node + 1) % 4]);
                 world.at(slot + 4, 211 * round).await?;

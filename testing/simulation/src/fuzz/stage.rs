@@ -149,7 +149,7 @@ impl<'a> Stage<'a> {
                 if world.is_running(*node) {
                     world.kill(*node).await?;
                     if *loses_store {
-                        world.lose_store(*node)?;
+                        world.lose_store(*node);
                     }
                 }
             }
