@@ -9,7 +9,7 @@ use quartet_processor::Priority;
 use quartet_storage::StoredBlock;
 use quartet_sync::{Need, Noted};
 use quartet_types::{Root, SignedBlockWithAttestation};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{
     ChainService, Done, MAX_CHECKED_BLOCKS, MAX_CHECKED_BYTES, MAX_CHECKED_PER_PEER,
@@ -301,7 +301,7 @@ impl ChainService {
             },
             // The check did not finish, which says nothing of the block.
             Err(error @ (ImportError::Processor(_) | ImportError::Store(_))) => {
-                debug!(%root, %error, "a block could not be checked");
+                warn!(%root, %error, "a block could not be checked");
                 answer(pending.verdicts, Verdict::Ignore);
             }
             Err(error) => self.refuse(pending, &error),

@@ -21,6 +21,11 @@ impl ChainService {
     pub(super) fn restore(&mut self) -> Result<(), StoreError> {
         let Some(anchor) = self.store.anchor()? else {
             self.chain.read().write_anchor(&self.store)?;
+            // Or it would count against what may wait for the disk for ever.
+            drop(self.change(|chain| {
+                let anchor = chain.fork_choice().oldest_block().root;
+                chain.mark_written(&[anchor])
+            }));
             return Ok(());
         };
         let watch = Stopwatch::start();
@@ -61,14 +66,16 @@ impl ChainService {
         *self.chain.write() = restored.with_memory_limits(limits);
         self.restore_recent(&entries)?;
         let head = self.chain.read().head();
-        match self.reader.state(head.root)? {
-            Some(state) => drop(self.change(|chain| chain.keep_state(head.root, state))),
-            None => {
-                return Err(StoreError(format!(
-                    "the state of the head {head} cannot be rebuilt"
-                )));
-            }
-        }
+        let state = self.reader.state(head.root).and_then(|state| {
+            state.ok_or_else(|| StoreError("a block or state below it is gone".to_owned()))
+        });
+        let state = state.map_err(|StoreError(reason)| {
+            StoreError(format!(
+                "the state of the head {head} cannot be rebuilt ({reason}): see what `quartet db verify` finds; remove \
+                 the database to start over, blocks are fetched from peers again"
+            ))
+        })?;
+        drop(self.change(|chain| chain.keep_state(head.root, state)));
         info!(
             head = head.slot,
             finalized = self.chain.read().latest_finalized().slot,

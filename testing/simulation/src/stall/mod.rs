@@ -6,6 +6,8 @@ mod network;
 mod node;
 mod report;
 mod scheme;
+#[cfg(test)]
+mod tests;
 mod timings;
 
 use std::{path::PathBuf, time::Instant};

@@ -73,6 +73,24 @@ impl Network {
         proposer: ValidatorIndex,
     ) -> Result<(), SimulationError> {
         let produced = self.produce(slot).await?;
+        match self.offer(slot, proposer, produced).await? {
+            Verdict::Accept => self.blocks += 1,
+            verdict => {
+                return Err(SimulationError::Block(format!(
+                    "the block of slot {slot} was not taken: {verdict:?}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a block, and returns what the node says of it.
+    pub(super) async fn offer(
+        &self,
+        slot: Slot,
+        proposer: ValidatorIndex,
+        produced: ProducedBlock,
+    ) -> Result<Verdict, SimulationError> {
         let data = produced.attestation_data(&self.reader.chain().read());
         let own = self.sign(Attestation {
             validator_id: proposer,
@@ -97,15 +115,8 @@ impl Network {
             verdict,
         };
         self.send(block).await?;
-        match outcome.await {
-            Ok(Verdict::Accept) => self.blocks += 1,
-            verdict => {
-                return Err(SimulationError::Block(format!(
-                    "the block of slot {slot} was not taken: {verdict:?}"
-                )));
-            }
-        }
-        Ok(())
+        let gone = |_| SimulationError::Block(format!("nobody judged the block of slot {slot}"));
+        outcome.await.map_err(gone)
     }
 
     /// What a validator's first slot takes after a start: a block to propose and a vote to give.

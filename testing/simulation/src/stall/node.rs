@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use quartet_chain::{
-    ChainHandle, ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain,
+    ChainHandle, ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain, MemoryLimits,
     NetworkMessage, StoreError, chain_channel, network_channel,
 };
 use quartet_clock::Clock;
@@ -38,10 +38,21 @@ impl StalledNode {
         genesis: &State,
         slot: Slot,
     ) -> Result<Self, SimulationError> {
+        Self::start_within(store, genesis, slot, MemoryLimits::default())
+    }
+
+    /// As [`Self::start`], within other limits.
+    pub(super) fn start_within(
+        store: Database,
+        genesis: &State,
+        slot: Slot,
+        limits: MemoryLimits,
+    ) -> Result<Self, SimulationError> {
         let now = Duration::from_secs(GENESIS_TIME + slot.max(1) * SECONDS_PER_SLOT) - BEFORE;
         let clock = Clock::manual(GENESIS_TIME, now);
         let store = Arc::new(store);
-        let shared = LeanChain::from_genesis(genesis.clone()).shared();
+        let chain = LeanChain::from_genesis(genesis.clone());
+        let shared = chain.with_memory_limits(limits).shared();
         let (chain, inbox) = chain_channel();
         let (network, messages) = network_channel();
         let service = ChainService::new(ChainServiceConfig {
