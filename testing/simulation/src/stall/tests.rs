@@ -1,5 +1,8 @@
 //! What a node makes of a database that has lost rows, of a clock that was set back, and of blocks that build on old ones.
 
+// Helpers outside of test functions may fail, too.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::{path::Path, sync::Arc, time::Instant};
 
 use quartet_chain::{MemoryLimits, Verdict};
