@@ -165,7 +165,7 @@ impl Best {
         };
         let age = anchor.age(current_slot);
         let (slot, root) = (self.checkpoint.slot, self.checkpoint.root);
-        info!(server = self.url, slot, %root, age, "starting from a checkpoint");
+        info!(server = self.url, slot, %root, age, "the checkpoint to go by");
         if age > OLD {
             warn!(
                 age,

@@ -52,8 +52,7 @@ pub(super) async fn begin(
     } = *anchor;
     let chain = LeanChain::from_anchor(block, state);
     match chain.write_anchor(store).context("--checkpoint-sync-url")? {
-        // The choice of the checkpoint has been logged.
-        Started::Here => {}
+        Started::Here => info!(slot = checkpoint.slot, "starting from the checkpoint"),
         Started::Behind => info!(
             slot = checkpoint.slot,
             "the data directory's chain has the checkpoint; going on with it"

@@ -1,0 +1,176 @@
+//! The chain and its database: what is taken from there at a start, what goes there, what stays in memory meanwhile.
+
+use std::sync::Arc;
+
+use quartet_fork_choice::{BlockInfo, Checkpoints, ForkChoice, RestoreError, Rules};
+use quartet_storage::{Database, Started, StoredBlock};
+use quartet_sync::SyncState;
+use quartet_types::{Attestation, Checkpoint, Root, SignedBlockWithAttestation, State};
+
+use super::{ImportableBlock, LeanChain, anchor_checkpoints, checkpoints, remember};
+use crate::{
+    Equivocations, MemoryLimits, StoreError,
+    persistence::STATE_INTERVAL,
+    recent::{RecentBlocks, RecentStates},
+    vote_pool::VotePool,
+};
+
+/// A chain as the database has it.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// The block that the tree begins with: final, and with its post-state.
+    pub(crate) anchor: BlockInfo,
+    /// The checkpoints of its post-state.
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) state: State,
+    /// The finalized chain after the anchor, in ascending order.
+    pub(crate) final_chain: Vec<Checkpoint>,
+    /// The blocks after the anchor, parents before children.
+    pub(crate) blocks: Vec<(BlockInfo, Checkpoints)>,
+    /// The newest vote of each validator.
+    pub(crate) votes: Vec<Attestation>,
+}
+
+impl LeanChain {
+    /// A chain that the database has kept. Its blocks and states are read when they are needed.
+    ///
+    /// # Errors
+    /// When what it holds does not fit together.
+    pub(crate) fn restore(stored: Stored, rules: Rules) -> Result<Self, RestoreError> {
+        let Stored {
+            anchor,
+            checkpoints,
+            state,
+            final_chain,
+            blocks,
+            votes,
+        } = stored;
+        let validators = state.validator_count();
+        let checkpoints = match anchor.slot {
+            0 => anchor_checkpoints(&anchor, &state, rules),
+            _ => checkpoints,
+        };
+        let mut fork_choice =
+            ForkChoice::restore(anchor, checkpoints, blocks, votes, validators, rules)?;
+        let oldest = fork_choice.oldest_block().slot;
+        let mut past: Vec<Root> = state.historical_block_hashes.iter().copied().collect();
+        let known = std::iter::once(anchor.checkpoint()).chain(final_chain);
+        for block in known.filter(|block| block.slot < oldest) {
+            past.resize(block.slot as usize, Root::ZERO);
+            past.push(block.root);
+        }
+        remember(&mut fork_choice, &past);
+        let limits = MemoryLimits::default();
+        let mut chain = Self {
+            genesis_time: state.config.genesis_time,
+            validators: state.validators.clone(),
+            fork_choice,
+            past,
+            blocks: RecentBlocks::new(limits.blocks),
+            states: RecentStates::new(limits.states),
+            memory_limits: limits,
+            votes: VotePool::new(validators),
+            equivocations: Equivocations::default(),
+            sync_state: SyncState::Starting,
+            sync_speed: 0,
+        };
+        chain
+            .states
+            .insert(anchor.root, Arc::new(state), &anchor.root);
+        Ok(chain)
+    }
+
+    /// The chain with other limits of its memory.
+    #[must_use]
+    pub fn with_memory_limits(mut self, limits: MemoryLimits) -> Self {
+        self.memory_limits = limits;
+        self.blocks.set_limit(limits.blocks);
+        self.states.set_limit(limits.states);
+        self
+    }
+
+    /// The memory that recent states and blocks take, in bytes, by the parts of the limits.
+    pub fn memory(&self) -> MemoryLimits {
+        MemoryLimits {
+            states: self.states.bytes(),
+            blocks: self.blocks.written_bytes(),
+            unwritten: self.blocks.unwritten_bytes(),
+        }
+    }
+
+    /// How much memory they may take.
+    pub fn memory_limits(&self) -> MemoryLimits {
+        self.memory_limits
+    }
+
+    /// Has a new database begin with the oldest block of the tree. Of one that has begun before it only says where that block
+    /// lies.
+    ///
+    /// # Errors
+    /// When that block or its state is not at hand, or contradicts what the database has.
+    pub fn write_anchor(&self, database: &Database) -> Result<Started, StoreError> {
+        let root = self.fork_choice.oldest_block().root;
+        let parts = self
+            .blocks
+            .get(&root)
+            .zip(self.fork_choice.checkpoints_of(&root));
+        let missing = || StoreError("the chain lacks its own anchor".to_owned());
+        let (block, checkpoints) = parts.ok_or_else(missing)?;
+        Ok(database.start_from(&StoredBlock {
+            root,
+            block: block.clone(),
+            justified: checkpoints.justified,
+            finalized: checkpoints.finalized,
+            state: self.states.get(&root).cloned(),
+        })?)
+    }
+
+    /// What the database is to keep of a block that builds on the tree: its post-state too, where it is the first of its branch
+    /// in an interval.
+    pub fn to_store(&self, importable: &ImportableBlock) -> StoredBlock {
+        let ImportableBlock {
+            root,
+            block,
+            post_state,
+        } = importable;
+        let parent = self.fork_choice.block(&block.block().parent_root);
+        let parent = parent.map_or(0, |parent| parent.slot);
+        let is_first = block.block().slot / STATE_INTERVAL != parent / STATE_INTERVAL;
+        let Checkpoints {
+            justified,
+            finalized,
+        } = checkpoints(post_state, self.fork_choice.rules());
+        StoredBlock {
+            root: *root,
+            block: block.clone(),
+            justified,
+            finalized,
+            state: is_first.then(|| post_state.clone()),
+        }
+    }
+
+    /// Takes a block of a restored tree back into memory, and its votes with their signatures.
+    pub(crate) fn restore_block(
+        &mut self,
+        root: Root,
+        block: Arc<SignedBlockWithAttestation>,
+    ) -> Vec<Arc<SignedBlockWithAttestation>> {
+        for (attestation, signature) in block.attestations().zip(&block.signature) {
+            self.keep_vote(attestation, signature);
+        }
+        self.blocks.insert(root, block);
+        self.blocks.mark_written(root)
+    }
+
+    /// Keeps a post-state that was rebuilt, and returns what makes way for it.
+    pub(crate) fn keep_state(&mut self, root: Root, state: Arc<State>) -> Vec<Arc<State>> {
+        let head = self.head().root;
+        self.states.insert(root, state, &head)
+    }
+
+    /// These blocks are in the database now. Returns those that make way, to be freed outside the lock.
+    pub fn mark_written(&mut self, roots: &[Root]) -> Vec<Arc<SignedBlockWithAttestation>> {
+        let marked = roots.iter().map(|root| self.blocks.mark_written(*root));
+        marked.flatten().collect()
+    }
+}
