@@ -1,5 +1,7 @@
 //! What the chain begins with: genesis, or a checkpoint of other nodes.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use quartet_chain::LeanChain;
 use quartet_checkpoint::{Anchor, Fetched, Limits, Network, ServerUrl, fetch};
@@ -8,6 +10,15 @@ use quartet_storage::{Database, Started};
 use quartet_types::State;
 use quartet_xmss::Scheme;
 use tracing::{info, warn};
+
+/// How long a node that has a chain of its own waits for something to compare it with: its validators have duties.
+const COMPARISON: Limits = Limits {
+    connect: Duration::from_secs(2),
+    head: Duration::from_secs(4),
+    idle: Duration::from_secs(2),
+    total: Duration::from_secs(8),
+    patience: Duration::from_secs(1),
+};
 
 /// The chain to begin with, where the database has not begun yet; what it has counts otherwise, as long as no checkpoint
 /// contradicts it.
@@ -29,7 +40,8 @@ pub(super) async fn begin(
         clock: clock.clone(),
         scheme: Scheme::Production,
     };
-    let fetched = match (fetch(servers, network, Limits::default()).await, own) {
+    let limits = own.map_or_else(Limits::default, |_| COMPARISON);
+    let fetched = match (fetch(servers, network, limits).await, own) {
         (Ok(fetched), _) => fetched,
         (Err(error), Some(own)) => {
             warn!(%error, finalized = own.slot, "no checkpoint to compare with; going on with the data directory's chain");
