@@ -40,7 +40,8 @@ impl Database {
         })
     }
 
-    /// The stored post-state of a block; `None` when there is none, whatever could be computed from others. Where the
+    /// The stored post-state of a block; `None` when there is none, whatever could be computed from others, and on a branch
+    /// whose older blocks have been deleted. Where the
     /// chain of `like`, any state of this network, has the same blocks, the roots of the history are shared with it,
     /// as is the registry; all else is read from the finalized chain and the entries.
     ///
@@ -133,7 +134,10 @@ fn rebuild(
         pending,
         like,
     };
-    let history = lineage.history(slot, root, record.latest_block_header.parent_root)?;
+    let parent_root = record.latest_block_header.parent_root;
+    let Some(history) = lineage.history(slot, root, parent_root)? else {
+        return Ok(None);
+    };
     let damaged = |error| Failure::Damaged(format!("a stored state: {error}"));
     let state = record.expand(history, registry.validators);
     state.map(Some).map_err(damaged)
@@ -185,6 +189,16 @@ struct Lineage<'a> {
     like: Option<&'a State>,
 }
 
+/// Where a walk back ends.
+enum Met {
+    /// On the finalized chain, in this slot.
+    FinalizedChain(Slot),
+    /// On the chain of `like`.
+    Like,
+    /// At a block that was deleted: finality has abandoned the branch, whose older blocks go first.
+    Nothing,
+}
+
 /// Ancestors from the newest on, as far as they had to be looked up.
 #[derive(Default)]
 struct Ancestors {
@@ -200,16 +214,19 @@ impl Lineage<'_> {
         slot: Slot,
         root: Root,
         parent_root: Root,
-    ) -> Result<HistoricalBlockHashes, Failure> {
+    ) -> Result<Option<HistoricalBlockHashes>, Failure> {
         let canonical = self.transaction.open_table(CANONICAL)?;
         let mut ancestors = Ancestors::default();
         let is_canonical = numbered(&canonical, CANONICAL.name(), slot)? == Some(root);
         // Blocks of the finalized chain may have no entries any more.
-        let below = match is_canonical || slot == 0 {
-            true => Some(slot),
+        let met = match is_canonical || slot == 0 {
+            true => Met::FinalizedChain(slot),
             false => self.walk_entries(slot, parent_root, &mut ancestors)?,
         };
-        if let Some(below) = below {
+        if let Met::Nothing = met {
+            return Ok(None);
+        }
+        if let Met::FinalizedChain(below) = met {
             for row in canonical.range(..below)?.rev() {
                 let (slot, record) = row?;
                 let slot = slot.value();
@@ -220,11 +237,10 @@ impl Lineage<'_> {
                 ancestors.blocks.push((slot, root));
             }
         }
-        self.list(slot, ancestors)
+        self.list(slot, ancestors).map(Some)
     }
 
-    /// Walks back from parent to parent until the finalized chain, and returns the slot where it was met, or `None`
-    /// when the chain of `like` was met before.
+    /// Walks back from parent to parent until it meets something whose history is known.
     ///
     /// An ancestor has a lower slot, so one pass backwards over the entries meets all of them.
     fn walk_entries(
@@ -232,7 +248,7 @@ impl Lineage<'_> {
         slot: Slot,
         parent_root: Root,
         ancestors: &mut Ancestors,
-    ) -> Result<Option<Slot>, Failure> {
+    ) -> Result<Met, Failure> {
         let canonical = self.transaction.open_table(CANONICAL)?;
         let entries = self.transaction.open_table(ENTRIES)?;
         let mut rows = entries
@@ -245,9 +261,9 @@ impl Lineage<'_> {
             let (slot, parent_root) = match waiting {
                 Some(entry) => (entry.slot, entry.parent_root),
                 None => loop {
-                    let row = rows.next().ok_or_else(|| {
-                        Failure::Damaged(format!("no entry of {wanted}, on which others build"))
-                    })??;
+                    let Some(row) = rows.next().transpose()? else {
+                        return Ok(Met::Nothing);
+                    };
                     let (slot, root) = row.0.value();
                     if *root == wanted.0 {
                         let place = Place::block(ENTRIES.name(), slot, wanted);
@@ -257,11 +273,11 @@ impl Lineage<'_> {
                 },
             };
             if self.meets_like(slot, wanted, ancestors) {
-                return Ok(None);
+                return Ok(Met::Like);
             }
             ancestors.blocks.push((slot, wanted));
             if numbered(&canonical, CANONICAL.name(), slot)? == Some(wanted) {
-                return Ok(Some(slot));
+                return Ok(Met::FinalizedChain(slot));
             }
             wanted = parent_root;
         }
