@@ -325,7 +325,7 @@ fn blocks_on_one_that_is_gone_are_counted() {
     let (done, problems) = look(directory.path());
     assert_eq!(done.unattached, 1);
     // The states above cannot be put together without it.
-    found(&problems, "no entry of");
+    found(&problems, "not found by its root");
 }
 
 /// Bytes flipped in the file itself, at all sorts of places: nothing that matters goes unnoticed.
