@@ -30,7 +30,7 @@ pub struct Finality {
 
 impl Database {
     /// Takes over what has become final: `chain` has the blocks after the finalized one until `finalized`, ascending,
-    /// all of which were put; `at` is the slot of the clock. Moves the anchor to the newest of the chain's blocks that
+    /// all of which were put; `at` is the slot of the clock. It may begin with blocks that are final already. Moves the anchor to the newest of the chain's blocks that
     /// has a stored state, and returns it. Deletes nothing: that is [`Database::prune`]'s.
     ///
     /// Durable when it returns, with all blocks that waited. After a crash in between, a shorter part of `chain` may
@@ -56,8 +56,7 @@ impl Database {
         for batch in chain.chunks(BATCH) {
             let is_last = batch.last() == Some(&finalized);
             self.write(|transaction| {
-                extend(transaction, batch)?;
-                if is_last {
+                if extend(transaction, batch)? && is_last {
                     let root = finalized.root;
                     let mut table = transaction.open_table(FINALITY)?;
                     put_numbered(&mut table, finalized.slot, &Finalization { root, at })?;
@@ -120,26 +119,36 @@ impl Database {
     }
 }
 
-/// Appends blocks to the finalized chain.
-fn extend(transaction: &WriteTransaction, chain: &[Checkpoint]) -> Result<(), Failure> {
+/// Appends blocks to the finalized chain, and says whether any were new.
+fn extend(transaction: &WriteTransaction, chain: &[Checkpoint]) -> Result<bool, Failure> {
     let mut table = transaction.open_table(META)?;
     let entries = transaction.open_table(ENTRIES)?;
     let mut canonical = transaction.open_table(CANONICAL)?;
-    let mut last: Checkpoint = get_meta(&table, meta::FINALIZED)?
+    let before: Checkpoint = get_meta(&table, meta::FINALIZED)?
         .ok_or_else(|| Failure::Refused("it has not been started".into()))?;
+    let mut last = before;
     for block in chain {
+        if block.slot <= last.slot {
+            let known = numbered(&canonical, CANONICAL.name(), block.slot)?;
+            if known == Some(block.root) {
+                continue;
+            }
+            let reason = format!("{block} has become final and is not of the chain to {last}");
+            return Err(Failure::Refused(reason));
+        }
         let links = keyed::<Links>(&entries, ENTRIES.name(), block.slot, block.root)?;
         let links = links.ok_or_else(|| {
             Failure::Refused(format!("{block} has become final and is not there"))
         })?;
-        if links.parent_root != last.root || block.slot <= last.slot {
+        if links.parent_root != last.root {
             let reason = format!("{block} has become final and does not build on {last}");
             return Err(Failure::Refused(reason));
         }
         put_numbered(&mut canonical, block.slot, &block.root)?;
         last = *block;
     }
-    put_meta(&mut table, meta::FINALIZED, &last)
+    put_meta(&mut table, meta::FINALIZED, &last)?;
+    Ok(last != before)
 }
 
 /// Moves the anchor of a database that has started as far as there are states.

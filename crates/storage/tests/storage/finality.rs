@@ -143,6 +143,32 @@ fn finality_moves_the_anchor_to_the_newest_stored_state() {
 }
 
 #[test]
+fn a_chain_may_begin_with_what_is_final_already() {
+    let database = started();
+    let blocks = Made::genesis().chain(9);
+    put_all(&database, &blocks, 1);
+    let chain = checkpoints(&blocks);
+    database.finalize(chain[4], &chain[..5], 8).unwrap();
+    database.finalize(chain[3], &chain[1..4], 9).unwrap();
+    assert_eq!(database.finalized().unwrap(), Some(chain[4]));
+    database.finalize(chain[6], &chain[2..7], 10).unwrap();
+    assert_eq!(database.finalized().unwrap(), Some(chain[6]));
+    let moves = database.finality(0, 9).unwrap();
+    let moves: Vec<_> = moves
+        .iter()
+        .map(|step| (step.checkpoint, step.at))
+        .collect();
+    assert_eq!(moves, [(chain[4], 8), (chain[6], 10)]);
+    // Not with others in their place.
+    let other = blocks[4].child(6, 1);
+    database.put(other.stored(false)).unwrap();
+    let error = database
+        .finalize(chain[7], &[other.checkpoint(), chain[7]], 11)
+        .unwrap_err();
+    assert!(matches!(error, DatabaseError::Refused { .. }), "{error}");
+}
+
+#[test]
 fn only_a_chain_that_is_there_becomes_final() {
     let database = started();
     let blocks = Made::genesis().chain(6);
