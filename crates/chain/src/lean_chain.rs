@@ -136,31 +136,39 @@ impl LeanChain {
             slot: block.slot,
         };
         let validators = state.validator_count();
-        let mut fork_choice = ForkChoice::new(
+        let fork_choice = ForkChoice::new(
             info,
             anchor_checkpoints(&info, &state, rules),
             validators,
             rules,
         );
-        let past: Vec<Root> = state.historical_block_hashes.iter().copied().collect();
-        remember(&mut fork_choice, &past);
+        let past = state.historical_block_hashes.iter().copied().collect();
+        let mut chain = Self::with_tree(fork_choice, past, &state);
+        chain.blocks.insert(root, Arc::new(anchor));
+        chain.states.insert(root, Arc::new(state), &root);
+        chain
+    }
+
+    /// A chain without blocks and states in memory. `past` has the roots of the slots before the tree's oldest block, and `state`
+    /// is of this network.
+    fn with_tree(mut fork_choice: ForkChoice, past: Vec<Root>, state: &State) -> Self {
+        for (root, slot) in past.iter().zip(0..).filter(|(root, _)| !root.is_zero()) {
+            fork_choice.remember(Checkpoint { root: *root, slot });
+        }
         let limits = MemoryLimits::default();
-        let mut chain = Self {
+        Self {
             genesis_time: state.config.genesis_time,
             validators: state.validators.clone(),
+            votes: VotePool::new(fork_choice.validators()),
             fork_choice,
             past,
             blocks: RecentBlocks::new(limits.blocks),
             states: RecentStates::new(limits.states),
             memory_limits: limits,
-            votes: VotePool::new(validators),
             equivocations: Equivocations::default(),
             sync_state: SyncState::Starting,
             sync_speed: 0,
-        };
-        chain.blocks.insert(root, Arc::new(anchor));
-        chain.states.insert(root, Arc::new(state), &root);
-        chain
+        }
     }
 
     /// Shares the chain.
@@ -503,13 +511,6 @@ impl LeanChain {
         let mut chain: Vec<Checkpoint> = blocks.map(|block| block.checkpoint()).collect();
         chain.reverse();
         chain
-    }
-}
-
-/// Lets votes name the blocks before the tree's oldest one.
-fn remember(fork_choice: &mut ForkChoice, past: &[Root]) {
-    for (root, slot) in past.iter().zip(0..).filter(|(root, _)| !root.is_zero()) {
-        fork_choice.remember(Checkpoint { root: *root, slot });
     }
 }
 

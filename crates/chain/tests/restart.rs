@@ -31,6 +31,8 @@ struct Round {
     slots: Slot,
     parent: Option<Index>,
     votes: Vec<bool>,
+    /// Whether the process is killed after the block has been written, before the database hears of what that finalizes.
+    dies: bool,
 }
 
 fn rounds() -> impl Strategy<Value = (usize, Vec<Round>)> {
@@ -39,10 +41,12 @@ fn rounds() -> impl Strategy<Value = (usize, Vec<Round>)> {
         // Long gaps, so that the intervals of stored states are crossed.
         let slots = prop_oneof![4 => 1u64..3, 1 => 20u64..70];
         let votes = vec(proptest::bool::weighted(0.75), validators);
-        (slots, parent, votes).prop_map(|(slots, parent, votes)| Round {
+        let dies = proptest::bool::weighted(0.1);
+        (slots, parent, votes, dies).prop_map(|(slots, parent, votes, dies)| Round {
             slots,
             parent,
             votes,
+            dies,
         })
     };
     (4usize..8).prop_flat_map(move |validators| (Just(validators), vec(round(validators), 1..60)))
@@ -77,6 +81,10 @@ impl Node {
         }
     }
 
+    fn reader(&self) -> ChainReader {
+        ChainReader::new(self.chain.clone(), self.store.clone())
+    }
+
     fn play(&mut self, round: &Round) {
         self.slot += round.slots;
         let mut chain = self.chain.write();
@@ -91,13 +99,15 @@ impl Node {
         let votes: Vec<_> = chain.fork_choice().known_attestations().collect();
         let known = |vote: &Attestation| chain.contains(&vote.data.head.root);
         let candidates: Vec<_> = votes.into_iter().filter(known).collect();
-        let state = chain.state(parent).unwrap();
+        drop(chain);
+        let state = self.reader().state(parent).unwrap().unwrap();
+        let mut chain = self.chain.write();
         let (block, post_state) =
             build_block(&state, self.slot, &candidates, Selection::AllThatCount).unwrap();
         let importable = seal(&chain, block, post_state);
         self.store.put(chain.to_store(&importable)).unwrap();
         let pruned = chain.import_block(importable.clone()).unwrap();
-        if !pruned.is_empty() {
+        if !pruned.is_empty() && !round.dies {
             let finalized = chain.latest_finalized();
             self.store
                 .finalize(finalized, &pruned.final_chain, self.slot)
@@ -181,6 +191,10 @@ proptest! {
         let mut node = Node::new(&genesis);
         for round in &rounds {
             node.play(round);
+            if round.dies {
+                let reader = restart(&genesis, &node.store, node.slot);
+                node.chain = reader.chain().clone();
+            }
         }
         let reader = restart(&genesis, &node.store, node.slot);
         let mut replayed = replay(&genesis, &node.imported);

@@ -1,19 +1,13 @@
 //! The chain and its database: what is taken from there at a start, what goes there, what stays in memory meanwhile.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use quartet_fork_choice::{BlockInfo, Checkpoints, ForkChoice, RestoreError, Rules};
 use quartet_storage::{Database, Started, StoredBlock};
-use quartet_sync::SyncState;
-use quartet_types::{Attestation, Checkpoint, Root, SignedBlockWithAttestation, State};
+use quartet_types::{Attestation, Checkpoint, Root, SignedBlockWithAttestation, Slot, State};
 
-use super::{ImportableBlock, LeanChain, anchor_checkpoints, checkpoints, remember};
-use crate::{
-    Equivocations, MemoryLimits, StoreError,
-    persistence::STATE_INTERVAL,
-    recent::{RecentBlocks, RecentStates},
-    vote_pool::VotePool,
-};
+use super::{ImportableBlock, LeanChain, anchor_checkpoints, checkpoints};
+use crate::{MemoryLimits, StoreError, persistence::STATE_INTERVAL};
 
 /// A chain as the database has it.
 #[derive(Debug)]
@@ -32,11 +26,15 @@ pub(crate) struct Stored {
 }
 
 impl LeanChain {
-    /// A chain that the database has kept. Its blocks and states are read when they are needed.
+    /// A chain that the database has kept. Its blocks and states are read when they are needed. And the blocks after
+    /// `final_chain`, ascending, that its blocks say are final, too: a crash came between the two.
     ///
     /// # Errors
     /// When what it holds does not fit together.
-    pub(crate) fn restore(stored: Stored, rules: Rules) -> Result<Self, RestoreError> {
+    pub(crate) fn restore(
+        stored: Stored,
+        rules: Rules,
+    ) -> Result<(Self, Vec<Checkpoint>), RestoreError> {
         let Stored {
             anchor,
             checkpoints,
@@ -50,34 +48,27 @@ impl LeanChain {
             0 => anchor_checkpoints(&anchor, &state, rules),
             _ => checkpoints,
         };
-        let mut fork_choice =
+        let parents: HashMap<Root, BlockInfo> = blocks
+            .iter()
+            .map(|(block, _)| (block.root, *block))
+            .collect();
+        let fork_choice =
             ForkChoice::restore(anchor, checkpoints, blocks, votes, validators, rules)?;
-        let oldest = fork_choice.oldest_block().slot;
+        let oldest = fork_choice.oldest_block();
+        let last = final_chain.last().map_or(anchor.slot, |block| block.slot);
+        let unheard = chain_after(last, oldest, &parents);
         let mut past: Vec<Root> = state.historical_block_hashes.iter().copied().collect();
         let known = std::iter::once(anchor.checkpoint()).chain(final_chain);
-        for block in known.filter(|block| block.slot < oldest) {
+        let known = known.chain(unheard.iter().copied());
+        for block in known.filter(|block| block.slot < oldest.slot) {
             past.resize(block.slot as usize, Root::ZERO);
             past.push(block.root);
         }
-        remember(&mut fork_choice, &past);
-        let limits = MemoryLimits::default();
-        let mut chain = Self {
-            genesis_time: state.config.genesis_time,
-            validators: state.validators.clone(),
-            fork_choice,
-            past,
-            blocks: RecentBlocks::new(limits.blocks),
-            states: RecentStates::new(limits.states),
-            memory_limits: limits,
-            votes: VotePool::new(validators),
-            equivocations: Equivocations::default(),
-            sync_state: SyncState::Starting,
-            sync_speed: 0,
-        };
+        let mut chain = Self::with_tree(fork_choice, past, &state);
         chain
             .states
             .insert(anchor.root, Arc::new(state), &anchor.root);
-        Ok(chain)
+        Ok((chain, unheard))
     }
 
     /// The chain with other limits of its memory.
@@ -173,4 +164,14 @@ impl LeanChain {
         let marked = roots.iter().map(|root| self.blocks.mark_written(*root));
         marked.flatten().collect()
     }
+}
+
+/// The blocks above `slot` that lead to `block`, and that block, ascending.
+fn chain_after(slot: Slot, block: BlockInfo, blocks: &HashMap<Root, BlockInfo>) -> Vec<Checkpoint> {
+    let parent = |block: &BlockInfo| blocks.get(&block.parent_root).copied();
+    let descending = std::iter::successors(Some(block), parent);
+    let after = descending.take_while(|block| block.slot > slot);
+    let mut chain: Vec<Checkpoint> = after.map(|block| block.checkpoint()).collect();
+    chain.reverse();
+    chain
 }

@@ -62,7 +62,10 @@ impl ChainService {
             (chain.fork_choice().rules(), chain.memory_limits())
         };
         let restored = LeanChain::restore(stored, rules);
-        let restored = restored.map_err(|error| StoreError(error.to_string()))?;
+        let (restored, unheard) = restored.map_err(|error| StoreError(error.to_string()))?;
+        let finalized = restored.fork_choice().oldest_block().checkpoint();
+        self.store
+            .finalize(finalized, &unheard, self.clock.slot())?;
         *self.chain.write() = restored.with_memory_limits(limits);
         self.restore_recent(&entries)?;
         let head = self.chain.read().head();
