@@ -109,24 +109,29 @@ pub(crate) struct RangeQuery {
     count: u64,
 }
 
+type RangeResult = Result<Query<RangeQuery>, QueryRejection>;
+
+fn slot_range(query: RangeResult) -> Result<SlotRange, ApiError> {
+    let Query(query) = query.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
+    SlotRange::new(query.start_slot, query.count, MOST_SLOTS)
+}
+
 pub(crate) async fn blocks(
     State(node): State<NodeView>,
-    query: Result<Query<RangeQuery>, QueryRejection>,
+    query: RangeResult,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
-    let range = SlotRange::new(query.start_slot, query.count, MOST_SLOTS)?;
+    let range = slot_range(query)?;
     negotiate(&headers, JSON)?;
     pieces::answer(node, Form::Json, move |node| BlockPieces::new(node, range)).await
 }
 
 pub(crate) async fn finality(
     State(node): State<NodeView>,
-    query: Result<Query<RangeQuery>, QueryRejection>,
+    query: RangeResult,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
-    let range = SlotRange::new(query.start_slot, query.count, MOST_SLOTS)?;
+    let range = slot_range(query)?;
     negotiate(&headers, JSON)?;
     let moves = node.heavy(move |node| node.finality(range)).await??;
     Ok(Json(moves).into_response())

@@ -41,9 +41,8 @@ impl Database {
     }
 
     /// The stored post-state of a block; `None` when there is none, whatever could be computed from others, and on a branch
-    /// whose older blocks have been deleted. Where the
-    /// chain of `like`, any state of this network, has the same blocks, the roots of the history are shared with it,
-    /// as is the registry; all else is read from the finalized chain and the entries.
+    /// whose older blocks have been deleted. Where the chain of `like`, any state of this network, has the same blocks, the
+    /// roots of the history are shared with it, as is the registry; all else is read from the finalized chain and the entries.
     ///
     /// Costs what the two chains differ in, or what the history is long without `like`.
     ///

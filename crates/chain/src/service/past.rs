@@ -1,8 +1,8 @@
 //! The finalized chain's past, fetched in the background if that is wanted. All decisions are `quartet-sync`'s; here they are
 //! carried out, and what comes is written, one piece at a time and after all that was imported.
 //!
-//! A block is kept when its root is one that the finalized chain has. Nothing else of it is verified: its signatures were
-//! needed to decide what becomes final, and that is decided.
+//! A block is kept when its root is one that the finalized chain has and all its signatures are valid. They decide nothing any
+//! more, but they are handed on to peers, who blame us for invalid ones.
 
 use std::collections::{BTreeSet, VecDeque};
 
