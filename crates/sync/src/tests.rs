@@ -187,6 +187,19 @@ fn a_long_gap_is_closed_by_ranges() {
 }
 
 #[test]
+fn a_short_gap_is_not_worth_a_range() {
+    for (length, is_long) in [(8, false), (9, true)] {
+        let tree = chain(length);
+        let mut model = Model::new(&tree, 0, 1);
+        model.connect(0, Behaviour::Honest);
+        model.status(0, tree.tip());
+        model.run(PATIENCE);
+        assert!(model.in_chain(&tree.tip().root) && model.is_quiet());
+        assert_eq!(model.ranges > 0, is_long, "{length} slots");
+    }
+}
+
+#[test]
 fn a_claim_is_followed_no_further_than_one_block_without_its_proposers_signature() {
     let invented = Tree::invented(299, 300);
     let mut model = Model::new(&Tree::new(), 0, 1);

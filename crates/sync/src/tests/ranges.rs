@@ -36,6 +36,30 @@ fn a_way_goes_on_while_answers_are_awaited_and_ends_when_all_have_been_asked_in_
     assert_eq!(ranges.tick(), (BTreeSet::new(), false));
 }
 
+#[test]
+fn what_an_answer_lacks_at_its_end_is_asked_for_before_what_comes_after_it() {
+    let mut tree = Tree::new();
+    for _ in 0..128 {
+        tree.grow(tree.len() - 1, 1);
+    }
+    let blocks = tree.blocks();
+    let mut ranges = Ranges::new(1, 128);
+    let ask = |start, count| {
+        let peer = peer(0);
+        Some(Ask { start, count, peer })
+    };
+    assert_eq!(ranges.ask(only_one), ask(1, 64));
+    assert_eq!(ranges.ask(only_one), ask(65, 64));
+    ranges.served(1, peer(0), blocks[1..=50].to_vec());
+    ranges.served(65, peer(0), blocks[65..].to_vec());
+    assert_eq!(ranges.hand_on(1).map(|batch| batch.blocks.len()), Some(50));
+    assert!(ranges.hand_on(2).is_none());
+    assert_eq!(ranges.ask(only_one), ask(51, 14));
+    // Nobody has more: what comes after it is tried as it is.
+    ranges.served(51, peer(0), Vec::new());
+    assert_eq!(ranges.hand_on(3).map(|batch| batch.blocks.len()), Some(64));
+}
+
 /// A chain in which a block waits, or has been imported, or neither.
 struct Waits {
     is_pending: bool,
