@@ -164,7 +164,7 @@ mod tests {
         )
         .unwrap();
         let key = SecretKey::build(material, Threads::One, &|_| {});
-        let foreign = ForeignKey::export(&key, 50, Threads::One, &|_| {});
+        let foreign = ForeignKey::export(&key, 50, Threads::One, &|_| {}).unwrap();
         let directory = tempfile::tempdir().unwrap();
         for format in [ForeignFormat::Ssz, ForeignFormat::Json] {
             let path = directory.path().join(format.file_name(0));

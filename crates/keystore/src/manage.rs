@@ -24,9 +24,10 @@ use crate::{
 pub struct NewKey<'a> {
     /// The signature scheme.
     pub scheme: Scheme,
-    /// The first epoch to sign in; rounded down to a whole bottom tree.
+    /// The first epoch to sign in.
     pub activation_epoch: u64,
-    /// How many epochs to sign in; rounded up to whole bottom trees, at least two.
+    /// How many epochs to sign in. Making the key takes time for these alone; only
+    /// [whole trees](Scheme::whole_trees) can be exported.
     pub active_epochs: u64,
     /// Encrypts the secret, where given.
     pub passphrase: Option<&'a Passphrase>,
@@ -72,11 +73,12 @@ pub enum TreesReport {
     Unchecked,
 }
 
-/// Makes a new key at `path`, with its trees beside it. This computes every one-time key: seconds to
-/// minutes, on all of rayon's threads.
+/// Makes a new key at `path`, with its trees beside it. This computes the one-time key of each of its epochs, some
+/// 40 µs each, on all of rayon's threads.
 ///
 /// # Errors
-/// When there is a file already, it cannot be written, or the epochs are beyond the scheme's lifetime.
+/// When there is a file already, it cannot be written, or there are no epochs or some beyond the scheme's
+/// lifetime.
 pub fn generate(
     path: &Path,
     new: &NewKey<'_>,
@@ -149,7 +151,8 @@ fn write(
 /// Returns the secret key's file name and the public key.
 ///
 /// # Errors
-/// When the source cannot be read, or a file exists or cannot be written.
+/// When the source cannot be read, a file exists or cannot be written, or the key is for epochs that do not make
+/// up whole bottom trees, which the format must contain.
 pub fn export(
     source: &Path,
     directory: &Path,
@@ -166,7 +169,8 @@ pub fn export(
     }
     let mut file = keystore::open(source)?;
     let key = read_key(source, &mut file, None, passphrase, &|_| {})?;
-    let foreign = ForeignKey::export(&key, epoch, Threads::Pool, progress);
+    let foreign = ForeignKey::export(&key, epoch, Threads::Pool, progress)
+        .map_err(|error| KeyFileProblem::Foreign(error).in_file(source))?;
     let in_target = |error| KeyFileProblem::uncreated(error).in_file(&target);
     fs::create_dir_all(directory).map_err(in_target)?;
     files::write_new(&target, |file| format.write(&foreign, file)).map_err(in_target)?;
@@ -284,7 +288,8 @@ pub fn verify(
 fn compare(foreign: &ForeignKey, key: &SecretKey) -> Result<(), KeyFileProblem> {
     let per_tree = key.material().instance().scheme.epochs_per_tree();
     let epoch = foreign.left_bottom_tree_index.saturating_mul(per_tree);
-    let made = ForeignKey::export(key, epoch, Threads::Pool, &|_| {});
+    let made =
+        ForeignKey::export(key, epoch, Threads::Pool, &|_| {}).map_err(KeyFileProblem::Foreign)?;
     let trees = [
         ("top tree", &foreign.top_tree, &made.top_tree),
         (

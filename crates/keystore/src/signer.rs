@@ -19,12 +19,10 @@ use crate::{
     trees,
 };
 
-/// With fewer epochs left than slots in a day, the operator is warned.
+/// With fewer epochs left than slots in a day, the operator is warned; of a short key, in its last quarter.
 const WARN_BELOW_EPOCHS: u64 = 24 * 60 * 60 / quartet_types::SECONDS_PER_SLOT;
 /// While a bottom tree is being built, its beginning is written down after this many pieces of work.
 const STORE_EVERY: usize = 32;
-/// How far ahead the part of the tree around an epoch is computed; parts are this long in large trees.
-const EPOCHS_AHEAD: u64 = 1 << 8;
 
 /// Signs for one validator. Every signature is in the signing record, durably, before it is made.
 ///
@@ -207,19 +205,22 @@ impl Signer {
 
     /// Does one piece of the work, some milliseconds, that signing from `epoch` on will need: the current
     /// part of the tree, the next one, and the next bottom tree long before it is entered. Returns whether
-    /// there is more to do. Called once a slot, it is always far ahead.
+    /// there is more to do. Called once a slot, it is always far ahead; validators do it in different slots.
     ///
-    /// Also warns, once, a day before the key runs out.
+    /// Also warns, once, a day before the key runs out, or when three quarters of a shorter key are over.
     ///
     /// # Errors
     /// When what is computed does not fit the key.
     pub fn work_ahead(&self, epoch: u64) -> Result<bool, SignError> {
         self.warn_before_the_end(epoch);
-        let Some(work) = self.read().map(|key| Work::ahead(&key, epoch))? else {
+        let Some(work) = self
+            .read()
+            .map(|key| Work::ahead(&key, epoch, self.index))?
+        else {
             return Ok(false);
         };
         self.carry_out(work)?;
-        Ok(Work::ahead(&*self.read()?, epoch).is_some())
+        Ok(Work::ahead(&*self.read()?, epoch, self.index).is_some())
     }
 
     /// Computes without holding the key, so that signing never waits; nor does it for the disk.
@@ -250,12 +251,13 @@ impl Signer {
 
     fn warn_before_the_end(&self, epoch: u64) {
         let left = self.epochs_left(epoch);
-        if left < WARN_BELOW_EPOCHS && !self.warned.swap(true, Ordering::Relaxed) {
+        let short = (self.active.end - self.active.start) / 4;
+        if left < WARN_BELOW_EPOCHS.min(short) && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 validator = self.index,
                 epochs_left = left,
                 last_epoch = self.active.end.saturating_sub(1),
-                "this validator's key runs out within a day"
+                "this validator's key runs out soon"
             );
         }
     }
@@ -339,13 +341,16 @@ impl Work {
     }
 
     /// What comes next for signing from `epoch` on, soonest needed first.
-    fn ahead(key: &SecretKey, epoch: u64) -> Option<Self> {
+    fn ahead(key: &SecretKey, epoch: u64, validator: ValidatorIndex) -> Option<Self> {
         let tree = key.material().instance().scheme.epochs_per_tree();
+        // A thousand keys enter their next parts in the same slot, but need not compute them in one.
+        let part = key.epochs_per_subtree();
+        let lead = part - validator % part.div_ceil(2);
         // Before the key is active, its beginning is what will be needed.
         let epoch = epoch.max(key.active().start);
         let next_tree = epoch.saturating_add(tree);
         Self::toward(key, epoch)
-            .or_else(|| Self::toward(key, epoch.saturating_add(tree.min(EPOCHS_AHEAD))))
+            .or_else(|| Self::toward(key, epoch.saturating_add(lead)))
             .or_else(|| match is_kept(key, next_tree) {
                 true => None,
                 false => Self::toward(key, next_tree),

@@ -171,6 +171,30 @@ fn work_ahead_comes_to_an_end_and_no_epoch_needs_more() {
 }
 
 #[test]
+fn the_next_parts_of_many_keys_are_computed_in_different_slots() {
+    let fixture = Fixture::new();
+    let signers: Vec<_> = (0..16)
+        .map(|index| fixture.load(index, fixture.generate(index)).unwrap())
+        .collect();
+    let prepared = |epoch| {
+        (signers.iter())
+            .filter(|signer| signer.is_prepared(epoch))
+            .count()
+    };
+    let mut counts = Vec::new();
+    for epoch in 32..48 {
+        for signer in &signers {
+            signer.work_ahead(epoch).unwrap();
+        }
+        assert_eq!(prepared(epoch), 16);
+        counts.push(prepared(48));
+    }
+    // Parts have 16 epochs. At first there is the current one to be computed, and half a part before the end all is
+    // done.
+    assert_eq!(counts[..10], [0, 4, 6, 8, 10, 12, 14, 16, 16, 16]);
+}
+
+#[test]
 fn a_missing_or_wrong_key_never_takes_down_the_others() {
     let fixture = Fixture::new();
     let good = fixture.generate(0);
@@ -293,7 +317,11 @@ fn malformed_keystores_name_the_field_and_never_the_secret() {
             "activation_epoch: soon",
             "activation_epoch",
         ),
-        ("active_epochs: 64", "active_epochs: 17", "multiples of 16"),
+        (
+            "active_epochs: 64",
+            "active_epochs: 0",
+            "at least one epoch",
+        ),
         ("prf_key: \"0x", "prf_key: \"0xg", "prf_key: not 32 bytes"),
         ("prf_key: ", "  prf_key: ", ""),
         ("prf_key: ", "pfr_key: ", "there must be either"),
@@ -386,6 +414,56 @@ fn an_exported_key_is_taken_back_and_signs_byte_for_byte_the_same() {
         for (epoch, signature) in (32..96).step_by(7).zip(theirs) {
             assert_eq!(ours.sign(epoch, root(3)).unwrap(), signature);
         }
+    }
+}
+
+#[test]
+fn a_short_key_signs_at_both_ends_of_its_epochs_and_is_not_exported() {
+    let fixture = Fixture::new();
+    let path = fixture.path("validator_0.yaml");
+    let new = NewKey {
+        scheme: Scheme::Production,
+        activation_epoch: 65_530,
+        active_epochs: 40,
+        public_test_key: true,
+        ..new_key()
+    };
+    let public_key = generate(&path, &new, &|_| {}).unwrap();
+    let report = verify(&path, Some(&public_key), None, &|_| {}).unwrap();
+    let epochs = 65_530..65_570;
+    assert_eq!(
+        (report.active, report.trees),
+        (epochs.clone(), TreesReport::Whole(vec![epochs.clone()]))
+    );
+    let trees = fixture.path("validator_0.trees");
+    let whole = fs::read(&trees).unwrap();
+    // With its trees, and from the keystore alone.
+    for epoch in [65_530, 65_569] {
+        let signer = fixture.load(0, public_key).unwrap();
+        for outside in [0, 65_529, 65_570] {
+            assert!(matches!(
+                signer.sign(outside, root(1)).unwrap_err(),
+                SignError::NotActive { .. }
+            ));
+        }
+        while signer.work_ahead(epoch).unwrap() {}
+        let signature = signer.sign(epoch, root(2)).unwrap();
+        assert!(Scheme::Production.verify(&Verification {
+            public_key: public_key.as_bytes(),
+            epoch,
+            message: &root(2).0,
+            signature: signature.as_bytes(),
+        }));
+        drop(signer);
+        assert_eq!(fs::read(&trees).unwrap(), whole);
+        fs::remove_file(&trees).unwrap();
+    }
+    for format in [ForeignFormat::Ssz, ForeignFormat::Json] {
+        let other = fixture.path("other");
+        let error = export(&path, &other, 0, format, 0, None, &|_| {}).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains("whole trees of 65536 epochs"), "{message}");
+        assert!(!other.exists());
     }
 }
 

@@ -15,12 +15,14 @@ use rayon::prelude::*;
 
 const EPOCHS_PER_SUBTREE: u64 = 256;
 
-/// A key with as many epochs as the smallest may have.
-fn key() -> SecretKey {
+fn material(epochs: u64) -> KeyMaterial {
     let mut rng = StdRng::seed_from_u64(1);
-    let material =
-        KeyMaterial::generate(Scheme::Production, 0, 1, &mut rng).expect("in the lifetime");
-    SecretKey::build(material, Threads::Pool, &|_| ())
+    KeyMaterial::generate(Scheme::Production, 0, epochs, &mut rng).expect("in the lifetime")
+}
+
+/// A key with epochs for all signatures of the benchmarks.
+fn key() -> SecretKey {
+    SecretKey::build(material(1 << 16), Threads::Pool, &|_| ())
 }
 
 fn message(number: u64) -> [u8; 32] {
@@ -135,9 +137,7 @@ fn sign(c: &mut Criterion) {
 }
 
 fn keygen(c: &mut Criterion) {
-    let mut rng = StdRng::seed_from_u64(2);
-    let material =
-        KeyMaterial::generate(Scheme::Production, 0, 1, &mut rng).expect("in the lifetime");
+    let material = material(1 << 18);
     let mut group = c.benchmark_group("xmss::keygen");
     group.sample_size(10);
     for log_active in [17, 18] {
@@ -174,9 +174,23 @@ fn keygen(c: &mut Criterion) {
     group.finish();
 }
 
+/// Whole keys of few epochs, on one thread: what a validator of a devnet costs.
+fn short_keys(c: &mut Criterion) {
+    let mut group = c.benchmark_group("xmss::short_key");
+    group.sample_size(10);
+    for epochs in [64, 1024, 4096] {
+        let material = material(epochs);
+        group.throughput(Throughput::Elements(epochs));
+        group.bench_function(format!("epochs={epochs}"), |b| {
+            b.iter(|| SecretKey::build(black_box(material.clone()), Threads::One, &|_| ()));
+        });
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4));
-    targets = verify, sign, keygen
+    targets = verify, sign, keygen, short_keys
 }
 criterion_main!(benches);

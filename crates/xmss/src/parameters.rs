@@ -67,9 +67,9 @@ impl Parameters {
         self.log_lifetime / 2
     }
 
-    /// Layers of a bottom tree that are recomputed when needed, counted from the leaves: what is kept of a tree
-    /// starts above them.
-    pub(crate) const fn subtree_height(&self) -> u32 {
+    /// The most layers of a bottom tree that are computed at once; keys of few epochs have less, see
+    /// `key::shape`.
+    pub(crate) const fn greatest_subtree_height(&self) -> u32 {
         if self.bottom_height() < 8 {
             self.bottom_height()
         } else {
@@ -82,14 +82,9 @@ impl Parameters {
         1 << self.bottom_height()
     }
 
-    /// Epochs in the part of a bottom tree that is recomputed at once.
-    pub(crate) const fn epochs_per_subtree(&self) -> u64 {
-        1 << self.subtree_height()
-    }
-
-    /// Nodes kept of a bottom tree.
+    /// Nodes kept of a whole bottom tree.
     pub(crate) const fn nodes_per_tree(&self) -> usize {
-        1 << (self.bottom_height() - self.subtree_height())
+        1 << (self.bottom_height() - self.greatest_subtree_height())
     }
 
     pub(crate) const fn lifetime(&self) -> u64 {

@@ -177,8 +177,8 @@ impl Randomness {
     }
 }
 
-/// A padding node of the top tree. The specification draws these at random and publishes them in signatures;
-/// ours come from the key, so that a key can be rebuilt from its seed:
+/// A padding node of the tree, at any layer from the leaves (0) on. The specification draws these at random and
+/// publishes them in signatures; ours come from the key, so that a key can be rebuilt from its seed:
 /// SHAKE128(domain ‖ 0x02 ‖ key ‖ layer, 4 bytes big-endian ‖ index, 8 bytes big-endian), eight bytes per element.
 pub(crate) fn padding_node(key: &[u8; KEY_BYTES], layer: u32, index: u64) -> Digest {
     let mut tail = [0; 12];

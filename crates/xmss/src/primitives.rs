@@ -7,7 +7,7 @@ use crate::hash::{self, LeafSponge};
 use crate::lanes::{Backend, Kernel, Lanes, broadcast, store_rows};
 use crate::parameters::{Instance, PARAMETER_ELEMENTS, Scheme};
 use crate::poseidon2::{self, ConstantOrder, Constants};
-use crate::prf::{ChainStarts, Derivation, Randomness};
+use crate::prf::{self, ChainStarts, Derivation, Randomness};
 use crate::{MaterialError, tweak};
 
 /// Runs the permutation in all lanes, with lane l holding `state` rotated left by l; gives each lane's output.
@@ -106,6 +106,10 @@ pub fn prf_randomness(key: &[u8; 32], epoch: u64, message: &[u8; 32], counter: u
             counter,
         ))
         .map(to_canonical)
+}
+
+pub fn padding_node(key: &[u8; 32], layer: u32, index: u64) -> [u32; 8] {
+    prf::padding_node(key, layer, index).map(to_canonical)
 }
 
 pub fn int_to_base_p<const N: usize>(value: u128) -> [u32; N] {
@@ -247,7 +251,7 @@ pub fn expand_activation(
     start: u64,
     count: u64,
 ) -> Result<(u64, u64), MaterialError> {
-    let range = crate::key::expand_activation(scheme.into(), start, count)?;
+    let range = scheme.whole_trees(start, count)?;
     Ok((
         range.start / scheme.epochs_per_tree(),
         range.end / scheme.epochs_per_tree(),

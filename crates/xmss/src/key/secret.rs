@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 use thiserror::Error;
 
+use super::layers::{self, Stretch};
 use super::material::KeyMaterial;
 use super::subtree::{Progress, Subtree, SubtreeWork, Threads};
-use super::top::TopTree;
-use super::trees::{TREES_KEPT, Trees, TreesError, upper_layers, upper_root};
+use super::trees::{TREES_KEPT, Trees, TreesError, top_layers, upper_layers, upper_root};
 use crate::encoding::{PublicKey, SIGNATURE_BYTES, Signature};
 use crate::field::Digest;
 use crate::lanes::Backend;
@@ -21,14 +21,15 @@ const SUBTREES_HELD: usize = 3;
 
 /// A key that signs.
 ///
-/// Signing needs the subtree of 2^8 epochs around the epoch. [`SecretKey::work_for`] says what is missing,
+/// Signing needs the subtree of 2^8 epochs around the epoch, or less in keys of few epochs. [`SecretKey::work_for`] says what is missing,
 /// as work that can be done on any thread; [`SecretKey::accept`] takes its result. Call them ahead of time, for
 /// the next subtree too, and no duty ever waits.
 #[derive(Clone, Debug)]
 pub struct SecretKey {
     material: Arc<KeyMaterial>,
     trees: Trees,
-    top: TopTree,
+    /// The layers of the top tree.
+    top: Vec<Stretch>,
     public_key: PublicKey,
     prepared: Vec<Prepared>,
 }
@@ -68,35 +69,29 @@ pub enum SignError {
 }
 
 impl SecretKey {
-    /// Computes all one-time keys and the trees over them: some 40 µs per epoch with AVX-512 (see
-    /// `docs/performance.md`). `progress` is called after every subtree, from any thread.
+    /// Computes the one-time keys of all active epochs and the trees over them: some 40 µs per epoch with AVX-512
+    /// (see `docs/performance.md`). `progress` is called after every subtree, from any thread.
     #[must_use]
     pub fn build(
         material: KeyMaterial,
         threads: Threads,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Self {
-        let parameters = material.instance.parameters();
-        let total = material.active_epochs;
+        let shape = material.shape;
+        let active = shape.epochs();
+        let total = active.end - active.start;
         let done = AtomicU64::new(0);
         let node = |index| {
             let root = Subtree::compute(&material, index).root();
-            let epochs = parameters.epochs_per_subtree();
+            let epochs = shape.leaves_of(index);
+            let epochs = epochs.end - epochs.start;
             let done = done.fetch_add(epochs, Ordering::Relaxed) + epochs;
             progress(Progress { done, total });
             root
         };
-        let nodes_per_tree = parameters.nodes_per_tree() as u64;
-        let range = material.trees();
-        let mut trees = Trees {
-            instance: material.instance,
-            first: range.start,
-            roots: Vec::new(),
-            upper: Default::default(),
-            partial: None,
-        };
-        for tree in range {
-            let indices = tree * nodes_per_tree..(tree + 1) * nodes_per_tree;
+        let mut trees = Trees::empty(shape);
+        for tree in shape.trees() {
+            let indices = shape.subtrees_of(tree);
             let nodes: Vec<Digest> = match threads {
                 Threads::One => indices.map(node).collect(),
                 Threads::Pool => indices.into_par_iter().map(node).collect(),
@@ -120,13 +115,12 @@ impl SecretKey {
         mut trees: Trees,
         public_key: &PublicKey,
     ) -> Result<(Self, Vec<u64>), TreesError> {
-        let (expected, found) = (material.trees(), trees.range());
-        if trees.instance != material.instance || expected != found {
+        if trees.shape != material.shape {
             return Err(TreesError::OtherKey {
-                expected_scheme: material.instance,
-                expected,
-                found_scheme: trees.instance,
-                found,
+                expected_scheme: material.instance(),
+                expected: material.active(),
+                found_scheme: trees.shape.instance,
+                found: trees.shape.epochs(),
             });
         }
         let damaged = trees.drop_damaged(&material);
@@ -149,32 +143,28 @@ impl SecretKey {
         threads: Threads,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<(), TreesError> {
-        let parameters = self.material.instance.parameters();
+        let shape = self.material.shape;
         let rebuilt = Self::build((*self.material).clone(), threads, progress);
         for (tree, nodes) in &self.trees.upper {
             let right = rebuilt.trees.upper.get(tree).unwrap_or(nodes);
-            if let Some(place) = (0..nodes.len()).find(|i| nodes[*i] != right[*i]) {
-                let unit = parameters.epochs_per_subtree();
-                let start = tree * parameters.epochs_per_tree() + place as u64 * unit;
-                return Err(TreesError::Subtree {
-                    epochs: start..start + unit,
-                });
+            let mut pairs = shape.subtrees_of(*tree).zip(nodes.iter().zip(right));
+            if let Some((index, _)) = pairs.find(|(_, (kept, right))| kept != right) {
+                let epochs = shape.leaves_of(index);
+                return Err(TreesError::Subtree { epochs });
             }
         }
         let roots = self.trees.roots.iter().zip(&rebuilt.trees.roots);
-        match (self.trees.first..)
-            .zip(roots)
-            .find(|(_, (kept, right))| kept != right)
-        {
+        let mut roots = shape.trees().zip(roots);
+        match roots.find(|(_, (kept, right))| kept != right) {
             Some((tree, _)) => Err(TreesError::Tree { tree }),
             None => Ok(()),
         }
     }
 
     pub(crate) fn assemble(material: KeyMaterial, trees: Trees) -> Self {
-        let top = TopTree::build(&material, &trees.roots);
+        let top = top_layers(&material, &trees.roots);
         let public_key = PublicKey {
-            root: top.root(),
+            root: layers::root(&top),
             parameter: material.parameter,
         };
         Self {
@@ -204,7 +194,8 @@ impl SecretKey {
         &self.trees
     }
 
-    pub(crate) fn top(&self) -> &TopTree {
+    /// The layers of the top tree, the roots of the bottom trees first.
+    pub(crate) fn top(&self) -> &[Stretch] {
         &self.top
     }
 
@@ -214,17 +205,22 @@ impl SecretKey {
         self.material.active()
     }
 
+    /// Epochs that are prepared at once, as one piece of work.
+    #[must_use]
+    pub fn epochs_per_subtree(&self) -> u64 {
+        self.material.shape.epochs_per_subtree()
+    }
+
     /// Epochs whose bottom trees are kept, as ranges in order: preparing one of them takes milliseconds, where
     /// any other takes a whole bottom tree first.
     #[must_use]
     pub fn kept(&self) -> Vec<Range<u64>> {
-        let unit = self.material.instance.parameters().epochs_per_tree();
         let mut ranges: Vec<Range<u64>> = Vec::new();
         for tree in self.trees.upper.keys() {
-            let (start, end) = (tree * unit, (tree + 1) * unit);
+            let epochs = self.material.shape.epochs_of(*tree);
             match ranges.last_mut() {
-                Some(last) if last.end == start => last.end = end,
-                _ => ranges.push(start..end),
+                Some(last) if last.end == epochs.start => last.end = epochs.end,
+                _ => ranges.push(epochs),
             }
         }
         ranges
@@ -237,7 +233,7 @@ impl SecretKey {
     }
 
     fn prepared_for(&self, epoch: u64) -> Option<&Prepared> {
-        let index = epoch >> self.material.instance.parameters().subtree_height();
+        let index = epoch >> self.material.shape.subtree_height();
         self.prepared
             .iter()
             .find(|prepared| prepared.subtree.index == index)
@@ -249,16 +245,17 @@ impl SecretKey {
         if self.is_prepared(epoch) || !self.active().contains(&epoch) {
             return None;
         }
-        let parameters = self.material.instance.parameters();
-        let tree = epoch >> parameters.bottom_height();
+        let shape = self.material.shape;
+        let index = epoch >> shape.subtree_height();
+        let tree = shape.tree_of(index);
         let index = if self.trees.upper.contains_key(&tree) {
-            epoch >> parameters.subtree_height()
+            index
         } else {
             let done = match &self.trees.partial {
                 Some((partial, nodes)) if *partial == tree => nodes.len(),
                 _ => 0,
             };
-            tree * parameters.nodes_per_tree() as u64 + done as u64
+            shape.subtrees_of(tree).start + done as u64
         };
         Some(SubtreeWork {
             material: Arc::clone(&self.material),
@@ -271,23 +268,24 @@ impl SecretKey {
     /// # Errors
     /// Returns an error when the subtree does not fit the tree: then the key's secret part is damaged.
     pub fn accept(&mut self, subtree: Subtree) -> Result<(), TreesError> {
-        let parameters = self.material.instance.parameters();
-        let nodes_per_tree = parameters.nodes_per_tree();
-        let tree = subtree.index / nodes_per_tree as u64;
-        let place = (subtree.index % nodes_per_tree as u64) as usize;
-        if !self.trees.range().contains(&tree) {
+        let shape = self.material.shape;
+        let index = subtree.index;
+        if !shape.subtrees().contains(&index) {
             return Ok(());
         }
+        let tree = shape.tree_of(index);
+        let stretch = shape.subtrees_of(tree);
+        let place = (index - stretch.start) as usize;
         if let Some(nodes) = self.trees.upper.get(&tree) {
             if nodes[place] != subtree.root() {
-                let epochs = subtree.index << parameters.subtree_height();
-                return Err(TreesError::Subtree {
-                    epochs: epochs..epochs + parameters.epochs_per_subtree(),
-                });
+                let epochs = shape.leaves_of(index);
+                return Err(TreesError::Subtree { epochs });
             }
-            let rest_of_path = self.path_above(tree, place, nodes.clone());
-            self.prepared
-                .retain(|held| held.subtree.index != subtree.index);
+            let within_tree = upper_layers(&self.material, tree, nodes.clone());
+            let rest_of_path = layers::siblings(&within_tree, index)
+                .chain(layers::siblings(&self.top, tree))
+                .collect();
+            self.prepared.retain(|held| held.subtree.index != index);
             if self.prepared.len() == SUBTREES_HELD {
                 self.prepared.remove(0);
             }
@@ -299,33 +297,20 @@ impl SecretKey {
         }
         let (_, mut nodes) = match self.trees.partial.take() {
             Some(partial) if partial.0 == tree => partial,
-            _ => (tree, Vec::with_capacity(nodes_per_tree)),
+            _ => (tree, Vec::new()),
         };
         if nodes.len() == place {
             nodes.push(subtree.root());
         }
-        if nodes.len() < nodes_per_tree {
+        if nodes.len() < stretch.count() {
             self.trees.partial = Some((tree, nodes));
             return Ok(());
         }
-        if upper_root(&self.material, tree, nodes.clone())
-            != self.trees.roots[(tree - self.trees.first) as usize]
-        {
+        if upper_root(&self.material, tree, nodes.clone()) != self.trees.root_of(tree) {
             return Err(TreesError::Tree { tree });
         }
         self.trees.keep(tree, nodes);
         Ok(())
-    }
-
-    /// Siblings from the root of a subtree to the root of the key.
-    fn path_above(&self, tree: u64, place: usize, nodes: Vec<Digest>) -> Vec<Digest> {
-        let layers = upper_layers(&self.material, tree, nodes);
-        let below_root = layers.len() - 1;
-        let within_tree = layers[..below_root]
-            .iter()
-            .enumerate()
-            .map(|(height, layer)| layer[(place >> height) ^ 1]);
-        within_tree.chain(self.top.path(tree)).collect()
     }
 
     /// Does all the work that `epoch` needs, on the calling thread: milliseconds where the bottom tree is kept,
@@ -375,7 +360,7 @@ impl SecretKey {
         else {
             return Err(SignError::NotPrepared { epoch });
         };
-        let context = self.material.instance.context();
+        let context = self.material.instance().context();
         let (randomness, chains) = backend
             .run(SignOnce {
                 context,

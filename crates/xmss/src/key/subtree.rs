@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::layers::{self, Stretch, climb};
 use super::material::KeyMaterial;
 use super::trees::upper_layers;
 use crate::field::Digest;
-use crate::hash::ParentLayer;
 use crate::lanes::Backend;
 use crate::leaves::Leaves;
 
@@ -17,7 +17,7 @@ pub struct Subtree {
     /// Index of the subtree's root within its layer.
     pub(super) index: u64,
     /// Leaves first, the root last.
-    layers: Vec<Vec<Digest>>,
+    layers: Vec<Stretch>,
 }
 
 /// A piece of work that a key needs done before it can sign: computing one subtree, some milliseconds.
@@ -52,51 +52,30 @@ impl Subtree {
     }
 
     pub(crate) fn compute_on(backend: Backend, material: &KeyMaterial, index: u64) -> Self {
-        let context = material.instance.context();
-        let height = context.parameters.subtree_height();
-        let count = 1usize << height;
-        let first_epoch = index << height;
-        let parameter = &material.parameter;
-        let (derivation, prf_key) = (material.derivation, &material.prf_key);
+        let epochs = material.shape.leaves_of(index);
         let leaves = backend.run(Leaves {
-            context,
-            derivation,
-            prf_key,
-            parameter,
-            first_epoch,
-            count,
+            context: material.instance().context(),
+            derivation: material.derivation,
+            prf_key: &material.prf_key,
+            parameter: &material.parameter,
+            first_epoch: epochs.start,
+            count: (epochs.end - epochs.start) as usize,
         });
-        let mut layers = vec![leaves];
-        for level in 0..height {
-            let parents = backend.run(ParentLayer {
-                context,
-                parameter,
-                level: level + 1,
-                first: index << (height - level - 1),
-                children: &layers[layers.len() - 1],
-            });
-            layers.push(parents);
+        let leaves = Stretch::new(epochs.start, leaves);
+        let levels = 0..material.shape.subtree_height();
+        Self {
+            index,
+            layers: climb(backend, material, levels, leaves),
         }
-        Self { index, layers }
     }
 
     pub(crate) fn root(&self) -> Digest {
-        self.layers[self.layers.len() - 1][0]
-    }
-
-    /// The layers, leaves first.
-    pub(crate) fn layers(&self) -> &[Vec<Digest>] {
-        &self.layers
+        layers::root(&self.layers)
     }
 
     /// Siblings on the way from an epoch's leaf to the subtree's root.
     pub(super) fn path(&self, epoch: u64) -> impl Iterator<Item = Digest> {
-        let height = self.layers.len() - 1;
-        let leaf = epoch - (self.index << height);
-        self.layers[..height]
-            .iter()
-            .enumerate()
-            .map(move |(level, layer)| layer[(leaf >> level) as usize ^ 1])
+        layers::siblings(&self.layers, epoch)
     }
 }
 
@@ -125,31 +104,33 @@ impl KeyMaterial {
     }
 }
 
-/// The whole of a bottom tree, layer by layer from the leaves to the root, for export.
+/// A bottom tree, layer by layer from the leaves to the root, for export.
 pub(crate) fn whole_tree(
     material: &KeyMaterial,
     tree: u64,
     threads: Threads,
     progress: &(dyn Fn(u64) + Sync),
-) -> Vec<Vec<Digest>> {
-    let parameters = material.instance.parameters();
-    let nodes_per_tree = parameters.nodes_per_tree() as u64;
+) -> Vec<Stretch> {
+    let shape = material.shape;
     let compute = |index| {
         let subtree = Subtree::compute(material, index);
-        progress(parameters.epochs_per_subtree());
+        let epochs = shape.leaves_of(index);
+        progress(epochs.end - epochs.start);
         subtree
     };
-    let indices = tree * nodes_per_tree..(tree + 1) * nodes_per_tree;
+    let indices = shape.subtrees_of(tree);
     let subtrees: Vec<Subtree> = match threads {
         Threads::One => indices.map(compute).collect(),
         Threads::Pool => indices.into_par_iter().map(compute).collect(),
     };
-    let mut layers: Vec<Vec<Digest>> = (0..parameters.subtree_height() as usize)
+    let mut layers: Vec<Stretch> = (0..shape.subtree_height() as usize)
         .map(|level| {
-            subtrees
-                .iter()
-                .flat_map(|subtree| subtree.layers()[level].iter().copied())
-                .collect()
+            let parts = || subtrees.iter().map(|subtree| &subtree.layers[level]);
+            let start = parts().next().map_or(0, |part| part.start);
+            Stretch::new(
+                start,
+                parts().flat_map(|part| &part.nodes).copied().collect(),
+            )
         })
         .collect();
     let nodes = subtrees.iter().map(Subtree::root).collect();

@@ -6,17 +6,17 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+use super::layers::{self, Stretch, climb};
 use super::material::KeyMaterial;
-use crate::Scheme;
+use super::shape::Shape;
 use crate::encoding::DecodeError;
 use crate::field::{self, DIGEST_ELEMENTS, Digest};
-use crate::hash::ParentLayer;
 use crate::lanes::Backend;
-use crate::parameters::Instance;
+use crate::parameters::{Instance, Scheme};
 use crate::poseidon2::ConstantOrder;
 
-/// First bytes of an encoding.
-const MAGIC: [u8; 8] = *b"QXTREES1";
+/// First bytes of an encoding of whole bottom trees, which are counted, and of any epochs.
+const MAGIC: [[u8; 8]; 2] = [*b"QXTREES1", *b"QXTREES2"];
 const HEADER_BYTES: usize = 40;
 const DIGEST_BYTES: usize = 4 * DIGEST_ELEMENTS;
 
@@ -26,12 +26,10 @@ pub(crate) const TREES_KEPT: usize = 64;
 /// The kept nodes of a key's trees. There is nothing secret in them, but they are of no use without the key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Trees {
-    pub(crate) instance: Instance,
-    /// Index of the first bottom tree of the key.
-    pub(crate) first: u64,
+    pub(crate) shape: Shape,
     /// Roots of all bottom trees of the key.
     pub(crate) roots: Vec<Digest>,
-    /// The lowest kept layer of some of the bottom trees.
+    /// The lowest kept layer of some of the bottom trees: the roots of their subtrees.
     pub(crate) upper: BTreeMap<u64, Vec<Digest>>,
     /// The beginning of such a layer, of the tree that is being built.
     pub(crate) partial: Option<(u64, Vec<Digest>)>,
@@ -46,21 +44,29 @@ pub enum TreesError {
         /// What the bytes begin with.
         found: Vec<u8>,
     },
+    /// The bytes are trees of epochs that no key has.
+    #[error("not a file of prepared trees: it is for {count} epochs from {start} on")]
+    Epochs {
+        /// The first epoch.
+        start: u64,
+        /// How many there are.
+        count: u64,
+    },
     /// The bytes are cut off or corrupt.
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The trees are those of another scheme or active range.
     #[error(
-        "trees of {found_scheme:?} from tree {found:?}, but the key is of {expected_scheme:?} with trees {expected:?}"
+        "trees of {found_scheme:?} for epochs {found:?}, but the key is of {expected_scheme:?} for epochs {expected:?}"
     )]
     OtherKey {
         /// The key's scheme.
         expected_scheme: Instance,
-        /// The key's trees.
+        /// The key's epochs.
         expected: Range<u64>,
         /// The scheme of the trees.
         found_scheme: Instance,
-        /// The trees found.
+        /// The epochs of the trees.
         found: Range<u64>,
     },
     /// The roots of the trees do not lead to the public key.
@@ -90,21 +96,32 @@ pub enum TreesError {
 }
 
 impl Trees {
-    /// Indices of the bottom trees of the key.
-    pub(crate) fn range(&self) -> Range<u64> {
-        self.first..self.first + self.roots.len() as u64
+    /// Trees of which nothing is known yet, not even all roots.
+    pub(crate) fn empty(shape: Shape) -> Self {
+        Self {
+            shape,
+            roots: Vec::new(),
+            upper: BTreeMap::new(),
+            partial: None,
+        }
+    }
+
+    /// The root of a bottom tree, which must be one of the key's.
+    pub(crate) fn root_of(&self, tree: u64) -> Digest {
+        self.roots[(tree - self.shape.trees().start) as usize]
     }
 
     /// Encodes the trees: header, roots, upper parts, the part being built; elements canonical.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
+        let form = usize::from(!self.shape.is_whole());
         let mut bytes = Vec::with_capacity(HEADER_BYTES + self.roots.len() * DIGEST_BYTES);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.push(match self.instance.scheme {
+        bytes.extend_from_slice(&MAGIC[form]);
+        bytes.push(match self.shape.instance.scheme {
             Scheme::Production => 0,
             Scheme::Test => 1,
         });
-        bytes.push(match self.instance.order {
+        bytes.push(match self.shape.instance.order {
             ConstantOrder::Interop => 0,
             ConstantOrder::Spec => 1,
         });
@@ -113,8 +130,14 @@ impl Trees {
             Some((tree, nodes)) => (*tree, nodes.as_slice()),
             None => (0, [].as_slice()),
         };
-        bytes.extend_from_slice(&(self.roots.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&self.first.to_le_bytes());
+        if self.shape.is_whole() {
+            bytes.extend_from_slice(&(self.roots.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(&self.shape.trees().start.to_le_bytes());
+        } else {
+            let epochs = self.shape.epochs();
+            bytes.extend_from_slice(&((epochs.end - epochs.start) as u32).to_le_bytes());
+            bytes.extend_from_slice(&epochs.start.to_le_bytes());
+        }
         bytes.extend_from_slice(&(self.upper.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&(partial.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&partial_tree.to_le_bytes());
@@ -134,37 +157,20 @@ impl Trees {
     ///
     /// [`SecretKey::load`]: super::SecretKey::load
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TreesError> {
-        if !bytes.starts_with(&MAGIC) {
+        let Some(form) = MAGIC.iter().position(|magic| bytes.starts_with(magic)) else {
             return Err(TreesError::Magic {
-                found: bytes.iter().take(MAGIC.len()).copied().collect(),
+                found: bytes.iter().take(8).copied().collect(),
             });
-        }
-        let mut rest = Reader {
-            bytes,
-            at: MAGIC.len(),
         };
-        let [scheme, order, zeros @ ..] = rest.array::<4>()?;
-        let scheme = match scheme {
-            0 => Scheme::Production,
-            1 => Scheme::Test,
-            value => return Err(DecodeError::Padding { position: 8, value }.into()),
+        let mut rest = Reader { bytes, at: 8 };
+        let instance = rest.instance()?;
+        let count = u64::from(u32::from_le_bytes(rest.array()?));
+        let start = u64::from_le_bytes(rest.array()?);
+        let unit = match form {
+            0 => instance.parameters().epochs_per_tree(),
+            _ => 1,
         };
-        let order = match order {
-            0 => ConstantOrder::Interop,
-            1 => ConstantOrder::Spec,
-            value => return Err(DecodeError::Padding { position: 9, value }.into()),
-        };
-        if let Some(i) = zeros.iter().position(|byte| *byte != 0) {
-            return Err(DecodeError::Padding {
-                position: 10 + i,
-                value: zeros[i],
-            }
-            .into());
-        }
-        let instance = Instance { scheme, order };
-        let nodes_per_tree = instance.parameters().nodes_per_tree();
-        let roots = u32::from_le_bytes(rest.array()?) as usize;
-        let first = u64::from_le_bytes(rest.array()?);
+        let shape = shape_of(instance, start, count, unit)?;
         let upper = u32::from_le_bytes(rest.array()?) as usize;
         let partial = u32::from_le_bytes(rest.array()?) as usize;
         let partial_tree = u64::from_le_bytes(rest.array()?);
@@ -176,69 +182,53 @@ impl Trees {
             }
             .into());
         }
-        // The counts decide the length, so no count can make us reserve more than there is.
-        let expected = DIGEST_BYTES
-            .saturating_mul(roots.saturating_add(partial))
-            .saturating_add(upper.saturating_mul(8 + DIGEST_BYTES * nodes_per_tree))
-            .saturating_add(HEADER_BYTES);
-        if expected != bytes.len() {
-            return Err(DecodeError::Length {
-                what: "trees",
-                expected,
-                found: bytes.len(),
-            }
-            .into());
-        }
-        let roots = rest.digests(roots)?;
-        let mut upper_parts: BTreeMap<u64, Vec<Digest>> = BTreeMap::new();
+        let roots = shape.trees();
+        let roots = rest.digests((roots.end - roots.start) as usize)?;
+        let mut trees = Self {
+            roots,
+            ..Self::empty(shape)
+        };
         for _ in 0..upper {
             let tree = u64::from_le_bytes(rest.array()?);
-            if let Some((before, _)) = upper_parts.last_key_value().filter(|last| *last.0 >= tree) {
-                let (expected, found) = ((*before as u32).wrapping_add(1), tree as u32);
+            let least = match trees.upper.last_key_value() {
+                Some((before, _)) => before.saturating_add(1),
+                None => shape.trees().start,
+            };
+            if tree < least || tree >= shape.trees().end {
                 return Err(DecodeError::Offset {
                     field: "tree index",
-                    expected,
-                    found,
+                    expected: least as u32,
+                    found: tree as u32,
                 }
                 .into());
             }
-            upper_parts.insert(tree, rest.digests(nodes_per_tree)?);
+            let nodes = shape.subtrees_of(tree);
+            let nodes = rest.digests((nodes.end - nodes.start) as usize)?;
+            trees.upper.insert(tree, nodes);
         }
-        let partial = if partial == 0 {
-            None
-        } else {
-            Some((partial_tree, rest.digests(partial)?))
-        };
-        Ok(Self {
-            instance,
-            first,
-            roots,
-            upper: upper_parts,
-            partial,
-        })
+        if partial > 0 {
+            trees.partial = Some((partial_tree, rest.digests(partial)?));
+        }
+        rest.end()?;
+        Ok(trees)
     }
 
     /// Drops upper parts that do not lead to their root; the indices of those dropped are returned.
     pub(crate) fn drop_damaged(&mut self, material: &KeyMaterial) -> Vec<u64> {
-        let (first, range) = (self.first, self.range());
-        let roots = &self.roots;
+        let (shape, roots) = (self.shape, &self.roots);
+        let range = shape.trees();
         let mut damaged = Vec::new();
         self.upper.retain(|tree, nodes| {
-            let whole = range.contains(tree)
-                && upper_root(material, *tree, nodes.clone()) == roots[(*tree - first) as usize];
+            let root = roots[(*tree - range.start) as usize];
+            let whole = upper_root(material, *tree, nodes.clone()) == root;
             if !whole {
                 damaged.push(*tree);
             }
             whole
         });
-        let nodes_per_tree = self.instance.parameters().nodes_per_tree();
-        if self
-            .partial
-            .as_ref()
-            .is_some_and(|(tree, nodes)| !range.contains(tree) || nodes.len() >= nodes_per_tree)
-        {
-            self.partial = None;
-        }
+        self.partial = self.partial.take().filter(|(tree, nodes)| {
+            range.contains(tree) && nodes.len() < shape.subtrees_of(*tree).count()
+        });
         damaged
     }
 
@@ -261,39 +251,43 @@ impl Trees {
 impl std::fmt::Debug for Trees {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Trees")
-            .field("instance", &self.instance)
-            .field("range", &self.range())
+            .field("instance", &self.shape.instance)
+            .field("epochs", &self.shape.epochs())
             .field("kept", &self.upper.keys())
             .finish_non_exhaustive()
     }
 }
 
 /// The layers above the kept nodes of a bottom tree, the nodes themselves first, its root last.
-pub(crate) fn upper_layers(
-    material: &KeyMaterial,
-    tree: u64,
-    nodes: Vec<Digest>,
-) -> Vec<Vec<Digest>> {
-    let context = material.instance.context();
-    let parameters = context.parameters;
-    let mut layers = vec![nodes];
-    for level in parameters.subtree_height()..parameters.bottom_height() {
-        let parents = Backend::best().run(ParentLayer {
-            context,
-            parameter: &material.parameter,
-            level: level + 1,
-            first: tree << (parameters.bottom_height() - level - 1),
-            children: &layers[layers.len() - 1],
-        });
-        layers.push(parents);
-    }
-    layers
+pub(crate) fn upper_layers(material: &KeyMaterial, tree: u64, nodes: Vec<Digest>) -> Vec<Stretch> {
+    let shape = material.shape;
+    let levels = shape.subtree_height()..shape.instance.parameters().bottom_height();
+    let kept = Stretch::new(shape.subtrees_of(tree).start, nodes);
+    climb(Backend::best(), material, levels, kept)
 }
 
 /// The root of a bottom tree from its kept nodes.
 pub(crate) fn upper_root(material: &KeyMaterial, tree: u64, nodes: Vec<Digest>) -> Digest {
-    let layers = upper_layers(material, tree, nodes);
-    layers[layers.len() - 1][0]
+    layers::root(&upper_layers(material, tree, nodes))
+}
+
+/// The layers of the top tree, the roots of the bottom trees first.
+pub(crate) fn top_layers(material: &KeyMaterial, roots: &[Digest]) -> Vec<Stretch> {
+    let parameters = material.instance().parameters();
+    let levels = parameters.bottom_height()..parameters.log_lifetime;
+    let roots = Stretch::new(material.shape.trees().start, roots.to_vec());
+    climb(Backend::best(), material, levels, roots)
+}
+
+/// The shape of a key whose epochs are counted in units of whole bottom trees, where they are whole, else of one.
+fn shape_of(instance: Instance, start: u64, count: u64, unit: u64) -> Result<Shape, TreesError> {
+    let shape = Shape::new(
+        instance,
+        start.saturating_mul(unit),
+        count.saturating_mul(unit),
+    );
+    let shape = shape.ok().filter(|shape| shape.is_whole() == (unit > 1));
+    shape.ok_or(TreesError::Epochs { start, count })
 }
 
 fn push_digests(bytes: &mut Vec<u8>, digests: &[Digest]) {
@@ -309,6 +303,46 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn instance(&mut self) -> Result<Instance, DecodeError> {
+        let at = self.at;
+        let [scheme, order, zeros @ ..] = self.array::<4>()?;
+        let scheme = match scheme {
+            0 => Scheme::Production,
+            1 => Scheme::Test,
+            value => {
+                let position = at;
+                return Err(DecodeError::Padding { position, value });
+            }
+        };
+        let order = match order {
+            0 => ConstantOrder::Interop,
+            1 => ConstantOrder::Spec,
+            value => {
+                let position = at + 1;
+                return Err(DecodeError::Padding { position, value });
+            }
+        };
+        match zeros.iter().position(|byte| *byte != 0) {
+            Some(i) => Err(DecodeError::Padding {
+                position: at + 2 + i,
+                value: zeros[i],
+            }),
+            None => Ok(Instance { scheme, order }),
+        }
+    }
+
+    /// Nothing must be left.
+    fn end(&self) -> Result<(), DecodeError> {
+        match self.bytes.len() {
+            length if length == self.at => Ok(()),
+            found => Err(DecodeError::Length {
+                what: "trees",
+                expected: self.at,
+                found,
+            }),
+        }
+    }
+
     pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
         let end = self.at.saturating_add(count);
         let taken = self.bytes.get(self.at..end).ok_or(DecodeError::Length {

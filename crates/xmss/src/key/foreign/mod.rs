@@ -1,4 +1,5 @@
-//! Secret keys as leanSig writes them: the full top tree and two full bottom trees, in SSZ or in JSON.
+//! Secret keys as leanSig writes them: the full top tree and two full bottom trees, in SSZ or in JSON. A key with
+//! epochs that do not make up whole bottom trees has no such form.
 //!
 //! In JSON, field elements are numbers in Montgomery form; in SSZ they are canonical. The JSON form is these types
 //! through serde.
@@ -7,15 +8,18 @@ mod ssz;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::material::{KeyMaterial, MaterialError};
+use super::error::MaterialError;
+use super::layers::Stretch;
+use super::material::KeyMaterial;
 use super::secret::SecretKey;
+use super::shape::Shape;
 use super::subtree::{Progress, Threads, whole_tree};
-use super::top;
 use super::trees::{Trees, TreesError, upper_root};
 use crate::encoding::{DecodeError, PublicKey};
 use crate::field::{DIGEST_ELEMENTS, Digest, P};
@@ -99,6 +103,18 @@ pub enum ForeignKeyError {
     /// The parts do not make up a key.
     #[error(transparent)]
     Material(#[from] MaterialError),
+    /// The key has no foreign form, since it lacks parts of its bottom trees.
+    #[error(
+        "the key is made for epochs {} to {} alone, and other implementations need whole trees of {unit} epochs, \
+         at least two: this key can be used with Quartet only",
+        active.start, active.end - 1
+    )]
+    NotWhole {
+        /// Epochs that the key can sign.
+        active: Range<u64>,
+        /// Epochs of a bottom tree.
+        unit: u64,
+    },
     /// The nodes do not lead to the public key.
     #[error(transparent)]
     Trees(#[from] TreesError),
@@ -147,25 +163,31 @@ impl ForeignKey {
         let instance = instance.into();
         let parameters = instance.parameters();
         let (height, depth) = (parameters.bottom_height(), parameters.log_lifetime);
-        let unit = parameters.epochs_per_tree();
-        let range = self.activation_epoch / unit
-            ..self.activation_epoch.saturating_add(self.num_active_epochs) / unit;
+        let shape = Shape::new(instance, self.activation_epoch, self.num_active_epochs)?;
+        if !shape.is_whole() {
+            let alignment = MaterialError::Alignment {
+                start: self.activation_epoch,
+                count: self.num_active_epochs,
+                unit: parameters.epochs_per_tree(),
+            };
+            return Err(alignment.into());
+        }
+        let range = shape.trees();
         self.top_tree
             .expect_shape("top tree", depth, height, depth - height + 1)?;
 
         let mut padding = BTreeMap::new();
-        for (layer, index) in top::padding_positions(parameters, range.clone()) {
+        for (layer, index) in shape.padding_positions() {
             padding.insert(
                 (layer, index),
                 self.top_tree.node("top tree", layer, index)?,
             );
         }
         let material = KeyMaterial::from_elements(
-            (instance, Derivation::LeanSig),
+            shape,
+            Derivation::LeanSig,
             Zeroizing::new(self.prf_key),
             self.parameter.map(u32::from),
-            self.activation_epoch,
-            self.num_active_epochs,
             padding,
         )?;
         let roots = range
@@ -174,11 +196,8 @@ impl ForeignKey {
             .collect::<Result<Vec<_>, _>>()?;
 
         let mut trees = Trees {
-            instance,
-            first: range.start,
             roots,
-            upper: BTreeMap::new(),
-            partial: None,
+            ..Trees::empty(shape)
         };
         let left = self.left_bottom_tree_index;
         let bottom = [
@@ -200,13 +219,11 @@ impl ForeignKey {
                 });
             }
             tree.expect_shape(name, depth, 0, height + 1)?;
-            let count = parameters.nodes_per_tree() as u64;
-            let nodes = (index * count..(index + 1) * count)
-                .map(|node| tree.node(name, parameters.subtree_height(), node))
+            let nodes = shape
+                .subtrees_of(index)
+                .map(|node| tree.node(name, shape.subtree_height(), node))
                 .collect::<Result<Vec<_>, _>>()?;
-            if upper_root(&material, index, nodes.clone())
-                != trees.roots[(index - range.start) as usize]
-            {
+            if upper_root(&material, index, nodes.clone()) != trees.root_of(index) {
                 return Err(TreesError::Tree { tree: index }.into());
             }
             trees.upper.insert(index, nodes);
@@ -227,20 +244,28 @@ impl ForeignKey {
         Ok(key)
     }
 
-    /// Makes the foreign form of a key, which must have [`Derivation::LeanSig`] to be of use there, with the bottom tree of `epoch` and the one after it prepared. The two
-    /// are computed anew: seconds.
+    /// Makes the foreign form of a key, which must have [`Derivation::LeanSig`] to be of use there, with the bottom
+    /// tree of `epoch` and the one after it prepared. The two are computed anew: seconds.
     ///
     /// An `epoch` that is not active stands for the nearest that is.
-    #[must_use]
+    ///
+    /// # Errors
+    /// [`ForeignKeyError::NotWhole`] when the key's epochs are not whole bottom trees, at least two.
     pub fn export(
         key: &SecretKey,
         epoch: u64,
         threads: Threads,
         progress: &(dyn Fn(Progress) + Sync),
-    ) -> Self {
+    ) -> Result<Self, ForeignKeyError> {
         let material = key.material();
-        let parameters = material.instance.parameters();
-        let trees = material.trees();
+        let parameters = material.instance().parameters();
+        if !material.shape.is_whole() {
+            return Err(ForeignKeyError::NotWhole {
+                active: material.active(),
+                unit: parameters.epochs_per_tree(),
+            });
+        }
+        let trees = material.shape.trees();
         let depth = u64::from(parameters.log_lifetime);
         let left = (epoch >> parameters.bottom_height()).clamp(trees.start, trees.end - 2);
 
@@ -252,26 +277,16 @@ impl ForeignKey {
         };
         let bottom = |tree: u64| {
             let layers = whole_tree(material, tree, threads, &step);
-            let height = layers.len() - 1;
-            let layers = layers
-                .iter()
-                .enumerate()
-                .map(|(level, nodes)| ForeignLayer::new(tree << (height - level), nodes));
             ForeignTree {
                 depth,
                 lowest_layer: 0,
-                layers: layers.collect(),
+                layers: layers.iter().map(ForeignLayer::from).collect(),
             }
         };
         let top_tree = ForeignTree {
             depth,
             lowest_layer: u64::from(parameters.bottom_height()),
-            layers: key
-                .top()
-                .layers()
-                .iter()
-                .map(|layer| ForeignLayer::new(layer.start, &layer.nodes))
-                .collect(),
+            layers: key.top().iter().map(ForeignLayer::from).collect(),
         };
         let mut foreign = Self {
             prf_key: *material.prf_key(),
@@ -288,15 +303,16 @@ impl ForeignKey {
         if let Some(layer) = foreign.top_tree.layers.last_mut() {
             layer.nodes.push(beside_root.map(ForeignElement));
         }
-        foreign
+        Ok(foreign)
     }
 }
 
-impl ForeignLayer {
-    fn new(start_index: u64, nodes: &[Digest]) -> Self {
+impl From<&Stretch> for ForeignLayer {
+    fn from(stretch: &Stretch) -> Self {
+        let nodes = stretch.nodes.iter();
         Self {
-            start_index,
-            nodes: nodes.iter().map(|node| node.map(ForeignElement)).collect(),
+            start_index: stretch.start,
+            nodes: nodes.map(|node| node.map(ForeignElement)).collect(),
         }
     }
 }
