@@ -39,7 +39,8 @@ pub(crate) struct GenesisArgs {
     /// Directory of ready-made keystores to copy before new keys are made.
     #[arg(long, value_name = "DIR")]
     keystores: Option<PathBuf>,
-    /// Also write the keys as leanSig has them, `validator_N_sk.ssz`, for the other clients of a mixed devnet.
+    /// Also write the keys as leanSig has them, `validator_N_sk.ssz`, for the other clients of a mixed devnet. New
+    /// keys are then active for at least 2^17 epochs, whatever the plan says.
     #[arg(long)]
     ssz: bool,
     /// Print JSON.
@@ -56,11 +57,15 @@ impl GenesisArgs {
             .unwrap_or_else(|| self.directory.join(PLAN_FILE));
         let plan = DevnetPlan::read(&plan_path)?;
         let directory = self.directory.join(KEYS_DIRECTORY);
+        let mut active_epochs = 1u64
+            .checked_shl(plan.log_active_epochs.into())
+            .unwrap_or(u64::MAX);
+        if self.ssz {
+            active_epochs = Scheme::Production.whole_trees(0, active_epochs)?.end;
+        }
         let wanted = WantedKeys {
             count: plan.validator_count(),
-            active_epochs: 1u64
-                .checked_shl(plan.log_active_epochs.into())
-                .unwrap_or(u64::MAX),
+            active_epochs,
             ready_made: self.keystores.as_deref(),
         };
         let mut keys = ensure_keys(&directory, &wanted)?;

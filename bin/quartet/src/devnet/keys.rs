@@ -4,20 +4,29 @@ use std::{
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
     thread,
 };
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use quartet_config::ValidatorKey;
 use quartet_keystore::{NewKey, generate, inspect, keystore_file_name};
+use quartet_types::SECONDS_PER_SLOT;
 use quartet_xmss::Scheme;
+use rayon::prelude::*;
 use tokio::sync::oneshot;
 
 use super::terminal::note;
 
-/// New keys are active for as few epochs as keys can be, some six days, so that they are soon made.
-const ACTIVE_EPOCHS: u64 = 1 << 17;
+/// Epochs of new keys beyond the slots that are asked for: the run ends a little after the last of them.
+const MARGIN: u64 = 64;
+/// Where no number of slots is given, all new keys together get so many epochs, which takes 10 s on two cores with
+/// AVX-512, ...
+const EPOCHS_TOGETHER: u64 = 1 << 19;
+/// ... but each at least these, for 68 minutes, and at most these, for 36 hours.
+const FEWEST_EPOCHS: u64 = 1 << 10;
+const MOST_EPOCHS: u64 = 1 << 15;
 
 /// A key that comes with the program.
 struct ReadyMade {
@@ -51,22 +60,27 @@ pub(super) struct DevnetKeys {
     pub(super) log_active_epochs: u8,
 }
 
-/// Makes sure that `directory` has keys for `validators` validators. Those that are there are kept; making
-/// others takes seconds each, and the user sees how far it is.
+/// Makes sure that `directory` has keys for `validators` validators that last for `slots`, if so many are known.
+/// Those that are there are kept; others are made, short-lived, and the user sees how far it is and how long they
+/// last.
 ///
 /// # Errors
-/// When they cannot be read or written.
-pub(super) async fn provide(directory: PathBuf, validators: u64) -> Result<DevnetKeys> {
+/// When they cannot be read or written, or those that are there do not last.
+pub(super) async fn provide(
+    directory: PathBuf,
+    validators: u64,
+    slots: Option<u64>,
+) -> Result<DevnetKeys> {
     let (sender, keys) = oneshot::channel();
     // A thread that the runtime does not wait for: the user may not want to wait for its end.
     thread::spawn(move || {
-        let _ = sender.send(provide_blocking(&directory, validators));
+        let _ = sender.send(provide_blocking(&directory, validators, slots));
     });
     keys.await
         .map_err(|_| anyhow!("the making of keys has panicked"))?
 }
 
-fn provide_blocking(directory: &Path, validators: u64) -> Result<DevnetKeys> {
+fn provide_blocking(directory: &Path, validators: u64, slots: Option<u64>) -> Result<DevnetKeys> {
     let unmade = || format!("{} cannot be made", directory.display());
     fs::create_dir_all(directory).with_context(unmade)?;
     let path = |index| directory.join(keystore_file_name(index));
@@ -79,15 +93,44 @@ fn provide_blocking(directory: &Path, validators: u64) -> Result<DevnetKeys> {
         .map(path)
         .filter(|path| !path.exists())
         .collect();
-    make(&missing)?;
+    make(&missing, epochs_of_new(slots, missing.len() as u64))?;
     let described = (0..validators).map(|index| describe(&path(index), index));
     let (keys, epochs): (Vec<_>, Vec<_>) =
         described.collect::<Result<Vec<_>>>()?.into_iter().unzip();
-    let fewest = epochs.into_iter().min().unwrap_or(ACTIVE_EPOCHS);
+    let fewest = epochs.into_iter().min().unwrap_or(0);
+    if let Some(slots) = slots.filter(|slots| *slots >= fewest) {
+        bail!(
+            "the keys in {} are made for {fewest} slots, too few for {slots}: give another --data-dir, where new \
+             ones are made",
+            directory.display()
+        );
+    }
+    note(format_args!(
+        "  keys       last for {fewest} slots ({}); a new --data-dir gets new ones",
+        duration(fewest)
+    ));
     Ok(DevnetKeys {
         keys,
         log_active_epochs: fewest.checked_ilog2().unwrap_or(0) as u8,
     })
+}
+
+/// How many epochs each of `count` new keys shall have for a run of `slots`, if the number is known.
+fn epochs_of_new(slots: Option<u64>, count: u64) -> u64 {
+    match slots {
+        Some(slots) => slots.saturating_add(MARGIN),
+        None => (EPOCHS_TOGETHER / count.max(1)).clamp(FEWEST_EPOCHS, MOST_EPOCHS),
+    }
+}
+
+/// How long some slots last, for people.
+fn duration(slots: u64) -> String {
+    let minutes = slots.saturating_mul(SECONDS_PER_SLOT) / 60;
+    match minutes / 60 {
+        0 => format!("{minutes} min"),
+        hours @ 1..=47 => format!("{hours} h {} min", minutes % 60),
+        hours => format!("{} days", hours / 24),
+    }
 }
 
 /// A validator's key, and how many epochs it is active for.
@@ -121,30 +164,34 @@ impl ReadyMade {
     }
 }
 
-/// Makes keys, on all processors, with a bar that tells how far it is.
-fn make(paths: &[PathBuf]) -> Result<()> {
+/// Makes keys of `epochs` epochs from 0 on, on all processors, with a bar that tells how far it is.
+fn make(paths: &[PathBuf], epochs: u64) -> Result<()> {
     if paths.is_empty() {
         return Ok(());
     }
     let (count, s) = (paths.len(), if paths.len() == 1 { "" } else { "s" });
     note(format_args!(
-        "  keys       making {count} new one{s}, which takes some seconds each"
+        "  keys       making {count} short-lived test key{s}, for {epochs} slots ({})",
+        duration(epochs)
     ));
-    let bar = ProgressBar::new(count as u64 * ACTIVE_EPOCHS).with_style(style());
-    for (number, path) in (0..).zip(paths) {
-        bar.set_prefix(format!("key {} of {count}", number + 1));
-        let new = NewKey {
-            scheme: Scheme::Production,
-            activation_epoch: 0,
-            active_epochs: ACTIVE_EPOCHS,
-            passphrase: None,
-            // Whoever starts the devnet anew signs the same epochs again with it.
-            public_test_key: true,
-        };
+    let bar = ProgressBar::new((count as u64).saturating_mul(epochs)).with_style(style());
+    bar.set_prefix(format!("{count} key{s}"));
+    let new = NewKey {
+        scheme: Scheme::Production,
+        activation_epoch: 0,
+        active_epochs: epochs,
+        passphrase: None,
+        // Whoever starts the devnet anew signs the same epochs again with it.
+        public_test_key: true,
+    };
+    paths.par_iter().try_for_each(|path| {
+        let so_far = AtomicU64::new(0);
         generate(path, &new, &|progress| {
-            bar.set_position(number * ACTIVE_EPOCHS + progress.done.min(ACTIVE_EPOCHS));
-        })?;
-    }
+            let before = so_far.fetch_max(progress.done, Ordering::Relaxed);
+            bar.inc(progress.done.saturating_sub(before));
+        })
+        .map(drop)
+    })?;
     bar.finish_and_clear();
     Ok(())
 }
@@ -164,13 +211,13 @@ mod tests {
     async fn the_first_four_keys_are_ready_and_put_right_where_damaged() {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("genesis/keys");
-        let keys = provide(directory.clone(), 4).await.unwrap();
+        let keys = provide(directory.clone(), 4, None).await.unwrap();
         assert_eq!(keys.keys.len(), 4);
         assert_eq!(keys.log_active_epochs, 18);
 
         let damaged = directory.join("validator_2.trees");
         fs::write(&damaged, "x").unwrap();
-        let again = provide(directory.clone(), 3).await.unwrap();
+        let again = provide(directory.clone(), 3, Some(1000)).await.unwrap();
         assert_eq!(again.keys, keys.keys[..3]);
         for index in 0..3 {
             let report = inspect(&directory.join(keystore_file_name(index)), None).unwrap();
@@ -184,11 +231,40 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("validator_4.yaml");
         fs::write(&path, READY_MADE[1].keystore).unwrap();
-        let keys = provide(directory.path().to_owned(), 5).await.unwrap();
+        let keys = provide(directory.path().to_owned(), 5, None).await.unwrap();
         assert_eq!(keys.keys[4].public_key, keys.keys[1].public_key);
 
         fs::write(&path, "version: 1\n").unwrap();
-        let error = provide(directory.path().to_owned(), 5).await.unwrap_err();
+        let error = provide(directory.path().to_owned(), 5, None)
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("validator_4.yaml"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn new_keys_last_for_the_run_and_a_longer_one_needs_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let provide = |slots| provide(directory.path().to_owned(), 7, Some(slots));
+        let made = provide(100).await.unwrap();
+        // 164 epochs.
+        assert_eq!(made.log_active_epochs, 7);
+        for index in 4..7 {
+            let report = inspect(&directory.path().join(keystore_file_name(index)), None).unwrap();
+            assert_eq!(report.active, 0..164);
+            assert!(report.public_test_key && !report.readable_by_others);
+            assert!(matches!(report.trees, TreesReport::Whole(_)));
+        }
+        assert_eq!(provide(163).await.unwrap().keys, made.keys);
+        let error = provide(164).await.unwrap_err().to_string();
+        assert!(error.contains("made for 164 slots"), "{error}");
+    }
+
+    #[test]
+    fn without_an_end_many_keys_are_shorter_than_few() {
+        assert_eq!(epochs_of_new(Some(50), 4000), 50 + MARGIN);
+        assert_eq!(epochs_of_new(None, 1), 1 << 15);
+        assert_eq!(epochs_of_new(None, 64), 1 << 13);
+        assert_eq!(epochs_of_new(None, 4096), 1 << 10);
+        assert_eq!(epochs_of_new(Some(u64::MAX), 1), u64::MAX);
     }
 }

@@ -59,7 +59,8 @@ DIR/devnet.json tells scripts each node's name, pid, directory, addresses and co
 and so on are the nodes' logs, and DIR/genesis has the files with which another node can join.
 
 The first four validators have ready-made keys whose secrets are public; keys of further ones are made at the
-first start and are active for six days. None of them is for anything of value.")]
+first start, and last as long as --slots needs, else some hours: how long is said at the start. A new data directory
+gets new ones. None of them is for anything of value.")]
 pub(crate) struct DevnetArgs {
     /// Number of nodes
     #[arg(long, value_name = "N", default_value_t = 4,
@@ -150,7 +151,7 @@ enum End {
 async fn start(args: &DevnetArgs, directory: &Directory) -> Result<Network> {
     let nodes = usize::from(args.nodes);
     let validators = args.validators.unwrap_or(u64::from(args.nodes));
-    let keys = keys::provide(directory.genesis().keys(), validators).await?;
+    let keys = keys::provide(directory.genesis().keys(), validators, args.slots).await?;
     let program = env::current_exe().context("this program's own file cannot be found")?;
     // Nodes load their keys and meet before genesis; many take longer on the same machine.
     let crowd = u64::from(args.nodes) + validators;

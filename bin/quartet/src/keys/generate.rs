@@ -11,9 +11,13 @@ use quartet_config::{KeyManifest, MANIFEST_FILE, ManifestEntry, PRODUCTION_SCHEM
 use quartet_keystore::{NewKey, generate, inspect, keystore_file_name};
 use quartet_types::{PublicKey, ValidatorIndex};
 use quartet_xmss::Scheme;
+use rayon::prelude::*;
 use serde_json::json;
 
 use super::{output, passphrase::PassphraseArgs, print, progress_bar, table};
+
+/// Keys that are made side by side, and then entered into the manifest together: it is written anew each time.
+const KEYS_AT_ONCE: usize = 64;
 
 /// The arguments of `quartet keys generate`.
 #[derive(Debug, Args)]
@@ -27,12 +31,13 @@ pub(super) struct GenerateArgs {
     /// Index of the first validator.
     #[arg(long, default_value_t = 0)]
     first_index: ValidatorIndex,
-    /// First epoch (slot) to sign in; rounded down to a multiple of 65,536.
+    /// First epoch (slot) to sign in.
     #[arg(long, default_value_t = 0)]
     activation_epoch: u64,
-    /// How many epochs to sign in; rounded up to a multiple of 65,536, at least 131,072 (six days).
-    #[arg(long, default_value_t = 1 << 18)]
-    active_epochs: u64,
+    /// How many epochs to sign in; each takes some 40 µs to make. For other clients a key needs whole trees: both
+    /// numbers multiples of 65,536, and this one at least 131,072 (six days).
+    #[arg(long, alias = "active-epochs", default_value_t = 1 << 18)]
+    epochs: u64,
     /// Encrypt the secrets with a passphrase.
     #[arg(long)]
     encrypt: bool,
@@ -62,21 +67,39 @@ impl GenerateArgs {
                 bail!("{} exists already; not replacing a key", path.display());
             }
         }
+        let new = NewKey {
+            scheme: Scheme::Production,
+            activation_epoch: self.activation_epoch,
+            active_epochs: self.epochs,
+            passphrase: passphrase.as_ref(),
+            public_test_key: self.public_test_key,
+        };
+        let indices: Vec<_> = (self.first_index..end).collect();
         let mut made = Vec::new();
-        for index in self.first_index..end {
-            let new = NewKey {
-                scheme: Scheme::Production,
-                activation_epoch: self.activation_epoch,
-                active_epochs: self.active_epochs,
-                passphrase: passphrase.as_ref(),
-                public_test_key: self.public_test_key,
-            };
-            let public_key = make_key(&self.directory, index, &new)?;
-            made.push((index, public_key));
-            // After each, so that what is made is never without its entry.
-            add_to_manifest(&self.directory, index, keystore_file_name(index))?;
+        for some in indices.chunks(KEYS_AT_ONCE) {
+            made.extend(self.make(some, &new)?);
         }
         self.report(&made)
+    }
+
+    /// Makes some keys side by side. What is made is entered into the manifest, even where another one fails.
+    fn make(
+        &self,
+        indices: &[ValidatorIndex],
+        new: &NewKey<'_>,
+    ) -> anyhow::Result<Vec<(ValidatorIndex, PublicKey)>> {
+        let make = |index| Ok((index, make_key(&self.directory, index, new)?));
+        let results: Vec<anyhow::Result<_>> = match indices {
+            // One key has work for all threads, and a bar of its own.
+            [index] => vec![make(*index)],
+            _ => indices.par_iter().copied().map(make).collect(),
+        };
+        let made = results.iter().flatten().map(|(index, _)| *index);
+        let files: Vec<_> = made
+            .map(|index| (index, keystore_file_name(index)))
+            .collect();
+        add_all_to_manifest(&self.directory, &files)?;
+        results.into_iter().collect()
     }
 
     fn report(&self, made: &[(ValidatorIndex, PublicKey)]) -> anyhow::Result<()> {
@@ -116,22 +139,37 @@ pub(super) fn add_to_manifest(
     index: ValidatorIndex,
     secret_key_file: PathBuf,
 ) -> anyhow::Result<()> {
-    let key = inspect(&directory.join(&secret_key_file), None)?;
+    add_all_to_manifest(directory, &[(index, secret_key_file)])
+}
+
+/// Enters keys that are in the directory into its manifest, in the places of older entries.
+fn add_all_to_manifest(
+    directory: &Path,
+    files: &[(ValidatorIndex, PathBuf)],
+) -> anyhow::Result<()> {
     let path = directory.join(MANIFEST_FILE);
-    let mut manifest = match path.exists() {
-        true => KeyManifest::read(&path)?,
-        false => KeyManifest {
-            scheme: Some(PRODUCTION_SCHEME.to_owned()),
-            log_active_epochs: log2(key.active.end - key.active.start),
-            validators: Vec::new(),
-        },
+    let mut manifest = None;
+    for (index, secret_key_file) in files {
+        let key = inspect(&directory.join(secret_key_file), None)?;
+        let manifest = match &mut manifest {
+            Some(manifest) => manifest,
+            None if path.exists() => manifest.insert(KeyManifest::read(&path)?),
+            None => manifest.insert(KeyManifest {
+                scheme: Some(PRODUCTION_SCHEME.to_owned()),
+                log_active_epochs: log2(key.active.end - key.active.start),
+                validators: Vec::new(),
+            }),
+        };
+        manifest.validators.retain(|entry| entry.index != *index);
+        manifest.validators.push(ManifestEntry {
+            index: *index,
+            public_key: key.public_key,
+            secret_key_file: secret_key_file.clone(),
+        });
+    }
+    let Some(mut manifest) = manifest else {
+        return Ok(());
     };
-    manifest.validators.retain(|entry| entry.index != index);
-    manifest.validators.push(ManifestEntry {
-        index,
-        public_key: key.public_key,
-        secret_key_file,
-    });
     // Scripts of other tools take the position in the list for the index.
     manifest.validators.sort_by_key(|entry| entry.index);
     Ok(manifest.write(&path)?)
