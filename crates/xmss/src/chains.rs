@@ -1,9 +1,10 @@
 //! Walking many chains of different lengths side by side.
 
+use crate::context::Context;
 use crate::field::Digest;
 use crate::hash::{ParameterLanes, chain_step, tweaks};
 use crate::lanes::{Lanes, Row, gather, scatter};
-use crate::parameters::{Context, PARAMETER_ELEMENTS};
+use crate::parameters::PARAMETER_ELEMENTS;
 use crate::tweak;
 
 /// A stretch of one chain that is to be walked.

@@ -1,12 +1,12 @@
 //! The tweakable hash over lanes: chain steps, tree nodes, leaves, and the message hash
 //! (leanSpec: `xmss/tweak_hash.py`, `xmss/poseidon.py`).
 
+use crate::context::Context;
 use crate::field::{DIGEST_ELEMENTS, Digest, to_montgomery};
 use crate::hypercube::HASH_ELEMENTS;
 use crate::lanes::{Kernel, Lanes, Row, broadcast, gather, load_rows, scatter};
 use crate::parameters::{
-    CAPACITY_ELEMENTS, Context, MESSAGE_ELEMENTS, PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS,
-    TWEAK_ELEMENTS,
+    CAPACITY_ELEMENTS, MESSAGE_ELEMENTS, PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS, TWEAK_ELEMENTS,
 };
 use crate::poseidon2::Constants;
 use crate::tweak;

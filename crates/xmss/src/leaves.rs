@@ -1,9 +1,10 @@
 //! The leaves of a key: all chains of many epochs, walked from their secret starts to their ends.
 
+use crate::context::Context;
 use crate::field::Digest;
 use crate::hash::{LeafSponge, ParameterLanes, chain_step, tweaks};
 use crate::lanes::{Kernel, Lanes, broadcast, scatter};
-use crate::parameters::{Context, PARAMETER_ELEMENTS};
+use crate::parameters::PARAMETER_ELEMENTS;
 use crate::prf::{ChainStarts, Derivation, KEY_BYTES};
 use crate::tweak;
 

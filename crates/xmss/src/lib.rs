@@ -12,6 +12,7 @@
 #![allow(clippy::needless_range_loop)]
 
 mod chains;
+mod context;
 mod encoding;
 mod field;
 mod hash;

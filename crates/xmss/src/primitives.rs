@@ -73,7 +73,7 @@ pub fn compress(
 }
 
 pub fn safe_domain_separator(order: ConstantOrder, lengths: [usize; 4]) -> [u32; 9] {
-    crate::parameters::domain_separator(&Constants::new(order), lengths).map(to_canonical)
+    crate::context::domain_separator(&Constants::new(order), lengths).map(to_canonical)
 }
 
 pub fn prf_chain_start(key: &[u8; 32], epoch: u64, chain: usize) -> [u32; 8] {

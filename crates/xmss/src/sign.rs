@@ -1,11 +1,12 @@
 //! The one-time part of signing: the search for a codeword, and the chains walked as far as it says.
 
 use crate::chains::{Walk, walk_all};
+use crate::context::Context;
 use crate::field::{Digest, to_montgomery};
 use crate::hash::{self, message_elements};
 use crate::hypercube::HASH_ELEMENTS;
 use crate::lanes::{Kernel, Lanes, broadcast, scatter, store_rows};
-use crate::parameters::{Context, PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS};
+use crate::parameters::{PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS};
 use crate::prf::{ChainStarts, Derivation, KEY_BYTES, Randomness};
 use crate::tweak;
 

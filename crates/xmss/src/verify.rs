@@ -6,14 +6,14 @@
 use std::ops::Range;
 
 use crate::chains::{Walk, walk_all};
+use crate::context::Context;
 use crate::encoding::{self, PUBLIC_KEY_BYTES, PublicKey};
 use crate::field::{DIGEST_ELEMENTS, Digest, to_montgomery};
 use crate::hash::{self, LeafSponge, message_elements, node, tweaks};
 use crate::hypercube::HASH_ELEMENTS;
 use crate::lanes::{Backend, Kernel, Lanes, all_to_montgomery, gather, scatter, store_rows};
 use crate::parameters::{
-    Context, Instance, MESSAGE_ELEMENTS, PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS, Scheme,
-    TWEAK_ELEMENTS,
+    Instance, MESSAGE_ELEMENTS, PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS, Scheme, TWEAK_ELEMENTS,
 };
 use crate::tweak;
 
