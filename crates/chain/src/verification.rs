@@ -17,7 +17,7 @@ use crate::{ChainReader, ImportError, ImportableBlock, LeanChain};
 /// Signatures from which on a batch is spread over all cores: a millisecond's work on one.
 const PARALLEL: usize = 64;
 
-/// Whoever verifies signatures: the scheme, or what stands in for it in a long simulation.
+/// Whoever verifies signatures: the scheme, with a memory or without, or what stands in for it in a long simulation.
 pub type Verifier = &'static dyn VerifySignatures;
 
 /// Verifies signatures.
@@ -30,6 +30,16 @@ impl VerifySignatures for Scheme {
     fn verify_many(&self, items: &[Verification<'_>]) -> Vec<bool> {
         match items.len() < PARALLEL {
             true => Self::verify_many(*self, items),
+            false => self.verify_many_parallel(items),
+        }
+    }
+}
+
+/// The same verdicts, sooner: it remembers where the validators' paths in their trees have led.
+impl VerifySignatures for quartet_xmss::Verifier {
+    fn verify_many(&self, items: &[Verification<'_>]) -> Vec<bool> {
+        match items.len() < PARALLEL {
+            true => Self::verify_many(self, items),
             false => self.verify_many_parallel(items),
         }
     }

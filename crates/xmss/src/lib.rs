@@ -40,4 +40,4 @@ pub use lanes::Backend;
 pub use parameters::{Instance, Scheme};
 pub use poseidon2::ConstantOrder;
 pub use prf::Derivation;
-pub use verify::Verification;
+pub use verify::{Verification, Verifier};

@@ -9,7 +9,12 @@ mod snapshots;
 mod supervisor;
 mod validator_keys;
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, thread};
+use std::{
+    net::SocketAddr,
+    process::ExitCode,
+    sync::{Arc, LazyLock},
+    thread,
+};
 
 use anyhow::Context as _;
 use quartet_chain::{
@@ -21,9 +26,9 @@ use quartet_network::NetworkService;
 use quartet_processor::Processor;
 use quartet_rpc::{AllowedHosts, Limits, Metrics, NodeInfo, NodeView, RpcConfig, RpcService};
 use quartet_storage::Database;
-use quartet_types::Block;
+use quartet_types::{Block, VALIDATOR_REGISTRY_LIMIT};
 use quartet_validator::{ValidatorService, ValidatorServiceConfig};
-use quartet_xmss::Scheme;
+use quartet_xmss::{Scheme, Verifier};
 use tracing::info;
 use tree_hash::TreeHash as _;
 
@@ -36,6 +41,9 @@ use crate::{logging, version};
 
 /// Jobs of each priority that may wait for the processor.
 const PROCESSOR_QUEUE: usize = 1024;
+/// Verifies all signatures, and remembers 2 KiB of each validator's last valid one, 8 MiB of a full registry.
+static VERIFIER: LazyLock<Verifier> =
+    LazyLock::new(|| Verifier::new(Scheme::Production, VALIDATOR_REGISTRY_LIMIT as usize));
 /// Threads for the services, which wait most of the time.
 const SERVICE_THREADS: usize = 2;
 
@@ -132,7 +140,7 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
         events: events.clone(),
         processor: processor.clone(),
         clock: clock.clone(),
-        verifier: &Scheme::Production,
+        verifier: &*VERIFIER,
         expects_peers,
         backfill: args.backfill,
     })?;
