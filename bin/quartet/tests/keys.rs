@@ -53,6 +53,61 @@ fn the_ready_made_keys_are_whole_and_active_for_twelve_days() {
 }
 
 #[test]
+fn keys_of_few_epochs_are_made_listed_verified_and_not_exported() {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = text(directory.path());
+    let make = ["keys", "generate", "--json", "--directory", keys];
+    let many = [
+        "--epochs",
+        "20",
+        "--activation-epoch",
+        "100",
+        "--count",
+        "3",
+    ];
+    let made = json(&[make.as_slice(), &many].concat());
+    assert_eq!(made[2]["index"], 2);
+    let inspected = json(&["keys", "inspect", "--json", keys]);
+    for (made, found) in made
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(inspected.as_array().unwrap())
+    {
+        assert_eq!(found["public_key"], made["public_key"]);
+        assert_eq!(found["active"], serde_json::json!([100, 119]));
+        assert_eq!(found["prepared"], serde_json::json!([[100, 119]]));
+    }
+    let verified = json(&["keys", "verify", "--json", keys]);
+    assert!(
+        verified
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|key| key["ok"] == true)
+    );
+    // One of them is there already: nothing is made.
+    let again = ["--first-index", "2", "--epochs", "20", "--count", "2"];
+    assert!(failure(&[make.as_slice(), &again].concat()).contains("not replacing a key"));
+    assert!(!directory.path().join("validator_3.yaml").exists());
+    let manifest = directory.path().join("validator-keys-manifest.yaml");
+    assert!(
+        fs::read_to_string(manifest)
+            .unwrap()
+            .contains("num_validators: 3\n")
+    );
+
+    let other = directory.path().join("other");
+    let export = ["keys", "export", keys, "--directory", text(&other)];
+    assert!(failure(&export).contains("whole trees of 65536 epochs"));
+    assert!(!other.exists());
+    assert!(
+        failure(&[make.as_slice(), &["--first-index", "9", "--epochs", "0"]].concat())
+            .contains("at least one epoch")
+    );
+}
+
+#[test]
 fn a_key_is_encrypted_changes_its_passphrase_and_is_opened_again() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
