@@ -154,7 +154,7 @@ impl Batch {
     }
 
     /// Writes down the verdicts, and keeps the paths of what is valid. Returns how many ways ended early.
-    pub(super) fn conclude(&self, valid: &mut [bool], memory: Option<&PathMemory>) -> u64 {
+    pub(super) fn conclude(&mut self, valid: &mut [bool], memory: Option<&PathMemory>) -> u64 {
         let mut shortened = 0;
         for place in 0..self.count() {
             let Some(Outcome::Valid(level)) = self.outcomes[place] else {
@@ -163,29 +163,38 @@ impl Batch {
             valid[self.sources[place]] = true;
             shortened += u64::from(level < self.height);
             if let Some(memory) = memory {
-                let key = PublicKey {
-                    root: self.roots[place],
-                    parameter: self.parameters[place],
-                };
-                memory.keep(&key, self.path(place, level));
+                self.keep(place, level, memory);
             }
         }
         shortened
     }
 
-    /// The path of a valid signature whose nodes are computed up to `level`, and remembered above.
-    fn path(&self, place: usize, level: usize) -> Path {
-        let remembered = self.remembered[place].as_ref();
-        let mut nodes: Vec<Digest> = Vec::with_capacity(self.height);
-        nodes.extend((0..self.height.min(level + 1)).map(|level| *self.node(place, level)));
-        // Above a level at which two ways met, there is what is remembered of the other.
-        if let Some(path) = remembered.filter(|_| level < self.height) {
-            nodes.extend_from_slice(&path.nodes[level + 1..]);
-        }
-        Path {
-            epoch: self.epochs[place],
-            nodes: nodes.into_boxed_slice(),
-            siblings: self.siblings(place).into(),
+    /// Keeps the path of a valid signature whose nodes are computed up to `level`, and remembered above.
+    fn keep(&mut self, place: usize, level: usize, memory: &PathMemory) {
+        let key = PublicKey {
+            root: self.roots[place],
+            parameter: self.parameters[place],
+        };
+        let recalled = self.remembered[place].take();
+        let (epoch, height) = (self.epochs[place], self.height);
+        let nodes = &self.nodes[(height + 1) * place..][..height];
+        let siblings = self.siblings(place);
+        match recalled {
+            Some(path) if level < height => {
+                let up_to_meeting = (epoch, &nodes[..=level], &siblings[..=level]);
+                memory.keep_meeting(&key, path, up_to_meeting);
+            }
+            _ => {
+                let (nodes, siblings) = (nodes.into(), siblings.into());
+                memory.keep(
+                    &key,
+                    Path {
+                        epoch,
+                        nodes,
+                        siblings,
+                    },
+                );
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 //! have equal parents, so the verdict is that of hashing. Where anything differs, all is hashed.
 
 use std::collections::HashMap;
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -48,13 +48,45 @@ impl Path {
         };
         (siblings[same_from..] == self.siblings[same_from..]).then_some(Stop { level, node })
     }
+
+    /// Makes this the path of an epoch that meets it, given the nodes and siblings up to the meeting.
+    fn turn_to(&mut self, epoch: u64, nodes: &[Digest], siblings: &[Digest]) {
+        self.epoch = epoch;
+        self.nodes[..nodes.len()].copy_from_slice(nodes);
+        self.siblings[..siblings.len()].copy_from_slice(siblings);
+    }
 }
+
+/// Public keys are hashes already, so little has to be done to spread them; who grinds keys that fall together
+/// makes their own signatures slower.
+#[derive(Default)]
+struct Fold(u64);
+
+impl Hasher for Fold {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        // 2^64 divided by the golden ratio.
+        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+}
+
+type Paths = HashMap<PublicKey, Arc<Path>, BuildHasherDefault<Fold>>;
 
 /// The last paths of at most so many keys. Whoever finds a part of it locked does without.
 #[derive(Debug)]
 pub(super) struct PathMemory {
-    shards: Vec<Mutex<HashMap<PublicKey, Arc<Path>>>>,
-    hasher: std::hash::RandomState,
+    shards: Vec<Mutex<Paths>>,
     room: AtomicUsize,
 }
 
@@ -62,17 +94,36 @@ impl PathMemory {
     pub(super) fn new(most_keys: usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hasher: Default::default(),
             room: AtomicUsize::new(most_keys),
         }
     }
 
-    fn shard(&self, key: &PublicKey) -> &Mutex<HashMap<PublicKey, Arc<Path>>> {
-        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+    fn shard(&self, key: &PublicKey) -> &Mutex<Paths> {
+        // The map takes other bits of it.
+        let hash = BuildHasherDefault::<Fold>::default().hash_one(key);
+        &self.shards[(hash >> 40) as usize % SHARDS]
     }
 
     pub(super) fn recall(&self, key: &PublicKey) -> Option<Arc<Path>> {
         self.shard(key).try_lock().ok()?.get(key).cloned()
+    }
+
+    /// Keeps the path of an epoch that meets the one that was recalled, given what it has up to the meeting. In place
+    /// where nobody else has recalled it.
+    pub(super) fn keep_meeting(
+        &self,
+        key: &PublicKey,
+        recalled: Arc<Path>,
+        (epoch, nodes, siblings): (u64, &[Digest], &[Digest]),
+    ) {
+        let Ok(mut paths) = self.shard(key).try_lock() else {
+            return;
+        };
+        if let Some(kept) = paths.get_mut(key) {
+            // Another thread, or another signature of the batch, may have kept something else since.
+            *kept = recalled;
+            Arc::make_mut(kept).turn_to(epoch, nodes, siblings);
+        }
     }
 
     /// Keeps the path in the place of the key's last one; of a new key only if there is room.
@@ -151,6 +202,34 @@ mod tests {
         let kept: Vec<_> = (0..300).filter_map(|i| memory.recall(&key(i))).collect();
         assert_eq!(kept.len(), 100);
         assert!(kept.iter().all(|path| path.epoch == 1));
+    }
+
+    #[test]
+    fn a_path_turns_to_another_epoch_and_what_was_recalled_stays() {
+        let memory = PathMemory::new(1);
+        let key = PublicKey {
+            root: [1; 8],
+            parameter: [2; 5],
+        };
+        memory.keep(&key, path(4));
+        let recall = || memory.recall(&key).expect("kept");
+        let (one, other) = (recall(), recall());
+        let lower = [[55; 8]; 2];
+        memory.keep_meeting(&key, one, (6, &lower, &lower));
+        let kept = recall();
+        assert_eq!(
+            (kept.epoch, kept.nodes[1], kept.nodes[2]),
+            (6, [55; 8], [2; 8])
+        );
+        assert_eq!((kept.siblings[0], kept.siblings[2]), ([55; 8], [102; 8]));
+        assert_eq!((other.epoch, other.nodes[0]), (4, [0; 8]));
+        // What was recalled before the last change is not mixed with it.
+        memory.keep_meeting(&key, other, (5, &lower[..1], &lower[..1]));
+        let kept = recall();
+        assert_eq!(
+            (kept.epoch, kept.nodes[0], kept.nodes[1]),
+            (5, [55; 8], [1; 8])
+        );
     }
 
     #[test]
