@@ -16,8 +16,10 @@ use serde_json::json;
 
 use super::{output, passphrase::PassphraseArgs, print, progress_bar, table};
 
-/// Keys that are made side by side, and then entered into the manifest together: it is written anew each time.
+/// Short keys that are made side by side, and then entered into the manifest together: it is written anew each time.
 const KEYS_AT_ONCE: usize = 64;
+/// Keys of fewer epochs are short: made in less than a second.
+const SHORT: u64 = 1 << 14;
 
 /// The arguments of `quartet keys generate`.
 #[derive(Debug, Args)]
@@ -75,8 +77,10 @@ impl GenerateArgs {
             public_test_key: self.public_test_key,
         };
         let indices: Vec<_> = (self.first_index..end).collect();
+        // One long key has work for all threads, and a bar of its own.
+        let at_once = if self.epochs < SHORT { KEYS_AT_ONCE } else { 1 };
         let mut made = Vec::new();
-        for some in indices.chunks(KEYS_AT_ONCE) {
+        for some in indices.chunks(at_once) {
             made.extend(self.make(some, &new)?);
         }
         self.report(&made)
@@ -88,12 +92,13 @@ impl GenerateArgs {
         indices: &[ValidatorIndex],
         new: &NewKey<'_>,
     ) -> anyhow::Result<Vec<(ValidatorIndex, PublicKey)>> {
-        let make = |index| Ok((index, make_key(&self.directory, index, new)?));
         let results: Vec<anyhow::Result<_>> = match indices {
-            // One key has work for all threads, and a bar of its own.
-            [index] => vec![make(*index)],
-            _ => indices.par_iter().copied().map(make).collect(),
+            [index] => vec![make_key(&self.directory, *index, new)],
+            _ => make_keys(&self.directory, indices, new)?,
         };
+        let results = indices.iter().copied().zip(results);
+        let results: Vec<anyhow::Result<_>> =
+            results.map(|(index, made)| Ok((index, made?))).collect();
         let made = results.iter().flatten().map(|(index, _)| *index);
         let files: Vec<_> = made
             .map(|index| (index, keystore_file_name(index)))
@@ -131,6 +136,25 @@ pub(crate) fn make_key(
     let public_key = generate(&path, new, &output::advance(&bar));
     bar.finish_and_clear();
     Ok(public_key?)
+}
+
+/// Makes keys side by side under one bar; the results are in order.
+fn make_keys(
+    directory: &Path,
+    indices: &[ValidatorIndex],
+    new: &NewKey<'_>,
+) -> anyhow::Result<Vec<anyhow::Result<PublicKey>>> {
+    fs::create_dir_all(directory).with_context(|| format!("{}", directory.display()))?;
+    let bar = progress_bar(&format!("validators from {}", indices[0]));
+    bar.set_length(indices.len() as u64);
+    let make = |index: &ValidatorIndex| {
+        let made = generate(&directory.join(keystore_file_name(*index)), new, &|_| {});
+        bar.inc(1);
+        Ok(made?)
+    };
+    let results = indices.par_iter().map(make).collect();
+    bar.finish_and_clear();
+    Ok(results)
 }
 
 /// Enters a key that is in the directory into its manifest, in the place of an older entry of the validator.
