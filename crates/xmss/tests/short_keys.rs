@@ -193,6 +193,33 @@ fn a_thousand_epochs_take_little_room_and_sign_at_both_ends() {
     }
 }
 
+/// What a process has in memory, in bytes.
+#[cfg(target_os = "linux")]
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/statm").expect("a Linux machine");
+    let pages: usize = status
+        .split(' ')
+        .nth(1)
+        .expect("two numbers")
+        .parse()
+        .expect("a number");
+    4096 * pages
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thousand_keys_that_sign_take_sixteen_megabytes_at_most() {
+    let mut key = key(Scheme::Production, 0, 1024);
+    for epoch in [0, 16, 32] {
+        key.prepare(epoch).expect("an undamaged key");
+    }
+    let before = resident();
+    let keys = vec![key; 1000];
+    let each = (resident() - before) / 1000;
+    println!("{each} bytes each");
+    assert!(each < 16_000 && keys.iter().all(|key| key.is_prepared(0)));
+}
+
 #[test]
 fn a_short_key_comes_back_from_its_seed_and_from_its_trees() {
     let built = key(Scheme::Production, 65_500, 70);
