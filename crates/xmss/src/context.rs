@@ -4,11 +4,11 @@ use std::sync::LazyLock;
 
 use crate::field::{DIGEST_ELEMENTS, to_montgomery};
 use crate::hypercube::Hypercube;
-use crate::lanes::{Lanes, Row, Scalar, load_rows, store_rows};
+use crate::lanes::{Lanes, Row, Scalar, Vector, load_rows, store_rows};
 use crate::parameters::{
     CAPACITY_ELEMENTS, Instance, PARAMETER_ELEMENTS, Parameters, Scheme, TWEAK_ELEMENTS,
 };
-use crate::poseidon2::{ConstantOrder, Constants};
+use crate::poseidon2::{self, ConstantOrder, Constants};
 use crate::tweak;
 
 /// Everything that hashing in one instance needs.
@@ -83,7 +83,7 @@ pub(crate) fn domain_separator(
     }
     let input = load_rows::<Scalar, 24>(&rows);
     let mut state = input;
-    Scalar::permute24(&mut state, constants);
+    poseidon2::permute24::<Scalar, CAPACITY_ELEMENTS>(&mut state, constants);
     let mut output = [Scalar::splat(0); CAPACITY_ELEMENTS];
     for ((output, state), input) in output.iter_mut().zip(state).zip(input) {
         *output = state.add(input);

@@ -8,7 +8,7 @@ use crate::lanes::{Kernel, Lanes, Row, broadcast, gather, load_rows, scatter};
 use crate::parameters::{
     CAPACITY_ELEMENTS, MESSAGE_ELEMENTS, PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS, TWEAK_ELEMENTS,
 };
-use crate::poseidon2::Constants;
+use crate::poseidon2::{self, Constants};
 use crate::tweak;
 
 /// Elements that the sponge takes per permutation.
@@ -39,7 +39,7 @@ pub(crate) fn tweaks<L: Lanes>(
 #[inline(always)]
 fn compress16<L: Lanes>(input: &[L; 16], constants: &Constants) -> [L; DIGEST_ELEMENTS] {
     let mut state = *input;
-    L::permute16(&mut state, constants);
+    poseidon2::permute16::<L, DIGEST_ELEMENTS>(&mut state, constants);
     let mut output = [L::splat(0); DIGEST_ELEMENTS];
     for i in 0..DIGEST_ELEMENTS {
         output[i] = state[i].add(input[i]);
@@ -52,9 +52,9 @@ fn compress16<L: Lanes>(input: &[L; 16], constants: &Constants) -> [L; DIGEST_EL
 fn compress24<L: Lanes, const N: usize>(input: &[L; 24], constants: &Constants) -> [L; N] {
     let mut state = *input;
     if N <= 8 {
-        L::permute24_to_8(&mut state, constants);
+        poseidon2::permute24::<L, 8>(&mut state, constants);
     } else {
-        L::permute24(&mut state, constants);
+        poseidon2::permute24::<L, 24>(&mut state, constants);
     }
     let mut output = [L::splat(0); N];
     for i in 0..N {
@@ -144,7 +144,7 @@ impl<'a, L: Lanes> LeafSponge<'a, L> {
     pub(crate) fn absorb(&mut self, digest: &[L; DIGEST_ELEMENTS]) {
         for element in digest {
             if self.filled == RATE {
-                L::permute24(&mut self.state, self.constants);
+                poseidon2::permute24::<L, 24>(&mut self.state, self.constants);
                 self.filled = 0;
             }
             self.state[self.filled] = self.state[self.filled].add(*element);
@@ -155,7 +155,7 @@ impl<'a, L: Lanes> LeafSponge<'a, L> {
     /// Missing elements of the last block count as zero.
     #[inline(always)]
     pub(crate) fn finish(mut self) -> [L; DIGEST_ELEMENTS] {
-        L::permute24_to_8(&mut self.state, self.constants);
+        poseidon2::permute24::<L, DIGEST_ELEMENTS>(&mut self.state, self.constants);
         let mut output = [L::splat(0); DIGEST_ELEMENTS];
         output.copy_from_slice(&self.state[..DIGEST_ELEMENTS]);
         output

@@ -4,6 +4,7 @@
 //! how many is what the two [`Derivation`]s differ in.
 
 use crate::field::{DIGEST_ELEMENTS, Digest, LIMB_FACTORS};
+use crate::keccak;
 use crate::lanes::{Lanes, MAX_WIDTH, Row, Scalar, Words, load_rows, scatter};
 use crate::parameters::RANDOMNESS_ELEMENTS;
 
@@ -99,7 +100,7 @@ fn hash<L: Lanes, const N: usize>(
         }
         state[at] = L::Words::load(&rows[0]);
         state[at + 1] = L::Words::load(&rows[1]);
-        L::keccak(&mut state);
+        keccak::permute::<L>(&mut state);
         for i in 0..N {
             for word in 0..words_per_element {
                 let mut row = [0; MAX_WIDTH / 2];
@@ -118,7 +119,7 @@ fn hash<L: Lanes, const N: usize>(
         let factor = L::splat(LIMB_FACTORS[limb]);
         let limbs = load_rows::<L, N>(&limbs[limb]);
         for (element, limb) in elements.iter_mut().zip(limbs) {
-            *element = element.add(limb.mul(factor));
+            *element = element.add(limb.scale(factor));
         }
     }
     elements

@@ -318,9 +318,9 @@ pub fn permute_repeatedly(backend: Backend, width: usize, count: usize) -> u32 {
             let mut words = [<L::Words as crate::lanes::Words>::splat(3); 25];
             for _ in 0..self.2 {
                 match self.1 {
-                    16 => L::permute16(&mut small, self.0),
-                    24 => L::permute24(&mut large, self.0),
-                    _ => L::keccak(&mut words),
+                    16 => poseidon2::permute16::<L, 8>(&mut small, self.0),
+                    24 => poseidon2::permute24::<L, 24>(&mut large, self.0),
+                    _ => crate::keccak::permute::<L>(&mut words),
                 }
             }
             small[0].add(large[0]).store(&mut row.0);

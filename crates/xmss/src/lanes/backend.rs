@@ -65,7 +65,7 @@ impl Backend {
 
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
-            Kind::Scalar => kernel.run::<Scalar>(),
+            Kind::Scalar => kernel.start::<Scalar>(),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => x86::run_avx2(kernel),
             #[cfg(target_arch = "x86_64")]

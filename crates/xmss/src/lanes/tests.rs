@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::{Backend, Kernel, Lanes, MAX_WIDTH, Row};
+use super::{Backend, Kernel, Lanes, MAX_WIDTH, Row, Vector};
 use crate::field::{P, to_canonical};
-use crate::poseidon2::{ConstantOrder, Constants};
+use crate::poseidon2::{self, ConstantOrder, Constants};
 
 /// Results of all operations on two rows, as elements.
 struct Operations {
@@ -177,7 +177,7 @@ proptest! {
                 for i in 0..24 {
                     state[i] = L::Single::splat(self.0[i]);
                 }
-                L::Single::permute24(&mut state, &constants);
+                poseidon2::permute24::<L::Single, 24>(&mut state, &constants);
                 let mut output = [0; 24];
                 for i in 0..24 {
                     state[i].store(&mut output[i..]);

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::field::DIGEST_ELEMENTS;
 use crate::hash::{self, LeafSponge, node, tweaks};
 use crate::hypercube::HASH_ELEMENTS;
-use crate::lanes::{Kernel, Lanes, Row, all_to_montgomery, gather, scatter, store_rows};
+use crate::lanes::{Kernel, Lanes, Row, Vector, all_to_montgomery, gather, scatter, store_rows};
 use crate::parameters::PARAMETER_ELEMENTS;
 use crate::tweak;
 
@@ -99,7 +99,7 @@ fn groups<L: Lanes, T>(all: &[T]) -> impl Iterator<Item = (Used, &[T])> {
     all.chunks(L::WIDTH).map(|group| {
         let used = match group.len() {
             1 | 2 => Used::OneOrTwo,
-            used if used <= <L::Narrow as Lanes>::WIDTH => Used::Few,
+            used if used <= <L::Narrow as Vector>::WIDTH => Used::Few,
             _ => Used::Many,
         };
         (used, group)

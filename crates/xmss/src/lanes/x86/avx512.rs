@@ -3,64 +3,15 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use crate::field::{MU, P};
-use crate::keccak;
-use crate::lanes::{Kernel, Lanes, Words};
-use crate::poseidon2::{self, Constants};
+use super::avx2::{Avx2, bits};
+use super::products::Products;
+use crate::lanes::{Task, Vector, Words};
 
-#[target_feature(enable = "avx512f,avx512bw")]
-pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx512>()
-}
-
-#[target_feature(enable = "avx512f,avx512bw")]
-fn permute16(state: &mut [Avx512; 16], constants: &Constants) {
-    poseidon2::permute16::<_, 8>(state, constants);
-}
-
-#[target_feature(enable = "avx512f,avx512bw")]
-fn permute24_to_8(state: &mut [Avx512; 24], constants: &Constants) {
-    poseidon2::permute24::<_, 8>(state, constants);
-}
-
-#[target_feature(enable = "avx512f,avx512bw")]
-fn permute24(state: &mut [Avx512; 24], constants: &Constants) {
-    poseidon2::permute24::<_, 24>(state, constants);
-}
-
-#[target_feature(enable = "avx512f,avx512bw")]
-fn permute_keccak(state: &mut [Avx512Words; 25]) {
-    keccak::permute(state);
-}
-
-#[derive(Clone, Copy)]
-pub(super) struct Avx512(__m512i);
-
-// SAFETY, for every block below: values of these types exist only where AVX-512 does (see the parent module).
-
-#[inline(always)]
-fn splat(value: u32) -> __m512i {
-    unsafe { _mm512_set1_epi32(value as i32) }
-}
-
-/// `x` where it is below p as an unsigned number, else `x + p`: brings −p < x < p into the field.
-#[inline(always)]
-fn add_p_if_negative(x: __m512i) -> __m512i {
-    unsafe { _mm512_min_epu32(x, _mm512_add_epi32(x, splat(P))) }
-}
-
-/// High halves of the even products, next to those of the odd ones.
-#[inline(always)]
-fn high_halves(even: __m512i, odd: __m512i) -> __m512i {
-    unsafe { _mm512_mask_shuffle_epi32::<0b11_11_01_01>(odd, 0x5555, even) }
-}
-
-/// The signed products of the low halves of the 64-bit lanes. Written as an instruction because the compiler
-/// knows the intrinsic as arithmetic, and turns products with a constant into longer sequences.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn multiply_signed(a: __m512i, b: __m512i) -> __m512i {
     let product;
+    // SAFETY: the instruction computes with registers, and the processor has it, being in this function.
     unsafe {
         asm!(
             "vpmuldq {product}, {a}, {b}",
@@ -73,208 +24,72 @@ fn multiply_signed(a: __m512i, b: __m512i) -> __m512i {
     product
 }
 
-/// Subtracts q·p, which clears the low half of each signed product; what is left is in the high half.
-#[inline(always)]
-fn reduce_signed(product: __m512i) -> __m512i {
-    unsafe {
-        let q = multiply_signed(product, splat(MU));
-        _mm512_sub_epi64(product, multiply_signed(q, splat(P)))
-    }
+#[target_feature(enable = "avx512f,avx512bw")]
+fn apart<T: Task>(task: T) -> T::Output {
+    task.run()
 }
 
-impl Lanes for Avx512 {
-    const WIDTH: usize = 16;
+vector! {
+    /// Sixteen numbers.
+    Avx512(__m512i): Vector, 16 of u32;
+    splat(value) = _mm512_set1_epi32(value as i32);
+    load(from) = _mm512_loadu_si512(from.cast());
+    store(to, vector) = _mm512_storeu_si512(to.cast(), vector);
+    fn wrapping_add(self, rhs: Self) = _mm512_add_epi32(self.0, rhs.0);
+    fn wrapping_sub(self, rhs: Self) = _mm512_sub_epi32(self.0, rhs.0);
+    fn min(self, rhs: Self) = _mm512_min_epu32(self.0, rhs.0);
+    fn and(self, rhs: Self) = _mm512_and_si512(self.0, rhs.0);
+    fn shift_left(self, count: u32) = _mm512_sll_epi32(self.0, bits(count));
+    fn shift_right(self, count: u32) = _mm512_srl_epi32(self.0, bits(count));
+    // 0xca: the first operand chooses between the second and the third.
+    fn select(self, mask: Self, rhs: Self) =
+        _mm512_ternarylogic_epi32::<0xca>(mask.0, rhs.0, self.0);
+    fn add_if_odd(self, number: Self, term: Self) = _mm512_mask_add_epi32(
+        self.0,
+        _mm512_test_epi32_mask(number.0, _mm512_set1_epi32(1)),
+        self.0,
+        term.0,
+    );
+}
+
+impl Products for Avx512 {
     type Words = Avx512Words;
-    type Narrow = super::avx2::Avx2;
-    type Single = super::single::Single;
+    type Narrow = Avx2;
+    type Single = <Avx2 as Products>::Single;
 
-    #[inline(always)]
-    fn splat(value: u32) -> Self {
-        Self(splat(value))
+    operations! {
+        fn multiply_unsigned(self, rhs: Self) = _mm512_mul_epu32(self.0, rhs.0);
+        fn multiply_signed(self, rhs: Self) = multiply_signed(self.0, rhs.0);
+        fn wrapping_sub_wide(self, rhs: Self) = _mm512_sub_epi64(self.0, rhs.0);
+        fn high_as_low(self) = _mm512_srli_epi64::<32>(self.0);
+        fn high_halves(self, odd: Self) =
+            _mm512_mask_shuffle_epi32::<0b11_11_01_01>(odd.0, 0x5555, self.0);
+        fn sum_of_products(self, rhs: Self) = _mm512_madd_epi16(self.0, rhs.0);
+        fn sum_of_byte_products(self, rhs: Self) = _mm512_maddubs_epi16(self.0, rhs.0);
     }
 
     #[inline(always)]
-    fn load(row: &[u32]) -> Self {
-        let row = &row[..16];
-        Self(unsafe { _mm512_loadu_si512(row.as_ptr().cast()) })
-    }
-
-    #[inline(always)]
-    fn store(self, row: &mut [u32]) {
-        let row = &mut row[..16];
-        unsafe { _mm512_storeu_si512(row.as_mut_ptr().cast(), self.0) }
-    }
-
-    #[inline(always)]
-    fn add(self, rhs: Self) -> Self {
-        unsafe {
-            let sum = _mm512_add_epi32(self.0, rhs.0);
-            Self(_mm512_min_epu32(sum, _mm512_sub_epi32(sum, splat(P))))
-        }
-    }
-
-    #[inline(always)]
-    fn sub(self, rhs: Self) -> Self {
-        Self(add_p_if_negative(unsafe {
-            _mm512_sub_epi32(self.0, rhs.0)
-        }))
-    }
-
-    #[inline(always)]
-    fn halve(self) -> Self {
-        unsafe {
-            let odd = _mm512_test_epi32_mask(self.0, splat(1));
-            let half = _mm512_srli_epi32::<1>(self.0);
-            Self(_mm512_mask_add_epi32(half, odd, half, splat(P.div_ceil(2))))
-        }
-    }
-
-    #[inline(always)]
-    fn mul(self, rhs: Self) -> Self {
-        unsafe {
-            let even = _mm512_mul_epu32(self.0, rhs.0);
-            let odd = _mm512_mul_epu32(
-                _mm512_srli_epi64::<32>(self.0),
-                _mm512_srli_epi64::<32>(rhs.0),
-            );
-            let q_even = _mm512_mul_epu32(even, splat(MU));
-            let q_odd = _mm512_mul_epu32(odd, splat(MU));
-            let qp_even = _mm512_mul_epu32(q_even, splat(P));
-            let qp_odd = _mm512_mul_epu32(q_odd, splat(P));
-            let difference = _mm512_sub_epi32(high_halves(even, odd), high_halves(qp_even, qp_odd));
-            Self(add_p_if_negative(difference))
-        }
-    }
-
-    #[inline(always)]
-    fn add_and_cube(self, rhs: Self) -> Self {
-        unsafe {
-            // Between −p and p, as a signed number; so are all values until the last line.
-            let even = _mm512_add_epi32(self.0, rhs.0);
-            let odd = _mm512_srli_epi64::<32>(even);
-            let square_even = _mm512_srli_epi64::<32>(reduce_signed(multiply_signed(even, even)));
-            let square_odd = _mm512_srli_epi64::<32>(reduce_signed(multiply_signed(odd, odd)));
-            let cube_even = reduce_signed(multiply_signed(square_even, even));
-            let cube_odd = reduce_signed(multiply_signed(square_odd, odd));
-            Self(add_p_if_negative(high_halves(cube_even, cube_odd)))
-        }
-    }
-
-    #[inline(always)]
-    fn shifted<const N: u32>(self) -> Self {
-        // See the scalar back-end for the rule. Multiplying bytes or halves of a lane by 127 takes one
-        // instruction where they are few bits.
-        unsafe {
-            let x = self.0;
-            let count = |n: u32| _mm_cvtsi32_si128(n as i32);
-            let difference = if N == 16 {
-                // The low half counts as signed, so the high one is rounded.
-                let low_127 = _mm512_madd_epi16(x, splat(127 << 8));
-                let rounded = _mm512_add_epi32(x, splat(1 << 15));
-                _mm512_sub_epi32(_mm512_srli_epi32::<16>(rounded), low_127)
-            } else if N < 16 {
-                let low_127 = if N == 8 {
-                    _mm512_maddubs_epi16(x, splat(127))
-                } else {
-                    _mm512_madd_epi16(_mm512_and_si512(x, splat((1 << N) - 1)), splat(127))
-                };
-                _mm512_sub_epi32(
-                    _mm512_srl_epi32(x, count(N)),
-                    _mm512_sll_epi32(low_127, count(24 - N)),
-                )
-            } else {
-                let low = _mm512_sll_epi32(x, count(32 - N));
-                let high =
-                    _mm512_add_epi32(_mm512_srl_epi32(x, count(N)), _mm512_srli_epi32::<8>(low));
-                _mm512_sub_epi32(high, _mm512_srli_epi32::<1>(low))
-            };
-            Self(add_p_if_negative(difference))
-        }
-    }
-
-    #[inline(always)]
-    fn times_power<const N: u32>(self) -> Self {
-        unsafe {
-            let count = |n: u32| _mm_cvtsi32_si128(n as i32);
-            let high = _mm512_srl_epi32(self.0, count(31 - N));
-            let low = _mm512_and_si512(_mm512_sll_epi32(self.0, count(N)), splat(u32::MAX >> 1));
-            let sum = _mm512_add_epi32(low, _mm512_sub_epi32(_mm512_slli_epi32::<24>(high), high));
-            Self(_mm512_min_epu32(sum, _mm512_sub_epi32(sum, splat(P))))
-        }
-    }
-
-    #[inline(always)]
-    fn select(self, mask: Self, rhs: Self) -> Self {
-        // 0xca: the first operand chooses between the second and the third.
-        Self(unsafe { _mm512_ternarylogic_epi32::<0xca>(mask.0, rhs.0, self.0) })
-    }
-
-    #[inline(always)]
-    fn permute16(state: &mut [Self; 16], constants: &Constants) {
-        unsafe { permute16(state, constants) }
-    }
-
-    #[inline(always)]
-    fn permute24_to_8(state: &mut [Self; 24], constants: &Constants) {
-        unsafe { permute24_to_8(state, constants) }
-    }
-
-    #[inline(always)]
-    fn permute24(state: &mut [Self; 24], constants: &Constants) {
-        unsafe { permute24(state, constants) }
-    }
-
-    #[inline(always)]
-    fn keccak(state: &mut [Avx512Words; 25]) {
-        unsafe { permute_keccak(state) }
+    fn apart<T: Task>(task: T) -> T::Output {
+        // SAFETY: only the back-end and its tasks name the type, so the processor has the instructions.
+        unsafe { apart(task) }
     }
 }
 
-#[derive(Clone, Copy)]
-pub(super) struct Avx512Words(__m512i);
-
-impl Words for Avx512Words {
-    const WIDTH: usize = 8;
-
-    #[inline(always)]
-    fn splat(value: u64) -> Self {
-        Self(unsafe { _mm512_set1_epi64(value as i64) })
-    }
-
-    #[inline(always)]
-    fn load(row: &[u64]) -> Self {
-        let row = &row[..8];
-        Self(unsafe { _mm512_loadu_si512(row.as_ptr().cast()) })
-    }
-
-    #[inline(always)]
-    fn store(self, row: &mut [u64]) {
-        let row = &mut row[..8];
-        unsafe { _mm512_storeu_si512(row.as_mut_ptr().cast(), self.0) }
-    }
-
-    #[inline(always)]
-    fn xor(self, rhs: Self) -> Self {
-        Self(unsafe { _mm512_xor_si512(self.0, rhs.0) })
-    }
-
-    #[inline(always)]
-    fn chi(self, a: Self, b: Self) -> Self {
-        // 0xd2: first ⊕ (¬second ∧ third).
-        Self(unsafe { _mm512_ternarylogic_epi64::<0xd2>(self.0, a.0, b.0) })
-    }
-
-    #[inline(always)]
-    fn rotate_left<const N: u32>(self) -> Self {
-        Self(unsafe { _mm512_rolv_epi64(self.0, _mm512_set1_epi64(i64::from(N))) })
-    }
-
-    #[inline(always)]
-    fn xor5(self, b: Self, c: Self, d: Self, e: Self) -> Self {
-        // 0x96: the exclusive or of three.
-        unsafe {
-            let three = _mm512_ternarylogic_epi64::<0x96>(self.0, b.0, c.0);
-            Self(_mm512_ternarylogic_epi64::<0x96>(three, d.0, e.0))
-        }
-    }
+vector! {
+    /// Eight words.
+    Avx512Words(__m512i): Words, 8 of u64;
+    splat(value) = _mm512_set1_epi64(value as i64);
+    load(from) = _mm512_loadu_si512(from.cast());
+    store(to, vector) = _mm512_storeu_si512(to.cast(), vector);
+    fn xor(self, rhs: Self) = _mm512_xor_si512(self.0, rhs.0);
+    // 0xd2: first ⊕ (¬second ∧ third).
+    fn chi(self, a: Self, b: Self) = _mm512_ternarylogic_epi64::<0xd2>(self.0, a.0, b.0);
+    fn rotate_left(self, count: u32) =
+        _mm512_rolv_epi64(self.0, _mm512_set1_epi64(i64::from(count)));
+    // 0x96: the exclusive or of three.
+    fn xor5(self, b: Self, c: Self, d: Self, e: Self) = _mm512_ternarylogic_epi64::<0x96>(
+        _mm512_ternarylogic_epi64::<0x96>(self.0, b.0, c.0),
+        d.0,
+        e.0,
+    );
 }
