@@ -19,6 +19,10 @@ vectors:
 ci:
     .ci/run
 
+# 64-bit ARM: every crate checked, the signature scheme's tests run under qemu.
+arm:
+    .ci/arm
+
 # Format, then lint as CI does.
 tidy:
     cargo fmt --all

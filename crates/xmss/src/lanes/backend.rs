@@ -5,6 +5,8 @@
 
 use std::sync::OnceLock;
 
+#[cfg(target_arch = "aarch64")]
+use super::arm;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 use super::{Kernel, Scalar};
@@ -20,11 +22,17 @@ enum Kind {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 impl Backend {
     /// The reference, one element at a time; every machine has it.
     pub const SCALAR: Self = Self(Kind::Scalar);
+
+    /// The names of all there are, on whatever machine; for tests to say which of them they leave out.
+    #[doc(hidden)]
+    pub const NAMES: [&'static str; 4] = ["scalar", "avx2", "avx512", "neon"];
 
     /// The widest back-end that the processor has.
     #[must_use]
@@ -46,7 +54,12 @@ impl Backend {
         avx2.into_iter().chain(avx512)
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    fn vectors() -> impl Iterator<Item = Self> {
+        arm::has_neon().then_some(Self(Kind::Neon)).into_iter()
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn vectors() -> impl Iterator<Item = Self> {
         std::iter::empty()
     }
@@ -60,6 +73,8 @@ impl Backend {
             Kind::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "neon",
         }
     }
 
@@ -70,6 +85,8 @@ impl Backend {
             Kind::Avx2 => x86::run_avx2(kernel),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => x86::run_avx512(kernel),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => arm::run_neon(kernel),
         }
     }
 }

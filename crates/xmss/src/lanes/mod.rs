@@ -12,6 +12,8 @@
 #[macro_use]
 mod intrinsics;
 
+#[cfg(target_arch = "aarch64")]
+mod arm;
 mod backend;
 mod one;
 mod rows;

@@ -156,7 +156,8 @@ pub(crate) trait Words: Copy {
     }
 }
 
-/// Eight elements side by side that belong to one state, in two blocks of four.
+/// Eight elements side by side that belong to one state, in two blocks of four. Only x86-64 has them so far.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 pub(crate) trait Octet: Lanes {
     /// Shuffles the four elements of both blocks; `ORDER` has two bits for each, the first lowest.
     fn turn<const ORDER: i32>(self) -> Self;
@@ -203,5 +204,6 @@ pub(crate) trait Task {
 /// Work on one state that is spread over vectors.
 pub(crate) trait OctetWork {
     /// Implementations are `#[inline(always)]`.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     fn run<O: Octet>(self);
 }

@@ -5,6 +5,8 @@
 mod constants;
 mod partial;
 mod permutation;
+// Without vectors of eight elements nothing runs it.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod single;
 
 pub use constants::ConstantOrder;
