@@ -76,7 +76,7 @@ pub fn safe_domain_separator(order: ConstantOrder, lengths: [usize; 4]) -> [u32;
     crate::context::domain_separator(&Constants::new(order), lengths).map(to_canonical)
 }
 
-pub fn prf_chain_start(key: &[u8; 32], epoch: u64, chain: usize) -> [u32; 8] {
+pub fn prf_chain_start(backend: Backend, key: &[u8; 32], epoch: u64, chain: usize) -> [u32; 8] {
     struct Start<'a>(&'a [u8; 32], u64, usize);
     impl Kernel for Start<'_> {
         type Output = [u32; 8];
@@ -86,12 +86,16 @@ pub fn prf_chain_start(key: &[u8; 32], epoch: u64, chain: usize) -> [u32; 8] {
                 .map(|row| row.0[0])
         }
     }
-    Backend::best()
-        .run(Start(key, epoch, chain))
-        .map(to_canonical)
+    backend.run(Start(key, epoch, chain)).map(to_canonical)
 }
 
-pub fn prf_randomness(key: &[u8; 32], epoch: u64, message: &[u8; 32], counter: u64) -> [u32; 7] {
+pub fn prf_randomness(
+    backend: Backend,
+    key: &[u8; 32],
+    epoch: u64,
+    message: &[u8; 32],
+    counter: u64,
+) -> [u32; 7] {
     struct Random(Randomness, u64);
     impl Kernel for Random {
         type Output = [u32; 7];
@@ -100,7 +104,7 @@ pub fn prf_randomness(key: &[u8; 32], epoch: u64, message: &[u8; 32], counter: u
             store_rows(&self.0.get::<L>(self.1)).map(|row| row.0[0])
         }
     }
-    Backend::best()
+    backend
         .run(Random(
             Randomness::new(Derivation::Spec, key, epoch, message),
             counter,
@@ -168,6 +172,7 @@ fn first_eight(elements: &[u32]) -> [u32; DIGEST_ELEMENTS] {
 }
 
 pub fn leaf(
+    backend: Backend,
     instance: Instance,
     parameter: [u32; PARAMETER_ELEMENTS],
     epoch: u64,
@@ -192,13 +197,14 @@ pub fn leaf(
         }
     }
     let tweak = tweak::tree(0, epoch).map(to_montgomery);
-    Backend::best()
+    backend
         .run(Leaf(instance, parameter.map(to_montgomery), tweak, ends))
         .map(to_canonical)
 }
 
 /// The codeword of a message, if the randomness gives one.
 pub fn target_sum_encode(
+    backend: Backend,
     instance: Instance,
     parameter: [u32; PARAMETER_ELEMENTS],
     epoch: u64,
@@ -227,7 +233,7 @@ pub fn target_sum_encode(
             store_rows(&output).map(|row| row.0[0])
         }
     }
-    let output = Backend::best().run(Encode(
+    let output = backend.run(Encode(
         randomness.map(to_montgomery),
         parameter.map(to_montgomery),
         tweak::epoch(epoch).map(to_montgomery),

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 use quartet_xmss::{
-    ConstantOrder, Derivation, ForeignKey, ForeignKeyError, KeyMaterial, Scheme, SecretKey,
-    SignError, Threads, Trees, TreesError, Verification, primitives,
+    Backend, ConstantOrder, Derivation, ForeignKey, ForeignKeyError, KeyMaterial, Scheme,
+    SecretKey, SignError, Threads, Trees, TreesError, Verification, primitives,
 };
 
 const PRF_KEY: [u8; 32] = [0x5c; 32];
@@ -63,11 +63,11 @@ impl Oracle {
         };
         let ends: Vec<_> = (0..chains)
             .map(|chain| {
-                let start = primitives::prf_chain_start(&PRF_KEY, epoch, chain);
+                let start = primitives::prf_chain_start(Backend::best(), &PRF_KEY, epoch, chain);
                 primitives::hash_chain(Self::ORDER, PARAMETER, epoch, chain, 0, steps, start)
             })
             .collect();
-        primitives::leaf(self.scheme.into(), PARAMETER, epoch, &ends)
+        primitives::leaf(Backend::best(), self.scheme.into(), PARAMETER, epoch, &ends)
     }
 
     fn public_key(&self) -> [u8; 52] {

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use quartet_network::{BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL, wire::Domain};
 use quartet_spec_tests::{Report, VectorFile};
 use quartet_types as ours;
-use quartet_xmss::{ConstantOrder, Scheme, primitives};
+use quartet_xmss::{Backend, ConstantOrder, Scheme, primitives};
 use serde_json::{Value, json};
 
 use crate::{
@@ -100,8 +100,10 @@ fn of_the_scheme(scheme: Scheme, name: &str) -> Result<Option<u64>> {
         "MESSAGE_LENGTH" => size_of::<ours::Root>() as u64,
         "MSG_LEN_FE" => primitives::encode_message(&[0; 32]).len() as u64,
         "TWEAK_LEN_FE" => primitives::encode_epoch(0).len() as u64,
-        "RAND_LEN_FE" => primitives::prf_randomness(&[0; 32], 0, &[0; 32], 0).len() as u64,
-        "HASH_LEN_FE" => primitives::prf_chain_start(&[0; 32], 0, 0).len() as u64,
+        "RAND_LEN_FE" => {
+            primitives::prf_randomness(Backend::SCALAR, &[0; 32], 0, &[0; 32], 0).len() as u64
+        }
+        "HASH_LEN_FE" => primitives::prf_chain_start(Backend::SCALAR, &[0; 32], 0, 0).len() as u64,
         "CAPACITY" => primitives::safe_domain_separator(ConstantOrder::Spec, [0; 4]).len() as u64,
         // A public key is a hash and a parameter, of four bytes per element.
         "PARAMETER_LEN" => (quartet_xmss::PUBLIC_KEY_BYTES / 4 - 8) as u64,

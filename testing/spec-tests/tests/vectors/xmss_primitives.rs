@@ -5,13 +5,20 @@ use std::str::FromStr as _;
 use alloy_primitives::U256;
 use anyhow::{Context as _, Result, ensure};
 use quartet_spec_tests::{Report, VectorFile};
-use quartet_xmss::{Instance, primitives};
+use quartet_xmss::{Backend, Instance, primitives};
 use serde_json::Value;
 
 use crate::{
     field::{array, bytes, elements, fixed, order, scheme, scheme_named},
     fixture::{get, list, parse},
 };
+
+/// Checks on each back-end that this machine has.
+fn on_every_back_end(check: impl Fn(Backend) -> Result<()>) -> Result<()> {
+    Backend::all()
+        .into_iter()
+        .try_for_each(|backend| check(backend).with_context(|| format!("on {}", backend.name())))
+}
 
 pub(crate) fn replay(file: &VectorFile, report: &mut Report) -> Result<()> {
     let json = file.json()?;
@@ -29,19 +36,19 @@ pub(crate) fn replay(file: &VectorFile, report: &mut Report) -> Result<()> {
     let prf = get(&json, "prf")?;
     let key = bytes::<32>(prf, "key")?;
     run("apply", prf, &|case| {
-        let chain = parse(case, "chain_index")?;
-        same(
-            case,
-            &primitives::prf_chain_start(&key, parse(case, "epoch")?, chain),
-        )
+        let (epoch, chain) = (parse(case, "epoch")?, parse(case, "chain_index")?);
+        on_every_back_end(|backend| {
+            let start = primitives::prf_chain_start(backend, &key, epoch, chain);
+            same(case, &start)
+        })
     })?;
     run("get_randomness", prf, &|case| {
         let (epoch, counter) = (parse(case, "epoch")?, parse(case, "counter")?);
         let message = bytes(case, "message")?;
-        same(
-            case,
-            &primitives::prf_randomness(&key, epoch, &message, counter),
-        )
+        on_every_back_end(|backend| {
+            let randomness = primitives::prf_randomness(backend, &key, epoch, &message, counter);
+            same(case, &randomness)
+        })
     })?;
     run("int_to_base_p", &json, &int_to_base_p)?;
     run("tree_tweak", &json, &|case| {
@@ -90,26 +97,28 @@ pub(crate) fn replay(file: &VectorFile, report: &mut Report) -> Result<()> {
             .map(fixed);
         let ends = ends.collect::<Result<Vec<[u32; 8]>>>()?;
         let index = parse(case, "index")?;
-        same(
-            case,
-            &primitives::leaf(Instance { scheme, order }, parameter, index, &ends),
-        )
+        on_every_back_end(|backend| {
+            let instance = Instance { scheme, order };
+            let leaf = primitives::leaf(backend, instance, parameter, index, &ends);
+            same(case, &leaf)
+        })
     })?;
     run("target_sum_encode", &json, &|case| {
         let scheme = scheme(case, "scheme")?;
-        let codeword = primitives::target_sum_encode(
-            Instance { scheme, order },
-            parameter,
-            parse(case, "epoch")?,
-            &bytes(case, "message")?,
-            array(case, "rho")?,
-        );
+        let instance = Instance { scheme, order };
+        let (epoch, message) = (parse(case, "epoch")?, bytes(case, "message")?);
+        let randomness = array(case, "rho")?;
         let expected: Vec<u8> = parse(case, "codeword")?;
         let sum: u64 = expected.iter().map(|digit| u64::from(*digit)).sum();
         ensure!(get(case, "sum")? == sum, "the sum of the digits");
         let expected = parse::<bool>(case, "valid")?.then_some(expected);
-        ensure!(codeword == expected, "is {codeword:?}");
-        Ok(())
+        on_every_back_end(|backend| {
+            let codeword = primitives::target_sum_encode(
+                backend, instance, parameter, epoch, &message, randomness,
+            );
+            ensure!(codeword == expected, "is {codeword:?}");
+            Ok(())
+        })
     })?;
     run("expand_activation_time", &json, &|case| {
         let scheme = match parse(case, "log_lifetime")? {
