@@ -43,6 +43,21 @@ pub(crate) const fn reduce(x: u64) -> u32 {
     if borrow { high.wrapping_add(P) } else { high }
 }
 
+/// `x · 2^-32` modulo p, between −p and p, for products x of two numbers between −p and p.
+#[inline(always)]
+pub(crate) const fn reduce_signed(x: i64) -> i32 {
+    let q = (x as i32).wrapping_mul(MU as i32);
+    ((x - q as i64 * P as i64) >> 32) as i32
+}
+
+/// `x mod p`, for x below 2^37.
+#[inline(always)]
+pub(crate) fn residue(x: u64) -> u32 {
+    // 2^31 = 2^24 − 1, so six bits move down as less than 2^30.
+    let folded = (x as u32 & (u32::MAX >> 1)) + (x >> 31) as u32 * ((1 << 24) - 1);
+    folded.min(folded.wrapping_sub(P))
+}
+
 /// The Montgomery product of two elements in Montgomery form.
 #[inline(always)]
 pub(crate) const fn multiply(a: u32, b: u32) -> u32 {
@@ -109,6 +124,21 @@ mod tests {
         fn montgomery_product_is_the_product(a in 0..P, b in 0..P) {
             let product = to_canonical(multiply(to_montgomery(a), to_montgomery(b)));
             prop_assert_eq!(product as u64, a as u64 * b as u64 % P as u64);
+        }
+
+        #[test]
+        fn signed_product_is_congruent_and_small(a in 1 - P as i32..P as i32, b in 1 - P as i32..P as i32) {
+            let product = reduce_signed(i64::from(a) * i64::from(b));
+            prop_assert!(product.unsigned_abs() < P);
+            let p = i64::from(P);
+            let expected = (i64::from(a) * i64::from(b)).rem_euclid(p);
+            let product = (i64::from(product).rem_euclid(p) << 32) % p;
+            prop_assert_eq!(product, expected);
+        }
+
+        #[test]
+        fn sums_of_elements_have_their_residues(x in 0..1u64 << 37) {
+            prop_assert_eq!(u64::from(residue(x)), x % u64::from(P));
         }
 
         #[test]

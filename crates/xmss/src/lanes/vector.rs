@@ -163,8 +163,8 @@ pub(crate) trait Octet: Lanes {
     fn turn<const ORDER: i32>(self) -> Self;
     /// Exchanges the blocks.
     fn swap_blocks(self) -> Self;
-    /// The first element everywhere.
-    fn splat_first(self) -> Self;
+    /// The sum of all elements of a state, as a number.
+    fn total(state: &[Self; 3]) -> u64;
 }
 
 /// Work that is written over lanes of any width.

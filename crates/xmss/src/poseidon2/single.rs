@@ -2,11 +2,14 @@
 //! sponge and the Merkle path of a single signature.
 
 use super::constants::{PARTIAL_ROUNDS_24, Rounds};
-use crate::field::{P, power_of_two};
+use crate::field::{P, power_of_two, reduce_signed, residue};
 use crate::lanes::{Lanes, Octet, OctetWork};
 
 /// Eight elements of the state in each.
 type State<O> = [O; 3];
+
+/// A round constant of zero, less p as they are.
+const NOTHING: u32 = P.wrapping_neg();
 
 /// All bits of a mask's lane.
 const ALL: u32 = u32::MAX;
@@ -115,30 +118,63 @@ fn external_layer<O: Octet>(state: &mut State<O>) {
         let all = pairs.add(pairs.turn::<0b01_00_11_10>());
         // Row i of M4 is one of each element, one more of the i-th, two more of the next.
         let next = x.turn::<0b00_11_10_01>();
-        *vector = all.add(x).add(next.double());
+        *vector = all.add(x.add(next.double()));
     }
 }
 
 /// The partial rounds, without the pairs of [`super::partial`]: here a product costs the same for all elements.
+///
+/// The first element stays in a scalar register, and with it the sum `rest` of all others. A round with the sum s of
+/// all elements makes `rest` into Σ d·x + 23·s. Vectors add up the products while the S-box is computed, so that the
+/// chain from one S-box to the next does not go through them.
 #[inline(always)]
-fn partial_rounds<O: Octet>(state: &mut State<O>, constants: &[u32]) {
+fn partial_rounds<O: Octet>(state: &mut State<O>, constants: &[u32; PARTIAL_ROUNDS_24]) {
     let diagonal = load::<O>(&DIAGONAL);
-    let others = O::load(&[0, ALL, ALL, ALL, ALL, ALL, ALL, ALL]);
-    let zero = O::splat(0);
-    // The first element in the first place of a vector of its own, and zero in its old place.
-    let mut first = state[0];
-    state[0] = zero.select(others, state[0]);
-    for constant in constants {
-        let halves = state[0].add(state[1]).add(state[2]);
-        let quarters = halves.add(halves.swap_blocks());
-        let eighths = quarters.add(quarters.turn::<0b01_00_11_10>());
-        let rest = eighths.add(eighths.turn::<0b10_11_00_01>());
-        let cube = first.add_and_cube(O::splat(*constant));
-        first = rest.sub(cube);
-        let sum = rest.add(cube.splat_first());
-        state[0] = state[0].mul(diagonal[0]).add(zero.select(others, sum));
-        state[1] = state[1].mul(diagonal[1]).add(sum);
-        state[2] = state[2].mul(diagonal[2]).add(sum);
+    let mut words = [0; 8];
+    state[0].store(&mut words);
+    let first = words[0];
+    let mut rest = residue(O::total(state) - u64::from(first));
+    // What goes into the S-box, −p < x < p.
+    let [constant, others @ ..] = constants;
+    let mut x = first.wrapping_add(*constant) as i32;
+    for next_constant in others.iter().chain([&NOTHING]) {
+        let cube = reduce_signed(i64::from(reduce_signed(i64::from(x).pow(2))) * i64::from(x));
+        let mut products = [O::splat(0); 3];
+        for i in 0..3 {
+            products[i] = state[i].mul(diagonal[i]);
+        }
+        let sum = add_signed(rest, cube);
+        x = sub_signed(add_constant(rest, *next_constant), cube);
+        // The first element's entry of the diagonal is zero, so what stands in its place counts for nothing.
+        rest = residue(O::total(&products) + 23 * u64::from(sum));
+        for i in 0..3 {
+            state[i] = products[i].add(O::splat(sum));
+        }
     }
-    state[0] = first.select(others, state[0]);
+    let others = O::load(&[0, ALL, ALL, ALL, ALL, ALL, ALL, ALL]);
+    state[0] = O::splat(x as u32)
+        .add_p_if_negative()
+        .select(others, state[0]);
+}
+
+/// `a + c` in the field, where `constant` holds c − p.
+#[inline(always)]
+fn add_constant(a: u32, constant: u32) -> u32 {
+    let sum = a.wrapping_add(constant);
+    sum.min(sum.wrapping_add(P))
+}
+
+/// `a + b` in the field, for −p < b < p. Arithmetic, as a branch on the sign would be guessed wrong half the time.
+#[inline(always)]
+fn add_signed(a: u32, b: i32) -> u32 {
+    let not_negative = !(b >> 31) as u32;
+    let sum = a.wrapping_add(b as u32).wrapping_sub(P & not_negative);
+    sum.min(sum.wrapping_add(P))
+}
+
+/// `a − b` modulo p, between −p and p, for −p < b < p.
+#[inline(always)]
+fn sub_signed(a: u32, b: i32) -> i32 {
+    let negative = (b >> 31) as u32;
+    a.wrapping_sub(b as u32).wrapping_sub(P & negative) as i32
 }

@@ -36,6 +36,23 @@ fn apart<T: Task>(task: T) -> T::Output {
     task.run()
 }
 
+/// The sum of all elements.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn total(a: __m256i, b: __m256i, c: __m256i) -> u64 {
+    // Two elements are below 2^32; more need their lanes of 64 bits.
+    let ab = _mm256_add_epi32(a, b);
+    let low = _mm256_set1_epi64x(i64::from(u32::MAX));
+    let even = _mm256_add_epi64(_mm256_and_si256(ab, low), _mm256_and_si256(c, low));
+    let odd = _mm256_add_epi64(_mm256_srli_epi64::<32>(ab), _mm256_srli_epi64::<32>(c));
+    let four = _mm256_add_epi64(even, odd);
+    let two = _mm_add_epi64(
+        _mm256_castsi256_si128(four),
+        _mm256_extracti128_si256::<1>(four),
+    );
+    _mm_cvtsi128_si64(_mm_add_epi64(two, _mm_unpackhi_epi64(two, two))) as u64
+}
+
 vector! {
     /// Eight numbers.
     Avx2(__m256i): Vector, 8 of u32;
@@ -83,7 +100,12 @@ impl Octet for Avx2 {
 
     operations! {
         fn swap_blocks(self) = _mm256_permute4x64_epi64::<0b01_00_11_10>(self.0);
-        fn splat_first(self) = _mm256_broadcastd_epi32(_mm256_castsi256_si128(self.0));
+    }
+
+    #[inline(always)]
+    fn total(state: &[Self; 3]) -> u64 {
+        // SAFETY: there are values of the type, so the processor has the instructions.
+        unsafe { total(state[0].0, state[1].0, state[2].0) }
     }
 }
 
