@@ -8,9 +8,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use quartet_xmss::{
-    Backend, Instance, KeyMaterial, Scheme, SecretKey, Threads, Verification, Verifier,
-};
+use quartet_xmss::{Backend, Instance, KeyMaterial, Scheme, SecretKey, Threads, Verification};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rayon::prelude::*;
@@ -121,72 +119,6 @@ fn verify(c: &mut Criterion) {
     group.finish();
 }
 
-/// What a node sees: the signatures of many validators, slot after slot. Beside each other without and with what is
-/// remembered of the slot before.
-fn verify_remembered(c: &mut Criterion) {
-    const SLOTS: u64 = 16;
-    const VALIDATORS: u64 = 1024;
-    let mut slots: Vec<Vec<_>> = (0..SLOTS).map(|_| Vec::new()).collect();
-    for seed in 0..VALIDATORS {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let material =
-            KeyMaterial::generate(Scheme::Production, 0, SLOTS, &mut rng).expect("in the lifetime");
-        let mut key = SecretKey::build(material, Threads::Pool, &|_| ());
-        key.prepare(0).expect("an undamaged key");
-        for (epoch, slot) in (0..).zip(&mut slots) {
-            let signature = key.sign(epoch, &message(epoch)).expect("prepared");
-            slot.push((
-                epoch,
-                key.public_key().to_bytes(),
-                message(epoch),
-                signature,
-            ));
-        }
-    }
-    let slots: Vec<Vec<_>> = (slots.iter())
-        .map(|slot| {
-            slot.iter()
-                .map(|(epoch, public_key, message, signature)| Verification {
-                    public_key,
-                    epoch: *epoch,
-                    message,
-                    signature: &signature[..],
-                })
-                .collect()
-        })
-        .collect();
-    let instance = Instance::from(Scheme::Production);
-    let mut group = c.benchmark_group("xmss::verify_slot_after_slot");
-    for count in [1, 4, 16, 1024] {
-        group.throughput(Throughput::Elements(count));
-        // The same validators again only in the next slot.
-        let batches: Vec<_> = (slots.iter())
-            .flat_map(|slot| slot.chunks(count as usize))
-            .collect();
-        for backend in Backend::all() {
-            let id = |kind| BenchmarkId::new(format!("n={count}, {kind}"), backend.name());
-            group.bench_function(id("hashed"), |b| {
-                let mut next = batches.iter().cycle();
-                b.iter(|| instance.verify_many_on(backend, next.next().expect("a cycle")));
-            });
-            let verifier = Verifier::new(instance, VALIDATORS as usize);
-            for batch in &batches {
-                assert!(
-                    verifier
-                        .verify_many_on(backend, batch)
-                        .iter()
-                        .all(|valid| *valid)
-                );
-            }
-            group.bench_function(id("remembered"), |b| {
-                let mut next = batches.iter().cycle();
-                b.iter(|| verifier.verify_many_on(backend, next.next().expect("a cycle")));
-            });
-        }
-    }
-    group.finish();
-}
-
 fn sign(c: &mut Criterion) {
     let mut key = key();
     key.prepare(0).expect("an undamaged key");
@@ -259,6 +191,6 @@ fn short_keys(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4));
-    targets = verify, verify_remembered, sign, keygen, short_keys
+    targets = verify, sign, keygen, short_keys
 }
 criterion_main!(benches);
