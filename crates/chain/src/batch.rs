@@ -2,13 +2,12 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use quartet_state_transition::state_transition;
 use quartet_types::{Attestation, Root, Signature, SignedBlockWithAttestation, Validators};
 
 use crate::{
     ChainReader, ImportError, ImportableBlock,
     persistence::block_root,
-    verification::{Verifier, signature_count, verify_each},
+    verification::{Verifier, signature_count, state_transition, verify_each},
 };
 
 /// A block with its root.

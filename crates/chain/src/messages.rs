@@ -51,12 +51,12 @@ pub enum ChainMessage {
         /// Told when it is imported.
         imported: oneshot::Sender<Result<(), ImportError>>,
     },
-    /// An attestation that this node has signed; its signature needs no check.
-    OwnAttestation {
-        /// The attestation.
-        attestation: Box<SignedAttestation>,
-        /// Told when it is counted.
-        imported: oneshot::Sender<Result<(), ImportError>>,
+    /// Attestations that this node has signed; their signatures need no check.
+    OwnAttestations {
+        /// The attestations, at most one of each validator of this node.
+        attestations: Vec<SignedAttestation>,
+        /// Told when they are counted: a result for each, in order.
+        imported: oneshot::Sender<Vec<Result<(), ImportError>>>,
     },
     /// This node proposes in `slot`: advance to it and accept the new attestations first.
     PrepareProposal {
@@ -102,8 +102,8 @@ pub struct GossipAttestation {
 pub enum NetworkMessage {
     /// Publish a block of our own.
     PublishBlock(Arc<SignedBlockWithAttestation>),
-    /// Publish an attestation of our own.
-    PublishAttestation(Box<SignedAttestation>),
+    /// Publish attestations of our own.
+    PublishAttestations(Vec<SignedAttestation>),
     /// Ask a peer for blocks; answer with [`ChainMessage::RequestedBlocks`].
     RequestBlocks {
         /// Number that the answer bears.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use quartet_fork_choice::BlockInfo;
+use quartet_processor::Part;
 use quartet_state_transition::{Error as TransitionError, Selection, build_block};
 use quartet_types::{AttestationData, Block, Root, Signature, Slot, State};
 use tree_hash::TreeHash as _;
@@ -39,8 +40,10 @@ impl ProposalBasis {
     /// # Errors
     /// As [`build_block`].
     pub fn build(self, slot: Slot) -> Result<ProducedBlock, TransitionError> {
-        let candidates = self.attestations.votes();
-        let (block, post_state) = build_block(&self.state, slot, &candidates, self.selection)?;
+        let (block, post_state) = Part::Transition.measure(|| {
+            let candidates = self.attestations.votes();
+            build_block(&self.state, slot, &candidates, self.selection)
+        })?;
         let signature = |vote| self.attestations.signature(vote).cloned();
         let signatures = block.body.attestations.iter().filter_map(signature);
         Ok(ProducedBlock {

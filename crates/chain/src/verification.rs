@@ -1,13 +1,20 @@
 //! Checking blocks and attestations: the CPU-heavy work, done on the processor against snapshots.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    panic::resume_unwind,
+    sync::{Arc, OnceLock},
+    thread,
+};
 
 use metrics::{counter, histogram};
 use quartet_clock::Stopwatch;
-use quartet_state_transition::state_transition;
+use quartet_processor::Part;
+use quartet_state_transition::{Error as TransitionError, apply_block};
 use quartet_types::{
-    Attestation, PublicKey, Root, Signature, SignedAttestation, SignedBlockWithAttestation, State,
-    Validators,
+    Attestation, Block, PublicKey, Root, Signature, SignedAttestation, SignedBlockWithAttestation,
+    State, Validators,
 };
 use quartet_xmss::{Scheme, Verification};
 use tree_hash::TreeHash as _;
@@ -16,6 +23,9 @@ use crate::{ChainReader, ImportError, ImportableBlock, LeanChain};
 
 /// Signatures from which on a batch is spread over all cores: a millisecond's work on one.
 const PARALLEL: usize = 64;
+
+/// Shares are multiples of this: the lanes of the widest vectors.
+const FULL_LANES: usize = 16;
 
 /// Whoever verifies signatures: the scheme, with a memory or without, or what stands in for it in a long simulation.
 pub type Verifier = &'static dyn VerifySignatures;
@@ -28,21 +38,46 @@ pub trait VerifySignatures: fmt::Debug + Send + Sync {
 
 impl VerifySignatures for Scheme {
     fn verify_many(&self, items: &[Verification<'_>]) -> Vec<bool> {
-        match items.len() < PARALLEL {
-            true => Self::verify_many(*self, items),
-            false => self.verify_many_parallel(items),
-        }
+        spread(items, |share| Self::verify_many(*self, share))
     }
 }
 
 /// The same verdicts, sooner: it remembers where the validators' paths in their trees have led.
 impl VerifySignatures for quartet_xmss::Verifier {
     fn verify_many(&self, items: &[Verification<'_>]) -> Vec<bool> {
-        match items.len() < PARALLEL {
-            true => Self::verify_many(self, items),
-            false => self.verify_many_parallel(items),
-        }
+        spread(items, |share| Self::verify_many(self, share))
     }
+}
+
+/// Verifies on all cores what is worth it. On threads of our own, so that each can tell the processor time it took.
+fn spread(
+    items: &[Verification<'_>],
+    verify: impl Fn(&[Verification<'_>]) -> Vec<bool> + Sync,
+) -> Vec<bool> {
+    let verify = |share: &[Verification<'_>]| Part::Verification.measure(|| verify(share));
+    if items.len() < PARALLEL || threads() == 1 {
+        return verify(items);
+    }
+    let share = (items.len().div_ceil(threads())).next_multiple_of(FULL_LANES);
+    let (own, others) = items.split_at(share.min(items.len()));
+    let verify = &verify;
+    thread::scope(|scope| {
+        let others: Vec<_> = (others.chunks(share))
+            .map(|share| scope.spawn(move || verify(share)))
+            .collect();
+        let mut valid = verify(own);
+        for other in others {
+            valid.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        valid
+    })
+}
+
+/// How many threads share a batch.
+fn threads() -> usize {
+    // Asking takes longer than verifying a signature.
+    static THREADS: OnceLock<usize> = OnceLock::new();
+    *THREADS.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// A block to check, with all that it takes.
@@ -130,6 +165,22 @@ impl BlockCheck {
             block: self.block,
             post_state: Arc::new(post_state),
         })
+    }
+}
+
+/// As [`quartet_state_transition::state_transition`], its time counted.
+///
+/// # Errors
+/// When the block is invalid on this state.
+pub(crate) fn state_transition(pre: &State, block: &Block) -> Result<State, TransitionError> {
+    let post = Part::Transition.measure(|| apply_block(pre, block))?;
+    let computed = Part::Hashing.measure(|| post.tree_hash_root());
+    match computed == block.state_root {
+        true => Ok(post),
+        false => Err(TransitionError::StateRoot {
+            expected: computed,
+            found: block.state_root,
+        }),
     }
 }
 
@@ -230,10 +281,8 @@ fn verify(
     keys: &[PublicKey],
     signed: &[(&Attestation, &Signature)],
 ) -> Vec<bool> {
-    let messages: Vec<[u8; 32]> = signed
-        .iter()
-        .map(|(attestation, _)| attestation.tree_hash_root().0)
-        .collect();
+    let root = |(attestation, _): &(&Attestation, _)| attestation.tree_hash_root().0;
+    let messages: Vec<[u8; 32]> = Part::Hashing.measure(|| signed.iter().map(root).collect());
     let items: Vec<Verification<'_>> = signed
         .iter()
         .zip(keys)

@@ -4,6 +4,7 @@
 //! [`Clock::manual`] follows the runtime's time from a chosen start, so that under tokio's paused time
 //! a whole network of nodes runs deterministically and faster than real time.
 
+mod cpu;
 mod ticks;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use quartet_types::{INTERVALS_PER_SLOT, SECONDS_PER_INTERVAL, SECONDS_PER_SLOT, Slot};
 use tokio::time::Instant;
 
+pub use cpu::CpuTime;
 pub use ticks::{Tick, Ticks};
 
 /// Tells the time of one network, whose slot 0 starts at its genesis time.

@@ -4,6 +4,7 @@
 //! priority, first come, first served. When a queue is full, [`Processor::run`] waits for room.
 //! [`Processor::inline`] runs the work at once on the caller's thread, for deterministic tests.
 
+mod part;
 mod queue;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 
 use tokio::sync::{Semaphore, oneshot};
 
+pub use part::Part;
 use queue::Queue;
 
 /// What is worked on first.

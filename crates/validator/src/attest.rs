@@ -3,7 +3,7 @@
 use metrics::{counter, histogram};
 use quartet_chain::{ChainMessage, NetworkMessage};
 use quartet_clock::Stopwatch;
-use quartet_processor::Priority;
+use quartet_processor::{Part, Priority};
 use quartet_types::{Attestation, SECONDS_PER_SLOT, SignedAttestation, Slot, proposer_index};
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
@@ -28,11 +28,8 @@ impl ValidatorService {
             .map(|validator_id| Attestation { validator_id, data })
             .collect();
 
-        let mut published = 0usize;
-        for signed in self.sign(attestations).await {
-            self.publish_attestation(signed).await?;
-            published += 1;
-        }
+        let signed = self.sign(attestations).await;
+        let published = self.publish_attestations(signed).await?;
         if published > 0 {
             histogram!("lean_attestations_production_time_seconds").record(watch.seconds());
             self.count_late(slot, published);
@@ -54,7 +51,7 @@ impl ValidatorService {
         let signers = self.signers.clone();
         let work = move || {
             let watch = Stopwatch::start();
-            let results = signers.sign(&attestations);
+            let results = Part::Signing.measure(|| signers.sign(&attestations));
             if !results.is_empty() {
                 let each = watch.seconds() / results.len() as f64;
                 histogram!("lean_pq_sig_attestation_signing_time_seconds").record(each);
@@ -87,25 +84,38 @@ impl ValidatorService {
         signed
     }
 
-    async fn publish_attestation(
+    /// Has attestations counted, and publishes those that are; returns how many. One message each to the chain and to the
+    /// network, however many validators there are.
+    async fn publish_attestations(
         &self,
-        signed: SignedAttestation,
-    ) -> Result<(), ValidatorServiceError> {
+        signed: Vec<SignedAttestation>,
+    ) -> Result<usize, ValidatorServiceError> {
+        if signed.is_empty() {
+            return Ok(0);
+        }
         let (imported, outcome) = oneshot::channel();
-        let attestation = Box::new(signed);
-        let message = ChainMessage::OwnAttestation {
-            attestation: attestation.clone(),
+        let message = ChainMessage::OwnAttestations {
+            attestations: signed.clone(),
             imported,
         };
         self.chain_service.send(message).await?;
-        if let Ok(Err(error)) = outcome.await {
-            warn!(%error, "our own attestation was not counted");
-            return Ok(());
+        // Should the chain service have stopped, the network will tell.
+        let mut results = outcome.await.unwrap_or_default().into_iter();
+        let is_counted = |signed: &SignedAttestation| match results.next() {
+            Some(Err(error)) => {
+                let validator = signed.message.validator_id;
+                warn!(validator, %error, "our own attestation was not counted");
+                false
+            }
+            _ => true,
+        };
+        let counted: Vec<_> = signed.into_iter().filter(is_counted).collect();
+        let count = counted.len();
+        if count > 0 {
+            let message = NetworkMessage::PublishAttestations(counted);
+            self.network.send(message).await?;
         }
-        Ok(self
-            .network
-            .send(NetworkMessage::PublishAttestation(attestation))
-            .await?)
+        Ok(count)
     }
 
     /// An attestation that leaves after the middle of its slot comes too late for the safe target.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use quartet_keystore::{SignError, Signer, SigningDuty, sign_many};
+use quartet_processor::Part;
 use quartet_types::{Attestation, Signature, Slot, ValidatorIndex};
 use tracing::error;
 use tree_hash::TreeHash as _;
@@ -67,14 +68,17 @@ impl Signers {
     /// Has every key ready for `slot`. Seconds, where a whole tree has to be built.
     pub(crate) fn prepare(&self, slot: Slot) {
         for signer in self.0.values() {
-            report(signer, signer.prepare(slot));
+            report(signer, Part::Keys.measure(|| signer.prepare(slot)));
         }
     }
 
     /// Does a piece of the work that later slots will need, milliseconds for each key.
     pub(crate) fn work_ahead(&self, slot: Slot) {
         for signer in self.0.values() {
-            report(signer, signer.work_ahead(slot).map(drop));
+            report(
+                signer,
+                Part::Keys.measure(|| signer.work_ahead(slot)).map(drop),
+            );
         }
     }
 }

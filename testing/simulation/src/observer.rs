@@ -73,11 +73,13 @@ impl Observer {
                     self.violated(Violation::BlockRefused, what);
                 }
             }
-            NetworkMessage::PublishAttestation(signed) => {
-                let Attestation { validator_id, data } = signed.message;
-                self.record(time, format_args!("{node} attests {validator_id} {data:?}"));
-                self.signed(node, &signed.message);
-                self.log.vote(signed);
+            NetworkMessage::PublishAttestations(all) => {
+                for signed in all {
+                    let Attestation { validator_id, data } = signed.message;
+                    self.record(time, format_args!("{node} attests {validator_id} {data:?}"));
+                    self.signed(node, &signed.message);
+                    self.log.vote(signed);
+                }
             }
             _ => {}
         }

@@ -5,10 +5,10 @@ use quartet_clock::Stopwatch;
 use quartet_fork_choice::{AttestationError, AttestationOrigin, AttestationOutcome};
 use quartet_processor::Priority;
 use quartet_sync::Need;
-use quartet_types::{Attestation, Checkpoint, PublicKey, SignedAttestation, proposer_index};
+use quartet_types::{Attestation, Checkpoint, PublicKey, SignedAttestation, Slot, proposer_index};
 use tracing::debug;
 
-use super::{ChainService, Done};
+use super::{ChainService, Done, MAX_BATCH};
 use crate::{
     GossipAttestation, ImportError, LeanChain, Verdict, verification::verify_attestations,
 };
@@ -113,6 +113,12 @@ impl ChainService {
             });
             counted.collect()
         });
+        let recorded = items
+            .iter()
+            .zip(&results)
+            .filter(|(_, (result, _))| matches!(result, Ok(AttestationOutcome::Recorded)));
+        let of_slot = recorded.filter(|(item, _)| item.attestation.message.data.slot == current);
+        self.note_votes(current, of_slot.count() as u64);
         for (item, (result, is_evidence)) in items.into_iter().zip(results) {
             match result {
                 Ok(AttestationOutcome::Recorded) => answer(item, Verdict::Accept),
@@ -130,6 +136,35 @@ impl ChainService {
                 }
             }
         }
+    }
+
+    /// Counts attestations of our own, a batch at a time, so that nobody waits long for the chain.
+    pub(super) fn count_own(
+        &mut self,
+        attestations: &[SignedAttestation],
+    ) -> Vec<Result<(), ImportError>> {
+        self.catch_up_time();
+        let batches = attestations.chunks(MAX_BATCH);
+        let count = |batch: &[SignedAttestation]| -> Vec<_> {
+            self.change(|chain| {
+                let results = batch.iter().map(|signed| chain.import_attestation(signed));
+                results.map(|result| result.map(drop)).collect()
+            })
+        };
+        let results: Vec<_> = batches.flat_map(count).collect();
+        let current = self.chain.read().current_slot();
+        let counted = attestations.iter().zip(&results);
+        let of_slot = counted
+            .filter(|(signed, result)| result.is_ok() && signed.message.data.slot == current);
+        self.note_votes(current, of_slot.count() as u64);
+        results
+    }
+
+    /// So many votes of the current slot have been counted.
+    pub(super) fn note_votes(&mut self, slot: Slot, votes: u64) {
+        let validators = self.chain.read().validator_count();
+        let since = self.clock.since_slot(slot);
+        self.slot_votes.count(slot, votes, validators, since);
     }
 
     /// Keeps an attestation that names an unknown block, and asks for the block, unless it is by its proposer: who proposes

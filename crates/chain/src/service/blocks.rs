@@ -1,8 +1,8 @@
 //! Blocks on their way into the chain.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 use quartet_clock::Stopwatch;
 use quartet_fork_choice::Names;
 use quartet_processor::Priority;
@@ -228,10 +228,11 @@ impl ChainService {
     fn check(&mut self, pending: PendingBlock) {
         let (root, block) = (pending.root, pending.block.clone());
         let check = BlockCheck::new(&self.chain.read(), root, block, pending.is_authentic);
+        let begun = Stopwatch::start();
         self.checking.insert(root, pending);
         let check = match check {
             Ok(check) => check,
-            Err(error) => return self.on_block_checked(root, Err(error)),
+            Err(error) => return self.on_block_checked(root, begun, Err(error)),
         };
         let (verifier, reader) = (self.verifier, self.reader.clone());
         let work = move || {
@@ -242,6 +243,7 @@ impl ChainService {
         };
         let done = move |result: Result<_, ImportError>| Done::Block {
             root,
+            begun,
             result: result.and_then(|checked| checked),
         };
         self.spawn(Priority::Block, work, done);
@@ -285,6 +287,7 @@ impl ChainService {
     pub(super) fn on_block_checked(
         &mut self,
         root: Root,
+        begun: Stopwatch,
         result: Result<ImportableBlock, ImportError>,
     ) {
         let Some(pending) = self.checking.remove(&root) else {
@@ -296,7 +299,10 @@ impl ChainService {
                 answer(pending.verdicts, Verdict::Ignore);
             }
             Ok(importable) => match self.import_block(importable, pending.names) {
-                Ok(()) => answer(pending.verdicts, Verdict::Accept),
+                Ok(()) => {
+                    answer(pending.verdicts, Verdict::Accept);
+                    self.note_import(begun.elapsed());
+                }
                 Err(error) => self.refuse(pending, &error),
             },
             // The check did not finish, which says nothing of the block.
@@ -308,6 +314,12 @@ impl ChainService {
         }
         self.poll_sync();
         self.update_sync_state();
+    }
+
+    fn note_import(&mut self, took: Duration) {
+        histogram!("quartet_block_import_seconds").record(took.as_secs_f64());
+        self.longest_import = self.longest_import.max(took);
+        gauge!("quartet_block_import_longest_seconds").set(self.longest_import.as_secs_f64());
     }
 
     /// Whether another block of its slot was imported while this one was checked, and nothing needs this one.
@@ -355,6 +367,10 @@ impl ChainService {
         histogram!("lean_fork_choice_block_processing_time_seconds").record(watch.seconds());
         counter!("quartet_blocks_imported_total").increment(1);
         let inner = block.block();
+        if inner.slot == self.chain.read().current_slot() {
+            // With it comes its proposer's vote.
+            self.note_votes(inner.slot, 1);
+        }
         let binding = Binding::of(root, &block.message);
         self.admissions.admit(inner.slot, root, binding);
         self.events.send(ChainEvent::Block {

@@ -8,10 +8,12 @@ mod admissions;
 mod attestations;
 mod blocks;
 mod condemned;
+mod gathering;
 mod keeping;
 mod past;
 mod ranges;
 mod restore;
+mod slot_votes;
 mod sync;
 mod time;
 mod triage;
@@ -23,17 +25,21 @@ mod tests;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use metrics::histogram;
 use quartet_clock::{Clock, Stopwatch};
 use quartet_fork_choice::Names;
-use quartet_processor::{Priority, Processor};
+use quartet_processor::{Part, Priority, Processor};
 use quartet_storage::Database;
 use quartet_sync::{Backfill, Readiness, Sync};
 use quartet_types::{Checkpoint, Root, Slot, State};
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -49,9 +55,11 @@ use crate::{
 };
 use admissions::Admissions;
 use condemned::Condemned;
+use gathering::Gathering;
 use keeping::{Unwritten, Written};
 use past::Past;
 use ranges::BatchQueue;
+use slot_votes::SlotVotes;
 
 /// Most blocks that are checked or wait for the processor at a time.
 const MAX_CHECKED_BLOCKS: usize = 64;
@@ -84,8 +92,13 @@ pub struct ChainService {
     past: Past,
     /// Blocks being checked, and who waits for the verdict.
     checking: HashMap<Root, PendingBlock>,
+    /// The next batch of attestations.
+    gathering: Gathering,
     /// Batches of attestations being verified.
     batches: usize,
+    slot_votes: SlotVotes,
+    /// The longest time that the import of a block has taken.
+    longest_import: Duration,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
     condemned: Condemned,
     /// Whether duties are done.
@@ -94,8 +107,10 @@ pub struct ChainService {
 
 /// A job of the processor has finished.
 enum Done {
+    /// A block was checked; that it was to be was decided when `begun` started.
     Block {
         root: Root,
+        begun: Stopwatch,
         result: Result<ImportableBlock, ImportError>,
     },
     /// The proposer's signature of a block that has to wait was looked at.
@@ -191,7 +206,10 @@ impl ChainService {
             unwritten: Unwritten::default(),
             past: Past::new(config.backfill),
             checking: HashMap::new(),
+            gathering: Gathering::default(),
             batches: 0,
+            slot_votes: SlotVotes::default(),
+            longest_import: Duration::ZERO,
             jobs: FuturesUnordered::new(),
             condemned: Condemned::default(),
             readiness: Readiness::new(started, config.expects_peers),
@@ -208,19 +226,21 @@ impl ChainService {
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), StoreError> {
         let mut ticks = self.clock.ticks();
         loop {
-            let batch = if self.batches < MAX_BATCHES {
-                MAX_BATCH
-            } else {
-                0
-            };
+            let batch_is_due = self.gathering.deadline(self.batches);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                tick = ticks.next() => self.on_tick(tick),
-                Some(done) = self.jobs.next() => self.on_done(done)?,
-                incoming = self.inbox.next(batch) => match incoming {
-                    Some(Incoming::Message(message)) => self.on_message(message),
-                    Some(Incoming::Attestations(items)) => self.on_attestations(items),
+                tick = ticks.next() => Part::Chain.measure(|| self.on_tick(tick)),
+                Some(done) = self.jobs.next() => Part::Chain.measure(|| self.on_done(done))?,
+                () = until(batch_is_due) => Part::Chain.measure(|| {
+                    let batch = self.gathering.take();
+                    self.on_attestations(batch);
+                }),
+                incoming = self.inbox.next(self.gathering.room()) => match incoming {
+                    Some(Incoming::Message(message)) => {
+                        Part::Chain.measure(|| self.on_message(message));
+                    }
+                    Some(Incoming::Attestations(items)) => self.gathering.push(items),
                     // All senders are gone: the other services have stopped.
                     None => break,
                 },
@@ -268,13 +288,12 @@ impl ChainService {
                 // The validator service may have stopped meanwhile.
                 let _ = imported.send(result);
             }
-            ChainMessage::OwnAttestation {
-                attestation,
+            ChainMessage::OwnAttestations {
+                attestations,
                 imported,
             } => {
-                self.catch_up_time();
-                let result = self.change(|chain| chain.import_attestation(&attestation));
-                let _ = imported.send(result.map(drop));
+                let results = self.count_own(&attestations);
+                let _ = imported.send(results);
             }
             ChainMessage::PrepareProposal { slot, ready } => {
                 self.prepare_proposal(slot, ready);
@@ -303,7 +322,11 @@ impl ChainService {
 
     fn on_done(&mut self, done: Done) -> Result<(), StoreError> {
         match done {
-            Done::Block { root, result } => self.on_block_checked(root, result),
+            Done::Block {
+                root,
+                begun,
+                result,
+            } => self.on_block_checked(root, begun, result),
             Done::Authentic { root, result } => self.on_authenticated(root, result),
             Done::Witnessed { root, result } => self.on_witnessed(root, result),
             Done::BatchChecked { number, checked } => self.on_batch_checked(number, checked),
@@ -393,5 +416,13 @@ impl ChainService {
         if let Some(safe_target) = changed(before.safe_target, after.safe_target) {
             self.events.send(ChainEvent::SafeTarget(safe_target));
         }
+    }
+}
+
+/// Waits until then, or for ever.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }

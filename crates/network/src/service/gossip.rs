@@ -28,6 +28,11 @@ const MAX_UNJUDGED: usize = 8192;
 const MAX_UNJUDGED_OF_PEER: usize = 4096;
 const MAX_UNJUDGED_OF_STRANGER: usize = 512;
 
+/// Attestations of our own that are published before others are listened to again: a millisecond's work.
+const PUBLISHED_AT_ONCE: usize = 16;
+/// Attestations of our own that may wait for being published before our own side waits.
+const MAX_TO_PUBLISH: usize = 4096;
+
 /// Blocks of at least so many bytes are decoded off the service's task; it takes milliseconds.
 const LARGE_BYTES: usize = 256 << 10;
 /// Blocks that may wait for it before nothing more is taken from peers.
@@ -271,8 +276,18 @@ impl NetworkService {
         self.publish(Topic::Block, block.as_ssz_bytes());
     }
 
-    pub(super) fn publish_attestation(&mut self, attestation: &SignedAttestation) {
-        self.publish(Topic::Attestation, attestation.as_ssz_bytes());
+    /// Whether our own side may hand over more to publish.
+    pub(super) fn may_be_given_more(&self) -> bool {
+        self.to_publish.len() < MAX_TO_PUBLISH
+    }
+
+    /// Publishes some of the attestations that wait for it.
+    pub(super) fn publish_some(&mut self) {
+        let some = self.to_publish.len().min(PUBLISHED_AT_ONCE);
+        let some: Vec<_> = self.to_publish.drain(..some).collect();
+        for attestation in some {
+            self.publish(Topic::Attestation, attestation.as_ssz_bytes());
+        }
     }
 
     fn publish(&mut self, topic: Topic, ssz: Vec<u8>) {

@@ -9,7 +9,13 @@ mod peer;
 mod requests;
 mod table;
 
-use std::{collections::HashMap, io, net::SocketAddr, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    future::ready,
+    io,
+    net::SocketAddr,
+    time::Duration,
+};
 
 use futures::{
     FutureExt as _, StreamExt as _,
@@ -24,7 +30,7 @@ use quartet_chain::{
     ChainHandle, ChainMessage, ChainReader, NetworkMessage, PeerName, Peers, Stopped,
 };
 use quartet_clock::Clock;
-use quartet_types::{BlocksByRangeRequest, SECONDS_PER_SLOT};
+use quartet_types::{BlocksByRangeRequest, SECONDS_PER_SLOT, SignedAttestation};
 use tokio::{
     sync::mpsc::{OwnedPermit, Receiver},
     time::{MissedTickBehavior, interval, sleep, timeout},
@@ -106,6 +112,9 @@ pub struct NetworkService {
     outbox: Outbox,
     /// Our place in the line for the chain's queue.
     room: Option<RoomForMessage>,
+    /// Attestations of our own that are still to be published: at most those of this node's validators in the slots that
+    /// the network has been behind for.
+    to_publish: VecDeque<SignedAttestation>,
     /// Gossip that the chain has not judged yet.
     unjudged: FuturesUnordered<BoxFuture<'static, Judged>>,
     /// Large blocks that are being decoded, in the order in which they came.
@@ -154,6 +163,7 @@ impl NetworkService {
             census: Census::default(),
             outbox: Outbox::default(),
             room: None,
+            to_publish: VecDeque::new(),
             unjudged: FuturesUnordered::new(),
             decoding: FuturesOrdered::new(),
             requests: HashMap::new(),
@@ -209,7 +219,7 @@ impl NetworkService {
                     self.on_decoded(decoded);
                 }
                 message = self.inbox.recv(),
-                    if listening_to_us && self.outbox.has_room_for_ours() =>
+                    if listening_to_us && self.outbox.has_room_for_ours() && self.may_be_given_more() =>
                 {
                     match message {
                         Some(message) => self.on_message(message),
@@ -221,6 +231,8 @@ impl NetworkService {
                 {
                     self.on_event(event);
                 }
+                // Between what others send, so that their connections have time to take it.
+                () = ready(()), if !self.to_publish.is_empty() => self.publish_some(),
                 () = sleep(next_dial.unwrap_or_default()), if next_dial.is_some() => self.dial(),
                 _ = slots.tick() => self.on_slot(),
             }
@@ -239,8 +251,8 @@ impl NetworkService {
     fn on_message(&mut self, message: NetworkMessage) {
         match message {
             NetworkMessage::PublishBlock(block) => self.publish_block(&block),
-            NetworkMessage::PublishAttestation(attestation) => {
-                self.publish_attestation(&attestation);
+            NetworkMessage::PublishAttestations(attestations) => {
+                self.to_publish.extend(attestations);
             }
             NetworkMessage::RequestBlocks {
                 request,

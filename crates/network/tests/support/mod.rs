@@ -200,8 +200,8 @@ impl Node {
     }
 
     pub async fn publish_attestation(&self, attestation: &SignedAttestation) {
-        let attestation = Box::new(attestation.clone());
-        self.send(NetworkMessage::PublishAttestation(attestation))
+        let attestations = vec![attestation.clone()];
+        self.send(NetworkMessage::PublishAttestations(attestations))
             .await;
     }
 

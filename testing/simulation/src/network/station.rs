@@ -102,8 +102,10 @@ impl Station {
             .observe(|observer, time| observer.published(time, self.number, &message));
         match message {
             NetworkMessage::PublishBlock(block) => self.publish(Gossip::block(block)),
-            NetworkMessage::PublishAttestation(signed) => {
-                self.publish(Gossip::attestation(signed));
+            NetworkMessage::PublishAttestations(all) => {
+                for signed in all {
+                    self.publish(Gossip::attestation(Box::new(signed)));
+                }
             }
             NetworkMessage::RequestBlocks {
                 request,
