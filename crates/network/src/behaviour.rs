@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use libp2p::{
-    StreamProtocol, Swarm, SwarmBuilder, allow_block_list, connection_limits, identify, quic,
+    StreamProtocol, Swarm, SwarmBuilder, Transport as _, allow_block_list, connection_limits,
+    identify, quic,
     request_response::{self, ProtocolSupport},
     swarm::NetworkBehaviour,
 };
@@ -11,6 +12,7 @@ use quartet_clock::Clock;
 
 use crate::{
     NetworkConfig,
+    counted::Counted,
     door::Door,
     gossip::{self, Guard},
     hallway::Hallway,
@@ -81,7 +83,8 @@ pub(crate) fn build(
             quic.max_concurrent_stream_limit = MAX_STREAMS;
             quic.max_stream_data = STREAM_WINDOW;
             quic.max_connection_data = CONNECTION_WINDOW;
-            Hallway::new(quic::tokio::Transport::new(quic), MAX_HANDSHAKES)
+            let transport = Hallway::new(quic::tokio::Transport::new(quic), MAX_HANDSHAKES);
+            transport.map(|(peer, connection), _| (peer, Counted::new(connection)))
         });
     let Ok(built) = built;
     let Ok(built) = built.with_behaviour(|_| behaviour);

@@ -10,6 +10,7 @@ mod bans;
 mod behaviour;
 mod conduct;
 mod config;
+mod counted;
 mod dialer;
 mod door;
 mod gossip;

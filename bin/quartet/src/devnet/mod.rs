@@ -5,6 +5,7 @@
 //! metrics and logs.
 
 mod directory;
+mod exposition;
 mod http;
 mod keys;
 mod layout;
@@ -12,6 +13,7 @@ mod network;
 mod observer;
 mod ports;
 mod process;
+mod reading;
 mod report;
 mod signals;
 mod table;
@@ -32,7 +34,7 @@ use tokio::sync::mpsc;
 
 use self::{
     directory::Directory,
-    network::{Network, Setup},
+    network::{Earlier, Network, Setup},
     observer::{Observation, Observer},
     report::Report,
     signals::Signals,
@@ -118,9 +120,10 @@ pub(crate) async fn run(args: DevnetArgs) -> Result<ExitCode> {
         note("stopped before it had started");
         return Ok(ExitCode::from(INTERRUPTED));
     };
-    let (last, end) = watch(&mut network, &args, since_start, &mut signals).await;
+    let Watched { last, end, earlier } =
+        watch(&mut network, &args, since_start, &mut signals).await;
     let reports = match args.report {
-        Some(_) => network.reports(&last.views).await,
+        Some(_) => (network.reports(last.slot, &last.views, earlier.as_ref())).await,
         None => Vec::new(),
     };
     stop(&mut network, &mut signals).await;
@@ -146,6 +149,14 @@ enum End {
     Interrupted,
     /// No node is left.
     AllDied,
+}
+
+/// What was seen of a network until its end.
+struct Watched {
+    last: Observation,
+    end: End,
+    /// What the nodes had spent when the first finalization was seen.
+    earlier: Option<Earlier>,
 }
 
 async fn start(args: &DevnetArgs, directory: &Directory) -> Result<Network> {
@@ -184,15 +195,17 @@ async fn watch(
     args: &DevnetArgs,
     since_start: Stopwatch,
     signals: &mut Signals,
-) -> (Observation, End) {
+) -> Watched {
     let table = terminal::table();
     let mut last = Observation {
         slot: 0,
         views: vec![None; network.nodes.len()],
         first_finalization: None,
     };
+    let mut earlier = None;
     if terminal::line(&table.header()).is_err() {
-        return (last, End::Interrupted);
+        let end = End::Interrupted;
+        return Watched { last, end, earlier };
     }
     let addresses = network.nodes.iter().map(|node| node.http()).collect();
     let observer = Observer::new(network.clock.clone(), addresses, since_start);
@@ -208,6 +221,9 @@ async fn watch(
             () = network.death() => {}
             Some(observation) = observations.recv() => {
                 last = observation;
+                if earlier.is_none() && args.report.is_some() && last.first_finalization.is_some() {
+                    earlier = Some(network.readings(last.slot).await);
+                }
                 let printed = terminal::line(&table.line(last.slot, &last.views));
                 if args.slots.is_some_and(|slots| last.slot >= slots) {
                     break End::Slots;
@@ -219,7 +235,7 @@ async fn watch(
         }
     };
     observer.abort();
-    (last, end)
+    Watched { last, end, earlier }
 }
 
 /// Stops all nodes; a further signal makes short work of it.

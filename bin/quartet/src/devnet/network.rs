@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use futures::future::join_all;
 use quartet_clock::Clock;
 use quartet_config::{GenesisDirectory, ValidatorKey};
+use quartet_types::Slot;
 use tokio::sync::mpsc;
 
 use super::{
@@ -14,7 +15,8 @@ use super::{
     layout::{self, Description, NodeDescription, NodeLayout},
     ports::ReservedPorts,
     process::{self, Death, NodeProcess},
-    report::NodeReport,
+    reading::Reading,
+    report::{Asked, NodeReport},
     terminal::note,
     usage::Usage,
     view::Views,
@@ -42,6 +44,13 @@ pub(super) struct Setup<'a> {
     pub(super) log_active_epochs: u8,
     /// Seconds from the start of the first node to genesis.
     pub(super) genesis_delay: u64,
+}
+
+/// What the nodes had spent in some slot.
+#[derive(Clone, Debug)]
+pub(super) struct Earlier {
+    slot: Slot,
+    readings: Vec<Option<Reading>>,
 }
 
 /// A network whose nodes have been started. Dropped, its nodes are killed.
@@ -190,17 +199,43 @@ impl Network {
         }
     }
 
-    /// What the report says of each node, given their last views.
-    pub(super) async fn reports(&self, views: &Views) -> Vec<NodeReport> {
-        let report = async |index: usize| {
-            let node = &self.nodes[index];
-            let process = &self.processes[index];
-            let metrics = http::get(node.metrics(), "/metrics").await.ok();
-            let usage = process.is_running().then(|| Usage::of(process.pid));
+    /// What the report says of each node in `slot`, given their last views, and what they had spent in an earlier one.
+    pub(super) async fn reports(
+        &self,
+        slot: Slot,
+        views: &Views,
+        earlier: Option<&Earlier>,
+    ) -> Vec<NodeReport> {
+        let asked = self.ask_all().await;
+        let report = |(index, (node, asked)): (usize, (&NodeLayout, &Asked))| {
             let view = views.get(index).copied().flatten();
-            NodeReport::new(node.name.clone(), view, metrics.as_deref(), usage.flatten())
+            let before = earlier.and_then(|earlier| {
+                let slots = slot.checked_sub(earlier.slot).filter(|slots| *slots > 0)?;
+                Some((slots, earlier.readings.get(index).copied().flatten()?))
+            });
+            NodeReport::new(node.name.clone(), view, asked, before)
         };
-        join_all((0..self.nodes.len()).map(report)).await
+        let nodes = self.nodes.iter().zip(&asked).enumerate();
+        nodes.map(report).collect()
+    }
+
+    /// What all nodes have spent by `slot`.
+    pub(super) async fn readings(&self, slot: Slot) -> Earlier {
+        let asked = self.ask_all().await;
+        let readings = asked.iter().map(Asked::reading).collect();
+        Earlier { slot, readings }
+    }
+
+    async fn ask_all(&self) -> Vec<Asked> {
+        let nodes = self.nodes.iter().zip(&self.processes);
+        let ask = nodes.map(async |(node, process)| Asked {
+            metrics: http::get(node.metrics(), "/metrics").await.ok(),
+            usage: process
+                .is_running()
+                .then(|| Usage::of(process.pid))
+                .flatten(),
+        });
+        join_all(ask).await
     }
 
     /// Stops all nodes: they are told, and those that have not ended after a grace time are killed.

@@ -4,6 +4,8 @@ use quartet_types::{Checkpoint, Slot};
 use serde::Serialize;
 
 use super::{
+    exposition::{counter, gauge, median},
+    reading::{Parts, Reading},
     usage::Usage,
     view::{Agreement, NodeView},
 };
@@ -33,7 +35,62 @@ pub(super) struct NodeReport {
     missed_proposals: Option<u64>,
     late_attestations: Option<u64>,
     rss_bytes: Option<u64>,
+    rss_peak_bytes: Option<u64>,
+    /// Since the node's start, as all that follows but for `steady`.
     cpu_seconds: Option<f64>,
+    cpu_seconds_by_part: Option<Parts>,
+    bytes_sent: Option<u64>,
+    bytes_received: Option<u64>,
+    /// Since the first finalization was seen.
+    steady: Option<Steady>,
+    /// From the decision to check a block to its import.
+    block_import_seconds: Option<Times>,
+    /// From a slot's start until the votes of all validators had come, in the slots in which they did.
+    votes_complete_seconds: Option<Times>,
+}
+
+/// What a node has spent in some slots, after those in which it starts.
+#[derive(Debug, PartialEq, Serialize)]
+struct Steady {
+    slots: u64,
+    #[serde(flatten)]
+    spent: Reading,
+}
+
+/// Times of something that happened so many times.
+#[derive(Debug, PartialEq, Serialize)]
+struct Times {
+    count: u64,
+    median: f64,
+    longest: f64,
+}
+
+impl Times {
+    /// Of a histogram, and the gauge that has the longest; `None` when nothing happened.
+    fn of(metrics: &str, histogram: &str, longest: &str) -> Option<Self> {
+        let (count, median) = median(metrics, histogram);
+        let longest = gauge(metrics, longest)?;
+        let median = median?.min(longest);
+        Some(Self {
+            count,
+            median,
+            longest,
+        })
+    }
+}
+
+/// What was asked of a node: its metrics in Prometheus' text form, and what its process takes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked {
+    pub(super) metrics: Option<String>,
+    pub(super) usage: Option<Usage>,
+}
+
+impl Asked {
+    /// What the node has spent, if both are known.
+    pub(super) fn reading(&self) -> Option<Reading> {
+        Some(Reading::new(self.metrics.as_deref()?, self.usage.as_ref()?))
+    }
 }
 
 impl Report {
@@ -55,15 +112,22 @@ impl Report {
 }
 
 impl NodeReport {
-    /// From a node's last view, its metrics in Prometheus' text form, and what its process takes.
+    /// From a node's last view, what was asked of it then, and what it had spent so many slots before.
     pub(super) fn new(
         name: String,
         view: Option<NodeView>,
-        metrics: Option<&str>,
-        usage: Option<Usage>,
+        asked: &Asked,
+        before: Option<(u64, Reading)>,
     ) -> Self {
         let chain = view.map(|view| view.chain);
+        let metrics = asked.metrics.as_deref();
         let count = |name| metrics.map(|text| counter(text, name));
+        let times = |histogram, longest| Times::of(metrics?, histogram, longest);
+        let spent = asked.reading();
+        let steady = spent.zip(before).map(|(spent, (slots, before))| Steady {
+            slots,
+            spent: spent.since(&before),
+        });
         Self {
             name,
             head: chain.map(|chain| chain.head),
@@ -72,23 +136,23 @@ impl NodeReport {
             peers: view.map(|view| view.peers),
             missed_proposals: count("quartet_proposals_missed_total"),
             late_attestations: count("quartet_attestations_late_total"),
-            rss_bytes: usage.map(|usage| usage.rss_bytes),
-            cpu_seconds: usage.map(|usage| usage.cpu_seconds),
+            rss_bytes: asked.usage.map(|usage| usage.rss_bytes),
+            rss_peak_bytes: asked.usage.map(|usage| usage.rss_peak_bytes),
+            cpu_seconds: asked.usage.map(|usage| usage.cpu_seconds),
+            cpu_seconds_by_part: spent.map(|spent| spent.cpu_seconds_by_part),
+            bytes_sent: spent.map(|spent| spent.bytes_sent),
+            bytes_received: spent.map(|spent| spent.bytes_received),
+            steady,
+            block_import_seconds: times(
+                "quartet_block_import_seconds",
+                "quartet_block_import_longest_seconds",
+            ),
+            votes_complete_seconds: times(
+                "quartet_votes_complete_seconds",
+                "quartet_votes_complete_longest_seconds",
+            ),
         }
     }
-}
-
-/// A counter's value, over all its labels. One that is not listed has never counted anything.
-fn counter(metrics: &str, name: &str) -> u64 {
-    let value = |line: &str| {
-        let rest = line.strip_prefix(name)?;
-        let value = match rest.strip_prefix('{') {
-            Some(labels) => labels.rsplit_once('}')?.1,
-            None => rest.strip_prefix(' ')?,
-        };
-        value.split_whitespace().next()?.parse::<f64>().ok()
-    };
-    metrics.lines().filter_map(value).sum::<f64>() as u64
 }
 
 #[cfg(test)]
@@ -96,36 +160,43 @@ mod tests {
     use super::{super::view::tests::view, *};
 
     const METRICS: &str = "\
-# TYPE quartet_proposals_missed_total counter
 quartet_proposals_missed_total 2
-quartet_proposals_missed_total_since 9
-# TYPE quartet_attestations_late_total counter
-quartet_attestations_late_total{reason=\"a}\"} 3
-quartet_attestations_late_total{reason=\"b\"} 4 1700000000
+quartet_attestations_late_total 7
+quartet_cpu_nanoseconds_total{part=\"verification\"} 250000000
+quartet_network_bytes_total{direction=\"sent\"} 70
+quartet_block_import_seconds_bucket{le=\"0.1\"} 4
+quartet_block_import_seconds_bucket{le=\"+Inf\"} 4
+quartet_block_import_longest_seconds 0.08
 ";
-
-    #[test]
-    fn counters_are_summed_over_their_labels_and_zero_when_absent() {
-        assert_eq!(counter(METRICS, "quartet_proposals_missed_total"), 2);
-        assert_eq!(counter(METRICS, "quartet_attestations_late_total"), 7);
-        assert_eq!(counter(METRICS, "quartet_other_total"), 0);
-    }
 
     #[test]
     fn the_report_has_the_fields_that_scripts_read() {
         let usage = Usage {
             rss_bytes: 1024,
+            rss_peak_bytes: 2048,
+            services_seconds: 1.0,
             cpu_seconds: 1.5,
         };
-        let node =
-            |name: &str, view, metrics, usage| NodeReport::new(name.into(), view, metrics, usage);
+        let asked = Asked {
+            metrics: Some(METRICS.into()),
+            usage: Some(usage),
+        };
+        let before = Reading {
+            cpu_seconds: 0.5,
+            bytes_sent: 50,
+            ..Reading::default()
+        };
         let views = [view(5, 0xaa), None];
         let nodes = vec![
-            node("quartet_0", views[0], Some(METRICS), Some(usage)),
-            node("quartet_1", None, None, None),
+            NodeReport::new("quartet_0".into(), views[0], &asked, Some((2, before))),
+            NodeReport::new("quartet_1".into(), None, &Asked::default(), None),
         ];
         let report = Report::new(5, &views, Some(17.123_456), nodes);
         let root = |byte: &str| format!("0x{}", byte.repeat(32));
+        let parts = serde_json::json!({
+            "gossip": 1.0, "chain": 0.0, "verification": 0.25, "signing": 0.0, "transition": 0.0,
+            "hashing": 0.0, "keys": 0.0, "other": 0.25
+        });
         assert_eq!(
             serde_json::to_value(&report).unwrap(),
             serde_json::json!({
@@ -142,12 +213,24 @@ quartet_attestations_late_total{reason=\"b\"} 4 1700000000
                         "missed_proposals": 2,
                         "late_attestations": 7,
                         "rss_bytes": 1024,
-                        "cpu_seconds": 1.5
+                        "rss_peak_bytes": 2048,
+                        "cpu_seconds": 1.5,
+                        "cpu_seconds_by_part": parts,
+                        "bytes_sent": 70,
+                        "bytes_received": 0,
+                        "steady": {
+                            "slots": 2, "cpu_seconds": 1.0, "cpu_seconds_by_part": parts,
+                            "bytes_sent": 20, "bytes_received": 0
+                        },
+                        "block_import_seconds": {"count": 4, "median": 0.05, "longest": 0.08},
+                        "votes_complete_seconds": null
                     },
                     {
                         "name": "quartet_1", "head": null, "justified": null, "finalized": null,
                         "peers": null, "missed_proposals": null, "late_attestations": null,
-                        "rss_bytes": null, "cpu_seconds": null
+                        "rss_bytes": null, "rss_peak_bytes": null, "cpu_seconds": null,
+                        "cpu_seconds_by_part": null, "bytes_sent": null, "bytes_received": null,
+                        "steady": null, "block_import_seconds": null, "votes_complete_seconds": null
                     }
                 ]
             })

@@ -38,6 +38,11 @@ const FINE: &[f64] = &[
 ];
 const BLOCK: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 1.0, 1.25, 1.5, 2.0, 4.0];
 const TRANSITION: &[f64] = &[0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0];
+/// Fine enough to tell a median from.
+const WITHIN_SLOT: &[f64] = &[
+    0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3,
+    0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0,
+];
 const DUTY: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0];
 const BLOCK_BYTES: &[f64] = &[
     10_000.0,
@@ -194,6 +199,15 @@ pub(super) const CATALOGUE: &[Metric] = &[
         "Time to verify a block's signatures and apply it.",
         FINE,
     ),
+    gauge(
+        "quartet_block_import_longest_seconds",
+        "Longest time of the import of a block.",
+    ),
+    histogram(
+        "quartet_block_import_seconds",
+        "Time from the decision to check a block, its parent being there, to its import.",
+        WITHIN_SLOT,
+    ),
     labelled(
         "quartet_block_requests_total",
         "Requests for blocks that were sent, by what came of them.",
@@ -220,6 +234,10 @@ pub(super) const CATALOGUE: &[Metric] = &[
         "quartet_chain_write_lock_seconds",
         "Time for which the chain was locked for writing.",
         FINE,
+    ),
+    labelled(
+        "quartet_cpu_nanoseconds_total",
+        "Processor time by the part of the work; the services' own is not in it.",
     ),
     counter(
         "quartet_equivocations_total",
@@ -264,6 +282,10 @@ pub(super) const CATALOGUE: &[Metric] = &[
     labelled(
         "quartet_http_requests_refused_total",
         "HTTP requests and calls that were refused for their Host or for want of room, by reason.",
+    ),
+    labelled(
+        "quartet_network_bytes_total",
+        "Bytes in the streams of connections, by direction.",
     ),
     gauge(
         "quartet_parked_attestations",
@@ -322,6 +344,15 @@ pub(super) const CATALOGUE: &[Metric] = &[
     gauge(
         "quartet_unwritten_blocks_bytes",
         "Memory of blocks that wait for the disk.",
+    ),
+    gauge(
+        "quartet_votes_complete_longest_seconds",
+        "Longest time from a slot's start until the votes of all validators had come.",
+    ),
+    histogram(
+        "quartet_votes_complete_seconds",
+        "Time from a slot's start until the votes of all validators had come.",
+        WITHIN_SLOT,
     ),
 ];
 

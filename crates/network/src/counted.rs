@@ -1,0 +1,157 @@
+//! Connections that count what passes through their streams: what this node sends and receives, all protocols together,
+//! without what QUIC and UDP add.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures::{AsyncRead, AsyncWrite};
+use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
+use metrics::{Counter, counter};
+
+const NAME: &str = "quartet_network_bytes_total";
+
+/// A connection, or one of its streams.
+#[derive(Clone)]
+pub(crate) struct Counted<T> {
+    inner: T,
+    received: Counter,
+    sent: Counter,
+}
+
+impl<T> Counted<T> {
+    /// Counts from now on.
+    pub(crate) fn new(inner: T) -> Self {
+        Self {
+            inner,
+            received: counter!(NAME, "direction" => "received"),
+            sent: counter!(NAME, "direction" => "sent"),
+        }
+    }
+
+    fn stream<S>(&self, inner: S) -> Counted<S> {
+        Counted {
+            inner,
+            received: self.received.clone(),
+            sent: self.sent.clone(),
+        }
+    }
+}
+
+impl<M: StreamMuxer<Substream: Unpin> + Unpin> StreamMuxer for Counted<M> {
+    type Substream = Counted<M::Substream>;
+    type Error = M::Error;
+
+    fn poll_inbound(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Self::Substream, Self::Error>> {
+        let stream = ready!(Pin::new(&mut self.inner).poll_inbound(context));
+        Poll::Ready(stream.map(|stream| self.stream(stream)))
+    }
+
+    fn poll_outbound(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Self::Substream, Self::Error>> {
+        let stream = ready!(Pin::new(&mut self.inner).poll_outbound(context));
+        Poll::Ready(stream.map(|stream| self.stream(stream)))
+    }
+
+    fn poll_close(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Self::Error>> {
+        Pin::new(&mut self.inner).poll_close(context)
+    }
+
+    fn poll(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<StreamMuxerEvent, Self::Error>> {
+        Pin::new(&mut self.inner).poll(context)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let read = ready!(Pin::new(&mut self.inner).poll_read(context, buffer));
+        Poll::Ready(counting(read, &self.received))
+    }
+
+    fn poll_read_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let read = ready!(Pin::new(&mut self.inner).poll_read_vectored(context, buffers));
+        Poll::Ready(counting(read, &self.received))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.inner).poll_write(context, buffer));
+        Poll::Ready(counting(written, &self.sent))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(context, buffers));
+        Poll::Ready(counting(written, &self.sent))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_close(context)
+    }
+}
+
+fn counting(passed: io::Result<usize>, counter: &Counter) -> io::Result<usize> {
+    if let Ok(bytes) = &passed {
+        counter.increment(*bytes as u64);
+    }
+    passed
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    use futures::{AsyncReadExt as _, AsyncWriteExt as _, io::Cursor};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_passes_either_way_is_counted() {
+        let [received, sent] = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
+        let mut stream = Counted {
+            inner: Cursor::new(vec![7; 100]),
+            received: Counter::from_arc(received.clone()),
+            sent: Counter::from_arc(sent.clone()),
+        };
+        stream.read_exact(&mut [0; 60]).await.unwrap();
+        stream.write_all(&[1; 25]).await.unwrap();
+        let counts = [&received, &sent].map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(counts, [60, 25]);
+    }
+}
