@@ -313,7 +313,17 @@ impl LeanChain {
 
     /// Whether this very attestation with this very signature has been verified and is still at hand.
     pub fn has_verified(&self, attestation: &Attestation, signature: &Signature) -> bool {
-        self.votes.signature(attestation) == Some(signature)
+        self.verified(attestation, signature).is_some()
+    }
+
+    /// The signature at hand that is equal to this one, if this very attestation has been verified with it.
+    pub(crate) fn verified(
+        &self,
+        attestation: &Attestation,
+        signature: &Signature,
+    ) -> Option<&Signature> {
+        let held = self.votes.signature(attestation);
+        held.filter(|held| *held == signature)
     }
 
     /// Validators that have signed two messages for one slot.

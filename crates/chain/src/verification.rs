@@ -13,8 +13,8 @@ use quartet_clock::Stopwatch;
 use quartet_processor::Part;
 use quartet_state_transition::{Error as TransitionError, apply_block};
 use quartet_types::{
-    Attestation, Block, PublicKey, Root, Signature, SignedAttestation, SignedBlockWithAttestation,
-    State, Validators,
+    Attestation, Block, BlockSignatures, PublicKey, Root, Signature, SignedAttestation,
+    SignedBlockWithAttestation, State, Validators,
 };
 use quartet_xmss::{Scheme, Verification};
 use tree_hash::TreeHash as _;
@@ -92,6 +92,8 @@ pub(crate) struct BlockCheck {
     is_authentic: bool,
     /// Indices of the signatures that have not been verified before.
     unverified: Vec<usize>,
+    /// All signatures, where they have been verified those at hand: so that none is in memory twice.
+    signatures: Vec<Signature>,
 }
 
 impl BlockCheck {
@@ -117,12 +119,15 @@ impl BlockCheck {
         let signed = body.zip(&block.signature).enumerate();
         // A body may repeat itself; each attestation is worth one verification.
         let mut seen: HashMap<&Attestation, &Signature> = HashMap::new();
-        let unverified = signed
-            .filter(|(_, (attestation, signature))| !chain.has_verified(attestation, signature))
-            .filter(|(_, (attestation, signature))| {
-                seen.insert(attestation, signature) != Some(signature)
-            });
-        let unverified = unverified.map(|(index, _)| index).collect();
+        let (mut unverified, mut signatures) = (Vec::new(), Vec::with_capacity(expected));
+        for (index, (attestation, signature)) in signed {
+            let verified = chain.verified(attestation, signature);
+            if verified.is_none() && seen.insert(attestation, signature) != Some(signature) {
+                unverified.push(index);
+            }
+            signatures.push(verified.unwrap_or(signature).clone());
+        }
+        signatures.extend(block.signature.last().cloned());
         let proposer = &block.message.proposer_attestation;
         let signature = block.signature.last();
         let is_authentic = is_authentic
@@ -134,7 +139,23 @@ impl BlockCheck {
             parent_state: chain.state(parent_root),
             is_authentic,
             unverified,
+            signatures,
         })
+    }
+
+    /// The block with the signatures at hand in place of equal ones that came with it.
+    fn shared(
+        block: Arc<SignedBlockWithAttestation>,
+        signatures: Vec<Signature>,
+    ) -> Arc<SignedBlockWithAttestation> {
+        let (count, message) = (signatures.len(), &block.message);
+        match BlockSignatures::try_from(signatures) {
+            Ok(signature) if count == block.signature.len() => {
+                let message = message.clone();
+                Arc::new(SignedBlockWithAttestation { message, signature })
+            }
+            _ => block,
+        }
     }
 
     /// Verifies the proposer's signature, which a stranger cannot make, applies the transition, and verifies the other
@@ -162,7 +183,7 @@ impl BlockCheck {
         verify_all(verifier, &self.validators, &signed)?;
         Ok(ImportableBlock {
             root: self.root,
-            block: self.block,
+            block: Self::shared(self.block, self.signatures),
             post_state: Arc::new(post_state),
         })
     }

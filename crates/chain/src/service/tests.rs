@@ -17,8 +17,10 @@ use super::{
     *,
 };
 use crate::{
-    NetworkMessage, PeerName, SyncState, chain_channel, envelope::Binding, network_channel,
-    verification::invalid_signature,
+    NetworkMessage, PeerName, SyncState, chain_channel,
+    envelope::Binding,
+    network_channel,
+    verification::{BlockCheck, invalid_signature},
 };
 
 fn service() -> (ChainService, Receiver<NetworkMessage>) {
@@ -60,7 +62,7 @@ fn a_copy_that_came_while_a_bad_one_was_checked_is_asked_for() {
     service.on_block(Arc::new(bad), Origin::Gossip(forger), None);
     service.on_block(good, Origin::Gossip(neighbour.clone()), None);
     assert!(messages.try_recv().is_err());
-    service.on_block_checked(root, Err(error));
+    service.on_block_checked(root, Stopwatch::start(), Err(error));
     match messages.try_recv() {
         Ok(NetworkMessage::RequestBlocks { peer, roots, .. }) => {
             assert_eq!((peer, roots), (neighbour, vec![root]));
@@ -362,7 +364,7 @@ fn a_copy_is_asked_for_whoever_else_sent_one_while_a_bad_one_was_checked() {
     service.on_block(bad(1), Origin::Gossip(forger), None);
     service.on_block(bad(2), Origin::Gossip(friend), None);
     service.on_block(good.clone(), Origin::Gossip(neighbour.clone()), None);
-    service.on_block_checked(root, Err(error));
+    service.on_block_checked(root, Stopwatch::start(), Err(error));
     let mut asked = Vec::new();
     while let Ok(message) = messages.try_recv() {
         if let NetworkMessage::RequestBlocks { request, peer, .. } = message {
@@ -375,4 +377,24 @@ fn a_copy_is_asked_for_whoever_else_sent_one_while_a_bad_one_was_checked() {
         }
     }
     assert!(asked.contains(&neighbour), "{asked:?}");
+}
+
+#[test]
+fn a_signature_that_has_come_with_a_vote_is_kept_once() {
+    let (service, _messages) = service();
+    let chain = service.chain.read();
+    let block = envelope(due(&chain));
+    let root = crate::persistence::block_root(&block);
+    let check = BlockCheck::new(&chain, root, block.clone(), true).unwrap();
+    let importable = check.run(&Scheme::Test, &service.reader).unwrap();
+    assert_eq!(importable.block, block);
+    let attestations = &block.block().body.attestations;
+    assert!(!attestations.is_empty());
+    let place = |signature: &Signature| signature.as_bytes().as_ptr();
+    for (index, attestation) in attestations.iter().enumerate() {
+        let signature = &block.signature[index];
+        let held = chain.verified(attestation, signature).unwrap();
+        assert_ne!(place(held), place(signature));
+        assert_eq!(place(&importable.block.signature[index]), place(held));
+    }
 }
