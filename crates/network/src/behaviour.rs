@@ -137,7 +137,12 @@ fn behaviour(config: &NetworkConfig, clock: Clock) -> Result<Behaviour, &'static
         door,
         blocked: allow_block_list::Behaviour::default(),
         identify: identify::Behaviour::new(identify),
-        gossip: gossip::behaviour(&config.fork_name, config.max_block_bytes, clock)?,
+        gossip: gossip::behaviour(
+            &config.fork_name,
+            config.max_block_bytes,
+            config.validators,
+            clock,
+        )?,
         status: request_response::Behaviour::with_codec(
             StatusCodec,
             [(STATUS.clone(), ProtocolSupport::Full)],

@@ -32,6 +32,8 @@ pub struct NetworkConfig {
     /// Most bytes of SSZ that a block from gossip may have; [`MAX_MESSAGE_BYTES`] at most. What is larger is not read, so that
     /// it need not be held while it comes.
     pub max_block_bytes: usize,
+    /// Validators of the network: queues have room for their votes.
+    pub validators: usize,
     /// Limits for the peers of one address; `None` for none.
     pub address_limits: Option<AddressLimits>,
 }
@@ -68,6 +70,7 @@ impl NetworkConfig {
             static_peers: Vec::new(),
             max_peers: DEFAULT_MAX_PEERS,
             max_block_bytes: MAX_MESSAGE_BYTES,
+            validators: 0,
             address_limits: Some(AddressLimits::default()),
         }
     }

@@ -87,6 +87,7 @@ impl Setup {
             peers: args.max_peers_per_address,
             private_too: false,
         });
+        config.validators = self.genesis.validators.len();
         config.max_block_bytes = max_useful_block_bytes(self.genesis.validators.len() as u64);
         for bootnode in &self.bootnodes {
             let peer: StaticPeer = match bootnode {

@@ -13,7 +13,7 @@ use libp2p::gossipsub::{
     WhitelistSubscriptionFilter,
 };
 use quartet_clock::Clock;
-use quartet_types::SECONDS_PER_SLOT;
+use quartet_types::{SECONDS_PER_SLOT, VALIDATOR_REGISTRY_LIMIT};
 
 use crate::wire::{Domain, Topic, max_compressed_bytes, message_id_in_domain};
 
@@ -34,10 +34,14 @@ const FANOUT_TTL: Duration = Duration::from_secs(60);
 const SEEN_TTL: Duration = Duration::from_secs(SECONDS_PER_SLOT * 3 * 2);
 /// What a message has around its data.
 const ENVELOPE_BYTES: usize = 1024;
-/// Messages that may wait for a slow peer; a slot's attestations of a few hundred validators. Gossipsub
-/// copies what it sends for each peer, and drops what has waited for a second (ours: five), so a peer that
-/// does not read holds what was accepted in that time: 3 MiB of attestations and a block.
-const MAX_QUEUED_MESSAGES: usize = 1024;
+/// Messages that may wait for a slow peer, at least. Gossipsub copies what it sends for each peer, and drops what has waited
+/// for a second (ours: five), so a peer that does not read holds what was accepted in that time: a block, and 3 KiB for each
+/// vote, of which there are two slots' in the queue of a large registry.
+const MIN_QUEUED_MESSAGES: usize = 1024;
+/// Two slots' votes of the largest registry.
+const MAX_QUEUED_MESSAGES: usize = 2 * VALIDATOR_REGISTRY_LIMIT as usize;
+/// Of messages from this size on, others are told that they need not send them again: telling takes 80 bytes.
+const WORTH_REFUSING: usize = 1024;
 /// How often a peer may fetch one message by its id; each time is a copy in its queue. Whoever loses an
 /// answer asks another.
 const MAX_FETCHES: u32 = 1;
@@ -52,6 +56,13 @@ pub(crate) fn topic_hash(topic: Topic, fork: &str) -> TopicHash {
     TopicHash::from_raw(topic.name(fork))
 }
 
+/// Messages that may wait for a slow peer, in a network of so many validators.
+fn queued_messages(validators: usize) -> usize {
+    validators
+        .saturating_mul(2)
+        .clamp(MIN_QUEUED_MESSAGES, MAX_QUEUED_MESSAGES)
+}
+
 /// Gossipsub for the network of that name, subscribed to its topics. Blocks have at most `max_block_bytes`.
 ///
 /// # Errors
@@ -59,13 +70,14 @@ pub(crate) fn topic_hash(topic: Topic, fork: &str) -> TopicHash {
 pub(crate) fn behaviour(
     fork: &str,
     max_block_bytes: usize,
+    validators: usize,
     clock: Clock,
 ) -> Result<Guard, &'static str> {
     let meters = Meters::new(clock);
     let mut builder = ConfigBuilder::default();
+    // The default protocols: from version 1.2 on, who has received a long message says so (IDONTWANT), and is not sent it again.
+    // Everybody verifies a vote for some milliseconds before passing it on, so that this comes in time.
     builder
-        // Version 1.1, and 1.0 for those who have no other.
-        .protocol_id_prefix("/meshsub")
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
         .message_id_fn(message_id)
@@ -84,7 +96,8 @@ pub(crate) fn behaviour(
         .flood_publish(true)
         .max_transmit_size(max_transmitted_bytes(max_block_bytes))
         .max_publish_messages(MAX_MESSAGES_AT_ONCE)
-        .connection_handler_queue_len(MAX_QUEUED_MESSAGES);
+        .idontwant_message_size_threshold(WORTH_REFUSING)
+        .connection_handler_queue_len(queued_messages(validators));
     for topic in Topic::ALL {
         let max = max_transmitted_bytes(topic.max_bytes().min(max_block_bytes));
         builder.max_transmit_size_for_topic(max, topic_hash(topic, fork));
@@ -125,6 +138,15 @@ mod tests {
 
     #[test]
     fn gossipsub_takes_our_settings() {
-        behaviour("devnet0", 10 << 20, Clock::system(0)).unwrap();
+        for validators in [0, 4, 4096, usize::MAX] {
+            behaviour("devnet0", 10 << 20, validators, Clock::system(0)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_slots_votes_fit_the_queue_of_a_peer() {
+        assert_eq!(queued_messages(4), 1024);
+        assert_eq!(queued_messages(1024), 2048);
+        assert_eq!(queued_messages(usize::MAX), 8192);
     }
 }
