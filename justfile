@@ -7,6 +7,10 @@ default:
 devnet *ARGS:
     cargo run --release -- devnet {{ARGS}}
 
+# Devnets of 64 to 4,096 validators, one after the other, and a table of what each took.
+scale *ARGS:
+    cargo run --release -- devnet scale {{ARGS}}
+
 # Every test.
 test *ARGS:
     cargo test --release --workspace {{ARGS}}
