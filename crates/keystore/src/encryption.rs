@@ -86,20 +86,16 @@ pub enum EncryptionError {
     #[error("encrypted: a passphrase is needed")]
     PassphraseNeeded,
     /// A parameter is beyond what is accepted.
-    #[error("{parameter} is {found}, the limit is {limit}")]
+    #[error("{parameter} is beyond the limit of {limit}")]
     BeyondLimit {
         /// Which one.
         parameter: &'static str,
-        /// Its value.
-        found: u32,
         /// The largest that is accepted.
         limit: u32,
     },
     /// Another algorithm.
-    #[error("unknown algorithm {found:?}, known is {known:?}")]
+    #[error("unknown algorithm, known is {known:?}")]
     UnknownAlgorithm {
-        /// What the file asks for.
-        found: String,
         /// What there is.
         known: &'static str,
     },
@@ -178,21 +174,14 @@ fn known(found: &str, known: &'static str) -> Result<(), EncryptionError> {
     if found == known {
         return Ok(());
     }
-    Err(EncryptionError::UnknownAlgorithm {
-        found: found.to_owned(),
-        known,
-    })
+    Err(EncryptionError::UnknownAlgorithm { known })
 }
 
 fn within(parameter: &'static str, found: u32, limit: u32) -> Result<(), EncryptionError> {
     if found <= limit {
         return Ok(());
     }
-    Err(EncryptionError::BeyondLimit {
-        parameter,
-        found,
-        limit,
-    })
+    Err(EncryptionError::BeyondLimit { parameter, limit })
 }
 
 fn random<const N: usize>() -> Result<[u8; N], EncryptionError> {
@@ -247,12 +236,8 @@ mod tests {
         let error = sealed
             .open(&PublicKey([1; 52]), &passphrase("x"))
             .unwrap_err();
-        let (parameter, found, limit) = ("memory_kib", u32::MAX, MOST_MEMORY_KIB);
-        let expected = EncryptionError::BeyondLimit {
-            parameter,
-            found,
-            limit,
-        };
+        let (parameter, limit) = ("memory_kib", MOST_MEMORY_KIB);
+        let expected = EncryptionError::BeyondLimit { parameter, limit };
         assert_eq!(error, expected);
         sealed.cipher = "rot13".to_owned();
         let error = sealed

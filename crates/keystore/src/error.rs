@@ -1,4 +1,7 @@
-//! What can be wrong with a key or its file. No error shows anything secret.
+//! What can be wrong with a key or its file.
+//!
+//! No error holds or shows a value of a key's file, since any field may have got the secret by mistake: an error says
+//! where it is (line, column, a field's name) and what is expected there.
 
 use std::{
     io,
@@ -6,7 +9,7 @@ use std::{
 };
 
 use quartet_types::{PublicKey, ValidatorIndex};
-use quartet_xmss::{DecodeError, ForeignKeyError, MaterialError, TreesError};
+use quartet_xmss::{DecodeError, ForeignKeyError, MaterialError, Scheme, TreesError};
 
 use crate::EncryptionError;
 
@@ -51,30 +54,35 @@ pub enum KeyFileProblem {
     /// Its name ends in none of the known ways.
     #[error("unknown format; known are .yaml, .ssz and .json")]
     UnknownFormat,
-    /// It is not a keystore in YAML; the message names field, line and column.
-    #[error("{0}")]
-    Yaml(serde_yaml::Error),
+    /// It is not a keystore in YAML.
+    #[error("not a keystore: {what} at line {line} column {column}{}", in_field(*.field))]
+    Yaml {
+        /// What is wrong there.
+        what: &'static str,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// The field that the line begins with.
+        field: Option<&'static str>,
+    },
     /// A field does not hold what it must.
     #[error("{field}: {reason}")]
     Field {
         /// The field.
         field: &'static str,
-        /// What it should be; never what a secret is.
-        reason: String,
+        /// What it should be, never what it is.
+        reason: &'static str,
     },
     /// A newer version, perhaps.
-    #[error("version {found} of keystores is not known, only {known} is")]
+    #[error("its version of keystores is not known, only {known} is")]
     Version {
-        /// What the file says.
-        found: u64,
         /// What is known.
         known: u64,
     },
     /// Another signature scheme.
-    #[error("scheme {found:?} is not known; known is {known}")]
+    #[error("its scheme is not known; known is {known}")]
     Scheme {
-        /// What the file says.
-        found: String,
         /// What is known.
         known: &'static str,
     },
@@ -87,14 +95,35 @@ pub enum KeyFileProblem {
         column: usize,
     },
     /// It is not a secret key in SSZ.
-    #[error("not a secret key in SSZ: {0}")]
-    Ssz(DecodeError),
-    /// A foreign key's parts do not fit together.
-    #[error("{0}")]
-    Foreign(ForeignKeyError),
+    #[error("not a secret key in SSZ: {part} {fault}")]
+    Ssz {
+        /// Which part of it.
+        part: &'static str,
+        /// What is wrong with that.
+        fault: &'static str,
+    },
     /// A key's parts do not fit together.
-    #[error("{0}")]
-    Material(MaterialError),
+    #[error("damaged: {part} {fault}")]
+    Parts {
+        /// Which part.
+        part: &'static str,
+        /// What is wrong with that.
+        fault: &'static str,
+    },
+    /// The epochs of a key do not fit its scheme.
+    #[error("it must be active for at least one epoch, and end within {lifetime} epochs")]
+    Epochs {
+        /// Epochs of the scheme.
+        lifetime: u64,
+    },
+    /// The key has no foreign form.
+    #[error(
+        "other implementations need keys of whole trees of {unit} epochs, at least two: this key can be used with Quartet only"
+    )]
+    NotWhole {
+        /// Epochs in a bottom tree.
+        unit: u64,
+    },
     /// The prepared trees do not fit the key.
     #[error("{0}")]
     Trees(TreesError),
@@ -102,12 +131,10 @@ pub enum KeyFileProblem {
     #[error("{0}")]
     Encryption(EncryptionError),
     /// It is the key of another validator.
-    #[error("its public key is {found}, the genesis registry has {expected}")]
+    #[error("it is another key than {expected}, which was expected here")]
     WrongKey {
         /// The key that was asked for.
         expected: PublicKey,
-        /// The file's key.
-        found: PublicKey,
     },
     /// A node of a foreign key's trees is not what its secret makes.
     #[error("damaged: in the {tree}, node {index} of layer {layer} is not what the secret makes")]
@@ -120,10 +147,8 @@ pub enum KeyFileProblem {
         index: u64,
     },
     /// The secret does not lead to the public key that the file states.
-    #[error("damaged: it states public key {stated}, but its secret makes {made}")]
+    #[error("damaged: it states another public key than its secret makes, which is {made}")]
     PublicKey {
-        /// What the file says.
-        stated: PublicKey,
         /// What its secret makes.
         made: PublicKey,
     },
@@ -138,6 +163,41 @@ impl KeyFileProblem {
         }
     }
 
+    /// What is wrong with the bytes of a foreign key.
+    pub(crate) fn ssz(error: &DecodeError) -> Self {
+        let (part, fault) = decoding(error);
+        Self::Ssz { part, fault }
+    }
+
+    /// Why the parts of a foreign key do not fit together.
+    pub(crate) fn foreign(error: &ForeignKeyError, scheme: Scheme) -> Self {
+        let (part, fault) = match error {
+            ForeignKeyError::Decode(error) => decoding(error),
+            ForeignKeyError::Material(error) => return Self::material(error, scheme),
+            ForeignKeyError::NotWhole { unit, .. } => return Self::NotWhole { unit: *unit },
+            ForeignKeyError::Trees(_) => ("its trees", "do not lead to its public key"),
+            ForeignKeyError::Shape { tree, .. } => (*tree, "has not the shape that it must have"),
+        };
+        Self::Parts { part, fault }
+    }
+
+    /// Why the parts of a key do not fit together.
+    pub(crate) fn material(error: &MaterialError, scheme: Scheme) -> Self {
+        let (part, fault) = match error {
+            MaterialError::Lifetime { .. } | MaterialError::Empty => {
+                let lifetime = scheme.lifetime();
+                return Self::Epochs { lifetime };
+            }
+            MaterialError::Alignment { .. } => {
+                let unit = scheme.epochs_per_tree();
+                return Self::NotWhole { unit };
+            }
+            MaterialError::Padding { problem, .. } => ("a padding node is", *problem),
+            MaterialError::Decode(error) => decoding(error),
+        };
+        Self::Parts { part, fault }
+    }
+
     /// A failed creation, where an existing file is a problem of its own.
     pub(crate) fn uncreated(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::AlreadyExists {
@@ -145,6 +205,24 @@ impl KeyFileProblem {
         }
         Self::Unwritable(error)
     }
+}
+
+/// Which part cannot be decoded, and why.
+fn decoding(error: &DecodeError) -> (&'static str, &'static str) {
+    match error {
+        DecodeError::Length { what, .. } => (what, "has the wrong length"),
+        DecodeError::Offset { field, .. } => {
+            (field, "has an offset that is not the only one possible")
+        }
+        DecodeError::NonCanonical { field, .. } => {
+            (field, "has a number that is not below the prime")
+        }
+        DecodeError::Padding { .. } => ("the padding", "is not zero"),
+    }
+}
+
+fn in_field(field: Option<&str>) -> String {
+    field.map_or_else(String::new, |field| format!(" ({field})"))
 }
 
 fn list(paths: &[PathBuf]) -> String {

@@ -52,7 +52,7 @@ impl ForeignFormat {
             Self::Ssz => {
                 let bytes = files::read_wiped(file, LARGEST_SSZ);
                 let bytes = bytes.map_err(KeyFileProblem::Unreadable)?;
-                ForeignKey::from_ssz_bytes(&bytes).map_err(KeyFileProblem::Ssz)
+                ForeignKey::from_ssz_bytes(&bytes).map_err(|error| KeyFileProblem::ssz(&error))
             }
             // The parser's message may quote numbers of the secret, so only the place is taken from it.
             Self::Json => from_json(file).map_err(|error| KeyFileProblem::Json {

@@ -174,14 +174,13 @@ pub(crate) fn import(foreign: &ForeignKey) -> Result<SecretKey, KeyFileProblem> 
     };
     foreign
         .import(scheme, None)
-        .map_err(KeyFileProblem::Foreign)
+        .map_err(|error| KeyFileProblem::foreign(&error, scheme))
 }
 
-fn check(expected: Option<&PublicKey>, found: PublicKey) -> Result<(), KeyFileProblem> {
+pub(crate) fn check(expected: Option<&PublicKey>, found: PublicKey) -> Result<(), KeyFileProblem> {
     match expected {
         Some(expected) if *expected != found => Err(KeyFileProblem::WrongKey {
             expected: *expected,
-            found,
         }),
         _ => Ok(()),
     }

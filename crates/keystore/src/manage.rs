@@ -98,7 +98,7 @@ pub fn generate(
             new.active_epochs,
             &mut rng,
         )
-        .map_err(KeyFileProblem::Material)
+        .map_err(|error| KeyFileProblem::material(&error, new.scheme))
     };
     let material = generate().map_err(|problem| problem.in_file(path))?;
     let key = SecretKey::build(material, Threads::Pool, progress);
@@ -169,8 +169,9 @@ pub fn export(
     }
     let mut file = keystore::open(source)?;
     let key = read_key(source, &mut file, None, passphrase, &|_| {})?;
+    let scheme = key.material().instance().scheme;
     let foreign = ForeignKey::export(&key, epoch, Threads::Pool, progress)
-        .map_err(|error| KeyFileProblem::Foreign(error).in_file(source))?;
+        .map_err(|error| KeyFileProblem::foreign(&error, scheme).in_file(source))?;
     let in_target = |error| KeyFileProblem::uncreated(error).in_file(&target);
     fs::create_dir_all(directory).map_err(in_target)?;
     files::write_new(&target, |file| format.write(&foreign, file)).map_err(in_target)?;
@@ -255,8 +256,8 @@ pub fn verify(
     if let Some(expected) = expected
         && *expected != report.public_key
     {
-        let (expected, found) = (*expected, report.public_key);
-        return Err(in_file(KeyFileProblem::WrongKey { expected, found }));
+        let expected = *expected;
+        return Err(in_file(KeyFileProblem::WrongKey { expected }));
     }
     let mut file = keystore::open(path)?;
     let (material, foreign) = match report.format {
@@ -273,8 +274,7 @@ pub fn verify(
     let key = SecretKey::build(material, Threads::Pool, progress);
     let made = PublicKey(key.public_key().to_bytes());
     if made != report.public_key {
-        let stated = report.public_key;
-        return Err(in_file(KeyFileProblem::PublicKey { stated, made }));
+        return Err(in_file(KeyFileProblem::PublicKey { made }));
     }
     // Of our own trees nothing remains to be compared: they have been found to lead to the same public key,
     // and no other nodes do.
@@ -286,10 +286,11 @@ pub fn verify(
 
 /// Compares a foreign key with the one computed from its secret, node by node.
 fn compare(foreign: &ForeignKey, key: &SecretKey) -> Result<(), KeyFileProblem> {
-    let per_tree = key.material().instance().scheme.epochs_per_tree();
+    let scheme = key.material().instance().scheme;
+    let per_tree = scheme.epochs_per_tree();
     let epoch = foreign.left_bottom_tree_index.saturating_mul(per_tree);
-    let made =
-        ForeignKey::export(key, epoch, Threads::Pool, &|_| {}).map_err(KeyFileProblem::Foreign)?;
+    let made = ForeignKey::export(key, epoch, Threads::Pool, &|_| {})
+        .map_err(|error| KeyFileProblem::foreign(&error, scheme))?;
     let trees = [
         ("top tree", &foreign.top_tree, &made.top_tree),
         (

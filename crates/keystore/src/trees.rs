@@ -47,9 +47,9 @@ pub(crate) fn load(
     path: &Path,
 ) -> Result<Cached, KeyFileProblem> {
     let public_key = quartet_xmss::PublicKey::from_bytes(public_key.as_bytes());
-    let public_key = public_key.map_err(|error| KeyFileProblem::Field {
+    let public_key = public_key.map_err(|_| KeyFileProblem::Field {
         field: "public_key",
-        reason: error.to_string(),
+        reason: "is none of the scheme",
     })?;
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
@@ -92,8 +92,7 @@ pub(crate) fn load_or_rebuild(
     let key = SecretKey::build(material, Threads::Pool, progress);
     let made = PublicKey(key.public_key().to_bytes());
     if made != *public_key {
-        let stated = *public_key;
-        return Err(KeyFileProblem::PublicKey { stated, made });
+        return Err(KeyFileProblem::PublicKey { made });
     }
     store_or_warn(&key.trees().to_bytes(), path);
     Ok(key)

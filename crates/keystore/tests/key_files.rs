@@ -207,11 +207,11 @@ fn a_missing_or_wrong_key_never_takes_down_the_others() {
     next().unwrap();
     assert!(matches!(
         problem(next().unwrap_err()),
-        KeyFileProblem::WrongKey { expected, .. } if expected == good
+        KeyFileProblem::WrongKey { expected } if expected == good
     ));
     assert!(matches!(
         problem(next().unwrap_err()),
-        KeyFileProblem::Yaml(_)
+        KeyFileProblem::Yaml { .. }
     ));
     let missing = next().unwrap_err().to_string();
     assert!(missing.starts_with("validator 3: no secret key; looked for"));
@@ -283,7 +283,7 @@ fn a_keystore_whose_secret_was_changed_is_found_out() {
     fs::write(&path, &changed).unwrap();
     assert!(matches!(
         problem(verify(&path, None, None, &|_| {}).unwrap_err()),
-        KeyFileProblem::PublicKey { stated, .. } if stated == public_key
+        KeyFileProblem::PublicKey { made } if made != public_key
     ));
     // A loaded key finds out before it signs.
     let signed = fixture
@@ -304,7 +304,7 @@ fn malformed_keystores_name_the_field_and_never_the_secret() {
         (
             "version: 1",
             "version: 2",
-            "version 2 of keystores is not known",
+            "its version of keystores is not known",
         ),
         ("SIGTop", "RSA", "is not known; known is SIGTop"),
         (

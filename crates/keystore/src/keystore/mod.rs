@@ -13,21 +13,24 @@
 //! padding:                   # of imported keys only: nodes that were drawn at random. Else they are derived.
 //! - { layer: 18, index: 1, node: 0x… }
 //! purpose: public-test-key   # only where the secret is meant to be public
+//! high_water_mark: required  # the key is not to be used without the mark beside it
 //! ```
+
+mod text;
 
 use std::{
     fmt::{self, Write as _},
     fs::File,
-    io::Write as _,
+    io::{self, Write as _},
     path::Path,
 };
 
 use quartet_types::PublicKey;
 use quartet_xmss::{Derivation, KeyMaterial, PaddingNode, Scheme, SecretKey};
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{EncryptionError, KeyError, KeyFileProblem, Passphrase, encryption::Sealed, files};
+use text::{DerivationName, Fields, MarkField, Padding, SECRET_FIELD, hex};
 
 const VERSION: u64 = 1;
 /// A keystore has one or two kilobytes.
@@ -41,7 +44,6 @@ const SCHEMES: [(Scheme, &str); 2] = [
     ),
     (Scheme::Test, "SIGTopLevelTargetSumLifetime8Dim4Base4"),
 ];
-const SECRET_FIELD: &str = "prf_key:";
 
 /// A validator's key, as its file holds it.
 #[derive(Clone)]
@@ -54,6 +56,7 @@ pub struct Keystore {
     active_epochs: u64,
     padding: Vec<PaddingNode>,
     purpose: Option<String>,
+    requires_mark: bool,
     secret: Secret,
 }
 
@@ -61,38 +64,6 @@ pub struct Keystore {
 enum Secret {
     Plain(Zeroizing<[u8; 32]>),
     Sealed(Sealed),
-}
-
-/// All fields but the secret one.
-#[derive(Serialize, Deserialize)]
-struct Fields {
-    version: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    purpose: Option<String>,
-    scheme: String,
-    public_key: String,
-    parameter: String,
-    derivation: DerivationName,
-    activation_epoch: u64,
-    active_epochs: u64,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    padding: Vec<Padding>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    encrypted_prf_key: Option<Sealed>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum DerivationName {
-    LeanSig,
-    Spec,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Padding {
-    layer: u32,
-    index: u64,
-    node: String,
 }
 
 impl Keystore {
@@ -123,6 +94,7 @@ impl Keystore {
             active_epochs: active.end - active.start,
             padding: material.padding(),
             purpose: public_test_key.then(|| PUBLIC_TEST_KEY.to_owned()),
+            requires_mark: false,
             secret,
         })
     }
@@ -131,35 +103,23 @@ impl Keystore {
         let bytes = files::read_wiped(file, LARGEST).map_err(KeyFileProblem::Unreadable)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| KeyFileProblem::Field {
             field: "keystore",
-            reason: "is not UTF-8".to_owned(),
+            reason: "is not UTF-8",
         })?;
         Self::parse(text)
     }
 
     fn parse(text: &str) -> Result<Self, KeyFileProblem> {
-        // The YAML parser leaves copies of what it reads, so the secret never reaches it.
-        let is_secret = |line: &&str| line.starts_with(SECRET_FIELD);
-        let secret_line = text.lines().find(is_secret);
-        let rest: Vec<&str> = (text.lines())
-            .map(|line| if is_secret(&line) { "" } else { line })
-            .collect();
-        let fields: Fields =
-            serde_yaml::from_str(&rest.join("\n")).map_err(KeyFileProblem::Yaml)?;
+        let (fields, secret) = text::parse(text)?;
         if fields.version != VERSION {
-            return Err(KeyFileProblem::Version {
-                found: fields.version,
-                known: VERSION,
-            });
+            return Err(KeyFileProblem::Version { known: VERSION });
         }
-        let secret = match (secret_line, fields.encrypted_prf_key) {
-            (Some(line), None) => Secret::Plain(parse_secret(line)?),
+        let secret = match (secret, fields.encrypted_prf_key) {
+            (Some(prf_key), None) => Secret::Plain(prf_key),
             (None, Some(sealed)) => Secret::Sealed(sealed),
             _ => {
-                let reason =
-                    "there must be either `prf_key`, on a line of its own, or `encrypted_prf_key`";
                 return Err(KeyFileProblem::Field {
                     field: "prf_key",
-                    reason: reason.to_owned(),
+                    reason: "there must be either `prf_key`, on a line of its own, or `encrypted_prf_key`",
                 });
             }
         };
@@ -171,7 +131,7 @@ impl Keystore {
             })
         });
         Ok(Self {
-            scheme: scheme_of(fields.scheme)?,
+            scheme: scheme_of(&fields.scheme)?,
             public_key: PublicKey(hex("public_key", &fields.public_key)?),
             parameter: hex("parameter", &fields.parameter)?,
             derivation: match fields.derivation {
@@ -182,6 +142,7 @@ impl Keystore {
             active_epochs: fields.active_epochs,
             padding: padding.collect::<Result<_, _>>()?,
             purpose: fields.purpose,
+            requires_mark: fields.high_water_mark.is_some(),
             secret,
         })
     }
@@ -191,7 +152,8 @@ impl Keystore {
     /// # Errors
     /// When there is a file already, or it cannot be written.
     pub fn write_new(&self, path: &Path) -> Result<(), KeyError> {
-        let written = self.to_yaml().map_err(KeyFileProblem::Yaml);
+        let unwritten = |_| KeyFileProblem::Unwritable(io::Error::other("it makes no YAML"));
+        let written = self.to_yaml().map_err(unwritten);
         let written = written.and_then(|text| {
             files::write_new(path, |file| file.write_all(text.as_bytes()))
                 .map_err(KeyFileProblem::uncreated)
@@ -208,6 +170,7 @@ impl Keystore {
         let fields = Fields {
             version: VERSION,
             purpose: self.purpose.clone(),
+            high_water_mark: self.requires_mark.then_some(MarkField::Required),
             scheme: scheme_name(self.scheme).to_owned(),
             public_key: self.public_key.to_string(),
             parameter: const_hex::encode_prefixed(self.parameter),
@@ -268,7 +231,7 @@ impl Keystore {
             self.active_epochs,
             &self.padding,
         )
-        .map_err(KeyFileProblem::Material)
+        .map_err(|error| KeyFileProblem::material(&error, self.scheme))
     }
 
     /// The signature scheme.
@@ -289,6 +252,11 @@ impl Keystore {
     /// Whether a passphrase is needed.
     pub fn is_encrypted(&self) -> bool {
         matches!(self.secret, Secret::Sealed(_))
+    }
+
+    /// Whether the key must not be used without the mark beside it.
+    pub(crate) fn requires_mark(&self) -> bool {
+        self.requires_mark
     }
 
     /// Whether the secret is meant to be public.
@@ -314,36 +282,13 @@ pub(crate) fn scheme_name(scheme: Scheme) -> &'static str {
     found.map_or("", |(_, name)| name)
 }
 
-fn scheme_of(name: String) -> Result<Scheme, KeyFileProblem> {
+fn scheme_of(name: &str) -> Result<Scheme, KeyFileProblem> {
     let found = SCHEMES.iter().find(|(_, known)| *known == name);
     found
         .map(|(scheme, _)| *scheme)
         .ok_or(KeyFileProblem::Scheme {
-            found: name,
             known: SCHEMES[0].1,
         })
-}
-
-/// `prf_key: "0x…"`, with quotes or without.
-fn parse_secret(line: &str) -> Result<Zeroizing<[u8; 32]>, KeyFileProblem> {
-    let value = line[SECRET_FIELD.len()..].trim();
-    let digits = value.trim_matches(['"', '\'']);
-    let mut secret = Zeroizing::new([0; 32]);
-    // The decoder's error would quote a character, so it is not passed on.
-    const_hex::decode_to_slice(digits, secret.as_mut()).map_err(|_| KeyFileProblem::Field {
-        field: "prf_key",
-        reason: "not 32 bytes of hexadecimal".to_owned(),
-    })?;
-    Ok(secret)
-}
-
-fn hex<const N: usize>(field: &'static str, text: &str) -> Result<[u8; N], KeyFileProblem> {
-    let mut bytes = [0; N];
-    const_hex::decode_to_slice(text, &mut bytes).map_err(|error| KeyFileProblem::Field {
-        field,
-        reason: format!("not {N} bytes of hexadecimal: {error}"),
-    })?;
-    Ok(bytes)
 }
 
 /// Warns when others may read a file that nobody else should.
@@ -376,87 +321,4 @@ pub(crate) fn open_locked(path: &Path) -> Result<File, KeyError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use quartet_xmss::Threads;
-
-    use super::*;
-
-    fn keystore(passphrase: Option<&Passphrase>) -> Keystore {
-        let node = |index| PaddingNode {
-            layer: 4,
-            index,
-            node: [index as u8; 32],
-        };
-        let material = KeyMaterial::from_parts(
-            Scheme::Test,
-            Derivation::Spec,
-            [7; 32],
-            &[0; 20],
-            32,
-            32,
-            &[],
-        )
-        .unwrap();
-        let key = SecretKey::build(material, Threads::One, &|_| {});
-        let mut keystore = Keystore::of_key(&key, passphrase, true).unwrap();
-        keystore.padding = vec![node(1), node(6)];
-        keystore
-    }
-
-    fn is_same(one: &Keystore, other: &Keystore) -> bool {
-        let secrets = match (&one.secret, &other.secret) {
-            (Secret::Plain(one), Secret::Plain(other)) => one == other,
-            (Secret::Sealed(one), Secret::Sealed(other)) => one == other,
-            _ => false,
-        };
-        secrets
-            && format!("{one:?}") == format!("{other:?}")
-            && one.padding == other.padding
-            && one.parameter == other.parameter
-            && one.derivation == other.derivation
-            && one.purpose == other.purpose
-    }
-
-    #[test]
-    fn what_is_written_is_read_back() {
-        let passphrase = Passphrase::new("hush".to_owned());
-        for passphrase in [None, Some(&passphrase)] {
-            let keystore = keystore(passphrase);
-            let text = keystore.to_yaml().unwrap();
-            assert!(is_same(&Keystore::parse(&text).unwrap(), &keystore));
-        }
-    }
-
-    #[test]
-    fn the_secret_is_taken_with_and_without_quotes_and_prefix() {
-        let keystore = keystore(None);
-        let text = keystore.to_yaml().unwrap();
-        let digits = "07".repeat(32);
-        let line = format!("prf_key: \"0x{digits}\"");
-        assert!(text.contains(&line));
-        for other in [
-            format!("prf_key: {digits}"),
-            format!("prf_key: '0x{digits}'"),
-        ] {
-            let parsed = Keystore::parse(&text.replace(&line, &other)).unwrap();
-            assert!(is_same(&parsed, &keystore));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_changed_text_is_refused_or_read_and_never_shows_its_secret(
-            at in 0..2000usize, with in "[ -~\n]{0,3}", cut in 0..4usize,
-        ) {
-            let text = keystore(None).to_yaml().unwrap();
-            let (start, secret) = (at % text.len(), "0707070707");
-            let end = (start + cut).min(text.len());
-            let changed = format!("{}{with}{}", &text[..start], &text[end..]);
-            if let Err(error) = Keystore::parse(&changed) {
-                let message = error.to_string();
-                prop_assert!(!message.contains(secret), "{}", message);
-            }
-        }
-    }
-}
+mod tests;
