@@ -11,7 +11,7 @@ use std::{
 use quartet_types::{PublicKey, ValidatorIndex};
 use quartet_xmss::{DecodeError, ForeignKeyError, MaterialError, Scheme, TreesError};
 
-use crate::EncryptionError;
+use crate::{EncryptionError, MarkError, record::RecordError};
 
 /// A validator's key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +48,25 @@ pub enum KeyFileProblem {
     Exists,
     /// Another process has loaded the key.
     #[error(
-        "another process signs with this key; two signers with one key would reveal it, so stop the other one first"
+        "another process signs with this key or a copy of it; two signers with one key would reveal it, so stop the other one first"
     )]
     InUse,
+    /// It cannot be seen in which epochs the key has signed.
+    #[error("{0}")]
+    Mark(MarkError),
+    /// The signing record does not work.
+    #[error("{0}")]
+    Record(RecordError),
+    /// The key has signed in epochs that are yet to come here.
+    #[error(
+        "it may have signed in all epochs below {free_from}, and it is slot {slot} here: the network was started anew with an old key, or this machine's clock is behind. Whoever gets two signatures of one epoch can forge this validator's votes. For a new network, make new keys (`quartet keys generate --directory NEW-DIR --count N`, seconds each, then a new genesis), or, where nothing is at stake, give this key's security up with --unsafe-reuse-keys"
+    )]
+    UsedAhead {
+        /// The first epoch that its mark leaves free.
+        free_from: u64,
+        /// The slot that it is.
+        slot: u64,
+    },
     /// Its name ends in none of the known ways.
     #[error("unknown format; known are .yaml, .ssz and .json")]
     UnknownFormat,

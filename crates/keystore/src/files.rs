@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read as _},
+    io::{self, Read as _, Seek as _},
     path::{Path, PathBuf},
 };
 
@@ -76,6 +76,7 @@ pub(crate) fn write_new(
 /// Reads a whole file of at most `limit` bytes into memory that is wiped afterwards.
 pub(crate) fn read_wiped(file: &mut File, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let length = file.metadata()?.len();
+    file.rewind()?;
     if length > limit {
         let message = format!("{length} bytes exceed the limit of {limit}");
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));

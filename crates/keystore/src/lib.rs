@@ -2,16 +2,19 @@
 //!
 //! A validator's key is found in a directory of keys ([`find_key`]), as our own keystore ([`Keystore`]) or
 //! as leanSig writes it ([`ForeignFormat`]), and becomes a [`Signer`]. A signer asks the
-//! [signing record](record) before each signature. Secrets are wiped from memory when dropped, and appear
+//! [signing record](record) before each signature, and the key's high-water mark is raised. Secrets are wiped from memory when dropped, and appear
 //! in no log, error or `Debug`.
 
 mod encryption;
 mod error;
 mod files;
 mod foreign;
+mod guard;
 mod keystore;
 mod load;
+mod locks;
 mod manage;
+mod mark;
 pub mod record;
 mod signer;
 mod trees;
@@ -20,7 +23,15 @@ pub use encryption::{EncryptionError, Passphrase};
 pub use error::{KeyError, KeyFileProblem};
 pub use foreign::ForeignFormat;
 pub use keystore::Keystore;
-pub use load::{KeyFormat, KeyRequest, find_key, keystore_file_name, load_signer, load_signers};
-pub use manage::{KeyReport, NewKey, TreesReport, convert, export, generate, inspect, verify};
-pub use signer::{SignError, Signer, SigningDuty, sign_many};
+pub use load::{
+    KeyFormat, KeyRequest, Loading, Marks, find_key, keystore_file_name, load_signer,
+    load_signer_with, load_signers,
+};
+pub use locks::MachineLocks;
+pub use manage::{
+    KeyReport, MarkReport, NewKey, TreesReport, convert, copy_mark, export, generate, inspect,
+    set_mark, verify,
+};
+pub use mark::MarkError;
+pub use signer::{SignError, Signer, SigningDuty, reserve, sign_many};
 pub use trees::OnProgress;

@@ -9,8 +9,8 @@ use quartet_types::{PublicKey, ValidatorIndex};
 use quartet_xmss::{ForeignKey, Scheme, SecretKey};
 
 use crate::{
-    ForeignFormat, KeyError, KeyFileProblem, Keystore, OnProgress, Passphrase, Signer, keystore,
-    record::SigningRecord, trees,
+    ForeignFormat, KeyError, KeyFileProblem, Keystore, MachineLocks, OnProgress, Passphrase,
+    Signer, guard::Guard, keystore, record::SigningRecord, trees,
 };
 
 /// A validator whose key is wanted.
@@ -72,12 +72,31 @@ pub fn find_key(directory: &Path, request: &KeyRequest) -> Result<PathBuf, KeyEr
     })
 }
 
-/// Loads the signer of one validator from a directory of keys. Takes as long as reading the file, unless
-/// the prepared trees are missing or damaged: then the key is computed anew, on all of rayon's threads.
+/// Whether a key's high-water mark is heeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Marks {
+    /// Nothing is signed below it, and a key whose mark cannot be kept is not loaded.
+    #[default]
+    Heeded,
+    /// It is raised where that goes, and hinders nothing: the operator has given up the keys' security.
+    GivenUp,
+}
+
+/// How keys are loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Loading<'a> {
+    /// What opens encrypted keys.
+    pub passphrase: Option<&'a Passphrase>,
+    /// What becomes of marks.
+    pub marks: Marks,
+    /// Where public keys are locked.
+    pub locks: MachineLocks,
+}
+
+/// As [`load_signer_with`], with marks heeded and the whole machine's locks.
 ///
 /// # Errors
-/// When the key is missing, in use by another process, damaged, encrypted with another passphrase, or not
-/// the one that the registry has.
+/// As [`load_signer_with`].
 pub fn load_signer(
     directory: &Path,
     request: &KeyRequest,
@@ -85,18 +104,45 @@ pub fn load_signer(
     record: &SigningRecord,
     progress: OnProgress<'_>,
 ) -> Result<Signer, KeyError> {
+    let loading = Loading {
+        passphrase,
+        ..Loading::default()
+    };
+    load_signer_with(directory, request, &loading, record, progress)
+}
+
+/// Loads the signer of one validator from a directory of keys. Takes as long as reading the file, unless
+/// the prepared trees are missing or damaged: then the key is computed anew, on all of rayon's threads.
+///
+/// The key is locked before anything else is read of it, and what its high-water mark and the record say of it is brought
+/// together: each learns what the other knows.
+///
+/// # Errors
+/// When the key is missing, in use by another process, damaged, encrypted with another passphrase, or not
+/// the one that the registry has, and when its mark is missing, damaged or cannot be kept.
+pub fn load_signer_with(
+    directory: &Path,
+    request: &KeyRequest,
+    loading: &Loading<'_>,
+    record: &SigningRecord,
+    progress: OnProgress<'_>,
+) -> Result<Signer, KeyError> {
     let path = find_key(directory, request)?;
-    let mut file = keystore::open_locked(&path)?;
+    let mut guard = Guard::lock(&path, &request.public_key, &loading.locks)?;
+    let in_file = |problem: KeyFileProblem| problem.in_file(&path);
+    guard
+        .keep_mark(&path, &request.public_key, loading.marks, record)
+        .map_err(in_file)?;
     let trees = trees::path_beside(&path);
     let key = read_key(
         &path,
-        &mut file,
+        guard.file(),
         Some(&request.public_key),
-        passphrase,
+        loading.passphrase,
         progress,
     )?;
     let record = record.clone();
-    Ok(Signer::new(request.index, key, record, trees, file))
+    Ok(Signer::new(request.index, key, record, path, trees, guard))
 }
 
 /// Loads the signers of many validators; what is wrong with one key is no harm to the others.

@@ -11,11 +11,13 @@ use quartet_xmss::{ForeignKey, ForeignTree, KeyMaterial, Scheme, SecretKey, Thre
 use rand::{SeedableRng as _, rngs::StdRng, rngs::SysRng};
 
 use crate::{
-    EncryptionError, ForeignFormat, KeyError, KeyFileProblem, KeyFormat, Keystore, OnProgress,
-    Passphrase, files,
+    EncryptionError, ForeignFormat, KeyError, KeyFileProblem, KeyFormat, Keystore, MachineLocks,
+    MarkError, OnProgress, Passphrase, files,
     foreign::public_key_json,
+    guard::Guard,
     keystore::{self, scheme_name},
     load::{import, read_key},
+    mark,
     trees::{self, Cached},
 };
 
@@ -56,6 +58,23 @@ pub struct KeyReport {
     pub readable_by_others: bool,
     /// The state of its prepared trees.
     pub trees: TreesReport,
+    /// Its high-water mark.
+    pub mark: MarkReport,
+}
+
+/// What a key's high-water mark says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MarkReport {
+    /// A public test key needs none.
+    Exempt,
+    /// There is none, and the key says that there must be.
+    Missing,
+    /// There is none yet.
+    NotBegun,
+    /// The key may have signed in all epochs below this one.
+    FreeFrom(u64),
+    /// It cannot be read, for the reason given.
+    Unusable(String),
 }
 
 /// The state of the prepared trees beside a key.
@@ -102,14 +121,15 @@ pub fn generate(
     };
     let material = generate().map_err(|problem| problem.in_file(path))?;
     let key = SecretKey::build(material, Threads::Pool, progress);
-    write(&key, path, new.passphrase, new.public_test_key)
+    let free_from = (!new.public_test_key).then_some(0);
+    write(&key, path, new.passphrase, free_from)
 }
 
-/// Takes a key of any format over into our own, at `target`, with what is prepared of its trees. To take
-/// over one of our own is to change its passphrase.
+/// Takes a key of any format over into our own, at `target`, with what is prepared of its trees and with its high-water
+/// mark. To take over one of our own is to change its passphrase.
 ///
 /// # Errors
-/// When the source cannot be read, is not `expected`, or the target exists or cannot be written.
+/// When the source cannot be read, is in use, is not `expected`, or the target exists or cannot be written.
 pub fn convert(
     source: &Path,
     target: &Path,
@@ -123,21 +143,95 @@ pub fn convert(
     }
     let mut file = keystore::open(source)?;
     let key = read_key(source, &mut file, expected, source_passphrase, progress)?;
-    write(&key, target, target_passphrase, false)
+    // From here on it is not used, so that its mark does not move while it is taken along.
+    let (_source, free_from) = hold(source, &key)?;
+    write(&key, target, target_passphrase, free_from)
 }
 
+/// Locks a key, and reads the first epoch that its mark leaves free; `None` for a public test key, which has no mark.
+fn hold(source: &Path, key: &SecretKey) -> Result<(Option<Guard>, Option<u64>), KeyError> {
+    let public_key = PublicKey(key.public_key().to_bytes());
+    if is_public_test_key(source)? {
+        return Ok((None, None));
+    }
+    let guard = Guard::lock(source, &public_key, &MachineLocks::default())?;
+    let free_from = match mark_of(source, &public_key)? {
+        Some(free_from) => free_from,
+        None if guard.requires_mark() => {
+            let path = mark_path(source)?;
+            return Err(KeyFileProblem::Mark(MarkError::Missing { path }).in_file(source));
+        }
+        None => 0,
+    };
+    Ok((Some(guard), Some(free_from)))
+}
+
+fn mark_path(key: &Path) -> Result<PathBuf, KeyError> {
+    mark::path_beside(key).map_err(|error| KeyFileProblem::Unreadable(error).in_file(key))
+}
+
+fn mark_of(key: &Path, public_key: &PublicKey) -> Result<Option<u64>, KeyError> {
+    let read = mark::read(&mark_path(key)?, public_key);
+    read.map_err(|error| KeyFileProblem::Mark(error).in_file(key))
+}
+
+fn is_public_test_key(key: &Path) -> Result<bool, KeyError> {
+    if KeyFormat::of(key)? != KeyFormat::Keystore {
+        return Ok(false);
+    }
+    let keystore = Keystore::read(&mut keystore::open(key)?);
+    keystore
+        .map(|keystore| keystore.is_public_test_key())
+        .map_err(|problem| problem.in_file(key))
+}
+
+/// Takes the high-water mark of a key along to where its file has been copied; does nothing where it has none.
+///
+/// # Errors
+/// When the mark cannot be read, or cannot be written beside `target`.
+pub fn copy_mark(source: &Path, target: &Path, public_key: &PublicKey) -> Result<(), KeyError> {
+    let Some(free_from) = mark_of(source, public_key)? else {
+        return Ok(());
+    };
+    keep_mark(target, public_key, free_from)
+}
+
+fn keep_mark(key: &Path, public_key: &PublicKey, free_from: u64) -> Result<(), KeyError> {
+    let kept = mark::keep(&mark::path_beside_new(key), public_key, free_from);
+    kept.map(drop)
+        .map_err(|error| KeyFileProblem::Mark(error).in_file(key))
+}
+
+/// Begins a key's high-water mark, or raises it: nothing will be signed below `free_from`. Returns what it leaves free now,
+/// which may be more: a mark is never lowered.
+///
+/// # Errors
+/// When the key is in use or cannot be read, or its mark is damaged or cannot be written.
+pub fn set_mark(path: &Path, free_from: u64) -> Result<u64, KeyError> {
+    let public_key = inspect(path, None)?.public_key;
+    let _guard = Guard::lock(path, &public_key, &MachineLocks::default())?;
+    let kept = mark::keep(&mark_path(path)?, &public_key, free_from);
+    let kept = kept.map_err(|error| KeyFileProblem::Mark(error).in_file(path))?;
+    Ok(kept.found().max(free_from))
+}
+
+/// Writes a key with its trees and its mark; without the latter it is a public test key.
 fn write(
     key: &SecretKey,
     path: &Path,
     passphrase: Option<&Passphrase>,
-    public_test_key: bool,
+    free_from: Option<u64>,
 ) -> Result<PublicKey, KeyError> {
     let in_file = |problem: KeyFileProblem| problem.in_file(path);
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(|e| in_file(KeyFileProblem::Unwritable(e)))?;
     }
-    let keystore = Keystore::of_key(key, passphrase, public_test_key)
+    let keystore = Keystore::of_key(key, passphrase, free_from.is_none())
         .map_err(|error| in_file(KeyFileProblem::Encryption(error)))?;
+    // First, so that no crash leaves a key without its mark.
+    if let Some(free_from) = free_from {
+        keep_mark(path, &keystore.public_key(), free_from)?;
+    }
     keystore.write_new(path)?;
     let trees = trees::path_beside(path);
     trees::store(&key.trees().to_bytes(), &trees)
@@ -146,12 +240,12 @@ fn write(
 }
 
 /// Writes a key as leanSig does, `validator_N_sk.ssz` or `.json`, with the public key in
-/// `validator_N_pk.json` beside it. The bottom trees around `epoch` are computed for it.
+/// `validator_N_pk.json` and its high-water mark beside it. The bottom trees around `epoch` are computed for it.
 ///
 /// Returns the secret key's file name and the public key.
 ///
 /// # Errors
-/// When the source cannot be read, a file exists or cannot be written, or the key is for epochs that do not make
+/// When the source cannot be read or is in use, a file exists or cannot be written, or the key is for epochs that do not make
 /// up whole bottom trees, which the format must contain.
 pub fn export(
     source: &Path,
@@ -169,11 +263,16 @@ pub fn export(
     }
     let mut file = keystore::open(source)?;
     let key = read_key(source, &mut file, None, passphrase, &|_| {})?;
+    let (_source, free_from) = hold(source, &key)?;
     let scheme = key.material().instance().scheme;
     let foreign = ForeignKey::export(&key, epoch, Threads::Pool, progress)
         .map_err(|error| KeyFileProblem::foreign(&error, scheme).in_file(source))?;
     let in_target = |error| KeyFileProblem::uncreated(error).in_file(&target);
     fs::create_dir_all(directory).map_err(in_target)?;
+    if let Some(free_from) = free_from {
+        let public_key = PublicKey(key.public_key().to_bytes());
+        keep_mark(&target, &public_key, free_from)?;
+    }
     files::write_new(&target, |file| format.write(&foreign, file)).map_err(in_target)?;
     if let Some(json) = public_key_json(&foreign) {
         let path = directory.join(format!("validator_{index}_pk.json"));
@@ -204,6 +303,7 @@ pub fn inspect(path: &Path, passphrase: Option<&Passphrase>) -> Result<KeyReport
             public_test_key: false,
             readable_by_others,
             trees: TreesReport::Whole(key.kept()),
+            mark: inspect_mark(path, &PublicKey(key.public_key().to_bytes()), false),
         });
     }
     let keystore = Keystore::read(&mut file).map_err(in_file)?;
@@ -221,7 +321,21 @@ pub fn inspect(path: &Path, passphrase: Option<&Passphrase>) -> Result<KeyReport
         public_test_key: keystore.is_public_test_key(),
         readable_by_others,
         trees,
+        mark: match keystore.is_public_test_key() {
+            true => MarkReport::Exempt,
+            false => inspect_mark(path, &keystore.public_key(), keystore.requires_mark()),
+        },
     })
+}
+
+fn inspect_mark(key: &Path, public_key: &PublicKey, is_required: bool) -> MarkReport {
+    match mark_of(key, public_key) {
+        Ok(Some(free_from)) => MarkReport::FreeFrom(free_from),
+        Ok(None) if is_required => MarkReport::Missing,
+        Ok(None) => MarkReport::NotBegun,
+        Err(KeyError::File { problem, .. }) => MarkReport::Unusable(problem.to_string()),
+        Err(error) => MarkReport::Unusable(error.to_string()),
+    }
 }
 
 fn inspect_trees(

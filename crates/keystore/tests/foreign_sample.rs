@@ -9,7 +9,8 @@ use std::{
 
 use flate2::read::GzDecoder;
 use quartet_keystore::{
-    ForeignFormat, KeyFormat, KeyRequest, convert, inspect, load_signer, record::SigningRecord,
+    ForeignFormat, KeyFormat, KeyRequest, Loading, MachineLocks, Signer, convert, inspect,
+    load_signer_with, record::SigningRecord,
 };
 use quartet_types::{PublicKey, Root};
 use quartet_xmss::{Scheme, Verification};
@@ -50,6 +51,15 @@ fn unpack(keys: &Path, directory: &Path, index: u64, format: ForeignFormat) -> P
     path
 }
 
+/// Loads a key that other tests load at the same time.
+fn load(directory: &Path, request: &KeyRequest, record: &SigningRecord) -> Signer {
+    let loading = Loading {
+        locks: MachineLocks::scoped(directory.display().to_string()),
+        ..Loading::default()
+    };
+    load_signer_with(directory, request, &loading, record, &|_| {}).unwrap()
+}
+
 #[test]
 fn foreign_keys_sign_and_our_verifier_accepts() {
     let Some(keys) = sample_keys() else {
@@ -72,9 +82,7 @@ fn foreign_keys_sign_and_our_verifier_accepts() {
             public_key,
             file,
         };
-        let load =
-            |directory: &Path| load_signer(directory, &request, None, &record, &|_| {}).unwrap();
-        let signer = load(directory.path());
+        let signer = load(directory.path(), &request, &record);
         let message = Root::repeat_byte(7);
         let signature = signer.sign(70_000, message).unwrap();
         let accepted = Scheme::Production.verify(&Verification {
@@ -84,11 +92,14 @@ fn foreign_keys_sign_and_our_verifier_accepts() {
             signature: signature.as_bytes(),
         });
         assert!(accepted, "{}", path.display());
+        drop(signer);
 
         // Taken over into our own form, it is the same key in less than a hundredth of the bytes.
         let own = directory.path().join(format!("own/validator_{index}.yaml"));
         convert(&path, &own, Some(&public_key), None, None, &|_| {}).unwrap();
-        let again = load(own.parent().unwrap()).sign(70_000, message).unwrap();
+        let taken_over = load(own.parent().unwrap(), &request, &record);
+        assert_eq!(taken_over.free_from(), Some(70_001));
+        let again = taken_over.sign(70_000, message).unwrap();
         assert_eq!(again, signature);
         let bytes = |path: &Path| fs::metadata(path).unwrap().len();
         let ours = bytes(&own) + bytes(&own.with_extension("trees"));
@@ -114,7 +125,7 @@ fn the_next_bottom_tree_is_built_ahead_across_restarts() {
     };
     let epoch = 1 << 16;
     let live = || {
-        let signer = load_signer(directory.path(), &request, None, &record, &|_| {}).unwrap();
+        let signer = load(directory.path(), &request, &record);
         // The parts around this epoch and the next ones come first, then what is kept every 32 pieces.
         for _ in 0..2 + 32 {
             assert!(signer.work_ahead(epoch).unwrap());

@@ -361,6 +361,7 @@ fn an_encrypted_key_needs_its_passphrase() {
     assert_eq!(encryption(Some(&wrong)), EncryptionError::WrongPassphrase);
     let signer = fixture.load_with(0, public_key, Some(&right)).unwrap();
     signer.sign(40, root(1)).unwrap();
+    drop(signer);
 
     let plain = fixture.path("plain.yaml");
     convert(
@@ -393,7 +394,6 @@ fn an_exported_key_is_taken_back_and_signs_byte_for_byte_the_same() {
         convert(&foreign, &back, None, None, None, &|_| {}).unwrap();
         verify(&back, Some(&public_key), None, &|_| {}).unwrap();
 
-        let ours = fixture.load(0, public_key).unwrap();
         let sign = |directory: PathBuf, record: &str| {
             let record = SigningRecord::open(&fixture.path(record)).unwrap();
             let request = request(7, public_key);
@@ -411,6 +411,7 @@ fn an_exported_key_is_taken_back_and_signs_byte_for_byte_the_same() {
             theirs,
             sign(fixture.path("back"), "record of the key taken back")
         );
+        let ours = fixture.load(0, public_key).unwrap();
         for (epoch, signature) in (32..96).step_by(7).zip(theirs) {
             assert_eq!(ours.sign(epoch, root(3)).unwrap(), signature);
         }

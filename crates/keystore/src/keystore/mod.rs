@@ -94,7 +94,7 @@ impl Keystore {
             active_epochs: active.end - active.start,
             padding: material.padding(),
             purpose: public_test_key.then(|| PUBLIC_TEST_KEY.to_owned()),
-            requires_mark: false,
+            requires_mark: !public_test_key,
             secret,
         })
     }

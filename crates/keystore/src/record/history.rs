@@ -33,15 +33,36 @@ pub enum Refusal {
         /// The highest epoch used.
         highest: u64,
     },
-    /// The epoch had begun before this process did, and the record knows nothing of it: it may be an old copy.
+    /// The epoch had begun before this process did, or before its clock jumped, and the record knows nothing of it: it may
+    /// be an old copy.
     #[error(
-        "refusing to sign in epoch {epoch}: this node started in epoch {started}, and another copy of it may have signed before"
+        "refusing to sign in epoch {epoch}: this node started, or its clock jumped, in epoch {started}, and another copy of it may have signed before"
     )]
     BeforeStart {
         /// The epoch asked for.
         epoch: u64,
         /// The epoch of the start, the last to be refused.
         started: u64,
+    },
+    /// The key's high-water mark says that it may have signed in the epoch, and the record knows nothing of it.
+    #[error(
+        "refusing to sign in epoch {epoch}: by its high-water mark, the key may have signed in all epochs below {free_from}"
+    )]
+    BelowMark {
+        /// The epoch asked for.
+        epoch: u64,
+        /// The first epoch that the mark leaves free.
+        free_from: u64,
+    },
+    /// A valid signature of the key was seen that was not made here.
+    #[error(
+        "refusing to sign in epoch {epoch}: somebody else has signed with this key in epoch {seen}; find and stop the other signer, then restart"
+    )]
+    SecondSigner {
+        /// The epoch asked for.
+        epoch: u64,
+        /// The epoch in which somebody else has signed.
+        seen: u64,
     },
     /// An imported record disagrees with this one about the epoch, or knows no message for it.
     #[error("refusing to sign in epoch {epoch}: an imported record marks it as used")]
@@ -74,8 +95,12 @@ struct Recent {
 #[derive(Debug, Default)]
 pub(super) struct History {
     keys: HashMap<PublicKey, Recent>,
-    /// The epoch in which the process started, where it is known.
+    /// The epoch in which the process started, or its clock last jumped, where it is known.
     started: Option<u64>,
+    /// The first epochs that marks leave free, of the keys that are loaded.
+    free_from: HashMap<PublicKey, u64>,
+    /// Keys that somebody else signs with, of those that are loaded, and in which epoch that was seen.
+    shared: HashMap<PublicKey, u64>,
 }
 
 /// What a request comes to.
@@ -90,11 +115,21 @@ pub(super) enum Verdict {
 impl History {
     /// What the rules say about a request.
     pub(super) fn judge(&self, request: &SigningRequest) -> Result<Verdict, Refusal> {
+        let epoch = request.epoch;
+        if let Some(&seen) = self.shared.get(&request.public_key) {
+            return Err(Refusal::SecondSigner { epoch, seen });
+        }
         let verdict = match self.keys.get(&request.public_key) {
             Some(recent) => judge(&recent.messages, request)?,
             None => Verdict::New,
         };
-        let epoch = request.epoch;
+        let free_from = self.free_from.get(&request.public_key).copied();
+        if let Some(free_from) = free_from
+            && verdict == Verdict::New
+            && epoch < free_from
+        {
+            return Err(Refusal::BelowMark { epoch, free_from });
+        }
         match self.started {
             Some(started) if verdict == Verdict::New && epoch <= started => {
                 Err(Refusal::BeforeStart { epoch, started })
@@ -106,6 +141,12 @@ impl History {
     /// From now on, nothing new is granted up to and including `epoch`.
     pub(super) fn started_in(&mut self, epoch: u64) {
         self.started = self.started.max(Some(epoch));
+    }
+
+    /// From now on, nothing new is granted to a key below `free_from`.
+    pub(super) fn used_below(&mut self, public_key: PublicKey, free_from: u64) {
+        let known = self.free_from.entry(public_key).or_default();
+        *known = free_from.max(*known);
     }
 
     /// Takes in an entry, of the log or of a request that has been granted and written.

@@ -73,6 +73,10 @@ impl Log {
         self.history.started_in(epoch);
     }
 
+    pub(super) fn used_below(&mut self, public_key: PublicKey, free_from: u64) {
+        self.history.used_below(public_key, free_from);
+    }
+
     /// Judges each request, then makes the grants durable, and only then reports them.
     pub(super) fn authorise(
         &mut self,

@@ -141,6 +141,17 @@ impl SigningRecord {
         })
     }
 
+    /// Says what a key's high-water mark does: nothing new is granted to it below `free_from`.
+    ///
+    /// # Errors
+    /// When the record is unusable.
+    pub fn used_below(&self, public_key: &PublicKey, free_from: u64) -> Result<(), RecordError> {
+        self.with_log(|log| {
+            log.used_below(*public_key, free_from);
+            Ok(())
+        })
+    }
+
     /// Grants one signature. When this returns `Ok`, the grant is on disk.
     ///
     /// # Errors

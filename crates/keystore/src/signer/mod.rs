@@ -1,8 +1,10 @@
 //! A validator's signer: its key, and the record that is asked before the key is.
 
+mod many;
+mod work;
+
 use std::{
     fmt,
-    fs::File,
     ops::Range,
     path::PathBuf,
     sync::{
@@ -12,19 +14,28 @@ use std::{
 };
 
 use quartet_types::{PublicKey, Root, Signature, ValidatorIndex};
-use quartet_xmss::{SecretKey, SubtreeWork, TreesError};
+use quartet_xmss::{SecretKey, TreesError};
 
 use crate::{
-    record::{NotAuthorised, RecordError, Refusal, SigningRecord, SigningRequest},
+    KeyError, KeyFileProblem, MarkError,
+    guard::Guard,
+    record::{NotAuthorised, RecordError, Refusal, SigningRecord},
     trees,
 };
+pub use many::{SigningDuty, reserve, sign_many};
+use work::Work;
 
 /// With fewer epochs left than slots in a day, the operator is warned; of a short key, in its last quarter.
 const WARN_BELOW_EPOCHS: u64 = 24 * 60 * 60 / quartet_types::SECONDS_PER_SLOT;
 /// While a bottom tree is being built, its beginning is written down after this many pieces of work.
 const STORE_EVERY: usize = 32;
 
-/// Signs for one validator. Every signature is in the signing record, durably, before it is made.
+/// Slots for which a key waits until its high-water mark leaves an epoch free: a crash costs one or two, and a clock may be
+/// some seconds behind. A key that has signed further ahead comes from another network.
+const WAITS_FOR_SLOTS: u64 = 8;
+
+/// Signs for one validator. Every signature is in the signing record, and its epoch below the key's high-water mark, durably,
+/// before it is made.
 ///
 /// Signing needs the part of the key's tree around the epoch; [`Signer::work_ahead`], called once a slot off
 /// the duty path, has it ready in time. The key's file is locked as long as the signer lives.
@@ -34,26 +45,14 @@ pub struct Signer {
     active: Range<u64>,
     key: RwLock<SecretKey>,
     record: SigningRecord,
+    path: PathBuf,
     trees: PathBuf,
     warned: AtomicBool,
     /// Pieces of bottom trees that have been computed.
     begun: AtomicUsize,
     /// Held while the trees are written.
     storing: Mutex<()>,
-    _lock: File,
-}
-
-/// A message to be signed, for [`sign_many`].
-#[derive(Clone, Copy, Debug)]
-pub struct SigningDuty<'a> {
-    /// Who signs.
-    pub signer: &'a Signer,
-    /// The epoch: the slot of the attestation.
-    pub epoch: u64,
-    /// The root of what is signed.
-    pub message_root: Root,
-    /// The slot of the attestation's source, for the record.
-    pub source: Option<u64>,
+    guard: Guard,
 }
 
 /// A signature is not given.
@@ -65,6 +64,9 @@ pub enum SignError {
     /// The record does not work, so nothing may be signed.
     #[error("signing record: {0}")]
     Record(#[from] RecordError),
+    /// The high-water mark cannot be raised, so nothing may be signed.
+    #[error("{0}")]
+    Mark(#[from] MarkError),
     /// The key has no one-time key for the epoch.
     #[error("the key is active for epochs {} to {}, not {epoch}", active.start, active.end.saturating_sub(1))]
     NotActive {
@@ -104,8 +106,9 @@ impl Signer {
         index: ValidatorIndex,
         key: SecretKey,
         record: SigningRecord,
+        path: PathBuf,
         trees: PathBuf,
-        lock: File,
+        guard: Guard,
     ) -> Self {
         Self {
             index,
@@ -113,11 +116,12 @@ impl Signer {
             active: key.active(),
             key: RwLock::new(key),
             record,
+            path,
             trees,
             warned: AtomicBool::new(false),
             begun: AtomicUsize::new(0),
             storing: Mutex::new(()),
-            _lock: lock,
+            guard,
         }
     }
 
@@ -146,7 +150,31 @@ impl Signer {
         self.record.highest_source(&self.public_key)
     }
 
-    /// Signs a message: first the record, durably, then the key. Asked for the same message again, it gives
+    /// Whether the key's secret is meant to be public: then it has no high-water mark, and no lock but its file's.
+    pub fn is_public_test_key(&self) -> bool {
+        self.guard.is_public_test_key()
+    }
+
+    /// The first epoch that the key's high-water mark left free when it was loaded; `None` where no mark is heeded.
+    pub fn free_from(&self) -> Option<u64> {
+        self.guard.free_from()
+    }
+
+    /// Checks that the key has not signed far ahead of `slot`, as it has where a network was started anew with old keys.
+    ///
+    /// # Errors
+    /// When it has: nothing could be signed with it for long, and the operator has to know why.
+    pub fn check_slot(&self, slot: u64) -> Result<(), KeyError> {
+        match self.free_from() {
+            Some(free_from) if free_from > slot.saturating_add(WAITS_FOR_SLOTS) => {
+                let problem = KeyFileProblem::UsedAhead { free_from, slot };
+                Err(problem.in_file(&self.path))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Signs a message: first the mark and the record, durably, then the key. Asked for the same message again, it gives
     /// the same signature. The record learns of no source: attestations go through [`sign_many`].
     ///
     /// # Errors
@@ -159,6 +187,7 @@ impl Signer {
             source: None,
         };
         self.ready(epoch)?;
+        self.raise_mark(epoch)?;
         self.record.authorise(duty.request())?;
         self.sign_authorised(epoch, message_root)
     }
@@ -176,6 +205,11 @@ impl Signer {
             // Milliseconds: better a late signature than none.
             Some(_) => self.prepare(epoch),
         }
+    }
+
+    fn raise_mark(&self, epoch: u64) -> Result<(), MarkError> {
+        let mut raised = reserve(&[self], epoch).into_iter();
+        raised.next().unwrap_or(Ok(()))
     }
 
     fn sign_authorised(&self, epoch: u64, message_root: Root) -> Result<Signature, SignError> {
@@ -279,85 +313,4 @@ impl fmt::Debug for Signer {
             .field("active", &self.active)
             .finish_non_exhaustive()
     }
-}
-
-impl SigningDuty<'_> {
-    fn request(&self) -> SigningRequest {
-        SigningRequest {
-            public_key: self.signer.public_key,
-            epoch: self.epoch,
-            message_root: self.message_root,
-            source: self.source,
-        }
-    }
-}
-
-/// Signs for many validators with one write to the record: a result for each, in order. One that fails
-/// costs the others nothing, unless the record itself fails. All signers must share one record.
-pub fn sign_many(duties: &[SigningDuty<'_>]) -> Vec<Result<Signature, SignError>> {
-    let Some(record) = duties.first().map(|duty| &duty.signer.record) else {
-        return Vec::new();
-    };
-    let readiness: Vec<_> = (duties.iter())
-        .map(|duty| duty.signer.ready(duty.epoch))
-        .collect();
-    let ready = readiness
-        .iter()
-        .zip(duties)
-        .filter(|(ready, _)| ready.is_ok());
-    let requests: Vec<_> = ready.map(|(_, duty)| duty.request()).collect();
-    let mut verdicts = match record.authorise_many(&requests) {
-        Ok(verdicts) => verdicts.into_iter(),
-        Err(error) => {
-            // The first learns why, the others that it is so.
-            let mut error = Some(error);
-            let unusable = |_| Err(error.take().unwrap_or_else(|| record.unusable()).into());
-            return duties.iter().map(unusable).collect();
-        }
-    };
-    let signed = readiness.into_iter().zip(duties).map(|(ready, duty)| {
-        ready?;
-        // There is a verdict for each that was ready.
-        verdicts.next().ok_or_else(|| record.unusable())??;
-        duty.signer.sign_authorised(duty.epoch, duty.message_root)
-    });
-    signed.collect()
-}
-
-/// A piece of work, some milliseconds long.
-struct Work {
-    piece: SubtreeWork,
-    /// It is one of many toward a whole bottom tree, rather than the part around an epoch.
-    builds_tree: bool,
-}
-
-impl Work {
-    /// What comes next before `epoch` can be signed.
-    fn toward(key: &SecretKey, epoch: u64) -> Option<Self> {
-        Some(Self {
-            piece: key.work_for(epoch)?,
-            builds_tree: !is_kept(key, epoch),
-        })
-    }
-
-    /// What comes next for signing from `epoch` on, soonest needed first.
-    fn ahead(key: &SecretKey, epoch: u64, validator: ValidatorIndex) -> Option<Self> {
-        let tree = key.material().instance().scheme.epochs_per_tree();
-        // A thousand keys enter their next parts in the same slot, but need not compute them in one.
-        let part = key.epochs_per_subtree();
-        let lead = part - validator % part.div_ceil(2);
-        // Before the key is active, its beginning is what will be needed.
-        let epoch = epoch.max(key.active().start);
-        let next_tree = epoch.saturating_add(tree);
-        Self::toward(key, epoch)
-            .or_else(|| Self::toward(key, epoch.saturating_add(lead)))
-            .or_else(|| match is_kept(key, next_tree) {
-                true => None,
-                false => Self::toward(key, next_tree),
-            })
-    }
-}
-
-fn is_kept(key: &SecretKey, epoch: u64) -> bool {
-    key.kept().iter().any(|range| range.contains(&epoch))
 }
