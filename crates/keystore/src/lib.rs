@@ -15,6 +15,7 @@ mod load;
 mod locks;
 mod manage;
 mod mark;
+mod marked;
 pub mod record;
 mod signer;
 mod trees;
@@ -28,10 +29,8 @@ pub use load::{
     load_signer_with, load_signers,
 };
 pub use locks::MachineLocks;
-pub use manage::{
-    KeyReport, MarkReport, NewKey, TreesReport, convert, copy_mark, export, generate, inspect,
-    set_mark, verify,
-};
+pub use manage::{KeyReport, NewKey, TreesReport, convert, export, generate, inspect, verify};
 pub use mark::MarkError;
+pub use marked::{MarkReport, copy_mark, set_mark};
 pub use signer::{SignError, Signer, SigningDuty, reserve, sign_many};
 pub use trees::OnProgress;

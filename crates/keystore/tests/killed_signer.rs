@@ -12,7 +12,7 @@ use std::{
 };
 
 use quartet_keystore::{
-    KeyRequest, inspect, keystore_file_name, load_signer,
+    KeyRequest, Loading, MachineLocks, inspect, keystore_file_name, load_signer_with,
     record::{SigningRecord, SigningRequest},
 };
 use quartet_types::{PublicKey, Root};
@@ -84,8 +84,14 @@ fn signs() {
         public_key,
         file: None,
     };
-    let signer = load_signer(&directory, &request, None, &record, &|_| {}).unwrap();
-    for epoch in first_epoch(&record, &public_key).. {
+    // Other checkouts may run this test with the same ready-made key.
+    let loading = Loading {
+        locks: MachineLocks::scoped(directory.display().to_string()),
+        ..Loading::default()
+    };
+    let signer = load_signer_with(&directory, &request, &loading, &record, &|_| {}).unwrap();
+    let marked = signer.free_from().unwrap_or(0).saturating_sub(20);
+    for epoch in first_epoch(&record, &public_key).max(marked).. {
         if signer.sign(epoch, message(life)).is_ok() {
             println!("granted 0 {epoch} {life} .");
         }
@@ -93,10 +99,16 @@ fn signs() {
 }
 
 /// Runs `child` for many lives, each ended by SIGKILL, and checks what all of them were granted together.
-fn no_epoch_gets_two_messages(child: &str, directory: &Path, lives: u64) {
+fn no_epoch_gets_two_messages(
+    child: &str,
+    directory: &Path,
+    lives: u64,
+    before_each: impl Fn(&Path),
+) {
     let mut granted: HashMap<(u64, u64), u64> = HashMap::new();
     let mut seed = u64::from(std::process::id());
     for life in 0..lives {
+        before_each(directory);
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", child, "--nocapture"])
             .env(DIRECTORY, directory)
@@ -136,7 +148,7 @@ fn no_epoch_gets_two_messages(child: &str, directory: &Path, lives: u64) {
 #[test]
 fn no_epoch_is_granted_to_two_messages_over_many_kills() {
     let directory = tempfile::tempdir().unwrap();
-    no_epoch_gets_two_messages("asks_the_record", directory.path(), 60);
+    no_epoch_gets_two_messages("asks_the_record", directory.path(), 60, |_| {});
 }
 
 #[test]
@@ -146,5 +158,25 @@ fn no_epoch_is_signed_twice_over_many_kills() {
     for name in ["validator_0.yaml", "validator_0.trees"] {
         fs::copy(ready_made.join(name), directory.path().join(name)).unwrap();
     }
-    no_epoch_gets_two_messages("signs", directory.path(), 20);
+    no_epoch_gets_two_messages("signs", directory.path(), 20, |_| {});
+}
+
+/// The kill falls anywhere between the mark, the record and the signature, and then the record is lost: the mark alone
+/// knows what has been used.
+#[test]
+fn no_epoch_is_signed_twice_over_many_kills_that_lose_the_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let ready_made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../keystores");
+    let name = "validator_0.trees";
+    fs::copy(ready_made.join(name), directory.path().join(name)).unwrap();
+    let name = "validator_0.yaml";
+    let text = fs::read_to_string(ready_made.join(name)).unwrap();
+    let secret = text.replace("purpose: public-test-key\n", "");
+    assert_ne!(text, secret);
+    fs::write(directory.path().join(name), secret).unwrap();
+    no_epoch_gets_two_messages("signs", directory.path(), 20, |directory| {
+        for name in ["signing-record", "signing-record.lock"] {
+            let _ = fs::remove_file(directory.join(name));
+        }
+    });
 }

@@ -112,7 +112,45 @@ pub(super) enum Verdict {
     Repeated,
 }
 
+/// What a valid signature of one of our keys, seen on the network, tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    /// It was granted here, or so long ago that nobody can tell.
+    Known,
+    /// It was not granted here, in an epoch before this process started: by an earlier life whose record is lost, perhaps.
+    Earlier,
+    /// Somebody else signs with the key, now, or has signed a second message: from here on it signs nothing.
+    SecondSigner,
+}
+
 impl History {
+    /// Takes note of a valid signature that was seen.
+    pub(super) fn sight(&mut self, seen: &SigningRequest) -> Sighting {
+        let epoch = seen.epoch;
+        let recent = self.keys.get(&seen.public_key);
+        let messages = recent.into_iter().flat_map(|recent| &recent.messages);
+        let mut messages = messages.skip_while(|signed| signed.epoch < epoch);
+        let granted = messages.next().filter(|signed| signed.epoch == epoch);
+        let is_forgotten = recent.is_some_and(|recent| {
+            let oldest = recent.messages.front().map_or(0, |signed| signed.epoch);
+            recent.messages.len() == REMEMBERED && epoch < oldest
+        });
+        let sighting = match granted {
+            Some(SignedMessage { message_root, .. }) => match message_root {
+                Some(root) if *root != seen.message_root => Sighting::SecondSigner,
+                _ => return Sighting::Known,
+            },
+            None if is_forgotten => return Sighting::Known,
+            None if self.started.is_some_and(|started| epoch <= started) => Sighting::Earlier,
+            None => Sighting::SecondSigner,
+        };
+        self.used_below(seen.public_key, epoch.saturating_add(1));
+        if sighting == Sighting::SecondSigner {
+            self.shared.entry(seen.public_key).or_insert(epoch);
+        }
+        sighting
+    }
+
     /// What the rules say about a request.
     pub(super) fn judge(&self, request: &SigningRequest) -> Result<Verdict, Refusal> {
         let epoch = request.epoch;

@@ -1,9 +1,8 @@
-//! The record on disk: opening and checking, appending, and rewriting when it has grown.
+//! The record as it is used: what is granted is written down first; it is rewritten when it has grown.
 
 use std::{
     collections::HashMap,
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -11,8 +10,9 @@ use quartet_types::PublicKey;
 
 use super::{
     RecordError, Refusal, SigningRequest,
-    entry::{ENTRY_BYTES, Entry, MAGIC, Placed},
-    history::{History, Verdict},
+    disk::{self, Disk, io_error},
+    entry::Entry,
+    history::{History, Sighting, Verdict},
     interchange::{ImportSummary, Imported},
 };
 use crate::files;
@@ -25,10 +25,8 @@ const REWRITE_FACTOR: u64 = 4;
 #[derive(Debug)]
 pub(super) struct Log {
     path: PathBuf,
-    file: File,
-    entries: u64,
+    disk: Disk,
     history: History,
-    usable: bool,
     rewrite_at: u64,
     /// Locked as long as it is open. Not the log itself, whose file is replaced when rewritten.
     _lock: File,
@@ -37,32 +35,22 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn open(path: &Path) -> Result<Self, RecordError> {
         let lock = lock(path)?;
-        let failed = |action| move |error| io_error(path, action, error);
-        let is_new = !path.exists();
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = (files::private(&mut options).open(path)).map_err(failed("open"))?;
-        let (history, entries) = replay(&mut file, path)?;
-        file.seek(SeekFrom::End(0)).map_err(failed("seek"))?;
-        // What a killed process wrote may still be in the system's memory only; from here on it counts as
-        // durable, since it is granted again without another write.
-        file.sync_all().map_err(failed("sync"))?;
-        if is_new {
-            // The first grant must not be lost together with the file that holds it.
-            files::sync_parent(path).map_err(failed("sync the directory of"))?;
-            tracing::info!(path = %path.display(), "began a new signing record");
-        }
+        let (disk, history) = Disk::open(path)?;
         let mut log = Self {
             path: path.to_owned(),
-            file,
-            entries,
+            disk,
             history,
-            usable: true,
             rewrite_at: REWRITE_AT,
             _lock: lock,
         };
         log.rewrite_if_grown()?;
+        log.tend()?;
         Ok(log)
+    }
+
+    /// Makes room for what is to come, off the duty path.
+    pub(super) fn tend(&mut self) -> Result<(), RecordError> {
+        self.disk.tend()
     }
 
     pub(super) fn history(&self) -> &History {
@@ -75,6 +63,29 @@ impl Log {
 
     pub(super) fn used_below(&mut self, public_key: PublicKey, free_from: u64) {
         self.history.used_below(public_key, free_from);
+    }
+
+    pub(super) fn sight(&mut self, seen: &[SigningRequest]) -> Vec<Sighting> {
+        seen.iter().map(|seen| self.history.sight(seen)).collect()
+    }
+
+    /// Writes down what was signed elsewhere, of each key the newest: nothing will be granted up to there.
+    pub(super) fn raise(&mut self, seen: &[SigningRequest]) -> Result<(), RecordError> {
+        let mut newest: HashMap<PublicKey, &SigningRequest> = HashMap::new();
+        for seen in seen {
+            let known = newest.entry(seen.public_key).or_insert(seen);
+            if known.epoch < seen.epoch {
+                *known = seen;
+            }
+        }
+        let is_news = |seen: &&SigningRequest| {
+            let highest = self.history.highest_epoch(&seen.public_key);
+            highest.is_none_or(|highest| highest < seen.epoch)
+        };
+        let entries: Vec<Entry> = (newest.into_values().filter(is_news))
+            .map(|seen| Entry::new(seen.public_key, seen.epoch, None, seen.source))
+            .collect();
+        self.append(&entries)
     }
 
     /// Judges each request, then makes the grants durable, and only then reports them.
@@ -170,30 +181,10 @@ impl Log {
     }
 
     fn append(&mut self, entries: &[Entry]) -> Result<(), RecordError> {
-        if !self.usable {
-            return Err(RecordError::Unusable {
-                path: self.path.clone(),
-            });
-        }
-        if entries.is_empty() {
+        if entries.is_empty() && self.disk.is_usable() {
             return Ok(());
         }
-        let group = self.entries;
-        let placed = entries.iter().zip(group..).map(|(entry, position)| Placed {
-            entry: *entry,
-            position,
-            group,
-        });
-        let bytes: Vec<u8> = placed.flat_map(|placed| placed.encode()).collect();
-        // Until the write is durable nobody knows what the disk holds. There is no going on after a
-        // failed sync: the system may have dropped the pages and would report success next time.
-        self.usable = false;
-        let written = self.file.write_all(&bytes);
-        written.map_err(|error| io_error(&self.path, "append to", error))?;
-        let synced = self.file.sync_data();
-        synced.map_err(|error| io_error(&self.path, "sync", error))?;
-        self.usable = true;
-        self.entries += entries.len() as u64;
+        self.disk.append(entries)?;
         for entry in entries {
             self.history.apply(entry);
         }
@@ -202,44 +193,22 @@ impl Log {
 
     /// Replaces a log that is mostly past by one with only what is remembered.
     fn rewrite_if_grown(&mut self) -> Result<(), RecordError> {
-        let remembered = self.history.len() as u64;
-        if self.entries < self.rewrite_at || self.entries < REWRITE_FACTOR * remembered {
+        let (remembered, entries) = (self.history.len() as u64, self.disk.entries);
+        if entries < self.rewrite_at || entries < REWRITE_FACTOR * remembered {
             return Ok(());
         }
-        // Each entry is a group of its own, so that damage among them is never taken for a crash.
-        let placed = self.history.entries().zip(0..);
-        let bytes: Vec<u8> = placed
-            .flat_map(|(entry, position)| {
-                let group = position;
-                let placed = Placed {
-                    entry,
-                    position,
-                    group,
-                };
-                placed.encode()
-            })
-            .collect();
-        let replaced = files::write_beside(&self.path, |file| file.write_all(&bytes));
-        let replaced = replaced.and_then(|(file, temporary)| {
-            fs::rename(&temporary, &self.path)?;
-            Ok(file)
-        });
-        match replaced {
-            Ok(file) => self.file = file,
+        match self.disk.replace(&self.history) {
+            Ok(()) => Ok(()),
+            Err(error) if !self.disk.is_usable() => {
+                Err(io_error(&self.path, "sync the directory of", error))
+            }
             Err(error) => {
                 // The long log is as good as before; a full disk is no reason to miss duties.
                 tracing::warn!(path = %self.path.display(), %error, "cannot rewrite the signing record");
-                self.rewrite_at = self.entries.saturating_mul(2);
-                return Ok(());
+                self.rewrite_at = entries.saturating_mul(2);
+                Ok(())
             }
         }
-        self.entries = remembered;
-        // Until the new name is durable, a crash could bring back the old log without what follows.
-        self.usable = false;
-        files::sync_parent(&self.path)
-            .map_err(|error| io_error(&self.path, "sync the directory of", error))?;
-        self.usable = true;
-        Ok(())
     }
 }
 
@@ -266,62 +235,7 @@ fn lock(path: &Path) -> Result<File, RecordError> {
 /// What the log remembers, without touching it.
 pub(super) fn read(path: &Path) -> Result<History, RecordError> {
     let mut file = File::open(path).map_err(|error| io_error(path, "open", error))?;
-    Ok(scan(&mut file, path)?.0)
-}
-
-/// Reads the whole log, and cuts off what a crash left unfinished at its end.
-fn replay(file: &mut File, path: &Path) -> Result<(History, u64), RecordError> {
-    let (history, whole, unfinished) = scan(file, path)?;
-    if unfinished > 0 {
-        tracing::warn!(
-            path = %path.display(),
-            bytes = unfinished,
-            "dropped an unfinished write at the end of the signing record; it was granted to nobody"
-        );
-        let cut = file.set_len(whole * ENTRY_BYTES as u64);
-        cut.map_err(|error| io_error(path, "truncate", error))?;
-    }
-    Ok((history, whole))
-}
-
-/// What the log remembers, its whole entries, and the bytes of an unfinished write behind them.
-fn scan(file: &mut File, path: &Path) -> Result<(History, u64, u64), RecordError> {
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)
-        .map_err(|error| io_error(path, "read", error))?;
-    let beginning = &bytes[..bytes.len().min(MAGIC.len())];
-    if !MAGIC.starts_with(beginning) && beginning.iter().any(|byte| *byte != 0) {
-        return Err(RecordError::NotARecord {
-            path: path.to_owned(),
-        });
-    }
-    let (slots, _) = bytes.as_chunks::<ENTRY_BYTES>();
-    let mut history = History::default();
-    let mut whole = 0;
-    let mut placed = slots.iter().zip(0..).map(|(s, p)| Placed::decode(s, p));
-    for placed in placed.by_ref() {
-        let Some(placed) = placed else { break };
-        history.apply(&placed.entry);
-        whole += 1;
-    }
-    // An unfinished write has no later group behind it: groups are synced one after another.
-    if placed.flatten().any(|later| later.group > whole) {
-        return Err(RecordError::Damaged {
-            path: path.to_owned(),
-            entry: whole,
-            entries: slots.len() as u64,
-        });
-    }
-    let unfinished = bytes.len() as u64 - whole * ENTRY_BYTES as u64;
-    Ok((history, whole, unfinished))
-}
-
-fn io_error(path: &Path, action: &'static str, error: io::Error) -> RecordError {
-    RecordError::Io {
-        path: path.to_owned(),
-        action,
-        error,
-    }
+    Ok(disk::read(&mut file, path)?.history)
 }
 
 #[cfg(test)]

@@ -7,14 +7,18 @@
 //! deterministic, so it is the same signature); everything else is refused. Refusing costs a missed
 //! duty, granting wrongly costs the key: in doubt, this module refuses.
 //!
-//! The store is an append-only log of checksummed entries ([`entry`]), one append and one `fdatasync`
-//! for each call. What a crash leaves unfinished at its end was never granted to anybody and is dropped
-//! when the log is opened; damage anywhere else is an error. One process at a time may hold it.
+//! The store is an append-only log of checksummed entries ([`entry`]) in room that was made before, one write and one
+//! `fdatasync` for each call. What a crash leaves unfinished at its end, one group at most ([`header`]), was never
+//! granted to anybody and is dropped when the log is opened; damage anywhere else is an error. One process at a time may
+//! hold it.
 
+mod disk;
 mod entry;
+mod header;
 mod history;
 mod interchange;
 mod log;
+mod scan;
 
 use std::{
     fmt, io,
@@ -24,7 +28,7 @@ use std::{
 
 use quartet_types::{PublicKey, Root};
 
-pub use history::{Refusal, SignedMessage};
+pub use history::{Refusal, Sighting, SignedMessage};
 pub use interchange::{ImportSummary, InterchangeError};
 
 use log::Log;
@@ -128,8 +132,8 @@ impl SigningRecord {
         })
     }
 
-    /// Says in which epoch the process started, if genesis is past: nothing new is granted up to and including
-    /// it. A record that was restored from a backup lacks what was signed since, but all of that lies in
+    /// Says in which epoch the process started, if genesis is past, or its clock jumped: nothing new is granted up to and
+    /// including it. A record that was restored from a backup lacks what was signed since, but all of that lies in
     /// epochs before the start or in the same one.
     ///
     /// # Errors
@@ -150,6 +154,32 @@ impl SigningRecord {
             log.used_below(*public_key, free_from);
             Ok(())
         })
+    }
+
+    /// Takes note of valid signatures of our keys that were seen on the network, in memory: nothing new is granted up to
+    /// their epochs, and a key that somebody else signs with signs nothing more. What each of them tells, in order.
+    ///
+    /// # Errors
+    /// When the record is unusable.
+    pub fn sight(&self, seen: &[SigningRequest]) -> Result<Vec<Sighting>, RecordError> {
+        self.with_log(|log| Ok(log.sight(seen)))
+    }
+
+    /// Writes down what [`Self::sight`] has found to have been signed elsewhere, so that it is known after a restart, too.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn raise(&self, seen: &[SigningRequest]) -> Result<(), RecordError> {
+        self.with_log(|log| log.raise(seen))
+    }
+
+    /// Makes room on the disk for the signatures of the next minutes. To be called in the quiet part of a slot, so that a full
+    /// disk is noticed early and no duty waits for it.
+    ///
+    /// # Errors
+    /// When there is no room; signing goes on as long as there is some left.
+    pub fn tend(&self) -> Result<(), RecordError> {
+        self.with_log(Log::tend)
     }
 
     /// Grants one signature. When this returns `Ok`, the grant is on disk.

@@ -160,6 +160,11 @@ impl Signer {
         self.guard.free_from()
     }
 
+    /// The record that is asked before each signature.
+    pub fn record(&self) -> &SigningRecord {
+        &self.record
+    }
+
     /// Checks that the key has not signed far ahead of `slot`, as it has where a network was started anew with old keys.
     ///
     /// # Errors

@@ -2,7 +2,16 @@ use proptest::prelude::*;
 use quartet_types::Root;
 
 use super::*;
-use crate::record::{NotAuthorised, RecordView, SigningRecord};
+use crate::record::{
+    NotAuthorised, RecordView, SigningRecord,
+    entry::{ENTRY_BYTES, Placed},
+    header::{ENTRIES_AT, HEADERS_AT, Header},
+};
+
+/// Where an entry stands in the file.
+fn entry_at(entry: usize) -> usize {
+    ENTRIES_AT + entry * ENTRY_BYTES
+}
 
 fn key(number: u8) -> PublicKey {
     PublicKey([number; 52])
@@ -140,7 +149,8 @@ fn a_record_in_use_can_be_looked_at_and_is_left_as_it_is() {
     let record = fixture.open();
     record.authorise(vote(1, 5, 4)).unwrap();
     record.authorise(request(1, 6, 1)).unwrap();
-    let torn = [fs::read(&fixture.path).unwrap(), vec![1; 40]].concat();
+    let mut torn = fs::read(&fixture.path).unwrap();
+    torn[entry_at(2)..][..40].fill(1);
     fs::write(&fixture.path, &torn).unwrap();
     let view = RecordView::read(&fixture.path).unwrap();
     assert_eq!(view.highest_epoch(&key(1)), Some(6));
@@ -149,30 +159,266 @@ fn a_record_in_use_can_be_looked_at_and_is_left_as_it_is() {
     assert_eq!(fs::read(&fixture.path).unwrap(), torn);
 }
 
+/// Every write of the last group, with its header or without, torn at any byte.
 #[test]
 fn a_write_torn_at_any_byte_is_dropped_and_signing_goes_on() {
     let fixture = Fixture::new();
     let record = fixture.open();
     record.authorise(request(1, 1, 1)).unwrap();
-    record.authorise(request(1, 2, 2)).unwrap();
     drop(record);
-    let whole = fs::read(&fixture.path).unwrap();
-    for length in ENTRY_BYTES..whole.len() {
+    let before = fs::read(&fixture.path).unwrap();
+    let mut log = Log::open(&fixture.path).unwrap();
+    log.authorise(&[request(1, 2, 2)]).unwrap();
+    drop(log);
+    let after = fs::read(&fixture.path).unwrap();
+    assert_eq!(before.len(), after.len());
+    let group = entry_at(1)..entry_at(2);
+    for length in 0..ENTRY_BYTES {
         for fill in [None, Some(0), Some(0xff)] {
-            let mut torn = whole[..length].to_vec();
-            if let Some(fill) = fill {
-                torn.resize(whole.len() + 40, fill);
+            for header in [&before, &after] {
+                let mut torn = header[..group.start].to_vec();
+                torn.extend(&after[group.clone()][..length]);
+                torn.extend(&before[torn.len()..]);
+                if let Some(fill) = fill {
+                    torn[group.start + length..group.end].fill(fill);
+                }
+                fs::write(&fixture.path, torn).unwrap();
+                let record = fixture.open();
+                record.authorise(request(1, 1, 1)).unwrap();
+                record.authorise(request(1, 2, 3)).unwrap();
+                drop(record);
+                let record = fixture.open();
+                assert_eq!(record.highest_epoch(&key(1)), Some(2));
+                assert!(record.authorise(request(1, 2, 2)).is_err());
             }
-            fs::write(&fixture.path, torn).unwrap();
-            let record = fixture.open();
-            record.authorise(request(1, 1, 1)).unwrap();
-            record.authorise(request(1, 2, 3)).unwrap();
-            drop(record);
-            let record = fixture.open();
-            assert_eq!(record.highest_epoch(&key(1)), Some(2));
-            assert!(record.authorise(request(1, 2, 2)).is_err());
         }
     }
+}
+
+/// The header that is being written is torn: the other one has what was durable before.
+#[test]
+fn a_torn_header_loses_nothing() {
+    let fixture = Fixture::new();
+    let mut log = Log::open(&fixture.path).unwrap();
+    for epoch in 1..=3 {
+        log.authorise(&[request(1, epoch, 1)]).unwrap();
+    }
+    drop(log);
+    let whole = fs::read(&fixture.path).unwrap();
+    for at in HEADERS_AT {
+        let mut torn = whole.clone();
+        torn[at..at + ENTRY_BYTES].fill(0xff);
+        fs::write(&fixture.path, &torn).unwrap();
+        assert_eq!(fixture.open().highest_epoch(&key(1)), Some(3));
+    }
+}
+
+/// What a file holds after so many groups of three entries each.
+fn groups(count: u64) -> (Fixture, Vec<u8>) {
+    let fixture = Fixture::new();
+    let mut log = Log::open(&fixture.path).unwrap();
+    for epoch in 1..=count {
+        let group = [1, 2, 3].map(|number| request(number, epoch, 1));
+        log.authorise(&group).unwrap();
+    }
+    drop(log);
+    let bytes = fs::read(&fixture.path).unwrap();
+    (fixture, bytes)
+}
+
+fn fault(fixture: &Fixture, bytes: &[u8]) -> Option<RecordError> {
+    fs::write(&fixture.path, bytes).unwrap();
+    let read = [
+        SigningRecord::open(&fixture.path).err(),
+        RecordView::read(&fixture.path).err(),
+    ];
+    let [opened, viewed] = read;
+    assert_eq!(opened.is_some(), viewed.is_some());
+    if opened.is_some() {
+        assert_eq!(fs::read(&fixture.path).unwrap(), bytes, "it stays as it is");
+    }
+    opened
+}
+
+#[test]
+fn a_zeroed_halved_or_zero_filled_record_is_refused() {
+    let (fixture, whole) = groups(20);
+    let used = entry_at(60);
+    let halves = (0..entry_at(57)).step_by(37);
+    let lengths = halves
+        .chain(HEADERS_AT)
+        .chain([0, 1, ENTRIES_AT, entry_at(30), used - 1, used]);
+    for length in lengths {
+        // Cut off, cut off and filled up with zeros or ones to the length it had, or to another one.
+        let mut cases = vec![whole[..length].to_vec()];
+        if length < entry_at(57) {
+            cases.extend([whole.len(), used, used + 4096].map(|end| {
+                let mut filled = whole[..length].to_vec();
+                filled.resize(end.max(length), 0);
+                filled
+            }));
+            let mut filled = whole[..length].to_vec();
+            filled.resize(whole.len(), 0xff);
+            cases.push(filled);
+        }
+        for bytes in cases {
+            let error = fault(&fixture, &bytes).unwrap_or_else(|| panic!("{length} of {used}"));
+            assert!(
+                matches!(
+                    error,
+                    RecordError::Damaged { .. } | RecordError::NotARecord { .. }
+                ),
+                "{error}"
+            );
+        }
+    }
+    // A hole in the middle, and one that reaches to the last group.
+    for range in [
+        entry_at(10)..entry_at(20),
+        entry_at(10)..used,
+        ENTRIES_AT..used,
+        0..whole.len(),
+    ] {
+        let mut zeroed = whole.clone();
+        zeroed[range].fill(0);
+        assert!(fault(&fixture, &zeroed).is_some());
+    }
+    assert!(fault(&fixture, &whole).is_none());
+    let settled = fs::read(&fixture.path).unwrap();
+    assert!(fault(&fixture, &settled).is_none());
+}
+
+#[test]
+fn behind_the_last_group_nothing_may_stand() {
+    let (fixture, whole) = groups(3);
+    let newest = Header::newest(&whole).unwrap();
+    assert_eq!((newest.durable, newest.group), (6, 3));
+    // The last group is torn, and what stands behind it is not of it.
+    let mut torn = whole.clone();
+    torn[entry_at(7)..entry_at(8)].fill(0);
+    assert!(fault(&fixture, &torn).is_none());
+    torn = whole.clone();
+    torn[entry_at(7)..entry_at(8)].fill(0);
+    torn[entry_at(9)] = 1;
+    assert!(fault(&fixture, &torn).is_some());
+}
+
+#[test]
+fn what_a_torn_group_left_is_wiped() {
+    let (fixture, whole) = groups(3);
+    let mut torn = whole.clone();
+    torn[entry_at(6)..entry_at(7)].fill(0);
+    fs::write(&fixture.path, &torn).unwrap();
+    let record = fixture.open();
+    record.authorise(request(9, 1, 1)).unwrap();
+    drop(record);
+    let view = RecordView::read(&fixture.path).unwrap();
+    for number in [1, 2, 3] {
+        assert_eq!(view.highest_epoch(&key(number)), Some(2));
+    }
+    let bytes = fs::read(&fixture.path).unwrap();
+    assert!(bytes[entry_at(7)..].iter().all(|byte| *byte == 0));
+}
+
+/// A log as it was written before there were headers.
+fn former(groups: &[&[SigningRequest]]) -> Vec<u8> {
+    let (mut bytes, mut position) = (Vec::new(), 0);
+    for requests in groups {
+        let group = position;
+        for request in *requests {
+            let root = Some(request.message_root);
+            let entry = Entry::new(request.public_key, request.epoch, root, request.source);
+            let placed = Placed {
+                entry,
+                position,
+                group,
+            };
+            bytes.extend(placed.encode());
+            position += 1;
+        }
+    }
+    bytes
+}
+
+#[test]
+fn a_record_of_the_former_form_is_taken_over_unless_it_has_lost_too_much() {
+    let group = |epoch| [1, 2, 3].map(|number| vote(number, epoch, epoch - 1));
+    let groups: Vec<_> = (1..=9).map(group).collect();
+    let groups: Vec<&[SigningRequest]> = groups.iter().map(|group| group.as_slice()).collect();
+    let whole = former(&groups);
+    let fixture = Fixture::new();
+    fs::create_dir_all(fixture.path.parent().unwrap()).unwrap();
+    fs::write(&fixture.path, &whole).unwrap();
+    for _ in 0..2 {
+        let record = fixture.open();
+        for number in [1, 2, 3] {
+            assert_eq!(record.highest_epoch(&key(number)), Some(9));
+            assert_eq!(record.highest_source(&key(number)), Some(8));
+            record.authorise(vote(number, 5, 4)).unwrap();
+        }
+    }
+    // The last group is torn.
+    let mut torn = whole.clone();
+    torn[24 * ENTRY_BYTES..25 * ENTRY_BYTES].fill(0);
+    assert!(fault(&fixture, &torn).is_none());
+    assert_eq!(fixture.open().highest_epoch(&key(3)), Some(8));
+    for lost in [0, 1, 13, 23] {
+        let mut zeroed = whole.clone();
+        zeroed[lost * ENTRY_BYTES..].fill(0);
+        assert!(fault(&fixture, &zeroed).is_some(), "{lost}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_noticed_while_there_is_room_left() {
+    let fixture = Fixture::new();
+    let mut log = Log::open(&fixture.path).unwrap();
+    let room = (fs::metadata(&fixture.path).unwrap().len() as usize - ENTRIES_AT) / ENTRY_BYTES;
+    assert!(room >= 2048, "{room}");
+    let mut epoch = 0;
+    let mut sign = |log: &mut Log, count: usize| {
+        let requests: Vec<_> = (0..count)
+            .map(|_| {
+                epoch += 1;
+                request(1, epoch, 1)
+            })
+            .collect();
+        log.authorise(&requests)
+            .map(|verdicts| verdicts.iter().filter(|v| v.is_ok()).count())
+    };
+    assert_eq!(sign(&mut log, room / 2 + 1).unwrap(), room / 2 + 1);
+    // Every write to it fails as on a full disk.
+    let file = std::mem::replace(
+        &mut log.disk.file,
+        OpenOptions::new().write(true).open("/dev/full").unwrap(),
+    );
+    let full = log.tend().unwrap_err();
+    assert!(
+        matches!(
+            &full,
+            RecordError::Io {
+                action: "make room in",
+                ..
+            }
+        ),
+        "{full}"
+    );
+    assert!(matches!(
+        sign(&mut log, room),
+        Err(RecordError::Io {
+            action: "make room in",
+            ..
+        })
+    ));
+    // Nothing was begun, so it goes on: in the room that is left, and further when the disk is not full any more.
+    log.disk.file = file;
+    assert_eq!(sign(&mut log, room / 4).unwrap(), room / 4);
+    log.tend().unwrap();
+    assert_eq!(sign(&mut log, room).unwrap(), room);
+    let highest = log.history.highest_epoch(&key(1));
+    drop(log);
+    assert_eq!(fixture.open().highest_epoch(&key(1)), highest);
 }
 
 #[test]
@@ -185,7 +431,7 @@ fn a_torn_group_may_have_lost_any_of_its_entries() {
     drop(record);
     let whole = fs::read(&fixture.path).unwrap();
     let mut torn = whole.clone();
-    torn[ENTRY_BYTES..2 * ENTRY_BYTES].fill(0);
+    torn[entry_at(1)..entry_at(2)].fill(0);
     fs::write(&fixture.path, torn).unwrap();
     let record = fixture.open();
     assert_eq!(record.highest_epoch(&key(1)), Some(1));
@@ -200,18 +446,11 @@ fn damage_before_the_end_is_an_error_and_the_file_stays() {
     }
     drop(record);
     let mut bytes = fs::read(&fixture.path).unwrap();
-    bytes[2 * ENTRY_BYTES + 30] ^= 1;
+    bytes[entry_at(2) + 30] ^= 1;
     fs::write(&fixture.path, &bytes).unwrap();
     let error = SigningRecord::open(&fixture.path).unwrap_err();
     assert!(
-        matches!(
-            error,
-            RecordError::Damaged {
-                entry: 2,
-                entries: 4,
-                ..
-            }
-        ),
+        matches!(error, RecordError::Damaged { entry: 2, .. }),
         "{error}"
     );
     assert_eq!(fs::read(&fixture.path).unwrap(), bytes);
@@ -221,7 +460,7 @@ fn damage_before_the_end_is_an_error_and_the_file_stays() {
 fn another_file_is_not_touched() {
     let fixture = Fixture::new();
     fs::create_dir_all(fixture.path.parent().unwrap()).unwrap();
-    for text in ["x", "QSR2", "GENESIS_TIME: 7\n"] {
+    for text in ["x", "QSR3", "GENESIS_TIME: 7\n"] {
         fs::write(&fixture.path, text).unwrap();
         let error = SigningRecord::open(&fixture.path).unwrap_err();
         assert!(matches!(error, RecordError::NotARecord { .. }));
@@ -237,11 +476,7 @@ fn a_grown_log_is_rewritten_and_refuses_as_before() {
     for epoch in 0..250 {
         log.authorise(&[request(1, epoch, 1)]).unwrap();
     }
-    assert!(log.entries < 110, "{} entries", log.entries);
-    assert_eq!(
-        fs::metadata(&fixture.path).unwrap().len(),
-        log.entries * ENTRY_BYTES as u64
-    );
+    assert!(log.disk.entries < 110, "{} entries", log.disk.entries);
     assert!(SigningRecord::open(&fixture.path).is_err());
     drop(log);
     let record = fixture.open();
@@ -271,7 +506,7 @@ fn the_highest_source_outlives_its_vote_and_every_rewriting() {
         });
         log.authorise(&requests).unwrap();
     }
-    assert!(log.entries < 130, "{} entries", log.entries);
+    assert!(log.disk.entries < 130, "{} entries", log.disk.entries);
     assert_eq!(log.history.highest_source(&key(1)), Some(9));
     drop(log);
     let record = fixture.open();
@@ -323,7 +558,7 @@ fn nothing_is_granted_once_a_write_has_failed() {
     let mut log = Log::open(&fixture.path).unwrap();
     log.authorise(&[request(1, 1, 1)]).unwrap();
     // A handle that cannot be written to stands in for a failing disk.
-    log.file = File::open(&fixture.path).unwrap();
+    log.disk.file = File::open(&fixture.path).unwrap();
     let failed = log.authorise(&[request(1, 2, 2)]).unwrap_err();
     assert!(matches!(failed, RecordError::Io { .. }));
     let again = log.authorise(&[request(1, 1, 1)]).unwrap_err();
@@ -388,7 +623,8 @@ fn what_is_no_exported_record_is_refused_whole() {
     ] {
         assert!(record.import(json).is_err(), "{json}");
     }
-    assert_eq!(fs::metadata(&fixture.path).unwrap().len(), 0);
+    drop(record);
+    assert!(RecordView::read(&fixture.path).unwrap().keys().is_empty());
 }
 
 fn requests() -> impl Strategy<Value = Vec<SigningRequest>> {
@@ -458,7 +694,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_opening_a_record_panic_or_grant_what_they_hold(
-        signed in 1..6u64, at in 0..800usize, with in proptest::collection::vec(any::<u8>(), 0..200),
+        signed in 1..6u64, at in 0..2000usize, with in proptest::collection::vec(any::<u8>(), 0..200),
     ) {
         let fixture = Fixture::new();
         let mut log = Log::open(&fixture.path).unwrap();
@@ -472,9 +708,8 @@ proptest! {
         bytes.splice(at..end, with);
         fs::write(&fixture.path, bytes).unwrap();
         if let Ok(log) = Log::open(&fixture.path) {
-            // Only the end may have been taken for unfinished; what is before it still counts.
-            let whole = (at / ENTRY_BYTES) as u64;
-            prop_assert!(log.history.highest_epoch(&key(1)).unwrap_or(0) >= whole);
+            // Only the last group may have been taken for unfinished; what is before it still counts.
+            prop_assert!(log.history.highest_epoch(&key(1)).unwrap_or(0) + 1 >= signed);
         }
     }
 
@@ -507,7 +742,7 @@ fn nothing_is_granted_before_it_is_durable() {
     std::fs::create_dir_all(fixture.path.parent().unwrap()).unwrap();
     let mut log = Log::open(&fixture.path).unwrap();
     // It takes every write, and cannot be synced.
-    log.file = OpenOptions::new().write(true).open("/dev/null").unwrap();
+    log.disk.file = OpenOptions::new().write(true).open("/dev/null").unwrap();
     let verdicts = log.authorise(&[request(1, 5, 1)]);
     let is_sync = matches!(verdicts, Err(RecordError::Io { action: "sync", .. }));
     assert!(is_sync, "{verdicts:?}");

@@ -1,0 +1,124 @@
+//! What a log's bytes hold, and whether anything is missing that must be there.
+
+use super::{
+    entry::{self, ENTRY_BYTES, Placed},
+    header::{self, ENTRIES_AT, Header},
+    history::History,
+};
+
+/// Most entries that are written together, and so that a crash may leave unfinished; larger calls are several groups.
+pub(super) const MAX_GROUP: u64 = 8192;
+
+/// A log that reads well.
+#[derive(Debug)]
+pub(super) struct Scanned {
+    pub(super) history: History,
+    /// Its whole entries.
+    pub(super) entries: u64,
+    /// Bytes behind them that a crash has left there.
+    pub(super) unfinished: u64,
+    /// Entries that the file has room for; `None` of the form before there were headers.
+    pub(super) room: Option<u64>,
+}
+
+/// Why a log does not read well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It is something else.
+    NotARecord,
+    /// Something is missing or changed from this entry on, of those that there is room for.
+    Damaged { entry: u64, entries: u64 },
+}
+
+/// Reads a whole log.
+pub(super) fn scan(bytes: &[u8]) -> Result<Scanned, Fault> {
+    let begins_with = |magic: &[u8]| bytes.get(..4) == Some(magic);
+    let is_new = Header::newest(bytes).is_some() || begins_with(&header::MAGIC);
+    if is_new || begins_with(&[0; 4]) || bytes.is_empty() {
+        return scan_new(bytes);
+    }
+    if begins_with(&entry::MAGIC) {
+        return scan_old(bytes);
+    }
+    Err(Fault::NotARecord)
+}
+
+/// The form with headers. The first one may have been torn, or all have been zeroed.
+fn scan_new(bytes: &[u8]) -> Result<Scanned, Fault> {
+    let (slots, _) = bytes.get(ENTRIES_AT..).unwrap_or(&[]).as_chunks();
+    let damaged = |entry| Fault::Damaged {
+        entry,
+        entries: slots.len() as u64,
+    };
+    let header = Header::newest(bytes).ok_or(damaged(0))?;
+    let (history, whole, _) = read_entries(slots).map_err(damaged)?;
+    if whole < header.durable || (slots.len() as u64) < header.room {
+        return Err(damaged(whole));
+    }
+    // Of the last group, or of the one after it whose header is not there, anything may be missing.
+    let last = header.durable.saturating_add(header.group);
+    let limit = match whole < last {
+        true => last,
+        false => whole.saturating_add(MAX_GROUP),
+    };
+    let at = |entry: u64| {
+        ENTRIES_AT
+            .saturating_add(entry as usize * ENTRY_BYTES)
+            .min(bytes.len())
+    };
+    if bytes[at(limit)..].iter().any(|byte| *byte != 0) {
+        return Err(damaged(whole));
+    }
+    let behind = &bytes[at(whole)..at(limit)];
+    let unfinished = behind.iter().rposition(|byte| *byte != 0);
+    Ok(Scanned {
+        history,
+        entries: whole,
+        unfinished: unfinished.map_or(0, |last| last as u64 + 1),
+        room: Some(slots.len() as u64),
+    })
+}
+
+/// The form before there were headers, whose end is that of the file. Of a log that ends in more than one group can be, or in
+/// whose place there is nothing that reads, nobody knows what it has lost.
+fn scan_old(bytes: &[u8]) -> Result<Scanned, Fault> {
+    let (slots, _) = bytes.as_chunks();
+    let damaged = |entry| Fault::Damaged {
+        entry,
+        entries: slots.len() as u64,
+    };
+    let (history, whole, largest) = read_entries(slots).map_err(damaged)?;
+    let unfinished = bytes.len() as u64 - whole * ENTRY_BYTES as u64;
+    if unfinished > largest * ENTRY_BYTES as u64 {
+        return Err(damaged(whole));
+    }
+    Ok(Scanned {
+        history,
+        entries: whole,
+        unfinished,
+        room: None,
+    })
+}
+
+/// Takes in all entries from the first on; how many there are, and the largest group among them.
+///
+/// # Errors
+/// The first damaged entry, where a later one was written when it was durable.
+fn read_entries(slots: &[[u8; ENTRY_BYTES]]) -> Result<(History, u64, u64), u64> {
+    let mut history = History::default();
+    let (mut whole, mut largest) = (0, 0);
+    let mut placed = slots.iter().zip(0..).map(|(s, p)| Placed::decode(s, p));
+    for placed in placed.by_ref() {
+        let Some(placed) = placed else { break };
+        history.apply(&placed.entry);
+        largest = (placed.position + 1)
+            .saturating_sub(placed.group)
+            .max(largest);
+        whole += 1;
+    }
+    // An unfinished write has no later group behind it: groups are synced one after another.
+    match placed.flatten().any(|later| later.group > whole) {
+        true => Err(whole),
+        false => Ok((history, whole, largest)),
+    }
+}
