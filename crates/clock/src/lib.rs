@@ -5,14 +5,22 @@
 //! a whole network of nodes runs deterministically and faster than real time.
 
 mod cpu;
+mod jumps;
 mod ticks;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use quartet_types::{INTERVALS_PER_SLOT, SECONDS_PER_INTERVAL, SECONDS_PER_SLOT, Slot};
 use tokio::time::Instant;
 
 pub use cpu::CpuTime;
+pub use jumps::{Jump, JumpWatch};
 pub use ticks::{Tick, Ticks};
 
 /// Tells the time of one network, whose slot 0 starts at its genesis time.
@@ -25,7 +33,12 @@ pub struct Clock {
 #[derive(Clone, Debug)]
 enum Source {
     System,
-    Manual { start: Duration, origin: Instant },
+    Manual {
+        start: Duration,
+        origin: Instant,
+        /// Milliseconds by which it has been set since.
+        stepped: Arc<AtomicI64>,
+    },
 }
 
 impl Clock {
@@ -44,11 +57,25 @@ impl Clock {
         let source = Source::Manual {
             start: now,
             origin: Instant::now(),
+            stepped: Arc::default(),
         };
         Self {
             genesis_time,
             source,
         }
+    }
+
+    /// Sets a manual clock and its clones forwards, or back, by some milliseconds, as an operator or a time server does to a
+    /// machine's. Does nothing to a clock that follows the machine's.
+    pub fn step(&self, milliseconds: i64) {
+        if let Source::Manual { stepped, .. } = &self.source {
+            stepped.fetch_add(milliseconds, Ordering::Relaxed);
+        }
+    }
+
+    /// Watches for jumps of the clock from now on.
+    pub fn watch_for_jumps(&self) -> JumpWatch {
+        JumpWatch::new(self.clone())
     }
 
     /// Unix time of slot 0, in seconds.
@@ -62,7 +89,18 @@ impl Clock {
             Source::System => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default(),
-            Source::Manual { start, origin } => *start + origin.elapsed(),
+            Source::Manual {
+                start,
+                origin,
+                stepped,
+            } => {
+                let (time, step) = (*start + origin.elapsed(), stepped.load(Ordering::Relaxed));
+                let by = Duration::from_millis(step.unsigned_abs());
+                match step < 0 {
+                    true => time.saturating_sub(by),
+                    false => time + by,
+                }
+            }
         }
     }
 
