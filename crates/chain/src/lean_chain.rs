@@ -468,6 +468,14 @@ impl LeanChain {
         }
     }
 
+    /// The verified votes of a validator that are at hand, four at most, the oldest first.
+    pub fn votes_of(&self, validator_id: ValidatorIndex) -> Vec<Attestation> {
+        let votes = self.votes.of_validator(validator_id);
+        votes
+            .map(|data| Attestation { validator_id, data })
+            .collect()
+    }
+
     /// Notes a block that came before the anchor or was dropped long ago: votes may name it.
     pub fn remember(&mut self, block: Checkpoint) {
         self.fork_choice.remember(block);

@@ -18,6 +18,7 @@ mod persistence;
 mod production;
 mod recent;
 mod service;
+mod sightings;
 mod verification;
 mod vote_pool;
 
@@ -37,5 +38,6 @@ pub use quartet_storage::Finality;
 pub use quartet_sync::{PeerName, RequestError, SyncState};
 pub use recent::MemoryLimits;
 pub use service::{ChainService, ChainServiceConfig};
+pub use sightings::{Sightings, watch_validators};
 pub use verification::{Verifier, VerifySignatures};
 pub use vote_pool::Candidates;

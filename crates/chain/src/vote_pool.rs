@@ -76,6 +76,14 @@ impl VotePool {
         other.map(|held| held.signed(validator_id))
     }
 
+    /// What a validator's votes at hand say, the oldest first.
+    pub(crate) fn of_validator(
+        &self,
+        validator: ValidatorIndex,
+    ) -> impl Iterator<Item = AttestationData> {
+        self.of(validator).iter().map(|vote| vote.data)
+    }
+
     /// The signature of this very attestation.
     pub(crate) fn signature(&self, attestation: &Attestation) -> Option<&Signature> {
         let votes = self.of(attestation.validator_id);

@@ -87,6 +87,7 @@ impl ChainService {
             debug!(peer = %item.peer, validator_id, slot = data.slot, "invalid signature");
             answer(item, Verdict::Reject);
         }
+        self.tell(verified.iter().map(|item| &item.attestation.message));
         self.count(verified);
     }
 

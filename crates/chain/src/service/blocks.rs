@@ -193,6 +193,7 @@ impl ChainService {
         match result {
             Ok(()) => {
                 pending.is_authentic = true;
+                self.tell([&pending.block.message.proposer_attestation].into_iter());
                 self.sync.on_authentic(&root);
                 self.dispatch(pending);
             }
@@ -209,6 +210,7 @@ impl ChainService {
         match result {
             Ok(()) => {
                 pending.is_authentic = true;
+                self.tell([&pending.block.message.proposer_attestation].into_iter());
                 self.witness(&pending);
                 match self.need(&root) {
                     Some(_) => self.dispatch(pending),
@@ -381,6 +383,7 @@ impl ChainService {
             parent_root: inner.parent_root,
             proposer: inner.proposer_index,
         });
+        self.tell(block.attestations());
         debug!(%root, slot = inner.slot, proposer = inner.proposer_index, "imported");
         Ok(Committed {
             stored,

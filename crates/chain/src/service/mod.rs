@@ -35,7 +35,7 @@ use quartet_fork_choice::Names;
 use quartet_processor::{Part, Priority, Processor};
 use quartet_storage::Database;
 use quartet_sync::{Backfill, Readiness, Sync};
-use quartet_types::{Checkpoint, Root, Slot, State};
+use quartet_types::{Attestation, Checkpoint, Root, Slot, State};
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep_until},
@@ -44,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ChainEvent, ChainInbox, ChainMessage, ChainReader, EventBus, GossipAttestation, ImportError,
-    ImportableBlock, LeanChain, NetworkHandle, SharedChain, StoreError,
+    ImportableBlock, LeanChain, NetworkHandle, SharedChain, Sightings, StoreError,
     batch::{AppliedBatch, CheckedBatch},
     lean_chain::View,
     messages::Incoming,
@@ -103,6 +103,8 @@ pub struct ChainService {
     condemned: Condemned,
     /// Whether duties are done.
     readiness: Readiness,
+    /// Who is told of votes of this node's validators.
+    sightings: Option<Sightings>,
 }
 
 /// A job of the processor has finished.
@@ -213,10 +215,31 @@ impl ChainService {
             jobs: FuturesUnordered::new(),
             condemned: Condemned::default(),
             readiness: Readiness::new(started, config.expects_peers),
+            sightings: None,
         };
         service.restore()?;
         service.update_sync_state();
         Ok(service)
+    }
+
+    /// Has the service tell of votes of this node's own validators: of those that it found in the store, and of all that come.
+    #[must_use]
+    pub fn with_sightings(mut self, sightings: Sightings) -> Self {
+        let found: Vec<Attestation> = {
+            let chain = self.chain.read();
+            let votes = sightings.validators().map(|index| chain.votes_of(index));
+            votes.flatten().collect()
+        };
+        sightings.tell(found.iter());
+        self.sightings = Some(sightings);
+        self
+    }
+
+    /// Tells of votes whose signatures have been verified.
+    fn tell<'a>(&self, votes: impl Iterator<Item = &'a Attestation>) {
+        if let Some(sightings) = &self.sightings {
+            sightings.tell(votes);
+        }
     }
 
     /// Runs until it is told to stop, then drains its queue and flushes the store.

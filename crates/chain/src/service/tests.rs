@@ -398,3 +398,37 @@ fn a_signature_that_has_come_with_a_vote_is_kept_once() {
         assert_eq!(place(&importable.block.signature[index]), place(held));
     }
 }
+
+#[test]
+fn votes_of_our_own_validators_are_told_once_their_signatures_are_verified() {
+    let (service, _messages) = service();
+    let (sightings, mut seen) = crate::watch_validators(0..4);
+    let mut service = service.with_sightings(sightings);
+    // What was at hand already.
+    while seen.try_recv().is_ok() {}
+    let slot = service.chain.read().current_slot();
+    service.on_attestations(vec![vote(1, slot)]);
+    assert!(seen.try_recv().is_err());
+    service.batches += 1;
+    let verified = vec![vote(1, slot), vote(2, slot), vote(9, slot)];
+    service.on_attestations_verified(verified, Ok(vec![true, false, true]));
+    assert_eq!(seen.try_recv().unwrap(), vote(1, slot).attestation.message);
+    assert!(seen.try_recv().is_err());
+
+    let block = envelope(due(&service.chain.read()));
+    let parent = service
+        .chain
+        .read()
+        .state(block.block().parent_root)
+        .unwrap();
+    let post_state = quartet_state_transition::state_transition(&parent, block.block()).unwrap();
+    let importable = ImportableBlock {
+        root: crate::persistence::block_root(&block),
+        block: block.clone(),
+        post_state: Arc::new(post_state),
+    };
+    service.import_block(importable, Names::Known).unwrap();
+    let told: Vec<_> = std::iter::from_fn(|| seen.try_recv().ok()).collect();
+    assert_eq!(told, Vec::from_iter(block.attestations().copied()));
+    assert!(!told.is_empty());
+}
