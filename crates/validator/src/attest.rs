@@ -47,7 +47,10 @@ impl ValidatorService {
 
     /// Signs; what cannot be signed is logged and left out, so that one validator's key never costs
     /// another's duty.
-    pub(crate) async fn sign(&self, attestations: Vec<Attestation>) -> Vec<SignedAttestation> {
+    pub(crate) async fn sign(&mut self, attestations: Vec<Attestation>) -> Vec<SignedAttestation> {
+        // The node may have been held up since the tick.
+        let now = self.clock.slot();
+        self.vigilance.look_at_clock(&self.signers, now, false);
         let signers = self.signers.clone();
         let work = move || {
             let watch = Stopwatch::start();
@@ -79,6 +82,8 @@ impl ValidatorService {
                 }
             }
         }
+        self.vigilance
+            .signed(signed.iter().map(|signed| signed.message));
         counter!("lean_pq_sig_attestation_signatures_total").increment(signed.len() as u64);
         counter!("quartet_signatures_refused_total").increment(refused);
         signed

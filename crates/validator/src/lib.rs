@@ -8,6 +8,7 @@ mod caution;
 mod propose;
 mod service;
 mod signers;
+mod vigilance;
 
 pub use service::{ValidatorService, ValidatorServiceConfig, ValidatorServiceError};
 pub use signers::Signers;

@@ -73,7 +73,7 @@ impl ValidatorService {
     }
 
     async fn attest_own(
-        &self,
+        &mut self,
         produced: &ProducedBlock,
         proposer: ValidatorIndex,
     ) -> Option<SignedAttestation> {

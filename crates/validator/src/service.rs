@@ -4,12 +4,12 @@ use metrics::counter;
 use quartet_chain::{ChainHandle, NetworkHandle, SharedChain, Stopped, SyncState};
 use quartet_clock::{Clock, Tick};
 use quartet_processor::{Priority, Processor};
-use quartet_types::{INTERVALS_PER_SLOT, Slot, ValidatorIndex, proposer_index};
-use tokio::task::JoinHandle;
+use quartet_types::{Attestation, INTERVALS_PER_SLOT, Slot, ValidatorIndex, proposer_index};
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::{Signers, caution::Caution};
+use crate::{Signers, caution::Caution, vigilance::Vigilance};
 
 /// What the validator service needs.
 #[derive(Debug)]
@@ -44,6 +44,7 @@ pub struct ValidatorService {
     caution: Caution,
     /// The work on keys that goes on beside the duties.
     background: Option<JoinHandle<()>>,
+    pub(crate) vigilance: Vigilance,
 }
 
 /// The validator service could not go on.
@@ -58,6 +59,7 @@ impl ValidatorService {
     /// Makes the service.
     pub fn new(config: ValidatorServiceConfig) -> Self {
         Self {
+            vigilance: Vigilance::new(config.clock.watch_for_jumps()),
             chain: config.chain,
             chain_service: config.chain_service,
             network: config.network,
@@ -69,6 +71,22 @@ impl ValidatorService {
             caution: Caution::default(),
             background: None,
         }
+    }
+
+    /// Has the service compare what comes back from the network with what it has signed ([`quartet_chain::watch_validators`]):
+    /// a validator that somebody else signs for has no more duties here.
+    #[must_use]
+    pub fn with_sightings(mut self, seen: mpsc::Receiver<Attestation>) -> Self {
+        self.vigilance.watch(seen);
+        self
+    }
+
+    /// Has the service listen for other signers of its keys for so many slots before it signs, at the start and after each jump
+    /// of the clock. Slots in which the node is not ready for duties do not count.
+    #[must_use]
+    pub fn with_slots_to_listen(mut self, slots: u64) -> Self {
+        self.vigilance.listen_for(slots);
+        self
     }
 
     /// Runs until it is told to stop; a duty that is under way is finished first.
@@ -94,8 +112,19 @@ impl ValidatorService {
     }
 
     async fn on_tick(&mut self, tick: Tick) -> Result<(), ValidatorServiceError> {
-        let slot = tick.slot;
         self.count_missed(tick);
+        let now = self.clock.slot();
+        (self.vigilance).look_at_clock(&self.signers, now, tick.missed > 0);
+        let elsewhere = self.vigilance.look_at_network(&self.signers);
+        Vigilance::write_down(self.signers.clone(), elsewhere, self.processor.clone());
+        let done = self.do_duties(tick).await;
+        let now = self.clock.slot();
+        self.vigilance.after_duties(&self.signers, now);
+        done
+    }
+
+    async fn do_duties(&mut self, tick: Tick) -> Result<(), ValidatorServiceError> {
+        let slot = tick.slot;
         match tick.interval {
             // Genesis is in slot 0; duties begin with slot 1.
             0 | 1 if slot == 0 || self.signers.is_empty() => {}
@@ -104,21 +133,40 @@ impl ValidatorService {
                 if let Some(proposer) =
                     proposer_index(slot, validators).filter(|index| self.signers.contains(*index))
                 {
-                    match self.ready(slot) && self.knows_source_of(slot, proposer) {
+                    let is_ready = self.ready(slot) && !self.vigilance.is_listening(slot);
+                    match is_ready && self.knows_source_of(slot, proposer) {
                         true => self.propose(slot, proposer).await?,
                         false => counter!("quartet_proposals_missed_total").increment(1),
                     }
                 }
             }
-            1 if self.ready(slot) => self.attest(slot).await?,
+            1 if self.ready(slot) && !self.vigilance.is_listening(slot) => {
+                self.attest(slot).await?;
+            }
             // The busy half of the slot is over: time to look ahead.
             2 => {
                 let signers = self.signers.clone();
                 self.in_background(move || signers.work_ahead(slot + 1));
+                self.reserve(slot + 1);
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Has the marks of the keys give up the next slot, now that nothing waits for the disk. A node that has no duties gives
+    /// nothing up: its clock may be wrong.
+    fn reserve(&self, slot: Slot) {
+        if self.signers.is_empty() || self.chain.read().sync_state() != SyncState::Synced {
+            return;
+        }
+        let (signers, processor) = (self.signers.clone(), self.processor.clone());
+        tokio::spawn(async move {
+            let work = move || signers.reserve(slot);
+            if let Err(error) = processor.run(Priority::Background, work).await {
+                warn!(%error, "nothing is reserved for the next slot");
+            }
+        });
     }
 
     /// Whether duties may be done: not on a chain that is known to be behind.

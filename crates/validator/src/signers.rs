@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use quartet_keystore::{SignError, Signer, SigningDuty, sign_many};
+use quartet_keystore::{
+    SignError, Signer, SigningDuty,
+    record::{Sighting, SigningRequest},
+    reserve, sign_many,
+};
 use quartet_processor::Part;
 use quartet_types::{Attestation, Signature, Slot, ValidatorIndex};
 use tracing::error;
@@ -29,6 +33,11 @@ impl Signers {
         self.0.is_empty()
     }
 
+    /// Whether any of the keys is more than a public test key.
+    pub fn have_secrets(&self) -> bool {
+        self.0.values().any(|signer| !signer.is_public_test_key())
+    }
+
     /// Whether this node has the key of a validator.
     pub fn contains(&self, validator: ValidatorIndex) -> bool {
         self.0.contains_key(&validator)
@@ -45,7 +54,7 @@ impl Signers {
     }
 
     /// Signs attestations, each with its validator's key; those of validators that are not ours are left
-    /// out. Costs one durable disk write and some hundred microseconds of hashing for each: run it on the
+    /// out. Costs one durable disk write, more where nothing was reserved, and some hundred microseconds of hashing for each: run it on the
     /// processor.
     pub(crate) fn sign(
         &self,
@@ -63,6 +72,74 @@ impl Signers {
         let (ours, duties): (Vec<Attestation>, Vec<SigningDuty<'_>>) =
             attestations.iter().filter_map(duty).unzip();
         ours.into_iter().zip(sign_many(&duties)).collect()
+    }
+
+    /// Gives up the epochs up to `slot` with the keys' high-water marks, and makes room in the record, so that the duties of
+    /// that slot need not wait for it: some milliseconds of disk.
+    pub(crate) fn reserve(&self, slot: Slot) {
+        let signers: Vec<&Signer> = self.0.values().collect();
+        for (signer, reserved) in signers.iter().zip(reserve(&signers, slot)) {
+            if let Err(error) = reserved {
+                let validator = signer.index();
+                error!(validator, %error, "the validator will miss its duties");
+            }
+        }
+        // All share one record.
+        if let Some(Err(error)) = signers.first().map(|signer| signer.record().tend()) {
+            error!(%error, "no room for the signatures to come; validators will soon miss duties");
+        }
+    }
+
+    /// Nothing new is signed up to `slot`.
+    pub(crate) fn refuse_up_to(&self, slot: Slot) {
+        for signer in self.0.values() {
+            if let Err(error) = signer.record().started_in(slot) {
+                error!(validator = signer.index(), %error, "the validator signs nothing more");
+            }
+        }
+    }
+
+    /// What votes tell that were seen on the network; those that are not ours are left out.
+    pub(crate) fn sight(
+        &self,
+        votes: &[Attestation],
+    ) -> Vec<(Attestation, SigningRequest, Sighting)> {
+        let sight = |vote: &Attestation| {
+            let signer = self.0.get(&vote.validator_id)?;
+            let request = SigningRequest {
+                public_key: *signer.public_key(),
+                epoch: vote.data.slot,
+                message_root: vote.tree_hash_root(),
+                source: Some(vote.data.source.slot),
+            };
+            // A record that does not work grants nothing.
+            let sightings = signer.record().sight(&[request]).ok()?;
+            Some((*vote, request, *sightings.first()?))
+        };
+        votes.iter().filter_map(sight).collect()
+    }
+
+    /// Writes down what was signed elsewhere: in the record, and with the keys' marks.
+    pub(crate) fn raise(&self, elsewhere: &[SigningRequest]) {
+        for signer in self.0.values() {
+            let of_key = elsewhere
+                .iter()
+                .filter(|seen| seen.public_key == *signer.public_key());
+            let of_key: Vec<SigningRequest> = of_key.copied().collect();
+            let Some(newest) = of_key.iter().map(|seen| seen.epoch).max() else {
+                continue;
+            };
+            let validator = signer.index();
+            if let Err(error) = signer.record().raise(&of_key) {
+                error!(validator, %error, "what was signed elsewhere is not written down");
+            }
+            for error in reserve(&[signer], newest)
+                .into_iter()
+                .filter_map(Result::err)
+            {
+                error!(validator, %error, "what was signed elsewhere is not written down");
+            }
+        }
     }
 
     /// Has every key ready for `slot`. Seconds, where a whole tree has to be built.

@@ -76,3 +76,174 @@ fn only_validators_that_voted_from_what_the_node_does_not_know_are_left_out() {
     assert!(!service.knows_source_of(11, 1));
     assert_eq!(service.warned, Some(11));
 }
+
+/// A service on a manual clock, which is at the start of `slot` of a network that began at 0.
+fn service_at(signers: Vec<Signer>, slot: Slot) -> ValidatorService {
+    let mut service = service(signers);
+    let now = std::time::Duration::from_secs(slot * quartet_types::SECONDS_PER_SLOT);
+    service.clock = Clock::manual(0, now);
+    service.vigilance = Vigilance::new(service.clock.watch_for_jumps());
+    service.chain.write().set_sync_state(SyncState::Synced);
+    service
+}
+
+fn tick(slot: Slot, interval: u64) -> Tick {
+    Tick {
+        slot,
+        interval,
+        late: std::time::Duration::ZERO,
+        missed: 0,
+    }
+}
+
+/// What is signed of votes for these slots, by validator 0.
+async fn signed(
+    service: &mut ValidatorService,
+    slots: impl IntoIterator<Item = Slot>,
+) -> Vec<Slot> {
+    let mut signed = Vec::new();
+    for slot in slots {
+        let mut vote = vote(0, 0);
+        vote.data.slot = slot;
+        signed.extend(
+            service
+                .sign(vec![vote])
+                .await
+                .iter()
+                .map(|signed| signed.message.data.slot),
+        );
+    }
+    signed
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::advance(std::time::Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_of_the_start_is_armed_anew_when_the_clock_is_set() {
+    // A machine is brought back from a snapshot of slot 10: it has signed up to slot 20 since then, and its record is as it
+    // was. Then the clock is set.
+    for step_slots in [10, 1] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut service = service_at(signers(directory.path()), 10);
+        service.on_tick(tick(10, 3)).await.unwrap();
+        pass(1).await;
+        service.clock.step(step_slots * 4_000);
+        let now = service.clock.slot();
+        service.on_tick(tick(now, 3)).await.unwrap();
+        assert_eq!(signed(&mut service, 11..=now + 1).await, [now + 1]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_is_armed_before_a_signature_not_only_at_ticks() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut service = service_at(signers(directory.path()), 10);
+    service.on_tick(tick(10, 3)).await.unwrap();
+    // The machine sleeps in the middle of a duty.
+    service.clock.step(40_000);
+    assert_eq!(signed(&mut service, [10, 20, 21]).await, [21]);
+    // The process is held up.
+    pass(9).await;
+    assert_eq!(signed(&mut service, [22, 23]).await, [23]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_is_armed_when_ticks_were_missed_and_when_the_clock_goes_back_and_forth() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut service = service_at(signers(directory.path()), 10);
+    service.on_tick(tick(10, 3)).await.unwrap();
+    let missed = Tick {
+        missed: 8,
+        ..tick(12, 3)
+    };
+    service.clock.step(900);
+    pass(3).await;
+    pass(3).await;
+    service.on_tick(missed).await.unwrap();
+    assert_eq!(signed(&mut service, [11, 12]).await, [12]);
+    for step in [-8_000, 12_000, -20_000, 30_000, -40_000, 30_000] {
+        service.clock.step(step);
+        service
+            .on_tick(tick(service.clock.slot(), 3))
+            .await
+            .unwrap();
+    }
+    // It has been as far as slot 15 meanwhile, whatever it is now.
+    assert_eq!(signed(&mut service, 13..=16).await, [16]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_genesis_is_no_jump() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut service = service_at(signers(directory.path()), 0);
+    pass(1_000).await;
+    service.clock = Clock::manual(0, std::time::Duration::ZERO);
+    service.on_tick(tick(0, 0)).await.unwrap();
+    assert_eq!(signed(&mut service, [1]).await, [1]);
+}
+
+/// Tells the service of a vote that was seen on the network.
+fn seen(service: ValidatorService) -> (ValidatorService, mpsc::Sender<Attestation>) {
+    let (sender, receiver) = mpsc::channel(8);
+    (service.with_sightings(receiver), sender)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_signer_that_is_seen_stops_its_validator_and_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut service, network) = seen(service_at(signers(directory.path()), 10));
+    service.signers.refuse_up_to(8);
+    let own = service.sign(vec![vote(0, 0), vote(1, 0)]).await;
+    assert_eq!(own.len(), 2);
+    for signed in own {
+        network.send(signed.message).await.unwrap();
+    }
+    service.on_tick(tick(10, 3)).await.unwrap();
+    assert_eq!(signed(&mut service, [10]).await, [10]);
+    let mut theirs = vote(0, 0);
+    theirs.data.slot = 12;
+    network.send(theirs).await.unwrap();
+    service.on_tick(tick(10, 3)).await.unwrap();
+    assert!(signed(&mut service, 10..20).await.is_empty());
+    let mut other = vote(1, 0);
+    other.data.slot = 13;
+    assert_eq!(service.sign(vec![other]).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn votes_from_before_the_start_raise_the_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut service, network) = seen(service_at(signers(directory.path()), 10));
+    service.signers.refuse_up_to(9);
+    network.send(vote(0, 5)).await.unwrap();
+    service.on_tick(tick(10, 3)).await.unwrap();
+    // It is written down beside the duties.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(service.signers.last_source(0), Some(5));
+    assert_eq!(signed(&mut service, [9, 10]).await, [10]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn duties_wait_while_the_node_listens_for_other_signers() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = service_at(signers(directory.path()), 10).with_slots_to_listen(2);
+    let (mut service, network) = seen(service);
+    service.signers.refuse_up_to(9);
+    let listens = |service: &mut ValidatorService, slot| service.vigilance.is_listening(slot);
+    assert!(listens(&mut service, 10) && listens(&mut service, 11));
+    // The other signer of this key is heard.
+    let mut theirs = vote(0, 0);
+    theirs.data.slot = 11;
+    network.send(theirs).await.unwrap();
+    service.on_tick(tick(11, 3)).await.unwrap();
+    assert!(!listens(&mut service, 12));
+    assert!(signed(&mut service, [12]).await.is_empty());
+    // After a jump it listens again.
+    service.clock.step(40_000);
+    service.on_tick(tick(20, 3)).await.unwrap();
+    assert!(listens(&mut service, 21) && listens(&mut service, 22) && !listens(&mut service, 23));
+}

@@ -1,0 +1,174 @@
+//! What keeps validators from signing beside another signer, or twice: the clock is watched for jumps, and votes of our own
+//! validators that come back from the network are compared with what was signed here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use metrics::counter;
+use quartet_clock::{Jump, JumpWatch};
+use quartet_keystore::record::{Sighting, SigningRequest};
+use quartet_processor::{Priority, Processor};
+use quartet_types::{Attestation, AttestationData, Slot, ValidatorIndex};
+use tokio::sync::mpsc;
+use tracing::{debug, error, info, warn};
+
+use crate::Signers;
+
+/// Slots for which our own votes are kept, to recognize them at a glance: they come back with the next block or two.
+const RECENT: Slot = 4;
+
+/// Watches over the validators of this node.
+#[derive(Debug)]
+pub(crate) struct Vigilance {
+    jumps: JumpWatch,
+    /// Whether the first tick has come; until then nobody looks.
+    has_begun: bool,
+    /// Votes of our validators with valid signatures, from blocks and gossip.
+    seen: Option<mpsc::Receiver<Attestation>>,
+    /// Our own votes of the last slots.
+    own: BTreeMap<(Slot, ValidatorIndex), AttestationData>,
+    /// Validators that somebody else signs for, at most all of this node.
+    stopped: BTreeSet<ValidatorIndex>,
+    /// For how many slots we listen for other signers of our keys before we sign.
+    listens_for: u64,
+    /// The first slot of these.
+    listens_since: Option<Slot>,
+}
+
+impl Vigilance {
+    pub(crate) fn new(jumps: JumpWatch) -> Self {
+        Self {
+            jumps,
+            has_begun: false,
+            seen: None,
+            own: BTreeMap::new(),
+            stopped: BTreeSet::new(),
+            listens_for: 0,
+            listens_since: None,
+        }
+    }
+
+    pub(crate) fn watch(&mut self, seen: mpsc::Receiver<Attestation>) {
+        self.seen = Some(seen);
+    }
+
+    pub(crate) fn listen_for(&mut self, slots: u64) {
+        self.listens_for = slots;
+    }
+
+    /// Arms the guard of the start anew where the clock has jumped, or ticks were missed: the machine may have been brought back
+    /// from a snapshot, and what it signed after that is in no record here. To be asked before every signature.
+    pub(crate) fn look_at_clock(&mut self, signers: &Signers, slot: Slot, has_missed: bool) {
+        let jump = self.jumps.look();
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if has_missed || jump.is_some() && !(is_first && jump == Some(Jump::Pause)) {
+            self.arm(signers, slot);
+        }
+    }
+
+    /// The duties of a tick are done. However long they took, nobody held them up; but the clock may have been set meanwhile.
+    pub(crate) fn after_duties(&mut self, signers: &Signers, slot: Slot) {
+        if self.jumps.look() == Some(Jump::Set) {
+            self.arm(signers, slot);
+        }
+    }
+
+    fn arm(&mut self, signers: &Signers, slot: Slot) {
+        self.listens_since = None;
+        if signers.is_empty() {
+            return;
+        }
+        warn!(
+            slot,
+            "the clock jumped, or the node was held up: signing nothing new up to this slot"
+        );
+        counter!("quartet_guard_armed_total").increment(1);
+        signers.refuse_up_to(slot);
+    }
+
+    /// Whether duties of `slot`, for which all else is ready, are left out to listen for other signers of our keys.
+    pub(crate) fn is_listening(&mut self, slot: Slot) -> bool {
+        if self.listens_for == 0 {
+            return false;
+        }
+        let since = *self.listens_since.get_or_insert(slot);
+        let is_listening = slot < since.saturating_add(self.listens_for);
+        if is_listening {
+            info!(
+                slot,
+                until = since + self.listens_for,
+                "listening for other signers of our keys before signing"
+            );
+        }
+        is_listening
+    }
+
+    /// Remembers what is signed here.
+    pub(crate) fn signed(&mut self, votes: impl Iterator<Item = Attestation>) {
+        for Attestation { validator_id, data } in votes {
+            self.own.insert((data.slot, validator_id), data);
+        }
+        if let Some(((newest, _), _)) = self.own.last_key_value() {
+            let oldest = (newest.saturating_sub(RECENT), ValidatorIndex::MIN);
+            self.own = self.own.split_off(&oldest);
+        }
+    }
+
+    /// Looks at what has come back from the network since the last time. Returns what is to be written down: epochs that were
+    /// signed elsewhere.
+    pub(crate) fn look_at_network(&mut self, signers: &Signers) -> Vec<SigningRequest> {
+        let mut news = Vec::new();
+        let Some(seen) = &mut self.seen else {
+            return Vec::new();
+        };
+        while let Ok(vote) = seen.try_recv() {
+            let own = self.own.get(&(vote.data.slot, vote.validator_id));
+            if own != Some(&vote.data) {
+                news.push(vote);
+            }
+        }
+        let (mut elsewhere, mut earlier) = (Vec::new(), 0);
+        for (vote, request, sighting) in signers.sight(&news) {
+            let (validator, slot) = (vote.validator_id, vote.data.slot);
+            match sighting {
+                Sighting::Known => continue,
+                Sighting::Earlier => earlier += 1,
+                Sighting::SecondSigner if self.stopped.insert(validator) => {
+                    counter!("quartet_second_signers_total").increment(1);
+                    error!(
+                        validator,
+                        slot,
+                        "somebody else signs with this validator's key; it has no more duties here until the restart: find and stop the other signer first"
+                    );
+                }
+                Sighting::SecondSigner => debug!(validator, slot, "another vote by somebody else"),
+            }
+            elsewhere.push(request);
+        }
+        if earlier > 0 {
+            let newest = elsewhere.iter().map(|seen| seen.epoch).max();
+            info!(
+                votes = earlier,
+                newest,
+                "votes of our validators from before the start, which the signing record lacks"
+            );
+        }
+        elsewhere
+    }
+
+    /// Has what was signed elsewhere written down, beside the duties.
+    pub(crate) fn write_down(
+        signers: Signers,
+        elsewhere: Vec<SigningRequest>,
+        processor: Processor,
+    ) {
+        if elsewhere.is_empty() {
+            return;
+        }
+        tokio::spawn(async move {
+            let work = move || signers.raise(&elsewhere);
+            if let Err(error) = processor.run(Priority::Background, work).await {
+                warn!(%error, "what was signed elsewhere is not written down");
+            }
+        });
+    }
+}
