@@ -136,6 +136,12 @@ fn duration(slots: u64) -> String {
 /// A validator's key, and how many epochs it is active for.
 fn describe(path: &Path, index: u64) -> Result<(ValidatorKey, u64)> {
     let report = inspect(path, None)?;
+    if !report.public_test_key {
+        bail!(
+            "{} is not marked as a public test key: a devnet signs the same epochs again each time it is started, which would reveal it; move the key away",
+            path.display()
+        );
+    }
     let key = ValidatorKey {
         public_key: report.public_key,
         secret_key_file: keystore_file_name(index),
@@ -224,6 +230,21 @@ mod tests {
             assert!(report.public_test_key && !report.readable_by_others);
             assert!(matches!(report.trees, TreesReport::Whole(_)));
         }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_not_marked_as_a_test_key_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("validator_4.yaml");
+        let marked = String::from_utf8(READY_MADE[1].keystore.to_vec()).unwrap();
+        let unmarked = marked.replace("purpose: public-test-key\n", "");
+        assert_ne!(marked, unmarked);
+        fs::write(&path, &unmarked).unwrap();
+        let provided = provide(directory.path().to_owned(), 5, None).await;
+        let error = provided.unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("validator_4.yaml is not marked"), "{said}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), unmarked);
     }
 
     #[tokio::test]
