@@ -8,7 +8,7 @@ use clap::Args;
 use quartet_clock::Clock;
 use quartet_config::{DevnetPlan, GenesisDirectory, KeyManifest, MANIFEST_FILE, ValidatorKey};
 use quartet_keystore::{
-    ForeignFormat, KeyRequest, NewKey, export, find_key, inspect, keystore_file_name,
+    ForeignFormat, KeyRequest, NewKey, copy_mark, export, find_key, inspect, keystore_file_name,
 };
 use quartet_types::{PublicKey, ValidatorIndex};
 use quartet_xmss::Scheme;
@@ -194,13 +194,14 @@ fn existing_key(
     }))
 }
 
-/// Copies a keystore with its trees. A running node locks its keys, so two devnets cannot share them.
+/// Copies a keystore with its trees and its high-water mark. A running node locks its keys, so two devnets cannot share them.
 fn copy_key(source: &Path, target: &Path) -> anyhow::Result<PublicKey> {
     let report = inspect(source, None)?;
     let trees = source.with_extension("trees");
     if trees.exists() {
         copy(&trees, &target.with_extension("trees"))?;
     }
+    copy_mark(source, target, &report.public_key)?;
     copy(source, target)?;
     Ok(report.public_key)
 }

@@ -7,6 +7,7 @@ mod keys;
 mod logging;
 mod memory;
 mod node;
+mod process;
 mod version;
 
 use std::process::ExitCode;
@@ -38,7 +39,12 @@ enum Command {
 
 fn main() -> ExitCode {
     memory::give_back();
-    let outcome = match Cli::parse().command {
+    process::forbid_core_dumps();
+    let command = Cli::parse().command;
+    if matches!(command, Command::Keys(_) | Command::Genesis(_)) {
+        process::forbid_looking_in();
+    }
+    let outcome = match command {
         Command::Node(args) => node::run(*args),
         Command::Devnet(args) => run_devnet(args),
         Command::Genesis(args) => args.run().map(|()| ExitCode::SUCCESS),

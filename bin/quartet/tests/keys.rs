@@ -135,7 +135,16 @@ fn a_key_is_encrypted_changes_its_passphrase_and_is_opened_again() {
         text(&two),
     ];
     run(&[&[text(&second), text(&first)], change.as_slice()].concat());
-    let opened = run(&[text(&plain), text(&second), "--passphrase-file", text(&two)]);
+    // Without a word of it, what is encrypted stays so.
+    let kept = at("kept");
+    run(&[text(&kept), text(&second), "--passphrase-file", text(&two)]);
+    let opened = run(&[
+        text(&plain),
+        text(&kept),
+        "--decrypt",
+        "--passphrase-file",
+        text(&two),
+    ]);
     assert_eq!(opened[0]["index"], 2);
 
     let secret = |path: &Path| {
@@ -146,6 +155,7 @@ fn a_key_is_encrypted_changes_its_passphrase_and_is_opened_again() {
     let name = "validator_2.yaml";
     assert_eq!(secret(&plain.join(name)), secret(&source));
     assert_eq!(secret(&second.join(name)), None);
+    assert_eq!(secret(&kept.join(name)), None);
     let inspect = [
         "keys",
         "inspect",
@@ -260,5 +270,144 @@ fn mistakes_are_explained() {
     for (arguments, expected) in cases {
         let said = failure(arguments);
         assert!(said.contains(expected), "{said} lacks {expected}");
+    }
+}
+
+/// One of the ready-made keys as if it were not public, in a directory of its own.
+fn secret_key(directory: &Path) -> PathBuf {
+    fs::create_dir_all(directory).unwrap();
+    let name = "validator_1.trees";
+    fs::copy(ready_made().join(name), directory.join(name)).unwrap();
+    let path = directory.join("validator_1.yaml");
+    let text = fs::read_to_string(ready_made().join("validator_1.yaml")).unwrap();
+    let secret = text.replace("purpose: public-test-key\n", "high_water_mark: required\n");
+    assert_ne!(text, secret);
+    fs::write(&path, secret).unwrap();
+    path
+}
+
+#[test]
+fn a_mark_is_shown_begun_and_raised_and_goes_along() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = secret_key(&directory.path().join("keys"));
+    let mark = |rest: &[&str]| {
+        let arguments = [&["keys", "mark", "--json", text(&key)], rest].concat();
+        json(&arguments)[0]["free_from_epoch"].clone()
+    };
+    assert_eq!(mark(&[]), Value::Null);
+    let out = directory.path().join("out");
+    let import = [
+        "keys",
+        "import",
+        "--json",
+        "--directory",
+        text(&out),
+        text(&key),
+    ];
+    assert!(failure(&import).contains("there is no high-water mark"));
+    assert_eq!(mark(&["--unused"]), 0);
+    assert_eq!(mark(&["--used-up-to", "4999"]), 5000);
+    assert_eq!(mark(&["--unused"]), 5000);
+    json(&import);
+    let export = directory.path().join("exported");
+    json(&[
+        "keys",
+        "export",
+        "--json",
+        "--directory",
+        text(&export),
+        text(&out),
+    ]);
+    for copy in [&out, &export] {
+        let keys = json(&["keys", "inspect", "--json", text(copy)]);
+        assert_eq!(keys[0]["free_from_epoch"], 5000);
+        assert_eq!(keys[0]["public_test_key"], false);
+    }
+    // A public test key has none, and stays one.
+    let test = directory.path().join("test");
+    let source = ready_made().join("validator_0.yaml");
+    json(&[
+        "keys",
+        "import",
+        "--json",
+        "--directory",
+        text(&test),
+        text(&source),
+    ]);
+    let keys = json(&["keys", "inspect", "--json", text(&test)]);
+    assert_eq!(keys[0]["public_test_key"], true);
+    assert!(!test.join("validator_0.mark").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_passphrase_that_others_may_read_is_warned_about() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("passphrase");
+    fs::write(&file, "correct horse").unwrap();
+    let inspect = |mode| {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let source = ready_made().join("validator_0.yaml");
+        let arguments = [
+            "keys",
+            "inspect",
+            text(&source),
+            "--passphrase-file",
+            text(&file),
+        ];
+        let output = quartet(&arguments);
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for mode in [0o644, 0o640, 0o604] {
+        assert!(inspect(mode).contains("others may read this passphrase"));
+    }
+    assert_eq!(inspect(0o600), "");
+}
+
+/// Killed by a signal that dumps core, in a shell that allows it, a program that has keys in memory leaves none.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_core_is_dumped() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    // Reading it takes as long as nobody writes to it.
+    let pipe = directory.path().join("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let script =
+        "ulimit -c unlimited 2> /dev/null; exec \"$0\" keys record import --record record pipe";
+    let mut child = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_quartet")])
+        .current_dir(&directory)
+        .spawn()
+        .unwrap();
+    // Open as soon as the other side is.
+    let _pipe = fs::File::options().write(true).open(&pipe).unwrap();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let words: Vec<&str> = core.unwrap().split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"]);
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-ABRT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let status = child.wait().unwrap();
+    assert_eq!((status.signal(), status.core_dumped()), (Some(6), false));
+    for entry in fs::read_dir(&directory).unwrap() {
+        let name = entry.unwrap().file_name();
+        assert!(!name.to_string_lossy().starts_with("core"), "{name:?}");
     }
 }

@@ -29,9 +29,12 @@ pub(super) struct ImportArgs {
     /// The validator, where a key's file is not named after it.
     #[arg(long)]
     index: Option<ValidatorIndex>,
-    /// Encrypt the keystores with a passphrase.
+    /// Encrypt the keystores with a passphrase. What is encrypted stays so in any case, with the same one.
     #[arg(long)]
     encrypt: bool,
+    /// Write the secrets of encrypted keystores in the open.
+    #[arg(long, conflicts_with_all = ["encrypt", "new_passphrase_file"])]
+    decrypt: bool,
     /// File whose first line is the passphrase to encrypt with, where it is another than the one to read with.
     #[arg(long, value_name = "FILE", requires = "encrypt")]
     new_passphrase_file: Option<PathBuf>,
@@ -103,15 +106,18 @@ impl ImportArgs {
         let mut old = self.passphrase.given()?;
         let mut done = Vec::new();
         for source in sources(&self.paths, self.index)? {
-            match (is_encrypted(&source.path), &old) {
+            let was_encrypted = is_encrypted(&source.path);
+            match (was_encrypted, &old) {
                 (true, None) => old = Some(self.passphrase.for_reading()?),
                 // Whoever gave it did not expect the secret to be written in the open.
-                (false, Some(_)) if new.is_none() => bail!(
+                (false, Some(_)) if new.is_none() && !self.decrypt => bail!(
                     "{}: is not encrypted, yet a passphrase is given; say --encrypt to encrypt with it",
                     source.path.display()
                 ),
                 _ => {}
             }
+            let keeps = was_encrypted && !self.decrypt;
+            let new = new.as_ref().or(old.as_ref().filter(|_| keeps));
             let target = self.directory.join(keystore_file_name(source.index));
             let bar = progress_bar(&format!("validator {}", source.index));
             let public_key = convert(
@@ -119,7 +125,7 @@ impl ImportArgs {
                 &target,
                 source.expected.as_ref(),
                 old.as_ref(),
-                new.as_ref(),
+                new,
                 &output::advance(&bar),
             );
             bar.finish_and_clear();

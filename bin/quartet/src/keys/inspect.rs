@@ -7,12 +7,14 @@ use clap::Args;
 use quartet_clock::Clock;
 use quartet_config::GenesisConfig;
 use quartet_keystore::{
-    ForeignFormat, KeyFormat, KeyReport, TreesReport, inspect, record::RecordView, verify,
+    ForeignFormat, KeyFormat, KeyReport, MarkReport, TreesReport, inspect, record::RecordView,
+    verify,
 };
 use quartet_types::PublicKey;
 use serde_json::{Value, json};
 
 use super::{
+    mark,
     output::{self, duration, epoch_ranges, epochs, short},
     passphrase::PassphraseArgs,
     print, progress_bar, table,
@@ -262,6 +264,12 @@ fn notes(report: &KeyReport) -> Vec<String> {
         notes.push("others may read it: chmod 600".to_owned());
     }
     notes.extend(trees_problem(&report.trees));
+    if !matches!(
+        report.mark,
+        MarkReport::Exempt | MarkReport::NotBegun | MarkReport::FreeFrom(0)
+    ) {
+        notes.push(mark::describe(&report.mark));
+    }
     notes
 }
 
@@ -283,6 +291,8 @@ fn as_json(report: &KeyReport) -> Value {
         "encrypted": report.encrypted,
         "public_test_key": report.public_test_key,
         "readable_by_others": report.readable_by_others,
+        "free_from_epoch": mark::free(&report.mark),
+        "mark": mark::describe(&report.mark),
         "trees": trees_problem(&report.trees).unwrap_or_else(|| "ok".to_owned()),
     })
 }

@@ -4,6 +4,7 @@
 mod convert;
 mod generate;
 mod inspect;
+mod mark;
 mod output;
 mod passphrase;
 mod record;
@@ -33,6 +34,8 @@ enum Command {
     Import(convert::ImportArgs),
     /// Write keys as leanSig and lean-quickstart have them.
     Export(convert::ExportArgs),
+    /// Show, begin or raise keys' high-water marks: how far their epochs may have been used.
+    Mark(mark::MarkArgs),
     /// Export or import the record of what has been signed, to move a validator to another machine.
     Record(record::RecordArgs),
 }
@@ -46,6 +49,7 @@ impl KeysArgs {
             Command::Verify(args) => args.run(),
             Command::Import(args) => args.run(),
             Command::Export(args) => args.run(),
+            Command::Mark(args) => args.run(),
             Command::Record(args) => args.run(),
         }
     }

@@ -15,7 +15,7 @@ use quartet_keystore::Passphrase;
 const VARIABLE: &str = "QUARTET_KEYS_PASSPHRASE";
 
 /// Flags of commands that read or write encrypted keys.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct PassphraseArgs {
     /// File whose first line is the passphrase of encrypted keys. Without it: the environment variable
     /// QUARTET_KEYS_PASSPHRASE, or else a prompt where one is needed.
@@ -56,10 +56,30 @@ impl PassphraseArgs {
     }
 }
 
-/// A passphrase from the first line of a file.
+/// A passphrase from the first line of a file; warns when others may read it.
 pub(super) fn read_file(path: &Path) -> anyhow::Result<Passphrase> {
+    if is_readable_by_others(path) {
+        // Not every command has a log.
+        eprintln!(
+            "warning: {}: others may read this passphrase; `chmod 600` it",
+            path.display()
+        );
+    }
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     not_empty(Passphrase::first_line(text)).with_context(|| path.display().to_string())
+}
+
+/// Whether others than the owner may read the file, and nothing keeps them from it; not known of pipes and the like.
+#[cfg(unix)]
+fn is_readable_by_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file);
+    metadata.is_some_and(|metadata| metadata.permissions().mode() & 0o044 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_readable_by_others(_path: &Path) -> bool {
+    false
 }
 
 fn prompt(what: &str) -> anyhow::Result<Passphrase> {

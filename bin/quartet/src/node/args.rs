@@ -9,6 +9,9 @@ use quartet_storage::Retention;
 
 use crate::keys::PassphraseArgs;
 
+/// A day. Who listens for longer means something else.
+const MOST_SLOTS_TO_LISTEN: u64 = 24 * 60 * 60 / quartet_types::SECONDS_PER_SLOT;
+
 /// Run a node of a devnet.
 #[derive(Debug, Args)]
 // Of a flag that a script gives twice, the last one counts.
@@ -56,6 +59,26 @@ pub(crate) struct NodeArgs {
 
     #[command(flatten)]
     pub(crate) passphrase: PassphraseArgs,
+
+    /// Listen for so many slots, at the start and after each jump of the clock, for somebody else who signs with this node's
+    /// keys, before signing. One who is heard, then or later, ends the validator's duties here until the restart.
+    #[arg(
+        long,
+        value_name = "SLOTS",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u64).range(..=MOST_SLOTS_TO_LISTEN),
+        env = "QUARTET_DOPPELGANGER_SLOTS"
+    )]
+    pub(crate) doppelganger_slots: u64,
+
+    /// Sign with keys that have signed further ahead on another network, and so give up their security: whoever has two
+    /// signatures of one epoch may be able to forge. For devnets where nothing is at stake; better make new keys.
+    #[arg(
+        long,
+        value_parser = clap::builder::BoolishValueParser::new(),
+        env = "QUARTET_UNSAFE_REUSE_KEYS"
+    )]
+    pub(crate) unsafe_reuse_keys: bool,
 
     /// Where the node keeps its database, its signing record and what it makes itself.
     #[arg(
@@ -297,6 +320,18 @@ mod tests {
     fn backfilling_is_asked_for() {
         assert!(!parse(&[]).unwrap().backfill);
         assert!(parse(&["--backfill"]).unwrap().backfill);
+    }
+
+    #[test]
+    fn keys_are_guarded_unless_said_otherwise() {
+        let usual = parse(&[]).unwrap();
+        assert!(!usual.unsafe_reuse_keys && usual.doppelganger_slots == 0);
+        assert!(parse(&["--unsafe-reuse-keys"]).unwrap().unsafe_reuse_keys);
+        let listens = |slots| Some(parse(&["--doppelganger-slots", slots])?.doppelganger_slots);
+        assert_eq!(
+            (listens("2"), listens("1000000"), listens("-1")),
+            (Some(2), None, None)
+        );
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::{
 use anyhow::Context as _;
 use quartet_chain::{
     ChainReader, ChainService, ChainServiceConfig, EventBus, MemoryLimits, Peers, chain_channel,
-    network_channel,
+    network_channel, watch_validators,
 };
 use quartet_clock::Clock;
 use quartet_network::NetworkService;
@@ -37,7 +37,7 @@ use setup::Setup;
 use snapshots::SnapshotConfig;
 use supervisor::Supervisor;
 
-use crate::{logging, version};
+use crate::{logging, process, version};
 
 /// Jobs of each priority that may wait for the processor.
 const PROCESSOR_QUEUE: usize = 1024;
@@ -84,7 +84,12 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
 
     let store = Database::open(&args.data_dir.join("blocks"), genesis_root)?;
     let store = Arc::new(store.with_retention(args.retain));
+    process::raise_open_files();
     let signers = setup.signers(&args, &clock).await?;
+    if signers.have_secrets() {
+        // Not for test keys: whoever works on a devnet may want to look into its nodes.
+        process::forbid_looking_in();
+    }
 
     let limits = MemoryLimits::of(usize::from(args.memory_budget) << 20);
     let chain = anchor::begin(&args.checkpoint_sync_url, &store, genesis, &clock).await?;
@@ -144,6 +149,8 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
         expects_peers,
         backfill: args.backfill,
     })?;
+    let (sightings, seen) = watch_validators(signers.indices());
+    let chain_service = chain_service.with_sightings(sightings);
     let validator = ValidatorService::new(ValidatorServiceConfig {
         chain: chain.clone(),
         chain_service: chain_handle,
@@ -151,7 +158,9 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
         signers,
         processor,
         clock,
-    });
+    })
+    .with_sightings(seen)
+    .with_slots_to_listen(args.doppelganger_slots);
 
     let mut supervisor = Supervisor::default();
     // They are stopped in this order: duties first, the sockets last.

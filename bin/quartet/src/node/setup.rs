@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use quartet_chain::max_useful_block_bytes;
 use quartet_clock::Clock;
 use quartet_config::{AssignedValidator, Bootnode, GenesisConfig, NodeKey, ValidatorAssignments};
+use quartet_keystore::Marks;
 use quartet_network::{AddressLimits, Identity, NetworkConfig, StaticPeer};
 use quartet_types::Root;
 use quartet_validator::Signers;
@@ -69,9 +70,13 @@ impl Setup {
             passphrase: args.passphrase.clone(),
             validators: self.validators.clone(),
             registry: self.genesis.validators.clone(),
+            marks: match args.unsafe_reuse_keys {
+                true => Marks::GivenUp,
+                false => Marks::Heeded,
+            },
         };
-        let started = clock.until_genesis().is_zero().then(|| clock.slot());
-        tokio::task::spawn_blocking(move || keys.load(started))
+        let clock = clock.clone();
+        tokio::task::spawn_blocking(move || keys.load(&clock))
             .await
             .context("loading the keys")?
     }
