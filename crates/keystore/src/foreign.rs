@@ -147,9 +147,13 @@ impl<R> Drop for WipingReader<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
     use quartet_xmss::{Derivation, KeyMaterial, Scheme, SecretKey, Threads};
 
     use super::*;
+    use crate::keystore::tests::{SECRET, said, shows_secret};
 
     #[test]
     fn a_key_survives_both_encodings_and_errors_quote_nothing() {
@@ -183,5 +187,60 @@ mod tests {
         let error = ForeignFormat::Json.read(&mut File::open(&path).unwrap());
         let message = error.unwrap_err().to_string();
         assert!(message.contains("line 1 column") && !message.contains("300"));
+    }
+
+    fn foreign_key(prf_key: [u8; 32]) -> ForeignKey {
+        let (derivation, parameter) = (Derivation::LeanSig, [0; 20]);
+        let scheme = Scheme::Test;
+        let material =
+            KeyMaterial::from_parts(scheme, derivation, prf_key, &parameter, 32, 64, &[]);
+        let key = SecretKey::build(material.unwrap(), Threads::One, &|_| {});
+        ForeignKey::export(&key, 50, Threads::One, &|_| {}).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn no_error_about_a_mutated_foreign_key_shows_a_part_of_its_secret(
+            is_json in any::<bool>(),
+            changes in proptest::collection::vec(
+                (0..4u8, any::<usize>(), any::<usize>(), any::<u8>()), 1..5,
+            ),
+        ) {
+            static KEY: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
+                let key = foreign_key(SECRET);
+                let mut json = Vec::new();
+                to_json(&key, &mut json).unwrap();
+                [key.to_ssz_bytes().to_vec(), json]
+            });
+            let format = if is_json { ForeignFormat::Json } else { ForeignFormat::Ssz };
+            let mut bytes = KEY[usize::from(is_json)].clone();
+            for (kind, at, length, with) in changes {
+                // The beginning has the secret and the numbers that the rest is read by.
+                let at = at % bytes.len().min(if at % 3 == 0 { usize::MAX } else { 400 });
+                let end = (at + length % 40).min(bytes.len());
+                match kind {
+                    0 => drop(bytes.splice(at..end, [])),
+                    1 => bytes[at] = with,
+                    2 => drop(bytes.splice(at..at, [with])),
+                    _ => {
+                        let secret = SECRET.iter().copied().cycle().skip(length % 32);
+                        bytes[at..end].iter_mut().zip(secret).for_each(|(to, from)| *to = from);
+                    }
+                }
+                if bytes.is_empty() {
+                    break;
+                }
+            }
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&bytes).unwrap();
+            std::io::Seek::rewind(&mut file).unwrap();
+            let read = format.read(&mut file).and_then(|key| crate::load::import(&key));
+            if let Err(problem) = read {
+                let said = said(problem);
+                prop_assert!(!shows_secret(&said), "{}", said);
+            }
+        }
     }
 }

@@ -321,4 +321,4 @@ pub(crate) fn open_locked(path: &Path) -> Result<File, KeyError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -82,7 +82,7 @@ proptest! {
 }
 
 /// A secret whose every part can be told from all else.
-const SECRET: [u8; 32] = [
+pub(crate) const SECRET: [u8; 32] = [
     0x1f, 0xb3, 0x84, 0x5e, 0xc9, 0x77, 0xd2, 0x06, 0xe8, 0x3a, 0x91, 0x4c, 0xf5, 0x60, 0xab, 0x2d,
     0x98, 0x43, 0x7e, 0xbc, 0x15, 0xd9, 0x64, 0xa0, 0x3b, 0xc7, 0x52, 0xfe, 0x89, 0x26, 0xda, 0x71,
 ];
@@ -96,7 +96,7 @@ fn with_secret(passphrase: Option<&Passphrase>) -> Keystore {
 }
 
 /// Whether a text shows four digits in a row of the secret, of a value with three or more of its bytes, or its text.
-fn shows_secret(text: &str) -> bool {
+pub(crate) fn shows_secret(text: &str) -> bool {
     let digits = const_hex::encode(SECRET);
     let text = text.to_lowercase();
     let hex = (0..=digits.len() - 5).any(|at| text.contains(&digits[at..at + 5]));
@@ -111,7 +111,7 @@ fn shows_secret(text: &str) -> bool {
 }
 
 /// Everything that an error says to anybody.
-fn said(problem: KeyFileProblem) -> String {
+pub(crate) fn said(problem: KeyFileProblem) -> String {
     let debug = format!("{problem:?}");
     let error = problem.in_file(Path::new("validator_0.yaml"));
     format!("{error} {error:?} {debug}")
