@@ -59,7 +59,7 @@ pub enum KeyFileProblem {
     Record(RecordError),
     /// The key has signed in epochs that are yet to come here.
     #[error(
-        "it may have signed in all epochs below {free_from}, and it is slot {slot} here: the network was started anew with an old key, or this machine's clock is behind. Whoever gets two signatures of one epoch can forge this validator's votes. For a new network, make new keys (`quartet keys generate --directory NEW-DIR --count N`, seconds each, then a new genesis), or, where nothing is at stake, give this key's security up with --unsafe-reuse-keys"
+        "it may have signed in all epochs below {free_from}, and it is slot {slot} here: the network was started anew with an old key, or this machine's clock is behind. Whoever gets two signatures of one epoch can forge this validator's votes. For a new network, make new keys (`quartet keys generate --directory NEW-DIR --count N --epochs SLOTS`, under a second each for a day, then a new genesis), or, where nothing is at stake, give this key's security up with --unsafe-reuse-keys"
     )]
     UsedAhead {
         /// The first epoch that its mark leaves free.
