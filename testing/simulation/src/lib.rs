@@ -24,28 +24,36 @@
 //! service ends by itself. Keys of the test scheme live for 256 slots, and so does a run.
 
 mod adversary;
+mod arrivals;
 mod checkpoint;
 mod disk;
 mod error;
 pub mod fuzz;
 mod history;
+mod lines;
 mod log;
+mod mesh;
 mod meter;
 mod mortal;
 mod network;
 mod node;
 mod observer;
 mod oracle;
+pub mod scale;
 mod simulation;
 pub mod stall;
 mod trace;
 mod validators;
+mod wire;
 mod world;
 
 pub use adversary::Adversary;
+pub use arrivals::Awaited;
 pub use error::SimulationError;
 pub use history::History;
-pub use network::Conditions;
+pub use lines::Line;
+pub use mesh::GossipSettings;
+pub use network::{Conditions, Wiring};
 pub use observer::Violation;
 pub use simulation::{Report, Simulation};
 pub use trace::Fingerprint;

@@ -5,6 +5,7 @@
 //! cargo run --release -p quartet-simulation -- fuzz --seeds 0..2000
 //! cargo run --release -p quartet-simulation -- fuzz --seed 17 --shrink
 //! cargo run --release -p quartet-simulation -- stall --slots 100000 --validators 64
+//! cargo run --release -p quartet-simulation -- scale --nodes 200 --validators 4096 --mbit 50
 //! ```
 
 // Tables are what this program is for.
@@ -21,6 +22,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match arguments.command {
         Some(cli::Command::Fuzz(fuzz)) => fuzz.run(),
         Some(cli::Command::Stall(stall)) => stall.run(),
+        Some(cli::Command::Scale(scale)) => scale.run().map(|()| ExitCode::SUCCESS),
         None => arguments.table.run().map(|()| ExitCode::SUCCESS),
     }
 }

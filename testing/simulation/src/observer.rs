@@ -13,7 +13,7 @@ use quartet_types::{
 };
 use tree_hash::TreeHash as _;
 
-use crate::{log::MessageLog, oracle::SpecificationStore, trace::Trace};
+use crate::{arrivals::Arrivals, log::MessageLog, oracle::SpecificationStore, trace::Trace};
 
 /// What must never happen, whatever the scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub(crate) struct Observer {
     /// Blocks that came in an envelope of their proposer, too.
     genuine: BTreeSet<Root>,
     imported: BTreeSet<Root>,
+    /// Where the run is wired, what has got where.
+    pub(crate) arrivals: Arrivals,
 }
 
 impl Observer {

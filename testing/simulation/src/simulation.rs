@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Conditions, History, SimulationError, World,
+    Conditions, History, SimulationError, Wiring, World,
     disk::Disk,
     meter::Meter,
     network::Network,
@@ -37,6 +37,7 @@ pub struct Simulation {
     history: Option<History>,
     assignment: Option<Vec<Option<usize>>>,
     has_oracle: bool,
+    wiring: Option<Wiring>,
 }
 
 /// What a run came to.
@@ -64,6 +65,7 @@ impl Simulation {
             history: None,
             assignment: None,
             has_oracle: false,
+            wiring: None,
         }
     }
 
@@ -108,6 +110,13 @@ impl Simulation {
     #[must_use]
     pub fn conditions(mut self, conditions: Conditions) -> Self {
         self.conditions = conditions;
+        self
+    }
+
+    /// Gives links a bandwidth, and gossip a mesh.
+    #[must_use]
+    pub fn wired(mut self, wiring: Wiring) -> Self {
+        self.wiring = Some(wiring);
         self
     }
 
@@ -163,7 +172,7 @@ impl Simulation {
         let start = Duration::from_secs(GENESIS_TIME + past * SECONDS_PER_SLOT) - BEFORE_START;
         let clock = Clock::manual(GENESIS_TIME, start);
         let observer = Arc::new(Mutex::new(Observer::default()));
-        let network = Network::new(self.seed, clock.clone(), observer.clone());
+        let network = Network::new(self.seed, clock.clone(), observer.clone(), self.wiring);
         for high in 1..self.nodes {
             for low in (0..high).filter(|low| (self.connected)(*low, high)) {
                 network.lay(low, high, self.conditions.clone());

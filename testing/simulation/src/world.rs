@@ -10,7 +10,7 @@ use tokio::{sync::broadcast::error::TryRecvError, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Conditions, Report, SimulationError,
+    Awaited, Conditions, Report, SimulationError,
     adversary::Adversary,
     meter::Meter,
     node::{Node, Running, Surroundings},
@@ -134,6 +134,21 @@ impl World {
     /// Whether two nodes are connected.
     pub fn are_connected(&self, one: usize, other: usize) -> bool {
         self.surroundings.network.are_connected(one, other)
+    }
+
+    /// Bytes that a node has sent and received, where the run is wired.
+    pub fn traffic(&self, node: usize) -> (u64, u64) {
+        self.surroundings.network.traffic(node)
+    }
+
+    /// How many of a slot's votes, or of its block, have got somewhere, where the run is wired: one for each node that has it.
+    pub fn arrived(&self, slot: Slot, awaited: Awaited) -> usize {
+        self.observer.lock().arrivals.count(slot, awaited)
+    }
+
+    /// When the number of [`Self::arrived`] came to this, since the slot's start.
+    pub fn arrival(&self, slot: Slot, awaited: Awaited, number: usize) -> Option<Duration> {
+        self.observer.lock().arrivals.time(slot, awaited, number)
     }
 
     /// Starts a node with what it has kept.

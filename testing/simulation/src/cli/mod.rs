@@ -1,6 +1,7 @@
 //! The command line.
 
 mod fuzz;
+mod scale;
 mod stall;
 mod table;
 
@@ -22,4 +23,6 @@ pub(crate) enum Command {
     Fuzz(fuzz::Fuzz),
     /// A long time without finality, with a real database: what does it cost, and does all come back?
     Stall(stall::Stall),
+    /// Many nodes and validators on lines with a bandwidth: when is what where, and how far do plain signatures go?
+    Scale(scale::Scale),
 }

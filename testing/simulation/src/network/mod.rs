@@ -5,8 +5,11 @@
 //! waits for time to pass.
 
 mod link;
+mod meshed;
 mod packet;
+mod state;
 mod station;
+mod wires;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,10 +26,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{observer::Observer, validators::GENESIS_TIME};
 use link::Link;
+use wires::Wires;
 
 pub use link::Conditions;
 pub(crate) use packet::{Alarm, Gossip, Inbound, Item, Packet};
 pub(crate) use station::Station;
+pub use wires::Wiring;
 
 /// What may wait for a station to take it in; more is lost, as in a full buffer of a socket.
 const INBOUND: usize = 8192;
@@ -42,6 +47,8 @@ const SHUNNED: Duration = Duration::from_secs(15 * SECONDS_PER_SLOT);
 pub(crate) struct Network {
     clock: Clock,
     seed: u64,
+    /// What lines and gossip are like, where packets do not go straight from one station to another.
+    wiring: Option<Wiring>,
     state: Mutex<State>,
     /// Something has been entered in the agenda.
     entered: Notify,
@@ -53,6 +60,7 @@ struct State {
     agenda: BTreeMap<(Duration, u64), Event>,
     entries: u64,
     links: BTreeMap<(usize, usize), Link>,
+    wires: Option<Wires>,
     stations: BTreeMap<usize, Attached>,
     /// Those who do not know the protocol in which blocks are asked for by slots.
     without_ranges: BTreeSet<usize>,
@@ -103,11 +111,21 @@ fn pair(one: usize, other: usize) -> (usize, usize) {
 }
 
 impl Network {
-    pub(crate) fn new(seed: u64, clock: Clock, observer: Arc<Mutex<Observer>>) -> Arc<Self> {
+    pub(crate) fn new(
+        seed: u64,
+        clock: Clock,
+        observer: Arc<Mutex<Observer>>,
+        wiring: Option<Wiring>,
+    ) -> Arc<Self> {
+        let wires = wiring.map(|wiring| Wires::new(&wiring));
         Arc::new(Self {
             clock,
             seed,
-            state: Mutex::default(),
+            wiring,
+            state: Mutex::new(State {
+                wires,
+                ..State::default()
+            }),
             entered: Notify::new(),
             observer,
         })
@@ -218,6 +236,11 @@ impl Network {
     pub(crate) fn send(&self, from: usize, to: usize, packet: Packet) {
         let now = self.now();
         let mut state = self.state.lock();
+        if let Some(wires) = &mut state.wires {
+            wires.send(now, from, to, packet);
+            drop(state);
+            return self.entered.notify_one();
+        }
         let Some(link) = state.links.get_mut(&pair(from, to)) else {
             return;
         };
@@ -310,13 +333,7 @@ impl Network {
     /// Carries out the agenda.
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
         loop {
-            let next = self
-                .state
-                .lock()
-                .agenda
-                .keys()
-                .next()
-                .map(|(time, _)| *time);
+            let next = self.state.lock().next_time();
             let due = async {
                 match next {
                     Some(time) => tokio::time::sleep(time.saturating_sub(self.now())).await,
@@ -336,6 +353,11 @@ impl Network {
         let now = self.now();
         loop {
             let mut state = self.state.lock();
+            if let Some(told) = state.carry_out_wired(now) {
+                drop(state);
+                self.record(format_args!("{told}"));
+                continue;
+            }
             match state.agenda.first_key_value() {
                 Some(((time, _), _)) if *time <= now => {}
                 _ => return,
@@ -348,119 +370,6 @@ impl Network {
             if let Some(told) = told {
                 self.record(format_args!("{told}"));
             }
-        }
-    }
-}
-
-impl State {
-    fn enter(&mut self, time: Duration, event: Event) {
-        self.entries += 1;
-        self.agenda.insert((time, self.entries), event);
-    }
-
-    /// Carries out an event and says what happened.
-    fn carry_out(&mut self, event: Event, now: Duration) -> Option<String> {
-        match event {
-            Event::Deliver {
-                connection,
-                from,
-                to,
-                packet,
-            } => {
-                let link = self.links.get(&pair(from, to))?;
-                if link.connection != Some(connection) {
-                    return None;
-                }
-                let told = format!("{from} to {to}: {}", packet.name());
-                self.tell(to, Inbound::Packet { peer: from, packet });
-                Some(told)
-            }
-            Event::Ring {
-                station,
-                number,
-                alarm,
-            } => {
-                let attached = self.stations.get(&station)?;
-                if attached.number == number {
-                    self.tell(station, Inbound::Alarm(alarm));
-                }
-                None
-            }
-            Event::Dial { dialler, other } => self.dial(dialler, other, now),
-            Event::Expire { pair, connection } => {
-                let link = self.links.get(&pair)?;
-                let cut_for = link.cut_since.map(|since| now.saturating_sub(since));
-                let one_is_gone = [pair.0, pair.1]
-                    .iter()
-                    .any(|end| !self.stations.contains_key(end));
-                let expired = one_is_gone || cut_for.is_some_and(|cut_for| cut_for >= IDLE_TIMEOUT);
-                if link.connection != Some(connection) || !expired {
-                    return None;
-                }
-                self.close(pair);
-                let (dialler, other) = pair;
-                self.enter(now + REDIAL, Event::Dial { dialler, other });
-                Some(format!("{pair:?} expired"))
-            }
-            Event::Wake(wake) => {
-                // Nobody waits any more when a scenario has ended early.
-                let _ = wake.send(());
-                None
-            }
-        }
-    }
-
-    fn dial(&mut self, dialler: usize, other: usize, now: Duration) -> Option<String> {
-        let pair = pair(dialler, other);
-        let attached = |station| self.stations.contains_key(station);
-        if ![dialler, other].iter().all(attached) {
-            // Who comes back dials.
-            return None;
-        }
-        let link = self.links.get(&pair)?;
-        if link.shunned_until > now {
-            let until = link.shunned_until;
-            self.enter(until, Event::Dial { dialler, other });
-            return None;
-        }
-        if link.cut_since.is_some() {
-            self.enter(now + REDIAL, Event::Dial { dialler, other });
-            return None;
-        }
-        let number = |station| self.stations.get(&station).map(|attached| attached.number);
-        let ends = [number(pair.0), number(pair.1)];
-        if link.connection.is_some() {
-            if link.ends == ends {
-                return None;
-            }
-            // What is left of a connection to an earlier life of one of them.
-            self.close(pair);
-        }
-        self.connections += 1;
-        let connection = self.connections;
-        let link = self.links.get_mut(&pair)?;
-        (link.connection, link.ends) = (Some(connection), ends);
-        let (peer, dialled) = (other, true);
-        self.tell(dialler, Inbound::Connected { peer, dialled });
-        let (peer, dialled) = (dialler, false);
-        self.tell(other, Inbound::Connected { peer, dialled });
-        Some(format!("{dialler} connects to {other}"))
-    }
-
-    fn close(&mut self, pair: (usize, usize)) {
-        let Some(link) = self.links.get_mut(&pair) else {
-            return;
-        };
-        if link.connection.take().is_some() {
-            self.tell(pair.0, Inbound::Disconnected { peer: pair.1 });
-            self.tell(pair.1, Inbound::Disconnected { peer: pair.0 });
-        }
-    }
-
-    fn tell(&self, station: usize, inbound: Inbound) {
-        if let Some(attached) = self.stations.get(&station) {
-            // A station that is this far behind loses what comes, as a socket would.
-            let _ = attached.inbound.try_send(inbound);
         }
     }
 }

@@ -5,6 +5,12 @@ use std::sync::Arc;
 use quartet_types::{Root, SignedAttestation, SignedBlockWithAttestation, Slot, Status};
 use tree_hash::TreeHash as _;
 
+use crate::{
+    lines::Stream,
+    mesh::{Gossiped, Rpc, Topic},
+    wire,
+};
+
 /// A gossip message with the identity by which it is recognised when it comes again.
 #[derive(Debug)]
 pub(crate) struct Gossip {
@@ -21,6 +27,8 @@ pub(crate) enum Item {
 #[derive(Clone, Debug)]
 pub(crate) enum Packet {
     Gossip(Arc<Gossip>),
+    /// Gossip where it has a mesh.
+    Rpc(Rpc<Arc<Gossip>>),
     Status {
         status: Status,
         /// The answer to a status, not to be answered again.
@@ -60,6 +68,10 @@ pub(crate) enum Inbound {
         peer: usize,
         packet: Packet,
     },
+    /// The line to a peer takes more gossip.
+    Room {
+        peer: usize,
+    },
     Alarm(Alarm),
 }
 
@@ -68,6 +80,8 @@ pub(crate) enum Inbound {
 pub(crate) enum Alarm {
     /// Time to tell the peers of our chain.
     Status,
+    /// Time to mend the mesh.
+    Heartbeat,
     /// A request has waited long enough.
     Timeout { request: u64 },
 }
@@ -86,13 +100,67 @@ impl Gossip {
     }
 }
 
+impl Gossiped for Arc<Gossip> {
+    type Id = Root;
+
+    fn id(&self) -> Root {
+        self.id
+    }
+
+    fn topic(&self) -> Topic {
+        match self.item {
+            Item::Block(_) => Topic::Block,
+            Item::Attestation(_) => Topic::Vote,
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match &self.item {
+            Item::Block(block) => block_bytes(block),
+            Item::Attestation(_) => wire::vote(),
+        }
+    }
+}
+
+fn block_bytes(block: &SignedBlockWithAttestation) -> u64 {
+    wire::block(block.block().body.attestations.len())
+}
+
 impl Packet {
+    /// Bytes on a line.
+    pub(crate) fn bytes(&self) -> u64 {
+        wire::on_the_line(match self {
+            Self::Gossip(gossip) => gossip.bytes(),
+            Self::Rpc(rpc) => rpc.bytes(),
+            Self::Status { .. } | Self::RangeRequest { .. } | Self::Unsupported { .. } => {
+                wire::small()
+            }
+            Self::BlocksRequest { roots, .. } => wire::small() + 32 * roots.len() as u64,
+            Self::BlocksResponse { blocks, .. } => {
+                wire::small() + blocks.iter().map(|block| block_bytes(block)).sum::<u64>()
+            }
+        })
+    }
+
+    /// The stream of a connection that it takes.
+    pub(crate) fn stream(&self) -> Stream {
+        match self {
+            Self::Gossip(_) | Self::Rpc(_) => Stream::Gossip,
+            _ => Stream::Requests,
+        }
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Gossip(gossip) => match gossip.item {
                 Item::Block(_) => "block",
                 Item::Attestation(_) => "attestation",
             },
+            Self::Rpc(Rpc::Message(gossip)) => match gossip.item {
+                Item::Block(_) => "block",
+                Item::Attestation(_) => "attestation",
+            },
+            Self::Rpc(_) => "control",
             Self::Status { .. } => "status",
             Self::BlocksRequest { .. } => "request",
             Self::RangeRequest { .. } => "range request",

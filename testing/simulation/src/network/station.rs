@@ -18,7 +18,8 @@ use quartet_types::{Root, SECONDS_PER_SLOT, SignedBlockWithAttestation};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Alarm, Gossip, Inbound, Item, Network, Packet};
+use super::{Alarm, Gossip, Inbound, Item, Network, Packet, meshed};
+use crate::mesh::{Mesh, Rpc};
 
 /// How often a station tells its peers of its chain.
 const STATUS_INTERVAL: Duration = Duration::from_secs(2 * SECONDS_PER_SLOT);
@@ -33,8 +34,10 @@ const VERDICTS: usize = 4096;
 
 /// A node's network service on the simulated network.
 pub(crate) struct Station {
-    number: usize,
-    network: Arc<Network>,
+    pub(super) number: usize,
+    pub(super) network: Arc<Network>,
+    /// Where the run is wired; otherwise gossip goes to every peer.
+    pub(super) mesh: Option<Mesh<Arc<Gossip>>>,
     messages: mpsc::Receiver<NetworkMessage>,
     inbound: mpsc::Receiver<Inbound>,
     chain: ChainHandle,
@@ -70,9 +73,11 @@ impl Station {
     ) -> Self {
         let inbound = network.attach(number);
         network.ring(number, STATUS_INTERVAL, Alarm::Status);
+        let mesh = meshed::mesh_of(&network, number);
         Self {
             number,
             network,
+            mesh,
             messages,
             inbound,
             chain,
@@ -147,11 +152,17 @@ impl Station {
         match inbound {
             Inbound::Connected { peer, dialled } => {
                 self.connected.insert(peer);
+                if let Some(mesh) = &mut self.mesh {
+                    mesh.connect(peer, dialled);
+                }
                 if dialled {
                     self.send_status(peer, false);
                 }
             }
             Inbound::Disconnected { peer } => {
+                if let Some(mesh) = &mut self.mesh {
+                    mesh.disconnect(peer);
+                }
                 if self.connected.remove(&peer) {
                     let peer = name(peer);
                     self.chain.send(ChainMessage::Disconnected { peer }).await?;
@@ -163,6 +174,8 @@ impl Station {
                 }
             }
             Inbound::Packet { peer, packet } => self.on_packet(peer, packet).await?,
+            Inbound::Room { peer } => self.fill(peer),
+            Inbound::Alarm(Alarm::Heartbeat) => self.on_heartbeat(),
             Inbound::Alarm(Alarm::Timeout { request }) => self.fail(request).await?,
             Inbound::Alarm(Alarm::Status) => {
                 for peer in self.connected.clone() {
@@ -182,7 +195,12 @@ impl Station {
             return Ok(());
         }
         match packet {
+            // From a guest, who has no mesh.
+            Packet::Gossip(gossip) if self.mesh.is_some() => {
+                self.on_rpc(peer, Rpc::Message(gossip)).await?;
+            }
             Packet::Gossip(gossip) => self.on_gossip(peer, gossip).await?,
+            Packet::Rpc(rpc) => self.on_rpc(peer, rpc).await?,
             Packet::Status { status, answer } => {
                 if !answer {
                     self.send_status(peer, true);
@@ -214,6 +232,9 @@ impl Station {
             Packet::BlocksResponse { request, blocks } => {
                 if self.requests.get(&request) == Some(&peer) {
                     self.requests.remove(&request);
+                    for block in &blocks {
+                        self.take_note(&Item::Block(block.clone()), Verdict::Accept);
+                    }
                     self.answer(request, Ok(blocks)).await?;
                 }
             }
@@ -251,6 +272,15 @@ impl Station {
         if self.seen.insert(gossip.id, self.network.now()).is_some() {
             return Ok(());
         }
+        self.ask_chain(sender, gossip).await
+    }
+
+    /// Shows the chain what is new.
+    pub(super) async fn ask_chain(
+        &mut self,
+        sender: usize,
+        gossip: Arc<Gossip>,
+    ) -> Result<(), Stopped> {
         let (verdict, outcome) = oneshot::channel();
         let peer = name(sender);
         match &gossip.item {
@@ -288,12 +318,20 @@ impl Station {
         } = judged;
         self.network
             .observe(|observer, _| observer.judged(self.number, sender, verdict));
+        self.take_note(&gossip.item, verdict);
+        if self.forward_to_mesh(&gossip, verdict) {
+            return;
+        }
         if verdict == Verdict::Accept {
             self.flood(&gossip, Some(sender));
         }
     }
 
     fn publish(&mut self, gossip: Arc<Gossip>) {
+        self.take_note(&gossip.item, Verdict::Accept);
+        if self.publish_to_mesh(&gossip) {
+            return;
+        }
         self.seen.insert(gossip.id, self.network.now());
         self.flood(&gossip, None);
     }

@@ -5,7 +5,7 @@ mod endless;
 mod network;
 mod node;
 mod report;
-mod scheme;
+pub(crate) mod scheme;
 #[cfg(test)]
 mod tests;
 mod timings;
