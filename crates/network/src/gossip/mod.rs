@@ -48,6 +48,11 @@ const MAX_FETCHES: u32 = 1;
 /// Heartbeats for which messages are kept to be served, some four seconds. What is kept is compressed;
 /// of strangers that is what the meters let in meanwhile, 24 MiB and 8 MiB a second at most.
 const KEPT_HEARTBEATS: usize = 6;
+/// Ids that we say at once that we have or want. Clients on the current libp2p take no more than 16 KiB of them, and break off
+/// the stream of who sends more.
+const MAX_IDS_SENT: usize = 700;
+/// What we take of them: the 5,000 ids that the specification of gossipsub lets others send, at 22 bytes.
+const MAX_CONTROL_BYTES: usize = 128 << 10;
 /// Messages in one transmission.
 const MAX_MESSAGES_AT_ONCE: usize = 500;
 
@@ -96,6 +101,8 @@ pub(crate) fn behaviour(
         .flood_publish(true)
         .max_transmit_size(max_transmitted_bytes(max_block_bytes))
         .max_publish_messages(MAX_MESSAGES_AT_ONCE)
+        .max_control_messages_sent(MAX_IDS_SENT)
+        .max_control_message_size(MAX_CONTROL_BYTES)
         .idontwant_message_size_threshold(WORTH_REFUSING)
         .connection_handler_queue_len(queued_messages(validators));
     for topic in Topic::ALL {
@@ -141,6 +148,14 @@ mod tests {
         for validators in [0, 4, 4096, usize::MAX] {
             behaviour("devnet0", 10 << 20, validators, Clock::system(0)).unwrap();
         }
+    }
+
+    #[test]
+    fn what_we_say_that_we_have_is_within_what_others_take_and_we_take_what_others_may_say() {
+        // Each id has 20 bytes, a tag and a length; around them are the topic and three more tags and lengths.
+        let bytes = |ids: usize| ids * 22 + Topic::Attestation.name("devnet0").len() + 20;
+        assert!(bytes(MAX_IDS_SENT) < 16_384);
+        assert!(bytes(5_000) < MAX_CONTROL_BYTES);
     }
 
     #[test]

@@ -54,8 +54,8 @@ pub(crate) struct Scale {
     /// Messages that may wait for a peer. Our node's are two for each validator, 1,024 at least and 8,192 at most.
     #[arg(long)]
     queue: Option<usize>,
-    /// Most ids in an IHAVE. Our node's are 5,000, of which no peer takes more than 740.
-    #[arg(long, default_value_t = 5000)]
+    /// Most ids in an IHAVE. Our node's are 700; libp2p takes no more than 740.
+    #[arg(long, default_value_t = 700)]
     max_ids: usize,
     /// Kilobytes that every block is taken to have in gossip, as if its signatures were aggregated.
     #[arg(long)]

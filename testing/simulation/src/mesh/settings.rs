@@ -66,7 +66,7 @@ impl Default for GossipSettings {
             flood_publish: true,
             idontwant: true,
             queue: MIN_QUEUE,
-            max_ids: 5_000,
+            max_ids: 700,
             max_control_bytes: 16_384,
             window: 1 << 20,
         }
