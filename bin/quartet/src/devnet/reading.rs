@@ -1,6 +1,6 @@
 //! What a node has spent up to a moment: processor time by the part of the work, and bytes.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     exposition::{counter, labelled},
@@ -8,22 +8,22 @@ use super::{
 };
 
 /// Processor time by the part of the work, in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Parts {
     /// All threads of the services but for the chain service's work: above all QUIC and gossip.
-    gossip: f64,
+    pub(super) gossip: f64,
     /// The chain service's own loop.
-    chain: f64,
-    verification: f64,
-    signing: f64,
+    pub(super) chain: f64,
+    pub(super) verification: f64,
+    pub(super) signing: f64,
     /// Applying and building blocks.
-    transition: f64,
+    pub(super) transition: f64,
     /// Roots of blocks, states and messages.
-    hashing: f64,
+    pub(super) hashing: f64,
     /// Preparing keys.
-    keys: f64,
+    pub(super) keys: f64,
     /// What is left, the disk among it.
-    other: f64,
+    pub(super) other: f64,
 }
 
 /// What a node has spent, since its start or between two moments.

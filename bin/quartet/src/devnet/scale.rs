@@ -12,7 +12,10 @@ use anyhow::{Context as _, Result, bail};
 use quartet_types::VALIDATOR_REGISTRY_LIMIT;
 use serde::Deserialize;
 
-use super::terminal::{self, note};
+use super::{
+    reading::Parts,
+    terminal::{self, note},
+};
 
 /// From so many validators on, two nodes: the signatures of each of four would have to cross the machine three times.
 const TWO_NODES_FROM: u64 = 4096;
@@ -150,18 +153,6 @@ struct Steady {
     cpu_seconds: f64,
     cpu_seconds_by_part: Parts,
     bytes_sent: u64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Parts {
-    gossip: f64,
-    chain: f64,
-    verification: f64,
-    signing: f64,
-    transition: f64,
-    hashing: f64,
-    keys: f64,
-    other: f64,
 }
 
 #[derive(Debug, Deserialize)]

@@ -21,9 +21,9 @@ const SUBTREES_HELD: usize = 3;
 
 /// A key that signs.
 ///
-/// Signing needs the subtree of 2^8 epochs around the epoch, or less in keys of few epochs. [`SecretKey::work_for`] says what is missing,
-/// as work that can be done on any thread; [`SecretKey::accept`] takes its result. Call them ahead of time, for
-/// the next subtree too, and no duty ever waits.
+/// Signing needs the subtree of 2^8 epochs around the epoch, of 2^4 in keys of few epochs. [`SecretKey::work_for`] says
+/// what is missing, as work that can be done on any thread; [`SecretKey::accept`] takes its result. Call them ahead of
+/// time, for the next subtree too, and no duty ever waits.
 #[derive(Clone, Debug)]
 pub struct SecretKey {
     material: Arc<KeyMaterial>,
