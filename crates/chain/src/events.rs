@@ -1,25 +1,31 @@
 //! The event bus: everything that the chain tells those who watch.
 
-use quartet_types::{Checkpoint, Root, Slot, ValidatorIndex};
+use std::{sync::Arc, time::Duration};
+
+use quartet_sync::SyncState;
+use quartet_types::{Attestation, Checkpoint, Root, Slot, ValidatorIndex};
 use tokio::sync::broadcast;
 
 /// Events a slow watcher may fall behind before it misses some.
 const BUS_CAPACITY: usize = 1024;
 
 /// Something happened to the chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChainEvent {
     /// A block was imported.
-    Block {
-        /// Its root and slot.
-        block: Checkpoint,
-        /// The block it builds on.
-        parent_root: Root,
-        /// Who proposed it.
-        proposer: ValidatorIndex,
+    Block(ImportedBlock),
+    /// Votes were counted in the fork choice: of one batch of the verification, or of this node's validators. Those that
+    /// came in blocks are not among them.
+    Attestations {
+        /// How they came.
+        origin: Source,
+        /// The votes.
+        votes: Arc<[Attestation]>,
     },
     /// The head changed.
     Head {
+        /// The head before.
+        before: Checkpoint,
         /// The new head.
         head: Checkpoint,
         /// Blocks of the old chain that are no longer part of it; zero when the head just moved on.
@@ -38,8 +44,75 @@ pub enum ChainEvent {
         /// The slot.
         slot: Slot,
     },
+    /// The state of catching up changed, its target apart.
+    Sync(SyncState),
+    /// Validators of this node have done a duty, or were to.
+    Duty(Duty),
     /// A slot has ended its last interval: time for a summary.
     SlotEnd(Slot),
+}
+
+/// How something came to the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A peer published it.
+    Gossip,
+    /// A peer was asked for it.
+    Sync,
+    /// This node has made it.
+    Own,
+}
+
+/// A block that was imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportedBlock {
+    /// Its root and slot.
+    pub block: Checkpoint,
+    /// The block that it builds on.
+    pub parent_root: Root,
+    /// The root of the state after it.
+    pub state_root: Root,
+    /// Who proposed it.
+    pub proposer: ValidatorIndex,
+    /// Number of attestations in its body.
+    pub attestations: usize,
+    /// How it came.
+    pub origin: Source,
+}
+
+/// A duty of this node's validators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duty {
+    /// What was to be done.
+    pub kind: DutyKind,
+    /// The slot that it was for.
+    pub slot: Slot,
+    /// Whose duty it was.
+    pub validators: Arc<[ValidatorIndex]>,
+    /// What came of it.
+    pub outcome: DutyOutcome,
+    /// From the tick that it was due at until it was published, or given up.
+    pub delay: Duration,
+}
+
+/// What a validator has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DutyKind {
+    /// To propose a block, at t = 0.
+    Proposal,
+    /// To attest, at t = ¼.
+    Attestation,
+}
+
+/// What came of a duty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DutyOutcome {
+    /// Done before the next tick but one.
+    Done,
+    /// Done, but too late to be counted for in its slot.
+    Late,
+    /// Not done.
+    Missed,
 }
 
 /// Where events are sent and watched. Clones share the bus.
@@ -58,7 +131,7 @@ impl EventBus {
     }
 
     /// Tells the watchers, if there are any.
-    pub(crate) fn send(&self, event: ChainEvent) {
+    pub fn send(&self, event: ChainEvent) {
         // An error only says that nobody watches.
         let _ = self.0.send(event);
     }

@@ -25,13 +25,13 @@ mod vote_pool;
 pub use envelope::max_useful_block_bytes;
 pub use equivocations::{Equivocation, Equivocations};
 pub use error::ImportError;
-pub use events::{ChainEvent, EventBus};
+pub use events::{ChainEvent, Duty, DutyKind, DutyOutcome, EventBus, ImportedBlock, Source};
 pub use lean_chain::{ForkChoiceNode, ImportableBlock, LeanChain, Pruned, SharedChain, View};
 pub use messages::{
     ChainHandle, ChainInbox, ChainMessage, GossipAttestation, NetworkHandle, NetworkMessage,
     Stopped, Verdict, VerdictSender, chain_channel, network_channel,
 };
-pub use peers::{Direction, PeerInfo, Peers};
+pub use peers::{Direction, PeerChange, PeerFigures, PeerInfo, Peers};
 pub use persistence::{ChainReader, StoreError};
 pub use production::{ProducedBlock, ProposalBasis};
 pub use quartet_storage::Finality;

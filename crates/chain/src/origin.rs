@@ -1,6 +1,6 @@
 //! How a block of others came to us.
 
-use crate::PeerName;
+use crate::{PeerName, Source};
 
 /// Where a block came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,14 @@ impl Origin {
     /// Whether it came by gossip, so that the sender's verdict decides on forwarding it.
     pub(crate) fn is_gossip(&self) -> bool {
         matches!(self, Self::Gossip(_))
+    }
+
+    /// What watchers are told of it.
+    pub(crate) fn source(&self) -> Source {
+        match self {
+            Self::Gossip(_) => Source::Gossip,
+            Self::Sync(_) => Source::Sync,
+        }
     }
 
     /// The peer behind it.

@@ -1,10 +1,10 @@
 //! Attesting, a quarter into the slot.
 
 use metrics::{counter, histogram};
-use quartet_chain::{ChainMessage, NetworkMessage};
+use quartet_chain::{ChainMessage, DutyKind, NetworkMessage};
 use quartet_clock::Stopwatch;
 use quartet_processor::{Part, Priority};
-use quartet_types::{Attestation, SECONDS_PER_SLOT, SignedAttestation, Slot, proposer_index};
+use quartet_types::{Attestation, SignedAttestation, Slot, ValidatorIndex, proposer_index};
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
@@ -21,21 +21,27 @@ impl ValidatorService {
             let proposer = proposer_index(slot, chain.validator_count());
             (chain.attestation_data(slot), proposer)
         };
-        let has_proposed = |validator| self.proposed == Some(slot) && proposer == Some(validator);
+        let proposed = self.proposed == Some(slot);
+        let has_proposed = |validator| proposed && proposer == Some(validator);
         let attestations: Vec<Attestation> = attesters
             .into_iter()
             .filter(|validator| !has_proposed(*validator))
             .map(|validator_id| Attestation { validator_id, data })
             .collect();
-
         let signed = self.sign(attestations).await;
         let published = self.publish_attestations(signed).await?;
-        if published > 0 {
+        let count = published.len();
+        let is_missed = |validator: &ValidatorIndex| {
+            !has_proposed(*validator) && published.binary_search(validator).is_err()
+        };
+        let missed = self.signers.indices().filter(is_missed).collect();
+        self.tell_of_missed_votes(slot, missed);
+        if count > 0 {
             histogram!("lean_attestations_production_time_seconds").record(watch.seconds());
-            self.count_late(slot, published);
+            self.tell_of_duty(DutyKind::Attestation, slot, published);
             info!(
                 slot,
-                attestations = published,
+                attestations = count,
                 head = data.head.slot,
                 target = data.target.slot,
                 source = data.source.slot,
@@ -89,14 +95,14 @@ impl ValidatorService {
         signed
     }
 
-    /// Has attestations counted, and publishes those that are; returns how many. One message each to the chain and to the
-    /// network, however many validators there are.
+    /// Has attestations counted, and publishes those that are; returns whose they are, in ascending order. One message each to
+    /// the chain and to the network, however many validators there are.
     async fn publish_attestations(
         &self,
         signed: Vec<SignedAttestation>,
-    ) -> Result<usize, ValidatorServiceError> {
+    ) -> Result<Vec<ValidatorIndex>, ValidatorServiceError> {
         if signed.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let (imported, outcome) = oneshot::channel();
         let message = ChainMessage::OwnAttestations {
@@ -115,25 +121,12 @@ impl ValidatorService {
             _ => true,
         };
         let counted: Vec<_> = signed.into_iter().filter(is_counted).collect();
-        let count = counted.len();
-        if count > 0 {
+        let mut published: Vec<_> = counted.iter().map(|a| a.message.validator_id).collect();
+        published.sort_unstable();
+        if !published.is_empty() {
             let message = NetworkMessage::PublishAttestations(counted);
             self.network.send(message).await?;
         }
-        Ok(count)
-    }
-
-    /// An attestation that leaves after the middle of its slot comes too late for the safe target.
-    fn count_late(&self, slot: Slot, attestations: usize) {
-        let since = self.clock.since_slot(slot);
-        if since.as_millis() * 2 >= u128::from(SECONDS_PER_SLOT) * 1000 {
-            warn!(
-                slot,
-                attestations,
-                delay_ms = since.as_millis() as u64,
-                "attested late"
-            );
-            counter!("quartet_attestations_late_total").increment(attestations as u64);
-        }
+        Ok(published)
     }
 }

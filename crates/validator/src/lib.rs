@@ -5,6 +5,7 @@
 
 mod attest;
 mod caution;
+mod outcomes;
 mod propose;
 mod service;
 mod signers;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use metrics::{counter, histogram};
-use quartet_chain::{ChainMessage, NetworkMessage, ProducedBlock};
+use quartet_chain::{ChainMessage, DutyKind, NetworkMessage, ProducedBlock};
 use quartet_clock::Stopwatch;
 use quartet_processor::Priority;
 use quartet_types::{
@@ -16,12 +16,26 @@ use tracing::{error, info};
 use crate::{ValidatorService, ValidatorServiceError};
 
 impl ValidatorService {
-    /// Builds a block on the head, signs the proposer's attestation for it, imports and publishes it.
+    /// Does the duty of proposing, and tells what came of it.
     pub(crate) async fn propose(
         &mut self,
         slot: Slot,
         proposer: ValidatorIndex,
     ) -> Result<(), ValidatorServiceError> {
+        let is_done = self.build_and_publish(slot, proposer).await?;
+        match is_done {
+            true => self.tell_of_duty(DutyKind::Proposal, slot, vec![proposer]),
+            false => self.tell_of_missed_proposal(slot, proposer),
+        }
+        Ok(())
+    }
+
+    /// Builds a block on the head, signs the proposer's attestation for it, imports and publishes it. Returns whether it did.
+    async fn build_and_publish(
+        &mut self,
+        slot: Slot,
+        proposer: ValidatorIndex,
+    ) -> Result<bool, ValidatorServiceError> {
         let watch = Stopwatch::start();
         let (ready, prepared) = oneshot::channel();
         self.chain_service
@@ -32,15 +46,13 @@ impl ValidatorService {
 
         let Some(produced) = self.build(slot, proposer).await else {
             counter!("lean_block_building_failures_total").increment(1);
-            counter!("quartet_proposals_missed_total").increment(1);
-            return Ok(());
+            return Ok(false);
         };
         histogram!("lean_block_building_time_seconds").record(watch.seconds());
         counter!("lean_block_building_success_total").increment(1);
 
         let Some(attestation) = self.attest_own(&produced, proposer).await else {
-            counter!("quartet_proposals_missed_total").increment(1);
-            return Ok(());
+            return Ok(false);
         };
         self.proposed = Some(slot);
         self.publish_block(produced, attestation, watch).await
@@ -90,7 +102,7 @@ impl ValidatorService {
         produced: ProducedBlock,
         attestation: SignedAttestation,
         watch: Stopwatch,
-    ) -> Result<(), ValidatorServiceError> {
+    ) -> Result<bool, ValidatorServiceError> {
         let ProducedBlock {
             block,
             post_state,
@@ -104,7 +116,7 @@ impl ValidatorService {
                 slot,
                 proposer, count, "a block cannot hold this many signatures"
             );
-            return Ok(());
+            return Ok(false);
         };
         let message = BlockWithAttestation {
             block,
@@ -122,8 +134,7 @@ impl ValidatorService {
         self.chain_service.send(import).await?;
         if let Ok(Err(error)) = outcome.await {
             error!(slot, proposer, %error, "our own block was not imported");
-            counter!("quartet_proposals_missed_total").increment(1);
-            return Ok(());
+            return Ok(false);
         }
         self.network
             .send(NetworkMessage::PublishBlock(block))
@@ -135,6 +146,6 @@ impl ValidatorService {
             took_ms = watch.elapsed().as_millis() as u64,
             "proposed"
         );
-        Ok(())
+        Ok(true)
     }
 }

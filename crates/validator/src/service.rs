@@ -1,7 +1,7 @@
 //! The service's loop: which duty comes when.
 
 use metrics::counter;
-use quartet_chain::{ChainHandle, NetworkHandle, SharedChain, Stopped, SyncState};
+use quartet_chain::{ChainHandle, EventBus, NetworkHandle, SharedChain, Stopped, SyncState};
 use quartet_clock::{Clock, Tick};
 use quartet_processor::{Priority, Processor};
 use quartet_types::{Attestation, INTERVALS_PER_SLOT, Slot, ValidatorIndex, proposer_index};
@@ -45,6 +45,8 @@ pub struct ValidatorService {
     /// The work on keys that goes on beside the duties.
     background: Option<JoinHandle<()>>,
     pub(crate) vigilance: Vigilance,
+    /// Where watchers are told of duties.
+    pub(crate) events: EventBus,
 }
 
 /// The validator service could not go on.
@@ -70,6 +72,7 @@ impl ValidatorService {
             warned: None,
             caution: Caution::default(),
             background: None,
+            events: EventBus::default(),
         }
     }
 
@@ -86,6 +89,13 @@ impl ValidatorService {
     #[must_use]
     pub fn with_slots_to_listen(mut self, slots: u64) -> Self {
         self.vigilance.listen_for(slots);
+        self
+    }
+
+    /// Has the service tell those who watch `events` what comes of each duty.
+    #[must_use]
+    pub fn with_events(mut self, events: EventBus) -> Self {
+        self.events = events;
         self
     }
 
@@ -136,13 +146,14 @@ impl ValidatorService {
                     let is_ready = self.ready(slot) && !self.vigilance.is_listening(slot);
                     match is_ready && self.knows_source_of(slot, proposer) {
                         true => self.propose(slot, proposer).await?,
-                        false => counter!("quartet_proposals_missed_total").increment(1),
+                        false => self.tell_of_missed_proposal(slot, proposer),
                     }
                 }
             }
-            1 if self.ready(slot) && !self.vigilance.is_listening(slot) => {
-                self.attest(slot).await?;
-            }
+            1 => match self.ready(slot) && !self.vigilance.is_listening(slot) {
+                true => self.attest(slot).await?,
+                false => self.tell_of_missed_votes(slot, self.signers.indices().collect()),
+            },
             // The busy half of the slot is over: time to look ahead.
             2 => {
                 let signers = self.signers.clone();

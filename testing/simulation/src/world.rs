@@ -360,7 +360,7 @@ impl World {
                                 observer.finalized(number, node.finalized, now);
                                 node.finalized = now;
                             }
-                            ChainEvent::Block { block, .. } => observer.imported(block.root),
+                            ChainEvent::Block(imported) => observer.imported(imported.block.root),
                             _ => {}
                         }
                     }

@@ -10,7 +10,8 @@ use tracing::debug;
 
 use super::{ChainService, Done, MAX_BATCH};
 use crate::{
-    GossipAttestation, ImportError, LeanChain, Verdict, verification::verify_attestations,
+    ChainEvent, GossipAttestation, ImportError, LeanChain, Source, Verdict,
+    verification::verify_attestations,
 };
 
 /// What to do with an attestation before its signature is looked at.
@@ -118,8 +119,11 @@ impl ChainService {
             .iter()
             .zip(&results)
             .filter(|(_, (result, _))| matches!(result, Ok(AttestationOutcome::Recorded)));
-        let of_slot = recorded.filter(|(item, _)| item.attestation.message.data.slot == current);
+        let recorded: Vec<Attestation> =
+            recorded.map(|(item, _)| item.attestation.message).collect();
+        let of_slot = recorded.iter().filter(|vote| vote.data.slot == current);
         self.note_votes(current, of_slot.count() as u64);
+        self.tell_of_votes(Source::Gossip, recorded);
         for (item, (result, is_evidence)) in items.into_iter().zip(results) {
             match result {
                 Ok(AttestationOutcome::Recorded) => answer(item, Verdict::Accept),
@@ -155,10 +159,22 @@ impl ChainService {
         let results: Vec<_> = batches.flat_map(count).collect();
         let current = self.chain.read().current_slot();
         let counted = attestations.iter().zip(&results);
-        let of_slot = counted
-            .filter(|(signed, result)| result.is_ok() && signed.message.data.slot == current);
+        let counted: Vec<Attestation> = counted
+            .filter(|(_, result)| result.is_ok())
+            .map(|(signed, _)| signed.message)
+            .collect();
+        let of_slot = counted.iter().filter(|vote| vote.data.slot == current);
         self.note_votes(current, of_slot.count() as u64);
+        self.tell_of_votes(Source::Own, counted);
         results
+    }
+
+    /// Tells the watchers of votes that count now.
+    fn tell_of_votes(&self, origin: Source, votes: Vec<Attestation>) {
+        if !votes.is_empty() {
+            let votes = votes.into();
+            self.events.send(ChainEvent::Attestations { origin, votes });
+        }
     }
 
     /// So many votes of the current slot have been counted.

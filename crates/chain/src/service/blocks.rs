@@ -8,7 +8,7 @@ use quartet_fork_choice::Names;
 use quartet_processor::Priority;
 use quartet_storage::StoredBlock;
 use quartet_sync::{Need, Noted};
-use quartet_types::{Root, SignedBlockWithAttestation};
+use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation};
 use tracing::{debug, warn};
 
 use super::{
@@ -16,8 +16,8 @@ use super::{
     triage::{BlockTriage, Circumstances, condemns_block, is_needed, triage},
 };
 use crate::{
-    ChainEvent, ImportError, ImportableBlock, LeanChain, NetworkMessage, RequestError, Verdict,
-    VerdictSender,
+    ChainEvent, ImportError, ImportableBlock, ImportedBlock, LeanChain, NetworkMessage,
+    RequestError, Source, Verdict, VerdictSender,
     envelope::Binding,
     lean_chain::Pruned,
     origin::Origin,
@@ -300,13 +300,15 @@ impl ChainService {
                 self.witness(&pending);
                 answer(pending.verdicts, Verdict::Ignore);
             }
-            Ok(importable) => match self.import_block(importable, pending.names) {
-                Ok(()) => {
-                    answer(pending.verdicts, Verdict::Accept);
-                    self.note_import(begun.elapsed());
+            Ok(importable) => {
+                match self.import_block(importable, pending.names, pending.origin.source()) {
+                    Ok(()) => {
+                        answer(pending.verdicts, Verdict::Accept);
+                        self.note_import(begun.elapsed());
+                    }
+                    Err(error) => self.refuse(pending, &error),
                 }
-                Err(error) => self.refuse(pending, &error),
-            },
+            }
             // The check did not finish, which says nothing of the block.
             Err(error @ (ImportError::Processor(_) | ImportError::Store(_))) => {
                 warn!(%root, %error, "a block could not be checked");
@@ -339,6 +341,7 @@ impl ChainService {
         &mut self,
         importable: ImportableBlock,
         names: Names,
+        origin: Source,
     ) -> Result<(), ImportError> {
         self.catch_up_time();
         let root = importable.root;
@@ -346,7 +349,7 @@ impl ChainService {
             stored,
             pruned,
             justifies,
-        } = self.commit_block(importable, names)?;
+        } = self.commit_block(importable, names, origin)?;
         self.keep(vec![stored], pruned, justifies);
         self.release(root);
         Ok(())
@@ -357,6 +360,7 @@ impl ChainService {
         &mut self,
         importable: ImportableBlock,
         names: Names,
+        origin: Source,
     ) -> Result<Committed, ImportError> {
         let (root, block) = (importable.root, importable.block.clone());
         let watch = Stopwatch::start();
@@ -375,14 +379,17 @@ impl ChainService {
         }
         let binding = Binding::of(root, &block.message);
         self.admissions.admit(inner.slot, root, binding);
-        self.events.send(ChainEvent::Block {
-            block: quartet_types::Checkpoint {
+        self.events.send(ChainEvent::Block(ImportedBlock {
+            block: Checkpoint {
                 root,
                 slot: inner.slot,
             },
             parent_root: inner.parent_root,
+            state_root: inner.state_root,
             proposer: inner.proposer_index,
-        });
+            attestations: inner.body.attestations.len(),
+            origin,
+        }));
         self.tell(block.attestations());
         debug!(%root, slot = inner.slot, proposer = inner.proposer_index, "imported");
         Ok(Committed {

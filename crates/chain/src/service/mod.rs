@@ -44,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ChainEvent, ChainInbox, ChainMessage, ChainReader, EventBus, GossipAttestation, ImportError,
-    ImportableBlock, LeanChain, NetworkHandle, SharedChain, Sightings, StoreError,
+    ImportableBlock, LeanChain, NetworkHandle, SharedChain, Sightings, Source, StoreError,
     batch::{AppliedBatch, CheckedBatch},
     lean_chain::View,
     messages::Incoming,
@@ -307,7 +307,7 @@ impl ChainService {
                     block,
                     post_state,
                 };
-                let result = self.import_block(importable, Names::Known);
+                let result = self.import_block(importable, Names::Known, Source::Own);
                 // The validator service may have stopped meanwhile.
                 let _ = imported.send(result);
             }
@@ -427,7 +427,11 @@ impl ChainService {
                 histogram!("lean_fork_choice_reorg_depth").record(reorg_depth as f64);
                 tracing::info!(from = %before.head, to = %head, depth = reorg_depth, "reorg");
             }
-            self.events.send(ChainEvent::Head { head, reorg_depth });
+            self.events.send(ChainEvent::Head {
+                before: before.head,
+                head,
+                reorg_depth,
+            });
         }
         if let Some(justified) = changed(before.justified, after.justified) {
             self.events.send(ChainEvent::Justified(justified));

@@ -16,7 +16,7 @@ use quartet_types::{Root, SignedBlockWithAttestation, Slot, ValidatorIndex};
 
 use super::{ChainService, Done, triage::is_needed};
 use crate::{
-    ImportError, ImportableBlock, PeerName,
+    ImportError, ImportableBlock, PeerName, Source,
     batch::{AppliedBatch, CheckedBatch, Rooted, apply_batch, check_batch},
     envelope::{Binding, is_bloated},
     lean_chain::Pruned,
@@ -195,7 +195,7 @@ impl ChainService {
         let (mut stuck, mut is_foreign) = (None, false);
         for next in importable.by_ref() {
             let (root, block) = (next.root, next.block.clone());
-            match self.commit_block(next, Names::Known) {
+            match self.commit_block(next, Names::Known, Source::Sync) {
                 Ok(committed) => {
                     imported.push(committed.stored);
                     pruned.extend(committed.pruned);

@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 
 use super::ChainService;
 use crate::{
-    NetworkMessage, SharedChain,
+    ChainEvent, NetworkMessage, SharedChain,
     parking::{Parking, PendingBlock},
 };
 
@@ -144,6 +144,7 @@ impl ChainService {
         };
         let before = self.chain.read().sync_state();
         self.chain.write().set_sync_state(state);
+        self.events.send(ChainEvent::Sync(state));
         if is_cut_off && before == SyncState::Synced {
             warn!(
                 "more than a third of the validators have signed blocks that are not here, and no peer has served them"

@@ -17,7 +17,7 @@ use super::{
     *,
 };
 use crate::{
-    NetworkMessage, PeerName, SyncState, chain_channel,
+    NetworkMessage, PeerName, Source, SyncState, chain_channel,
     envelope::Binding,
     network_channel,
     verification::{BlockCheck, invalid_signature},
@@ -427,7 +427,9 @@ fn votes_of_our_own_validators_are_told_once_their_signatures_are_verified() {
         block: block.clone(),
         post_state: Arc::new(post_state),
     };
-    service.import_block(importable, Names::Known).unwrap();
+    service
+        .import_block(importable, Names::Known, Source::Own)
+        .unwrap();
     let told: Vec<_> = std::iter::from_fn(|| seen.try_recv().ok()).collect();
     assert_eq!(told, Vec::from_iter(block.attestations().copied()));
     assert!(!told.is_empty());

@@ -12,7 +12,7 @@ use libp2p::{
     },
 };
 use metrics::counter;
-use quartet_chain::{ChainMessage, Direction, PeerInfo};
+use quartet_chain::{ChainMessage, Direction, PeerFigures, PeerInfo};
 use tracing::{debug, info, warn};
 
 use super::{
@@ -103,6 +103,8 @@ impl NetworkService {
                     direction,
                     agent: None,
                     status: None,
+                    since: now,
+                    figures: PeerFigures::default(),
                 };
                 self.table.insert(peer.name.clone(), info);
                 self.peers.insert(id, peer);

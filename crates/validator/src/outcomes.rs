@@ -1,0 +1,74 @@
+//! What came of a duty, for the counters, the log and those who watch.
+
+use std::time::Duration;
+
+use metrics::counter;
+use quartet_chain::{ChainEvent, Duty, DutyKind, DutyOutcome};
+use quartet_types::{INTERVALS_PER_SLOT, SECONDS_PER_SLOT, Slot, ValidatorIndex};
+use tracing::warn;
+
+use crate::ValidatorService;
+
+const INTERVAL: Duration = Duration::from_millis(SECONDS_PER_SLOT * 1000 / INTERVALS_PER_SLOT);
+
+/// When a duty is due, since the start of its slot.
+const fn due(kind: DutyKind) -> Duration {
+    match kind {
+        DutyKind::Proposal => Duration::ZERO,
+        DutyKind::Attestation => INTERVAL,
+    }
+}
+
+impl ValidatorService {
+    /// A duty was done just now. What leaves after the next tick is late: others have voted without the block, or the safe
+    /// target was found without the vote.
+    pub(crate) fn tell_of_duty(&self, kind: DutyKind, slot: Slot, validators: Vec<ValidatorIndex>) {
+        let delay = self.clock.since_slot(slot).saturating_sub(due(kind));
+        let is_late = delay >= INTERVAL;
+        if is_late && kind == DutyKind::Attestation {
+            let (attestations, delay_ms) = (validators.len(), delay.as_millis() as u64);
+            warn!(slot, attestations, delay_ms, "attested late");
+            counter!("quartet_attestations_late_total").increment(attestations as u64);
+        }
+        let outcome = match is_late {
+            true => DutyOutcome::Late,
+            false => DutyOutcome::Done,
+        };
+        self.tell(kind, slot, validators, outcome, delay);
+    }
+
+    /// A block that was due is not there.
+    pub(crate) fn tell_of_missed_proposal(&self, slot: Slot, proposer: ValidatorIndex) {
+        counter!("quartet_proposals_missed_total").increment(1);
+        self.tell_of_missed(DutyKind::Proposal, slot, vec![proposer]);
+    }
+
+    /// Votes that were due are not there. Why, was logged.
+    pub(crate) fn tell_of_missed_votes(&self, slot: Slot, validators: Vec<ValidatorIndex>) {
+        if !validators.is_empty() {
+            self.tell_of_missed(DutyKind::Attestation, slot, validators);
+        }
+    }
+
+    fn tell_of_missed(&self, kind: DutyKind, slot: Slot, validators: Vec<ValidatorIndex>) {
+        let delay = self.clock.since_slot(slot).saturating_sub(due(kind));
+        self.tell(kind, slot, validators, DutyOutcome::Missed, delay);
+    }
+
+    fn tell(
+        &self,
+        kind: DutyKind,
+        slot: Slot,
+        validators: Vec<ValidatorIndex>,
+        outcome: DutyOutcome,
+        delay: Duration,
+    ) {
+        self.events.send(ChainEvent::Duty(Duty {
+            kind,
+            slot,
+            validators: validators.into(),
+            outcome,
+            delay,
+        }));
+    }
+}
