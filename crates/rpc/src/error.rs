@@ -58,6 +58,13 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
+    pub(crate) fn unknown_origin(origin: &str) -> Self {
+        let message = format!(
+            "expected a page of this node, of this machine or of a name given with --http-allowed-host as Origin, found {origin}"
+        );
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
     /// There is more to do than the node takes on; later there may be less.
     pub(crate) fn busy() -> Self {
         let message = "too many requests are waiting already, try again in a second";

@@ -64,7 +64,7 @@ pub(crate) async fn peers(
     headers: HeaderMap,
 ) -> Result<Json<PeersView>, ApiError> {
     negotiate(&headers, JSON)?;
-    Ok(Json(node.peers().into()))
+    Ok(Json(PeersView::of(&node)))
 }
 
 pub(crate) async fn fork_choice(

@@ -6,11 +6,14 @@
 mod accept;
 mod block_id;
 mod block_pieces;
+mod condition;
 mod error;
+mod feed;
 mod http_api;
 mod json_rpc;
 mod metrics;
 mod node;
+mod node_views;
 mod pieces;
 mod router;
 mod server;
@@ -19,6 +22,7 @@ mod state_pieces;
 mod tree_pieces;
 mod views;
 
+pub use condition::Condition;
 pub use metrics::{Metrics, MetricsError};
 pub use node::{NodeInfo, NodeView};
 pub use router::{metrics_router, router};

@@ -1,22 +1,29 @@
 //! What the service sees of the node: the chain, the peers, the clock, and who the node is.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
 use metrics::counter;
 use quartet_chain::{
-    ChainReader, Equivocation, ForkChoiceNode, LeanChain, PeerInfo, PeerName, Peers, StoreError,
-    SyncState,
+    ChainEvent, ChainReader, Equivocation, EventBus, ForkChoiceNode, LeanChain, PeerChange,
+    PeerInfo, PeerName, Peers, StoreError, SyncState,
 };
 use quartet_clock::Clock;
-use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, State};
+use quartet_types::{
+    Checkpoint, PublicKey, Root, SignedBlockWithAttestation, Slot, State, ValidatorIndex,
+};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, broadcast},
     task,
 };
 use tracing::error;
 
 use crate::{
-    block_id::BlockId, block_pieces::SlotRange, error::ApiError, metrics::Metrics,
+    block_id::BlockId,
+    block_pieces::SlotRange,
+    condition::{Condition, Facts},
+    error::ApiError,
+    feed::Feed,
+    metrics::Metrics,
     views::FinalizedView,
 };
 
@@ -37,8 +44,16 @@ pub struct NodeInfo {
     pub version: String,
     /// The commit that it was built from.
     pub commit: String,
-    /// Number of validators that the node signs for.
-    pub validators: usize,
+    /// The validators that the node signs for.
+    pub validators: Vec<ValidatorIndex>,
+    /// Its identity on the network.
+    pub peer_id: String,
+    /// Its Ethereum node record, if it has an address to put there.
+    pub enr: Option<String>,
+    /// Multiaddresses at which it can be reached, with its identity.
+    pub addresses: Vec<String>,
+    /// The root of the genesis block.
+    pub genesis_root: Root,
 }
 
 impl NodeInfo {
@@ -56,6 +71,8 @@ struct Inner {
     clock: Clock,
     info: NodeInfo,
     metrics: Option<Metrics>,
+    events: EventBus,
+    feed: Feed,
     /// When the node started, since the Unix epoch.
     started: Duration,
     heavy: Arc<Semaphore>,
@@ -112,6 +129,7 @@ impl NodeView {
         clock: Clock,
         info: NodeInfo,
         metrics: Option<Metrics>,
+        events: EventBus,
     ) -> Self {
         let started = clock.now();
         Self(Arc::new(Inner {
@@ -120,6 +138,8 @@ impl NodeView {
             clock,
             info,
             metrics,
+            events,
+            feed: Feed::default(),
             started,
             heavy: Arc::new(Semaphore::new(HEAVY_REQUESTS)),
             waiting: Arc::new(Semaphore::new(HEAVY_REQUESTS + HEAVY_WAITING)),
@@ -172,7 +192,7 @@ impl NodeView {
     }
 
     /// The root of the block that `id` names, whether or not the block is kept.
-    fn root_of(&self, id: BlockId) -> Option<Root> {
+    pub(crate) fn root_of(&self, id: BlockId) -> Option<Root> {
         let chain = self.0.chain.chain().read();
         match id {
             BlockId::Root(root) => Some(root),
@@ -211,6 +231,80 @@ impl NodeView {
 
     pub(crate) fn peers(&self) -> Vec<(PeerName, PeerInfo)> {
         self.0.peers.list()
+    }
+
+    pub(crate) fn peer_count(&self) -> usize {
+        self.0.peers.count()
+    }
+
+    /// The events of the chain from now on.
+    pub(crate) fn chain_events(&self) -> broadcast::Receiver<ChainEvent> {
+        self.0.events.watch()
+    }
+
+    /// Who comes and goes from now on.
+    pub(crate) fn peer_changes(&self) -> broadcast::Receiver<PeerChange> {
+        self.0.peers.watch()
+    }
+
+    /// What watchers are told.
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.0.feed
+    }
+
+    /// The block with this root, if it is in memory.
+    pub(crate) fn block_in_memory(&self, root: Root) -> Option<Arc<SignedBlockWithAttestation>> {
+        self.0.chain.chain().read().block(root)
+    }
+
+    /// How the node is, in one word.
+    pub(crate) fn condition(&self) -> Condition {
+        self.condition_of(&self.overview())
+    }
+
+    /// The word for a moment of the chain.
+    pub(crate) fn condition_of(&self, overview: &Overview) -> Condition {
+        Condition::of(&Facts {
+            sync: overview.sync,
+            current_slot: self.current_slot(),
+            head: overview.head.slot,
+            finalized: overview.finalized.slot,
+            peers: self.peer_count(),
+            own_validators: self.info().validators.len(),
+            validators: overview.validator_count,
+        })
+    }
+
+    /// The public keys of these validators, as many of them as there are.
+    pub(crate) fn public_keys(&self, validators: Range<ValidatorIndex>) -> Vec<PublicKey> {
+        let chain = self.0.chain.chain().read();
+        validators
+            .map_while(|index| chain.public_key(index).copied())
+            .collect()
+    }
+
+    /// The root of the head's chain in a slot.
+    pub(crate) fn canonical_root(&self, slot: Slot) -> Option<Root> {
+        self.0.chain.chain().read().canonical_root(slot)
+    }
+
+    /// When the chain began, in Unix seconds.
+    pub(crate) fn genesis_time(&self) -> u64 {
+        self.0.chain.chain().read().genesis_time()
+    }
+
+    /// The time by the node's clock, since the Unix epoch.
+    pub(crate) fn now(&self) -> Duration {
+        self.0.clock.now()
+    }
+
+    /// How long ago a slot began; zero for one to come.
+    pub(crate) fn since_slot(&self, slot: Slot) -> Duration {
+        self.0.clock.since_slot(slot)
+    }
+
+    pub(crate) fn slot_duration(&self) -> Duration {
+        Duration::from_secs(quartet_types::SECONDS_PER_SLOT)
     }
 
     /// The slot by the clock, which goes on when the chain does not.

@@ -162,7 +162,7 @@ mod tests {
     use std::{sync::Arc, time::Duration};
 
     use axum::body::to_bytes;
-    use quartet_chain::{ChainReader, LeanChain, Peers};
+    use quartet_chain::{ChainReader, EventBus, LeanChain, Peers};
     use quartet_clock::Clock;
     use quartet_storage::Database;
     use quartet_types::{PublicKey, State};
@@ -182,6 +182,7 @@ mod tests {
             Clock::manual(0, Duration::ZERO),
             NodeInfo::default(),
             None,
+            EventBus::new(),
         )
     }
 

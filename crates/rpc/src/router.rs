@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{Method, Uri, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -10,14 +10,19 @@ use axum::{
 
 use crate::{
     error::ApiError,
-    http_api, json_rpc,
+    http_api,
+    json_rpc::{self, JsonRpc},
     metrics::{self, CONTENT_TYPE_TEXT},
     node::NodeView,
 };
 
 /// All there is: JSON-RPC at `/`, the HTTP API under `/lean/v0`, and `/metrics`.
 pub fn router(node: NodeView) -> Router {
-    let calls = post(json_rpc::answer).layer(DefaultBodyLimit::max(json_rpc::MAX_BODY));
+    let json_rpc = JsonRpc::new(node.clone());
+    let upgrade = json_rpc.clone();
+    let calls = post(move |request: Request| json_rpc.clone().answer(request))
+        .layer(DefaultBodyLimit::max(json_rpc::MAX_BODY))
+        .get(move |request: Request| upgrade.clone().upgrade(request));
     let routes = Router::new()
         .route("/", calls.clone())
         .route("/rpc", calls)

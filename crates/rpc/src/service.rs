@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::{
+    feed,
     node::NodeView,
     router::{metrics_router, router},
     server::{self, AllowedHosts, Limits},
@@ -159,6 +160,8 @@ impl RpcService {
             });
         }
 
+        let mut feed = JoinSet::new();
+        feed.spawn(feed::run(self.node.clone()));
         let mut upkeep = time::interval(UPKEEP);
         loop {
             tokio::select! {

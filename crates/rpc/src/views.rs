@@ -1,5 +1,7 @@
 //! The JSON forms: members in snake case, roots and byte strings as `0x…`, slots and counts as numbers.
 
+use std::time::Duration;
+
 use quartet_chain::{
     Direction, Equivocation, Finality, ForkChoiceNode, PeerInfo, PeerName, SyncState,
 };
@@ -10,7 +12,10 @@ use quartet_types::{
 };
 use serde::Serialize;
 
-use crate::node::{NodeInfo, Overview};
+use crate::{
+    condition::Condition,
+    node::{NodeInfo, NodeView, Overview},
+};
 
 #[derive(Serialize)]
 pub(crate) struct HealthView {
@@ -55,7 +60,7 @@ impl From<Finality> for FinalizedView {
 #[derive(Serialize)]
 pub(crate) struct SyncingView {
     syncing: bool,
-    state: &'static str,
+    state: Condition,
     head_slot: Slot,
     current_slot: Slot,
     target_slot: Slot,
@@ -65,19 +70,28 @@ pub(crate) struct SyncingView {
 }
 
 impl SyncingView {
-    pub(crate) fn new(overview: &Overview, current_slot: Slot) -> Self {
+    /// How far the node is now.
+    pub(crate) fn of(node: &NodeView) -> Self {
+        let overview = node.overview();
+        Self::new(&overview, node.condition_of(&overview), node.current_slot())
+    }
+
+    fn new(overview: &Overview, state: Condition, current_slot: Slot) -> Self {
         let head_slot = overview.head.slot;
-        let (state, target_slot) = match overview.sync {
-            // Nobody has said yet how far the chain is; it cannot be further than the clock.
-            SyncState::Starting => ("starting", current_slot),
-            SyncState::Syncing { target } => ("syncing", target),
-            SyncState::Synced => ("synced", head_slot),
+        let target_slot = match (overview.sync, state) {
+            (SyncState::Syncing { target }, _) => target,
+            (_, Condition::Synced) => head_slot,
+            // Nobody says how far the chain is; it cannot be further than the clock.
+            _ => current_slot.max(head_slot),
         };
         let distance = target_slot.saturating_sub(head_slot);
         let is_syncing = matches!(overview.sync, SyncState::Syncing { .. });
         let speed = is_syncing.then_some(overview.sync_speed);
         Self {
-            syncing: overview.sync != SyncState::Synced,
+            syncing: matches!(
+                state,
+                Condition::Starting | Condition::Syncing | Condition::CutOff
+            ),
             state,
             head_slot,
             current_slot,
@@ -96,31 +110,57 @@ pub(crate) struct PeersView {
 }
 
 #[derive(Serialize)]
-struct PeerView {
+pub(crate) struct PeerView {
     peer_id: String,
     address: String,
     direction: &'static str,
     agent: Option<String>,
+    /// The first part of the agent, which is the client's name.
+    client: Option<String>,
     head: Option<Checkpoint>,
     finalized: Option<Checkpoint>,
+    connected_seconds: u64,
+    latency_ms: Option<u64>,
+    points: u32,
+    bytes_in: u64,
+    bytes_out: u64,
 }
 
-impl From<Vec<(PeerName, PeerInfo)>> for PeersView {
-    fn from(peers: Vec<(PeerName, PeerInfo)>) -> Self {
-        let view = |(name, info): (PeerName, PeerInfo)| PeerView {
+impl PeerView {
+    pub(crate) fn new(name: PeerName, info: PeerInfo, now: Duration) -> Self {
+        let client = |agent: &String| agent.split('/').next().unwrap_or_default().to_owned();
+        Self {
             peer_id: name.to_string(),
             address: info.address,
             direction: match info.direction {
                 Direction::Inbound => "inbound",
                 Direction::Outbound => "outbound",
             },
+            client: info.agent.as_ref().map(client),
             agent: info.agent,
             head: info.status.map(|status| status.head),
             finalized: info.status.map(|status| status.finalized),
-        };
+            connected_seconds: now.saturating_sub(info.since).as_secs(),
+            latency_ms: info
+                .figures
+                .latency
+                .map(|latency| latency.as_millis() as u64),
+            points: info.figures.points,
+            bytes_in: info.figures.received,
+            bytes_out: info.figures.sent,
+        }
+    }
+}
+
+impl PeersView {
+    /// The peers now.
+    pub(crate) fn of(node: &NodeView) -> Self {
+        let now = node.now();
+        let view = |(name, info)| PeerView::new(name, info, now);
+        let peers: Vec<_> = node.peers().into_iter().map(view).collect();
         Self {
             count: peers.len(),
-            peers: peers.into_iter().map(view).collect(),
+            peers,
         }
     }
 }

@@ -166,6 +166,10 @@ pub(crate) struct NodeArgs {
     )]
     pub(crate) listen_address: IpAddr,
 
+    /// Address at which others reach this node, for its ENR; needed where it listens on all addresses or behind a router.
+    #[arg(long, value_name = "IP", env = "QUARTET_ADVERTISE_ADDRESS")]
+    pub(crate) advertise_address: Option<IpAddr>,
+
     /// UDP port for peers (QUIC); 0 takes a free one.
     #[arg(
         long,

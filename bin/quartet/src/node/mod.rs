@@ -1,5 +1,6 @@
 //! `quartet node`: from flags and files to running services.
 
+mod address;
 mod anchor;
 mod args;
 mod setup;
@@ -32,6 +33,7 @@ use quartet_xmss::{Scheme, Verifier};
 use tracing::info;
 use tree_hash::TreeHash as _;
 
+use address::Advertised;
 pub(crate) use args::NodeArgs;
 use setup::Setup;
 use snapshots::SnapshotConfig;
@@ -102,6 +104,26 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
     let processor = Processor::start(workers, PROCESSOR_QUEUE)
         .context("cannot start the processor's threads")?;
 
+    let network_config = setup.network(&args)?;
+    let peer_id = network_config.identity.name();
+    let expects_peers = !network_config.static_peers.is_empty();
+    let network = NetworkService::start(
+        network_config,
+        reader.clone(),
+        chain_handle.clone(),
+        network_inbox,
+        peers.clone(),
+        clock.clone(),
+    )
+    .await
+    .context("choose another --port or --listen-address")?;
+    let advertised = Advertised::new(
+        &setup.node_key,
+        peer_id.as_str(),
+        network.local_address(),
+        args.advertise_address,
+    )?;
+    advertised.log();
     let rpc = RpcService::bind(
         RpcConfig {
             http: Some(SocketAddr::new(args.http_address, args.http_port)),
@@ -112,31 +134,24 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
             limits: Limits::default(),
         },
         NodeView::new(
-            reader.clone(),
+            reader,
             peers.clone(),
             clock.clone(),
             NodeInfo {
                 name: setup.name.clone(),
                 version: version::VERSION.to_owned(),
                 commit: version::COMMIT.to_owned(),
-                validators: signers.len(),
+                validators: signers.indices().collect(),
+                peer_id: peer_id.to_string(),
+                enr: advertised.enr,
+                addresses: advertised.multiaddrs,
+                genesis_root,
             },
             Some(metrics),
+            events.clone(),
         ),
     )
     .await?;
-    let network_config = setup.network(&args)?;
-    let expects_peers = !network_config.static_peers.is_empty();
-    let network = NetworkService::start(
-        network_config,
-        reader,
-        chain_handle.clone(),
-        network_inbox,
-        peers.clone(),
-        clock.clone(),
-    )
-    .await
-    .context("choose another --port or --listen-address")?;
     let chain_service = ChainService::new(ChainServiceConfig {
         chain: chain.clone(),
         inbox: chain_inbox,
@@ -159,6 +174,7 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
         processor,
         clock,
     })
+    .with_events(events.clone())
     .with_sightings(seen)
     .with_slots_to_listen(args.doppelganger_slots);
 

@@ -26,7 +26,7 @@ pub(crate) struct Setup {
     pub(crate) genesis: GenesisConfig,
     validators: Vec<AssignedValidator>,
     bootnodes: Vec<Bootnode>,
-    node_key: NodeKey,
+    pub(crate) node_key: NodeKey,
 }
 
 impl Setup {

@@ -1,16 +1,15 @@
 //! The error object of JSON-RPC: the specification's code and message, and what exactly was wrong.
 
 use axum::http::StatusCode;
-use serde::Serialize;
+use jsonrpsee_server::types::ErrorObjectOwned;
 
-use crate::error::ApiError;
+use crate::{error::ApiError, feed::TopicsError};
 
 /// Why a call failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     code: i32,
     message: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
 }
 
@@ -44,6 +43,18 @@ impl Fault {
         let detail = format!("the answers to this exceed {limit} bytes, ask for less at once");
         Self::new(-32000, "Response too large", Some(detail))
     }
+
+    /// There are subscriptions over WebSocket only.
+    pub(super) fn no_websocket() -> Self {
+        let detail = "subscriptions need a WebSocket, at the same address";
+        Self::new(-32004, "Method not supported", Some(detail.to_owned()))
+    }
+
+    /// The subscriber has lost events.
+    pub(super) fn too_slow(missed: u64) -> Self {
+        let detail = format!("{missed} events were lost: they came faster than they were read");
+        Self::new(-32008, "Subscriber too slow", Some(detail))
+    }
 }
 
 impl From<ApiError> for Fault {
@@ -61,5 +72,17 @@ impl From<ApiError> for Fault {
             ),
             _ => Self::new(-32603, "Internal error", None),
         }
+    }
+}
+
+impl From<TopicsError> for Fault {
+    fn from(error: TopicsError) -> Self {
+        Self::invalid_params(error.to_string())
+    }
+}
+
+impl From<Fault> for ErrorObjectOwned {
+    fn from(fault: Fault) -> Self {
+        Self::owned(fault.code, fault.message, fault.data)
     }
 }

@@ -1,86 +1,191 @@
-//! JSON-RPC 2.0: the envelope. What the methods do is in [`methods`].
+//! JSON-RPC 2.0 over HTTP and WebSocket, by jsonrpsee. What the methods do is in [`methods`], what can be subscribed to in
+//! [`crate::feed`].
 
 mod fault;
+mod guard;
 mod methods;
+mod params;
+mod subscriptions;
+
+use std::{sync::Arc, time::Duration};
 
 use axum::{
-    body::{Bytes, HttpBody as _},
-    extract::{FromRequest as _, Request, State},
+    body::{Body, Bytes, HttpBody as _},
+    extract::{FromRequest as _, Request},
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
-use serde_json::{Map, Value, value::RawValue};
-
-use crate::{
-    accept::Form,
-    error::ApiError,
-    node::{BatchPermit, NodeView},
+use jsonrpsee_server::{
+    BatchRequestConfig, MethodResponse, Methods, PingConfig, RegisterMethodError, RpcModule,
+    ServerBuilder, ServerConfig, ServerHandle, StopHandle, TowerServiceBuilder,
+    middleware::rpc::RpcServiceBuilder,
+    stop_channel,
+    types::{ErrorObjectOwned, Id, InvalidRequest, Notification, Request as Call},
 };
-use fault::Fault;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tower::{
+    Service as _,
+    layer::util::{Identity, Stack},
+};
 
-/// Bytes of a request's body.
+use crate::{accept::Form, error::ApiError, node::NodeView, server::Upgraded};
+use fault::Fault;
+use guard::{A_CALL, GuardLayer};
+use params::Params;
+
+/// Bytes of a request's body, and of a message over a WebSocket.
 pub(crate) const MAX_BODY: usize = 64 << 10;
 /// Calls in one batch.
 const MAX_BATCH: usize = 100;
 /// Bytes of the answers to a batch after which the rest of it is refused, and most of one answer of many blocks.
 const MAX_ANSWERS: usize = 4 << 20;
+/// Bytes of one answer: of the largest block there can be.
+const MAX_ANSWER: u32 = 32 << 20;
+/// Subscriptions of one WebSocket.
+const MAX_SUBSCRIPTIONS: u32 = 32;
+/// Messages that wait for one WebSocket. What does not fit waits in the feed, where it costs nothing.
+const WAITING: u32 = 32;
+/// How often a WebSocket is asked whether there is still somebody, and after how long a silence it is closed.
+const PING: Duration = Duration::from_secs(20);
+const SILENCE: Duration = Duration::from_secs(60);
 
-/// A call that is well formed.
-#[derive(Debug)]
-struct Call {
-    /// `None` for a notification, which gets no answer.
-    id: Option<Value>,
-    method: String,
-    params: Params,
+type Builder = TowerServiceBuilder<Stack<GuardLayer, Identity>, Identity>;
+
+/// Answers calls. Clones share it; once the last one is gone, WebSockets are closed.
+#[derive(Clone)]
+pub(crate) struct JsonRpc {
+    methods: Methods,
+    builder: Builder,
+    stop: StopHandle,
+    _server: Arc<ServerHandle>,
 }
 
-/// The parameters of a call.
-#[derive(Debug)]
-enum Params {
-    Positional(Vec<Value>),
-    Named(Map<String, Value>),
-}
-
-/// The answer to one call.
-#[derive(Serialize)]
-struct Answer<'a> {
-    jsonrpc: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a Fault>,
-    id: &'a Value,
-}
-
-/// Answers a call or a batch of calls.
-pub(crate) async fn answer(
-    State(node): State<NodeView>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let body = read(request).await?;
-    let mut answers = Vec::new();
-    match serde_json::from_slice(&body) {
-        Err(error) => write(&mut answers, &Value::Null, Err(Fault::parse(&error))),
-        Ok(Value::Array(calls)) if calls.is_empty() => {
-            let fault = Fault::invalid_request("a batch needs at least one call");
-            write(&mut answers, &Value::Null, Err(fault));
+impl JsonRpc {
+    pub(crate) fn new(node: NodeView) -> Self {
+        let pings = PingConfig::new()
+            .ping_interval(PING)
+            .inactive_limit(SILENCE)
+            .max_failures(1);
+        let config = ServerConfig::builder()
+            .max_request_body_size(MAX_BODY as u32)
+            .max_response_body_size(MAX_ANSWER)
+            // The server has its own table of connections.
+            .max_connections(u32::MAX >> 4)
+            .max_subscriptions_per_connection(MAX_SUBSCRIPTIONS)
+            .set_message_buffer_capacity(WAITING)
+            .set_batch_request_config(BatchRequestConfig::Limit(MAX_BATCH as u32))
+            .enable_ws_ping(pings)
+            .build();
+        let guard = RpcServiceBuilder::new().layer(GuardLayer(node.clone()));
+        let (stop, server) = stop_channel();
+        Self {
+            methods: module(node).map_or_else(|_| Methods::new(), Into::into),
+            builder: ServerBuilder::with_config(config)
+                .set_rpc_middleware(guard)
+                .to_service_builder(),
+            stop,
+            _server: Arc::new(server),
         }
-        Ok(Value::Array(calls)) if calls.len() > MAX_BATCH => {
-            let fault = Fault::invalid_request(format!(
-                "expected a batch of at most {MAX_BATCH} calls, found {}",
-                calls.len()
-            ));
-            write(&mut answers, &Value::Null, Err(fault));
+    }
+
+    /// Answers a call or a batch of calls.
+    pub(crate) async fn answer(self, request: Request) -> Result<Response, ApiError> {
+        let (parts, body) = request.into_parts();
+        let body = read(Request::from_parts(parts.clone(), body)).await?;
+        if let Some((id, fault)) = objection(&body) {
+            let answer = MethodResponse::error(id, ErrorObjectOwned::from(fault));
+            let headers = [(CONTENT_TYPE, Form::Json.media_type())];
+            return Ok((headers, answer.to_string()).into_response());
         }
-        Ok(Value::Array(calls)) => answer_batch(&node, calls, &mut answers).await,
-        Ok(call) => answer_one(&node, call, &mut answers, None).await,
+        let mut request = Request::from_parts(parts, Body::from(body));
+        // Whatever the client calls it.
+        let json = axum::http::HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, json.clone());
+        let mut response = self.serve(request).await?;
+        if is_nothing(&response) {
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        Ok(response)
     }
-    if answers.is_empty() {
-        return Ok(StatusCode::NO_CONTENT.into_response());
+
+    /// Opens a WebSocket, over which calls are answered and events told.
+    pub(crate) async fn upgrade(self, request: Request) -> Result<Response, ApiError> {
+        if request.extensions().get::<Upgraded>().is_none() {
+            let detail = "calls are sent by POST, or over a WebSocket that GET asks for";
+            return Err(ApiError::method_not_allowed(detail));
+        }
+        self.serve(request).await
     }
-    let headers = [(CONTENT_TYPE, Form::Json.media_type())];
-    Ok((headers, answers).into_response())
+
+    async fn serve(self, request: Request) -> Result<Response, ApiError> {
+        let mut service = self.builder.build(self.methods, self.stop);
+        let answered = service.call(request).await;
+        let response = answered.map_err(|error| {
+            tracing::error!(%error, "a call could not be answered");
+            ApiError::internal()
+        })?;
+        Ok(response.map(Body::new))
+    }
+}
+
+fn module(node: NodeView) -> Result<RpcModule<NodeView>, RegisterMethodError> {
+    let mut module = RpcModule::new(node);
+    for method in methods::METHODS {
+        let call = method.call;
+        module.register_async_method(method.name, move |params, node, _| async move {
+            let params = Params::parse(params.as_str()).map_err(ErrorObjectOwned::from)?;
+            let answer: Result<Box<RawValue>, _> = call(NodeView::clone(&node), params).await;
+            answer.map_err(ErrorObjectOwned::from)
+        })?;
+    }
+    subscriptions::register(&mut module)?;
+    Ok(module)
+}
+
+/// Whether all calls were notifications, which get no answer: jsonrpsee writes `null` then.
+fn is_nothing(response: &Response) -> bool {
+    let nothing = b"null".len() as u64;
+    response
+        .body()
+        .size_hint()
+        .exact()
+        .is_some_and(|size| size <= nothing)
+}
+
+/// Something with an id, though it may be none that a call can have.
+#[derive(Deserialize)]
+struct Identified<'a> {
+    #[serde(borrow, rename = "id")]
+    _id: &'a RawValue,
+}
+
+/// What jsonrpsee would refuse without saying why.
+fn objection(body: &[u8]) -> Option<(Id<'_>, Fault)> {
+    let json: &RawValue = match serde_json::from_slice(body) {
+        Ok(json) => json,
+        Err(error) => return Some((Id::Null, Fault::parse(&error))),
+    };
+    let json = json.get();
+    if json.starts_with('[') {
+        let calls = serde_json::from_str::<Vec<&RawValue>>(json).map_or(0, |calls| calls.len());
+        return match calls {
+            0 => Some((
+                Id::Null,
+                Fault::invalid_request("a batch needs at least one call"),
+            )),
+            _ if calls > MAX_BATCH => Some((Id::Null, guard::too_many(calls))),
+            _ => None,
+        };
+    }
+    let is_call = serde_json::from_str::<Call<'_>>(json).is_ok();
+    let is_notification = serde_json::from_str::<Notification<'_, Option<&RawValue>>>(json).is_ok()
+        && serde_json::from_str::<Identified<'_>>(json).is_err();
+    (!is_call && !is_notification).then(|| {
+        let id = serde_json::from_str::<InvalidRequest<'_>>(json).map_or(Id::Null, |call| call.id);
+        (id, Fault::invalid_request(A_CALL))
+    })
 }
 
 /// The body, of bounded size. One that announces more is refused before it comes.
@@ -93,161 +198,4 @@ async fn read(request: Request) -> Result<Bytes, ApiError> {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(MAX_BODY),
         _ => ApiError::bad_request(rejection.body_text()),
     })
-}
-
-async fn answer_batch(node: &NodeView, calls: Vec<Value>, answers: &mut Vec<u8>) {
-    let mut leave = None;
-    for call in calls {
-        let start = answers.len();
-        answers.push(if start == 0 { b'[' } else { b',' });
-        let written = answers.len();
-        answer_one(node, call, answers, Some(&mut leave)).await;
-        if answers.len() == written {
-            // A notification has no place in the answers.
-            answers.truncate(start);
-        }
-    }
-    if !answers.is_empty() {
-        answers.push(b']');
-    }
-}
-
-/// Answers a call. A batch has a place for the leave that it needs from its first heavy call on, since it
-/// holds the answers while the others are worked out.
-async fn answer_one(
-    node: &NodeView,
-    call: Value,
-    answers: &mut Vec<u8>,
-    batch: Option<&mut Option<BatchPermit>>,
-) {
-    let call = match Call::parse(call) {
-        Ok(call) => call,
-        Err((id, fault)) => return write(answers, &id, Err(fault)),
-    };
-    let outcome = if answers.len() > MAX_ANSWERS {
-        Err(Fault::too_large(MAX_ANSWERS))
-    } else if let Err(error) = admit(node, &call.method, batch) {
-        Err(error.into())
-    } else {
-        methods::call(node, &call.method, call.params).await
-    };
-    if let Some(id) = call.id {
-        write(answers, &id, outcome);
-    }
-}
-
-/// Gets a batch the leave that it needs for this method, if it needs one and has none.
-fn admit(
-    node: &NodeView,
-    method: &str,
-    batch: Option<&mut Option<BatchPermit>>,
-) -> Result<(), ApiError> {
-    if let Some(leave @ None) = batch
-        && methods::is_heavy(method)
-    {
-        *leave = Some(node.heavy_batch()?);
-    }
-    Ok(())
-}
-
-impl Call {
-    /// Checks the form of a call. The error bears the id to answer with: the call's, if it has a valid one.
-    fn parse(call: Value) -> Result<Self, (Value, Fault)> {
-        let Value::Object(mut members) = call else {
-            let fault = Fault::invalid_request("a call is an object");
-            return Err((Value::Null, fault));
-        };
-        let id = match members.remove("id") {
-            Some(id @ (Value::Array(_) | Value::Object(_) | Value::Bool(_))) => {
-                let fault = Fault::invalid_request(format!(
-                    "expected a string, a number or null as `id`, found {id}"
-                ));
-                return Err((Value::Null, fault));
-            }
-            id => id,
-        };
-        let invalid = |id: Option<Value>, detail: &str| {
-            (id.unwrap_or_default(), Fault::invalid_request(detail))
-        };
-        if members.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
-            return Err(invalid(id, "expected `jsonrpc` to be \"2.0\""));
-        }
-        let Some(Value::String(method)) = members.remove("method") else {
-            return Err(invalid(id, "expected a string as `method`"));
-        };
-        let params = match members.remove("params") {
-            None => Params::Positional(Vec::new()),
-            Some(Value::Array(values)) => Params::Positional(values),
-            Some(Value::Object(values)) => Params::Named(values),
-            Some(_) => return Err(invalid(id, "expected an array or an object as `params`")),
-        };
-        Ok(Self { id, method, params })
-    }
-}
-
-impl Params {
-    /// Insists that there are none.
-    fn none(&self) -> Result<(), Fault> {
-        let found = match self {
-            Self::Positional(values) => values.len(),
-            Self::Named(values) => values.len(),
-        };
-        match found {
-            0 => Ok(()),
-            _ => Err(Fault::invalid_params(format!(
-                "expected no parameters, found {found}"
-            ))),
-        }
-    }
-
-    /// The only parameter, which is called `name`.
-    fn one(self, name: &str) -> Result<Value, Fault> {
-        let wrong = || Fault::invalid_params(format!("expected one parameter, `{name}`"));
-        match self {
-            Self::Positional(values) => {
-                let [value] = <[Value; 1]>::try_from(values).map_err(|_| wrong())?;
-                Ok(value)
-            }
-            Self::Named(mut values) => {
-                let value = values.remove(name).ok_or_else(wrong)?;
-                if values.is_empty() {
-                    Ok(value)
-                } else {
-                    Err(wrong())
-                }
-            }
-        }
-    }
-}
-
-impl Params {
-    /// The two parameters of these names, by position or by name.
-    fn two(self, names: [&str; 2]) -> Result<[Value; 2], Fault> {
-        let wrong = || {
-            let [first, second] = names;
-            Fault::invalid_params(format!("expected two parameters, `{first}` and `{second}`"))
-        };
-        match self {
-            Self::Positional(values) => <[Value; 2]>::try_from(values).map_err(|_| wrong()),
-            Self::Named(mut values) => {
-                let found = names.map(|name| values.remove(name));
-                match found {
-                    [Some(first), Some(second)] if values.is_empty() => Ok([first, second]),
-                    _ => Err(wrong()),
-                }
-            }
-        }
-    }
-}
-
-/// Appends the answer to a call.
-fn write(answers: &mut Vec<u8>, id: &Value, outcome: Result<Box<RawValue>, Fault>) {
-    let answer = Answer {
-        jsonrpc: "2.0",
-        result: outcome.as_deref().ok(),
-        error: outcome.as_ref().err(),
-        id,
-    };
-    // Strings, numbers and what is already JSON: there is nothing here that cannot be written.
-    let _ = serde_json::to_writer(answers, &answer);
 }

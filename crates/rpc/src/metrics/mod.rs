@@ -107,6 +107,7 @@ mod tests {
             Clock::system(0),
             NodeInfo::default(),
             None,
+            quartet_chain::EventBus::new(),
         );
         let text = render(&node);
         let read = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));

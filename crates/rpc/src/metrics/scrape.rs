@@ -35,7 +35,7 @@ fn about_node(text: &mut Text, node: &NodeView) {
     text.gauge(
         "lean_validators_count",
         "Validators that the node signs for.",
-        info.validators,
+        info.validators.len(),
     );
 }
 

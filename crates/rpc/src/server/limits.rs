@@ -8,6 +8,8 @@ pub struct Limits {
     /// Connections at a time. When all are taken, the one that keeps us waiting the longest is closed for a
     /// new one.
     pub connections: usize,
+    /// Connections that are told what happens, beside those, for as long as they like. More are refused.
+    pub subscribers: usize,
     /// Connections at a time from one remote address; an IPv6 network of 64 bits counts as one address,
     /// and the loopback has no such limit.
     pub per_address: usize,
@@ -18,6 +20,8 @@ pub struct Limits {
     pub body: Duration,
     /// From the end of the head until the client has taken the answer.
     pub exchange: Duration,
+    /// How long a subscriber may take nothing of what is sent to it.
+    pub stall: Duration,
     /// Between two requests on a connection.
     pub idle: Duration,
     /// Bytes of answers that clients have not taken. When they are more, the client that has been
@@ -31,6 +35,8 @@ impl Default for Limits {
             // Scrapers, dashboards and scripts are dozens at most. With 16 KiB of buffer and some
             // kilobytes of state for each, all of them together stay below 8 MiB.
             connections: 256,
+            // A page or a tool has one. Each costs some 50 KiB of memory and no processor time while it reads.
+            subscribers: 1024,
             // A browser opens six, a batch job as many as it has threads.
             per_address: 32,
             // A head is one packet or two; a retransmission or three are forgiven.
@@ -39,6 +45,8 @@ impl Default for Limits {
             body: Duration::from_secs(10),
             // The largest answers are states of some 20 MB, at 1 MB/s.
             exchange: Duration::from_secs(30),
+            // A laptop that is closed for a moment stays; one that is carried away does not.
+            stall: Duration::from_secs(30),
             // Twice the usual interval of scrapes, so that a scraper may keep its connection.
             idle: Duration::from_secs(30),
             // Half of what strangers may cost a node in memory; one large state, or several batches.

@@ -19,6 +19,7 @@ use std::{
 use axum::{
     Router,
     body::{Body, HttpBody as _},
+    http::{HeaderMap, HeaderValue, StatusCode, header::UPGRADE},
     response::IntoResponse as _,
 };
 use hyper::{
@@ -37,7 +38,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::pieces::Held;
+use crate::{error::ApiError, pieces::Held};
 
 use self::{
     body::WatchedBody,
@@ -72,6 +73,14 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
+
+/// The place of a connection that has become a WebSocket, in the extensions of the request for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Upgraded(#[expect(dead_code, reason = "held for its drop")] Arc<Place>);
+
+/// Marks an answer, in its extensions, that goes on until the client has enough of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Endless;
 
 /// Answers what comes to one address.
 #[derive(Debug)]
@@ -124,25 +133,23 @@ impl Server {
     ) -> impl Future<Output = ()> + Send + use<> {
         // Answers are written whole; waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
-        let connection = place.connection.clone();
-        let stream = WatchedStream::new(stream, connection.clone());
+        let place = Arc::new(place);
+        let stream = WatchedStream::new(stream, &place);
+        let holder = Arc::downgrade(&place);
         let (router, hosts) = (
             TowerToHyperService::new(self.router.clone()),
             Arc::clone(&self.hosts),
         );
         let service = service_fn(move |request| {
-            answer(
-                router.clone(),
-                Arc::clone(&hosts),
-                connection.clone(),
-                request,
-            )
+            let place = holder.upgrade();
+            answer(router.clone(), Arc::clone(&hosts), place, request)
         });
         let http = http1::Builder::new()
             // The table has the deadlines: of heads and of everything else.
             .header_read_timeout(None)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
         async move {
             let mut http = pin!(http);
             let mut stopping = false;
@@ -156,6 +163,8 @@ impl Server {
                 }
                 http.as_mut().graceful_shutdown();
             }
+            // A WebSocket goes on without us, and keeps the place.
+            drop(place);
         }
     }
 }
@@ -182,6 +191,9 @@ async fn in_time(mut http: impl Future + Unpin, connection: &Connection) {
         let Some((phase, deadline)) = connection.deadline() else {
             return std::task::Poll::Ready(());
         };
+        let Some(deadline) = deadline else {
+            return std::task::Poll::Pending;
+        };
         if alarm.deadline() != deadline {
             alarm.as_mut().reset(deadline);
         }
@@ -200,25 +212,70 @@ async fn in_time(mut http: impl Future + Unpin, connection: &Connection) {
 async fn answer(
     router: TowerToHyperService<Router>,
     hosts: Arc<AllowedHosts>,
-    connection: Connection,
+    place: Option<Arc<Place>>,
     request: Request<Incoming>,
 ) -> Result<Response<WatchedBody<Body>>, Infallible> {
+    let Some(place) = place else {
+        // The connection is being closed.
+        let nothing = Response::new(Body::empty());
+        return Ok(nothing.map(|body| WatchedBody::new(body, || {})));
+    };
+    let connection = place.connection.clone();
     connection.asked(!request.body().is_end_stream(), Instant::now());
     let judged = hosts.check(request.version(), request.uri(), request.headers());
     let reader = connection.clone();
-    let request =
+    let mut request =
         request.map(|body| WatchedBody::new(body, move || reader.body_done(Instant::now())));
+    let judged = match judged {
+        Ok(()) if is_upgrade(request.headers()) => subscribe(&hosts, &place, &mut request),
+        judged => judged.map_err(|error| (error, "host")),
+    };
     let response = match judged {
         Ok(()) => router.call(request).await?,
-        Err(error) => {
-            counter!("quartet_http_requests_refused_total", "reason" => "host").increment(1);
+        Err((error, reason)) => {
+            counter!("quartet_http_requests_refused_total", "reason" => reason).increment(1);
             error.into_response()
         }
     };
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(response.map(|body| WatchedBody::new(body, || {})));
+    }
+    if response.extensions().get::<Endless>().is_some() && connection.subscribe().is_err() {
+        let refused = full().into_response();
+        return Ok(refused.map(|body| WatchedBody::new(body, move || connection.buffered())));
+    }
     let bytes = match response.extensions().get() {
         Some(Held(bytes)) => *bytes,
         None => usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX),
     };
     connection.answered(bytes, Instant::now());
     Ok(response.map(|body| WatchedBody::new(body, move || connection.buffered())))
+}
+
+/// Whether a request is one for a WebSocket.
+fn is_upgrade(headers: &HeaderMap) -> bool {
+    let is_websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    headers.get(UPGRADE).is_some_and(is_websocket)
+}
+
+/// Makes a connection that of a subscriber, whose place lasts as long as the request's extensions are held.
+fn subscribe<B>(
+    hosts: &AllowedHosts,
+    place: &Arc<Place>,
+    request: &mut Request<B>,
+) -> Result<(), (ApiError, &'static str)> {
+    hosts
+        .check_origin(request.headers())
+        .map_err(|error| (error, "origin"))?;
+    place
+        .connection
+        .subscribe()
+        .map_err(|()| (full(), "subscribers"))?;
+    request.extensions_mut().insert(Upgraded(Arc::clone(place)));
+    Ok(())
+}
+
+/// There are as many subscribers as there may be.
+fn full() -> ApiError {
+    ApiError::unavailable("there are too many subscribers already, try again later")
 }

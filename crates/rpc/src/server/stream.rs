@@ -1,4 +1,5 @@
-//! A socket that tells the table when something comes and when nothing is left to send.
+//! A socket that tells the table when something comes and when nothing is left to send, and that breaks off when its place is
+//! needed or when a subscriber takes nothing for too long.
 
 use std::{
     io,
@@ -9,20 +10,48 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::Instant,
+    time::{Instant, Sleep, sleep},
 };
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::table::Connection;
+use super::table::{Connection, Place, closed};
 
-#[derive(Debug)]
 pub(super) struct WatchedStream {
     stream: TcpStream,
     connection: Connection,
+    /// Ends when the place is needed.
+    close: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Ends when what is to be sent has waited for too long.
+    stall: Option<Pin<Box<Sleep>>>,
 }
 
 impl WatchedStream {
-    pub(super) const fn new(stream: TcpStream, connection: Connection) -> Self {
-        Self { stream, connection }
+    pub(super) fn new(stream: TcpStream, place: &Place) -> Self {
+        Self {
+            stream,
+            connection: place.connection.clone(),
+            close: Box::pin(place.close.clone().cancelled_owned()),
+            stall: None,
+        }
+    }
+
+    /// Judges a write: as long as the client takes something, there is time.
+    fn in_time(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stall = None;
+            return written;
+        }
+        let connection = &self.connection;
+        let stall = self
+            .stall
+            .get_or_insert_with(|| Box::pin(sleep(connection.stall())));
+        ready!(stall.as_mut().poll(context));
+        closed("stall");
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -32,6 +61,9 @@ impl AsyncRead for WatchedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.close.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         if buffer.filled().len() > before {
@@ -47,7 +79,8 @@ impl AsyncWrite for WatchedStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.in_time(written, context)
     }
 
     fn poll_write_vectored(
@@ -55,7 +88,8 @@ impl AsyncWrite for WatchedStream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.in_time(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -8,7 +8,7 @@ use std::{
 
 use metrics::{counter, gauge};
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -27,6 +27,8 @@ pub(super) enum Phase {
     Writing,
     /// There is no request.
     Idle,
+    /// The client is told what happens, for as long as it likes.
+    Subscribed,
 }
 
 impl Phase {
@@ -38,6 +40,7 @@ impl Phase {
             Self::Working => "work",
             Self::Writing => "answer",
             Self::Idle => "idle",
+            Self::Subscribed => "stall",
         }
     }
 }
@@ -72,7 +75,8 @@ struct Entry {
 impl Entry {
     /// How long the client has kept us waiting; `None` when we are at work.
     fn waits_since(&self) -> Option<Instant> {
-        (self.phase != Phase::Working).then_some(self.since)
+        let is_ours = matches!(self.phase, Phase::Working | Phase::Subscribed);
+        (!is_ours).then_some(self.since)
     }
 
     fn enter(&mut self, phase: Phase, now: Instant) {
@@ -80,14 +84,20 @@ impl Entry {
         self.since = now;
     }
 
-    fn deadline(&self, limits: &Limits) -> Instant {
+    /// When it has to have gone on; never for subscribers, whose streams look after them.
+    fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let whole = self.asked + limits.exchange;
-        match self.phase {
+        Some(match self.phase {
             Phase::Head => self.since + limits.head,
             Phase::Body => (self.since + limits.body).min(whole),
             Phase::Working | Phase::Writing => whole,
             Phase::Idle => self.since + limits.idle,
-        }
+            Phase::Subscribed => return None,
+        })
+    }
+
+    fn is_subscriber(&self) -> bool {
+        self.phase == Phase::Subscribed
     }
 }
 
@@ -140,7 +150,8 @@ impl Inner {
         if crowded && !self.evict("address", |_, entry| entry.network == from) {
             return Err("address");
         }
-        let full = self.entries.len() >= self.limits.connections;
+        let others = self.entries.values().filter(|entry| !entry.is_subscriber());
+        let full = others.count() >= self.limits.connections;
         if full && !self.evict("full", |_, _| true) {
             return Err("full");
         }
@@ -250,6 +261,27 @@ impl Connection {
         });
     }
 
+    /// Makes the client a subscriber.
+    ///
+    /// # Errors
+    /// When there are as many of them as there may be.
+    pub(super) fn subscribe(&self) -> Result<(), ()> {
+        let mut table = self.table.0.lock();
+        let subscribers = table.entries.values().filter(|entry| entry.is_subscriber());
+        if subscribers.count() >= table.limits.subscribers {
+            return Err(());
+        }
+        if let Some(entry) = table.entries.get_mut(&self.id) {
+            entry.phase = Phase::Subscribed;
+        }
+        Ok(())
+    }
+
+    /// How long a subscriber may take nothing.
+    pub(super) fn stall(&self) -> Duration {
+        self.table.0.lock().limits.stall
+    }
+
     /// A request's body is there, or nobody wants it any more.
     pub(super) fn body_done(&self, now: Instant) {
         self.with(|entry| {
@@ -265,6 +297,9 @@ impl Connection {
         let Some(entry) = table.entries.get_mut(&self.id) else {
             return;
         };
+        if entry.is_subscriber() {
+            return;
+        }
         entry.enter(Phase::Writing, now);
         entry.buffered = false;
         entry.held += bytes;
@@ -294,7 +329,7 @@ impl Connection {
     }
 
     /// What the connection is at and how long it may be; `None` once its place is gone.
-    pub(super) fn deadline(&self) -> Option<(Phase, Instant)> {
+    pub(super) fn deadline(&self) -> Option<(Phase, Option<Instant>)> {
         let table = self.table.0.lock();
         let entry = table.entries.get(&self.id)?;
         Some((entry.phase, entry.deadline(&table.limits)))

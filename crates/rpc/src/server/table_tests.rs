@@ -7,10 +7,12 @@ const SECOND: Duration = Duration::from_secs(1);
 fn limits() -> Limits {
     Limits {
         connections: 4,
+        subscribers: 2,
         per_address: 2,
         head: 5 * SECOND,
         body: 10 * SECOND,
         exchange: 30 * SECOND,
+        stall: 30 * SECOND,
         idle: 20 * SECOND,
         answer_bytes: 100,
     }
@@ -45,7 +47,7 @@ impl Room {
     /// The phase, and its deadline in seconds.
     fn due(&self, place: &Place) -> Option<(Phase, u64)> {
         let (phase, deadline) = place.connection.deadline()?;
-        Some((phase, (deadline - self.start).as_secs()))
+        Some((phase, (deadline? - self.start).as_secs()))
     }
 
     fn open(&self) -> usize {

@@ -218,11 +218,13 @@ async fn peers_are_listed_with_what_they_said() {
     let expected = json!({ "count": 2, "peers": [
         {
             "peer_id": "a", "address": address, "direction": "outbound", "agent": "ream/0.1",
-            "head": checkpoint(head), "finalized": checkpoint(finalized),
+            "client": "ream", "head": checkpoint(head), "finalized": checkpoint(finalized),
+            "connected_seconds": 0, "latency_ms": null, "points": 0, "bytes_in": 0, "bytes_out": 0,
         },
         {
             "peer_id": "b", "address": address, "direction": "outbound", "agent": null,
-            "head": null, "finalized": null,
+            "client": null, "head": null, "finalized": null,
+            "connected_seconds": 0, "latency_ms": null, "points": 0, "bytes_in": 0, "bytes_out": 0,
         },
     ]});
     assert_eq!(get(&node, "/lean/v0/node/peers").await.json(), expected);

@@ -14,3 +14,4 @@ mod node;
 mod running;
 mod service;
 mod slow;
+mod subscriptions;

@@ -8,8 +8,8 @@ use axum::{
     http::{HeaderMap, Request, Response, StatusCode, header},
 };
 use quartet_chain::{
-    ChainReader, Direction, ImportableBlock, LeanChain, MemoryLimits, PeerInfo, PeerName, Peers,
-    SharedChain, SyncState,
+    ChainReader, Direction, EventBus, ImportableBlock, LeanChain, MemoryLimits, PeerFigures,
+    PeerInfo, PeerName, Peers, SharedChain, SyncState,
 };
 use quartet_clock::Clock;
 use quartet_rpc::{Metrics, NodeInfo, NodeView};
@@ -28,6 +28,7 @@ pub(crate) struct TestNode {
     pub(crate) chain: SharedChain,
     pub(crate) store: Arc<Database>,
     pub(crate) peers: Peers,
+    pub(crate) events: EventBus,
     pub(crate) view: NodeView,
 }
 
@@ -88,13 +89,17 @@ impl TestNode {
         let limits = MemoryLimits::of(0);
         let chain = chain.with_memory_limits(limits).shared();
         let store = Arc::new(Database::in_memory(Root::ZERO).unwrap());
-        let peers = Peers::default();
+        let (peers, events) = (Peers::default(), EventBus::new());
         let now = Duration::from_secs(GENESIS_TIME + 4 * slots);
         let info = NodeInfo {
             name: "quartet_0".to_owned(),
             version: "0.1.0".to_owned(),
             commit: "abc1234".to_owned(),
-            validators: 2,
+            validators: vec![0, 1],
+            peer_id: "16Uiu2HAm".to_owned(),
+            enr: None,
+            addresses: Vec::new(),
+            genesis_root: Root::ZERO,
         };
         let view = NodeView::new(
             ChainReader::new(chain.clone(), store.clone()),
@@ -102,11 +107,13 @@ impl TestNode {
             Clock::manual(GENESIS_TIME, now),
             info,
             metrics,
+            events.clone(),
         );
         Self {
             chain,
             store,
             peers,
+            events,
             view,
         }
     }
@@ -181,6 +188,8 @@ impl TestNode {
             direction: Direction::Outbound,
             agent: agent.map(str::to_owned),
             status,
+            since: Duration::from_secs(GENESIS_TIME),
+            figures: PeerFigures::default(),
         };
         self.peers.insert(PeerName::new(name), info);
     }

@@ -1,0 +1,317 @@
+//! What watchers are told: the chain's events and the peers', as JSON that is written once for all of them.
+//!
+//! One task turns events into JSON and puts them in a ring of [`CAPACITY`]; each subscriber has a place in it. Who falls behind
+//! by more than that has lost events, is told so, and is let go: a subscriber that does not read costs its place, and no queue.
+
+mod payload;
+mod records;
+mod topic;
+
+use std::{sync::Arc, time::Duration};
+
+use metrics::gauge;
+use parking_lot::{Mutex, MutexGuard};
+use quartet_chain::{ChainEvent, ImportedBlock, PeerChange, Source, SyncState};
+use quartet_types::{Checkpoint, Root, Slot, proposer_index};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::{
+    sync::broadcast::{self, error::RecvError},
+    time::{MissedTickBehavior, interval},
+};
+
+use self::payload::{Event, origin};
+pub(crate) use self::{
+    records::{KEPT_SLOTS, LastVote, Record, Records, SeenVote},
+    topic::{Topic, Topics, TopicsError},
+};
+use crate::{condition::Condition, node::NodeView, views::SyncingView};
+
+/// Events that a subscriber may be behind. With 400 bytes each, 3 MB are kept for all subscribers together, and none when there
+/// are none.
+pub(crate) const CAPACITY: usize = 8192;
+/// How often the progress of catching up is told.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+/// An event for subscribers.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) topic: Topic,
+    /// The event as JSON.
+    pub(crate) json: Box<RawValue>,
+}
+
+/// Where events are published. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Feed {
+    events: broadcast::Sender<Arc<Published>>,
+    records: Arc<Mutex<Records>>,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self {
+            events: broadcast::Sender::new(CAPACITY),
+            records: Arc::default(),
+        }
+    }
+}
+
+impl Feed {
+    /// All events from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Published>> {
+        self.events.subscribe()
+    }
+
+    /// What validators have done.
+    pub(crate) fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock()
+    }
+
+    fn publish(&self, topic: Topic, at: u64, payload: impl Serialize) {
+        if self.events.receiver_count() == 0 {
+            return;
+        }
+        // Numbers, roots and strings: there is nothing that cannot be written.
+        if let Ok(json) = to_raw_value(&Event { topic, at, payload }) {
+            let _ = self.events.send(Arc::new(Published { topic, json }));
+        }
+    }
+}
+
+/// Publishes until the chain's events end.
+pub(crate) async fn run(node: NodeView) {
+    let (mut chain, mut peers) = (node.chain_events(), node.peer_changes());
+    let mut progress = interval(PROGRESS);
+    progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut teller = Teller::new(node);
+    loop {
+        tokio::select! {
+            biased;
+            event = chain.recv() => match event {
+                Ok(event) => {
+                    teller.begin();
+                    teller.on_chain(event);
+                }
+                // Subscribers notice by the slots. There is nothing better to tell them.
+                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "events of the chain were lost"),
+                Err(RecvError::Closed) => return,
+            },
+            change = peers.recv() => match change {
+                Ok(change) => teller.on_peer(change),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            },
+            _ = progress.tick(), if teller.is_syncing => teller.tell_sync(),
+        }
+    }
+}
+
+/// Turns events into what is published.
+struct Teller {
+    node: NodeView,
+    is_syncing: bool,
+    /// The word that was told last.
+    condition: Option<Condition>,
+    has_begun: bool,
+}
+
+impl Teller {
+    fn new(node: NodeView) -> Self {
+        Self {
+            is_syncing: false,
+            condition: None,
+            has_begun: false,
+            node,
+        }
+    }
+
+    /// Begins with the records. Not before there is something to note: the chain may be busy.
+    fn begin(&mut self) {
+        if std::mem::replace(&mut self.has_begun, true) {
+            return;
+        }
+        let validators = self.node.overview().validator_count as usize;
+        let since = self.node.current_slot() + 1;
+        *self.node.feed().records() = Records::new(validators, since);
+    }
+
+    fn at(&self) -> u64 {
+        self.node.now().as_millis() as u64
+    }
+
+    fn publish(&self, topic: Topic, payload: impl Serialize) {
+        self.node.feed().publish(topic, self.at(), payload);
+    }
+
+    fn on_chain(&mut self, event: ChainEvent) {
+        match event {
+            ChainEvent::Block(block) => self.on_block(block),
+            ChainEvent::Attestations { origin, votes } => {
+                for vote in votes.iter() {
+                    self.on_vote(vote, origin);
+                }
+            }
+            ChainEvent::Head {
+                before,
+                head,
+                reorg_depth,
+            } => self.on_head(before, head, reorg_depth),
+            ChainEvent::Justified(checkpoint) => self.mark(Topic::Justified, checkpoint),
+            ChainEvent::Finalized(checkpoint) => self.mark(Topic::Finalized, checkpoint),
+            ChainEvent::SafeTarget(Checkpoint { root, slot }) => {
+                let payload = payload::SafeTarget { slot, block: root };
+                self.publish(Topic::SafeTarget, payload);
+            }
+            ChainEvent::Equivocation { validator, slot } => {
+                let validator_id = validator;
+                let payload = payload::Equivocation { slot, validator_id };
+                self.publish(Topic::Equivocation, payload);
+            }
+            ChainEvent::Sync(state) => {
+                self.is_syncing = matches!(state, SyncState::Syncing { .. });
+                self.tell_sync();
+            }
+            ChainEvent::Duty(duty) => self.publish(Topic::Duty, payload::DutyDone::from(&duty)),
+            ChainEvent::SlotEnd(slot) => self.on_slot_end(slot),
+        }
+    }
+
+    fn on_peer(&mut self, change: PeerChange) {
+        self.publish(Topic::Peer, payload::Peer::new(change, self.node.now()));
+        self.tell_condition();
+    }
+
+    fn on_block(&mut self, imported: ImportedBlock) {
+        let ImportedBlock {
+            block,
+            parent_root,
+            proposer,
+            attestations,
+            ..
+        } = imported;
+        self.publish(
+            Topic::Block,
+            payload::Block {
+                slot: block.slot,
+                block: block.root,
+                parent_root,
+                proposer_index: proposer,
+                attestations,
+                origin: origin(imported.origin),
+            },
+        );
+        let Some(envelope) = self.node.block_in_memory(block.root) else {
+            return;
+        };
+        let body = envelope.block().body.attestations.iter();
+        self.node.feed().records().block(block.slot, proposer, body);
+        // What was caught up with says nothing about when it was published.
+        if imported.origin != Source::Sync {
+            let vote = &envelope.message.proposer_attestation;
+            self.see_vote(vote);
+            self.publish(
+                Topic::Attestation,
+                payload::Vote {
+                    validator_id: vote.validator_id,
+                    data: &vote.data,
+                    origin: "block",
+                },
+            );
+        }
+    }
+
+    fn on_vote(&self, vote: &quartet_types::Attestation, source: Source) {
+        self.see_vote(vote);
+        self.publish(
+            Topic::Attestation,
+            payload::Vote {
+                validator_id: vote.validator_id,
+                data: &vote.data,
+                origin: origin(source),
+            },
+        );
+    }
+
+    fn see_vote(&self, vote: &quartet_types::Attestation) {
+        let since = self.node.since_slot(vote.data.slot);
+        let half = self.node.slot_duration() / 2;
+        let at = self.at();
+        self.node.feed().records().vote(vote, at, since, half);
+    }
+
+    fn on_head(&self, before: Checkpoint, head: Checkpoint, depth: u64) {
+        let block = self.node.block_in_memory(head.root);
+        self.publish(
+            Topic::Head,
+            payload::Head {
+                slot: head.slot,
+                block: head.root,
+                state: block.as_ref().map(|block| block.block().state_root),
+                parent_root: block.as_ref().map(|block| block.block().parent_root),
+            },
+        );
+        if depth > 0 {
+            self.publish(
+                Topic::Reorg,
+                payload::Reorg {
+                    slot: head.slot,
+                    depth,
+                    old_head: before,
+                    new_head: head,
+                },
+            );
+        }
+    }
+
+    fn mark(&self, topic: Topic, Checkpoint { root, slot }: Checkpoint) {
+        let state = self.state_root(root);
+        let block = root;
+        self.publish(topic, payload::Marked { slot, block, state });
+    }
+
+    /// The state root in a block, if the block is in memory.
+    fn state_root(&self, root: Root) -> Option<Root> {
+        let block = self.node.block_in_memory(root)?;
+        Some(block.block().state_root)
+    }
+
+    fn on_slot_end(&mut self, slot: Slot) {
+        let overview = self.node.overview();
+        if let Some(over) = slot
+            .checked_sub(1)
+            .filter(|_| overview.sync == SyncState::Synced)
+        {
+            let proposer = proposer_index(over, overview.validator_count);
+            self.node.feed().records().close(over, proposer);
+        }
+        let condition = self.node.condition();
+        self.publish(
+            Topic::Slot,
+            payload::SlotEnd {
+                slot,
+                head: overview.head,
+                safe_target: overview.safe_target,
+                justified: overview.justified,
+                finalized: overview.finalized,
+                peers: self.node.peer_count(),
+                state: condition,
+            },
+        );
+        self.tell_condition();
+        gauge!("quartet_subscribers").set(self.node.feed().events.receiver_count() as f64);
+    }
+
+    /// Tells how the node is, if that is another word now.
+    fn tell_condition(&mut self) {
+        if Some(self.node.condition()) != self.condition {
+            self.tell_sync();
+        }
+    }
+
+    fn tell_sync(&mut self) {
+        self.condition = Some(self.node.condition());
+        let syncing = SyncingView::of(&self.node);
+        self.publish(Topic::Sync, payload::Sync { syncing });
+    }
+}

@@ -1,0 +1,147 @@
+//! The events as JSON. All have their `topic`, and `at`, when they happened, in Unix milliseconds by the node's clock.
+
+use quartet_chain::{Duty, DutyKind, DutyOutcome, PeerChange, Source};
+use quartet_types::{AttestationData, Checkpoint, Root, Slot, ValidatorIndex};
+use serde::Serialize;
+
+use super::topic::Topic;
+use crate::{
+    condition::Condition,
+    views::{PeerView, SyncingView},
+};
+
+/// An event.
+#[derive(Serialize)]
+pub(super) struct Event<T> {
+    pub(super) topic: Topic,
+    pub(super) at: u64,
+    #[serde(flatten)]
+    pub(super) payload: T,
+}
+
+#[derive(Serialize)]
+pub(super) struct Head {
+    pub(super) slot: Slot,
+    pub(super) block: Root,
+    /// The root of the state after the block; `null` when the block is not in memory.
+    pub(super) state: Option<Root>,
+    pub(super) parent_root: Option<Root>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Block {
+    pub(super) slot: Slot,
+    pub(super) block: Root,
+    pub(super) parent_root: Root,
+    pub(super) proposer_index: ValidatorIndex,
+    pub(super) attestations: usize,
+    pub(super) origin: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Vote<'a> {
+    pub(super) validator_id: ValidatorIndex,
+    pub(super) data: &'a AttestationData,
+    pub(super) origin: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Marked {
+    pub(super) slot: Slot,
+    pub(super) block: Root,
+    pub(super) state: Option<Root>,
+}
+
+#[derive(Serialize)]
+pub(super) struct SafeTarget {
+    pub(super) slot: Slot,
+    pub(super) block: Root,
+}
+
+#[derive(Serialize)]
+pub(super) struct Reorg {
+    pub(super) slot: Slot,
+    pub(super) depth: u64,
+    pub(super) old_head: Checkpoint,
+    pub(super) new_head: Checkpoint,
+}
+
+#[derive(Serialize)]
+pub(super) struct Equivocation {
+    pub(super) slot: Slot,
+    pub(super) validator_id: ValidatorIndex,
+}
+
+#[derive(Serialize)]
+pub(super) struct Sync {
+    #[serde(flatten)]
+    pub(super) syncing: SyncingView,
+}
+
+#[derive(Serialize)]
+pub(super) struct Peer {
+    event: &'static str,
+    peer: PeerView,
+}
+
+impl Peer {
+    pub(super) fn new(change: PeerChange, now: std::time::Duration) -> Self {
+        let (event, name, info) = match change {
+            PeerChange::Connected(name, info) => ("connected", name, info),
+            PeerChange::Updated(name, info) => ("updated", name, info),
+            PeerChange::Disconnected(name, info) => ("disconnected", name, info),
+        };
+        Self {
+            event,
+            peer: PeerView::new(name, info, now),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct DutyDone {
+    kind: &'static str,
+    slot: Slot,
+    validators: Vec<ValidatorIndex>,
+    outcome: &'static str,
+    delay_ms: u64,
+}
+
+impl From<&Duty> for DutyDone {
+    fn from(duty: &Duty) -> Self {
+        Self {
+            kind: match duty.kind {
+                DutyKind::Proposal => "proposal",
+                DutyKind::Attestation => "attestation",
+            },
+            slot: duty.slot,
+            validators: duty.validators.to_vec(),
+            outcome: match duty.outcome {
+                DutyOutcome::Done => "done",
+                DutyOutcome::Late => "late",
+                DutyOutcome::Missed => "missed",
+            },
+            delay_ms: duty.delay.as_millis() as u64,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct SlotEnd {
+    pub(super) slot: Slot,
+    pub(super) head: Checkpoint,
+    pub(super) safe_target: Checkpoint,
+    pub(super) justified: Checkpoint,
+    pub(super) finalized: Checkpoint,
+    pub(super) peers: usize,
+    pub(super) state: Condition,
+}
+
+/// The word for how something came.
+pub(super) const fn origin(source: Source) -> &'static str {
+    match source {
+        Source::Gossip => "gossip",
+        Source::Sync => "sync",
+        Source::Own => "own",
+    }
+}

@@ -1,0 +1,333 @@
+//! What each validator has done since the node runs, as seen from here.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use quartet_types::{Attestation, AttestationData, Checkpoint, Slot, ValidatorIndex};
+use serde::Serialize;
+
+/// Slots whose votes are kept one by one.
+pub(crate) const KEPT_SLOTS: usize = 32;
+/// Different votes of one slot that are kept; honest validators have one or two. More are counted and not kept.
+const KINDS: usize = 64;
+
+/// What a validator has done.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Record {
+    /// Slots that were watched.
+    pub(crate) slots: u64,
+    votes: Votes,
+    proposals: Proposals,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+struct Votes {
+    /// Seen in the first half of their slot.
+    on_time: u64,
+    /// Seen later, until the end of the next slot.
+    late: u64,
+    /// Not seen by then.
+    missed: u64,
+    /// Found in a block.
+    included: u64,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+struct Proposals {
+    done: u64,
+    missed: u64,
+}
+
+/// The last vote that was seen of a validator.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct LastVote {
+    slot: Slot,
+    head: Checkpoint,
+    at: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Validator {
+    record: Record,
+    last: Option<LastVote>,
+    /// The newest slot of a vote that was found in a block.
+    included: Option<Slot>,
+}
+
+/// A vote, as it is kept.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// Unix milliseconds.
+    at: u64,
+    /// Its place among the slot's votes, unless there were too many kinds.
+    kind: Option<u8>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Watched {
+    slot: Slot,
+    votes: BTreeMap<ValidatorIndex, Seen>,
+    kinds: Vec<AttestationData>,
+    proposed: BTreeSet<ValidatorIndex>,
+}
+
+/// A vote that was seen.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct SeenVote {
+    validator_id: ValidatorIndex,
+    at: u64,
+    head: Checkpoint,
+    target: Checkpoint,
+    source: Checkpoint,
+}
+
+/// The records of all validators. Bounded by their number, and [`KEPT_SLOTS`] of votes.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    validators: Vec<Validator>,
+    /// The last slots, in ascending order.
+    slots: VecDeque<Watched>,
+    /// The first slot that was watched from its start.
+    since: Option<Slot>,
+}
+
+impl Records {
+    /// Of so many validators, from `since` on.
+    pub(crate) fn new(validators: usize, since: Slot) -> Self {
+        Self {
+            validators: vec![Validator::default(); validators],
+            slots: VecDeque::new(),
+            since: Some(since),
+        }
+    }
+
+    fn watched(&mut self, slot: Slot) -> Option<&mut Watched> {
+        let newest = self.slots.back().map(|watched| watched.slot);
+        if newest.is_none_or(|newest| newest < slot) {
+            if self.slots.len() == KEPT_SLOTS {
+                self.slots.pop_front();
+            }
+            self.slots.push_back(Watched {
+                slot,
+                ..Watched::default()
+            });
+        }
+        let place = self
+            .slots
+            .binary_search_by_key(&slot, |watched| watched.slot);
+        self.slots.get_mut(place.ok()?)
+    }
+
+    /// A vote was seen `since_slot` after its slot began.
+    pub(crate) fn vote(
+        &mut self,
+        vote: &Attestation,
+        at: u64,
+        since_slot: Duration,
+        half: Duration,
+    ) {
+        let Attestation { validator_id, data } = *vote;
+        let Some(place) = usize::try_from(validator_id)
+            .ok()
+            .filter(|place| *place < self.validators.len())
+        else {
+            return;
+        };
+        let Some(watched) = self.watched(data.slot) else {
+            return;
+        };
+        if watched.votes.contains_key(&validator_id) {
+            return;
+        }
+        let kind = watched
+            .kinds
+            .iter()
+            .position(|kind| *kind == data)
+            .or_else(|| {
+                (watched.kinds.len() < KINDS).then(|| {
+                    watched.kinds.push(data);
+                    watched.kinds.len() - 1
+                })
+            });
+        let kind = kind.map(|kind| kind as u8);
+        watched.votes.insert(validator_id, Seen { at, kind });
+        let validator = &mut self.validators[place];
+        let votes = &mut validator.record.votes;
+        match since_slot < half {
+            true => votes.on_time += 1,
+            false => votes.late += 1,
+        }
+        if validator.last.is_none_or(|last| last.slot <= data.slot) {
+            let (slot, head) = (data.slot, data.head);
+            validator.last = Some(LastVote { slot, head, at });
+        }
+    }
+
+    /// A block of this slot by this proposer was imported, with these votes in its body.
+    pub(crate) fn block<'a>(
+        &mut self,
+        slot: Slot,
+        proposer: ValidatorIndex,
+        body: impl Iterator<Item = &'a Attestation>,
+    ) {
+        let is_news = self
+            .watched(slot)
+            .is_some_and(|watched| watched.proposed.insert(proposer));
+        if let Some(validator) = self.get_mut(proposer).filter(|_| is_news) {
+            validator.record.proposals.done += 1;
+        }
+        for vote in body {
+            if let Some(validator) = self.get_mut(vote.validator_id)
+                && validator.included < Some(vote.data.slot)
+            {
+                validator.included = Some(vote.data.slot);
+                validator.record.votes.included += 1;
+            }
+        }
+    }
+
+    fn get_mut(&mut self, validator: ValidatorIndex) -> Option<&mut Validator> {
+        self.validators.get_mut(usize::try_from(validator).ok()?)
+    }
+
+    /// A slot is over, and the next one as well: what has not come by now counts as missed. `proposer` was to propose.
+    pub(crate) fn close(&mut self, slot: Slot, proposer: Option<ValidatorIndex>) {
+        if slot == 0 || self.since.is_none_or(|since| slot < since) {
+            return;
+        }
+        let Some(watched) = self.watched(slot) else {
+            return;
+        };
+        let has_voted: BTreeSet<_> = watched.votes.keys().copied().collect();
+        let has_proposed = proposer.is_some_and(|proposer| watched.proposed.contains(&proposer));
+        for (index, validator) in (0..).zip(&mut self.validators) {
+            validator.record.slots += 1;
+            if !has_voted.contains(&index) {
+                validator.record.votes.missed += 1;
+            }
+            if proposer == Some(index) && !has_proposed {
+                validator.record.proposals.missed += 1;
+            }
+        }
+    }
+
+    /// What a validator has done, and its last vote.
+    pub(crate) fn of(&self, validator: ValidatorIndex) -> Option<(Record, Option<LastVote>)> {
+        let validator = self.validators.get(usize::try_from(validator).ok()?)?;
+        Some((validator.record.clone(), validator.last))
+    }
+
+    /// The votes of one of the last slots, in the order of validators.
+    pub(crate) fn votes(&self, slot: Slot) -> Vec<SeenVote> {
+        let place = self
+            .slots
+            .binary_search_by_key(&slot, |watched| watched.slot);
+        let Some(watched) = place.ok().and_then(|place| self.slots.get(place)) else {
+            return Vec::new();
+        };
+        let vote = |(validator_id, seen): (&ValidatorIndex, &Seen)| {
+            let data = watched.kinds.get(usize::from(seen.kind?))?;
+            Some(SeenVote {
+                validator_id: *validator_id,
+                at: seen.at,
+                head: data.head,
+                target: data.target,
+                source: data.source,
+            })
+        };
+        watched.votes.iter().filter_map(vote).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HALF: Duration = Duration::from_secs(2);
+
+    fn vote(validator_id: ValidatorIndex, slot: Slot) -> Attestation {
+        let data = AttestationData {
+            slot,
+            ..AttestationData::default()
+        };
+        Attestation { validator_id, data }
+    }
+
+    fn see(records: &mut Records, validator: ValidatorIndex, slot: Slot, seconds: u64) {
+        let since = Duration::from_secs(seconds);
+        records.vote(
+            &vote(validator, slot),
+            slot * 4000 + seconds * 1000,
+            since,
+            HALF,
+        );
+    }
+
+    fn counts(records: &Records, validator: ValidatorIndex) -> [u64; 7] {
+        let (record, _) = records.of(validator).unwrap();
+        let (votes, proposals) = (record.votes, record.proposals);
+        [
+            record.slots,
+            votes.on_time,
+            votes.late,
+            votes.missed,
+            votes.included,
+            proposals.done,
+            proposals.missed,
+        ]
+    }
+
+    #[test]
+    fn each_vote_counts_once_by_when_it_was_seen() {
+        let mut records = Records::new(3, 1);
+        see(&mut records, 0, 1, 1);
+        see(&mut records, 0, 1, 3);
+        see(&mut records, 1, 1, 3);
+        records.block(1, 1, [].iter());
+        records.block(2, 2, [vote(0, 1), vote(0, 1)].iter());
+        records.block(3, 0, [vote(0, 1)].iter());
+        records.close(1, Some(1));
+        records.close(2, Some(0));
+        //                                    slots, on time, late, missed, included, proposals done and missed
+        assert_eq!(counts(&records, 0), [2, 1, 0, 1, 1, 1, 1]);
+        assert_eq!(counts(&records, 1), [2, 0, 1, 1, 0, 1, 0]);
+        assert_eq!(counts(&records, 2), [2, 0, 0, 2, 0, 1, 0]);
+        let votes = serde_json::to_value(records.votes(1)).unwrap();
+        assert_eq!(
+            (&votes[0]["validator_id"], &votes[0]["at"]),
+            (&0.into(), &5000.into())
+        );
+        assert_eq!(votes.as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn what_began_before_we_watched_is_nobodys_fault() {
+        let mut records = Records::new(1, 5);
+        records.close(4, Some(0));
+        assert_eq!(counts(&records, 0), [0; 7]);
+        records.close(5, Some(0));
+        assert_eq!(counts(&records, 0), [1, 0, 0, 1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn hostile_validators_make_nothing_grow() {
+        let mut records = Records::new(200, 0);
+        for validator in 0..300 {
+            for slot in [7, u64::MAX, 0, validator] {
+                let mut vote = vote(validator, slot);
+                vote.data.head.slot = validator;
+                records.vote(&vote, 0, HALF, HALF);
+            }
+        }
+        assert!(records.slots.len() <= KEPT_SLOTS);
+        assert!(
+            records
+                .slots
+                .iter()
+                .all(|watched| watched.kinds.len() <= KINDS)
+        );
+        assert!(records.of(200).is_none());
+    }
+}
