@@ -2,15 +2,9 @@
 
 use std::time::Duration;
 
-use quartet_types::{SECONDS_PER_INTERVAL, SECONDS_PER_SLOT};
 use tokio::time::Instant;
 
 use crate::Clock;
-
-/// The wall clock may differ by so much from a clock that nobody sets, between two looks: time servers correct milliseconds.
-const TOLERANCE: Duration = Duration::from_secs(SECONDS_PER_INTERVAL);
-/// Two looks are an interval apart when all is well.
-const LONGEST: Duration = Duration::from_secs(SECONDS_PER_SLOT);
 
 /// What is wrong with the time that has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +40,10 @@ impl JumpWatch {
         let expected = self.wall + passed;
         let jump = wall.abs_diff(expected);
         (self.wall, self.steady) = (wall, steady);
-        match (jump >= TOLERANCE, passed > LONGEST) {
+        let duration = self.clock.slot_duration();
+        // Between two looks the wall clock may differ by less than an interval from a clock that nobody sets: time servers
+        // correct milliseconds. And two looks are an interval apart when all is well.
+        match (jump >= duration.interval(), passed > duration.slot()) {
             (true, _) => Some(Jump::Set),
             (false, true) => Some(Jump::Pause),
             (false, false) => None,

@@ -16,17 +16,19 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use quartet_types::{INTERVALS_PER_SLOT, SECONDS_PER_INTERVAL, SECONDS_PER_SLOT, Slot};
+use quartet_types::{INTERVALS_PER_SLOT, Slot, SlotDuration};
 use tokio::time::Instant;
 
 pub use cpu::CpuTime;
 pub use jumps::{Jump, JumpWatch};
 pub use ticks::{Tick, Ticks};
 
-/// Tells the time of one network, whose slot 0 starts at its genesis time.
+/// Tells the time of one network, whose slot 0 starts at its genesis time. Its slots last four seconds, unless
+/// [`Clock::with_slot_duration`] says otherwise.
 #[derive(Clone, Debug)]
 pub struct Clock {
     genesis_time: u64,
+    slot_duration: SlotDuration,
     source: Source,
 }
 
@@ -47,6 +49,7 @@ impl Clock {
         let source = Source::System;
         Self {
             genesis_time,
+            slot_duration: SlotDuration::default(),
             source,
         }
     }
@@ -61,8 +64,21 @@ impl Clock {
         };
         Self {
             genesis_time,
+            slot_duration: SlotDuration::default(),
             source,
         }
+    }
+
+    /// The same clock for a network whose slots last so long.
+    #[must_use]
+    pub fn with_slot_duration(mut self, slot_duration: SlotDuration) -> Self {
+        self.slot_duration = slot_duration;
+        self
+    }
+
+    /// How long a slot lasts.
+    pub fn slot_duration(&self) -> SlotDuration {
+        self.slot_duration
     }
 
     /// Sets a manual clock and its clones forwards, or back, by some milliseconds, as an operator or a time server does to a
@@ -117,7 +133,8 @@ impl Clock {
 
     /// Whole intervals since genesis, zero before it.
     pub fn intervals(&self) -> u64 {
-        self.since_genesis().as_secs() / SECONDS_PER_INTERVAL
+        let interval = self.slot_duration.interval().as_millis();
+        u64::try_from(self.since_genesis().as_millis() / interval).unwrap_or(u64::MAX)
     }
 
     /// The current slot, zero before genesis.
@@ -127,8 +144,8 @@ impl Clock {
 
     /// Time since the start of `slot`, zero before it.
     pub fn since_slot(&self, slot: Slot) -> Duration {
-        let start = Duration::from_secs(slot.saturating_mul(SECONDS_PER_SLOT));
-        self.since_genesis().saturating_sub(start)
+        self.since_genesis()
+            .saturating_sub(self.slot_duration.slots(slot))
     }
 
     /// The ticks from the next interval on.
@@ -184,6 +201,23 @@ mod tests {
         assert_eq!((clock.slot(), clock.intervals()), (1, 7));
         assert_eq!(clock.since_slot(1), Duration::from_secs(3));
         assert_eq!(clock.until_genesis(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slots_last_as_long_as_the_network_says() {
+        let short = SlotDuration::from_millis(400).unwrap();
+        let clock = Clock::manual(1_000, Duration::from_secs(1_000)).with_slot_duration(short);
+        tokio::time::advance(Duration::from_millis(1_099)).await;
+        assert_eq!((clock.slot(), clock.intervals()), (2, 10));
+        assert_eq!(clock.since_slot(2), Duration::from_millis(299));
+        let mut ticks = clock.ticks();
+        let tick = ticks.next().await;
+        assert_eq!((tick.slot, tick.interval), (2, 3));
+        assert_eq!(clock.since_slot(2), Duration::from_millis(300));
+        // Three slots long nobody looks.
+        tokio::time::advance(Duration::from_millis(1_200)).await;
+        let tick = ticks.next().await;
+        assert_eq!((tick.slot, tick.interval, tick.missed), (5, 3, 11));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quartet_types::{INTERVALS_PER_SLOT, SECONDS_PER_INTERVAL, Slot};
+use quartet_types::{INTERVALS_PER_SLOT, Slot};
 
 use crate::Clock;
 
@@ -41,7 +41,12 @@ impl Ticks {
     /// Waits for the next tick. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Tick {
         let genesis = Duration::from_secs(self.clock.genesis_time());
-        let start = |interval: u64| genesis + Duration::from_secs(interval * SECONDS_PER_INTERVAL);
+        let length = self.clock.slot_duration();
+        let start = |interval: u64| {
+            let within = u32::try_from(interval % INTERVALS_PER_SLOT).unwrap_or_default();
+            let slot = length.slots(interval / INTERVALS_PER_SLOT);
+            genesis + slot + length.interval() * within
+        };
         self.clock.until(start(self.next)).await;
 
         let present = self.clock.intervals();

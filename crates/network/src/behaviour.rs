@@ -18,11 +18,11 @@ use crate::{
     hallway::Hallway,
     places::headroom,
     protocol::{BLOCKS_BY_RANGE, BLOCKS_BY_ROOT, BlocksCodec, STATUS, StatusCodec},
+    protocol_version::protocol_version,
 };
 
 /// What we say we are.
 pub(crate) const AGENT: &str = concat!("quartet/", env!("CARGO_PKG_VERSION"));
-const IDENTIFY_PROTOCOL: &str = "eth2/1.0.0";
 
 /// Handshakes that others have begun and that may be under way at a time; a new one takes the place of the
 /// oldest.
@@ -115,7 +115,8 @@ fn behaviour(config: &NetworkConfig, clock: Clock) -> Result<Behaviour, &'static
         door.exempt(peer);
     }
 
-    let identify = identify::Config::new(IDENTIFY_PROTOCOL.into(), config.identity.0.public())
+    let version = protocol_version(clock.slot_duration());
+    let identify = identify::Config::new(version, config.identity.0.public())
         .with_agent_version(AGENT.into())
         .with_cache_size(0);
 

@@ -20,6 +20,7 @@ mod log_limit;
 mod outbox;
 mod places;
 mod protocol;
+mod protocol_version;
 mod restarts;
 mod room;
 mod server;

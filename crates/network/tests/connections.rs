@@ -177,3 +177,24 @@ fn a_static_peer_by_record_and_by_multiaddr_is_the_same() {
     assert_eq!(peer(&multiaddr).name(), Some(identity.name()));
     assert!(StaticPeer::new("127.0.0.1:1".parse().unwrap(), &[5; 33]).is_err());
 }
+
+#[tokio::test]
+async fn a_peer_with_other_slots_is_sent_away_and_one_with_the_same_stays() {
+    let usual = Node::start(1, &[]).await;
+    let short = Node::with_slots(2, &[], 400).await;
+    let mut same = Node::with_slots(3, &[&short.multiaddr], 400).await;
+    let mut other = Node::with_slots(4, &[&usual.multiaddr, &short.multiaddr], 404).await;
+    // Both have gone, whoever says it first.
+    let mut gone = [
+        other.next_disconnected().await,
+        other.next_disconnected().await,
+    ];
+    let mut expected = [usual.name.clone(), short.name.clone()];
+    gone.sort();
+    expected.sort();
+    assert_eq!(gone, expected);
+    has_peers(&other, 0).await;
+    assert_eq!(same.next_status().await.0, short.name);
+    has_peers(&short, 1).await;
+    assert_eq!(same.peers.count(), 1);
+}

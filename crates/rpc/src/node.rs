@@ -304,7 +304,7 @@ impl NodeView {
     }
 
     pub(crate) fn slot_duration(&self) -> Duration {
-        Duration::from_secs(quartet_types::SECONDS_PER_SLOT)
+        self.0.clock.slot_duration().slot()
     }
 
     /// The slot by the clock, which goes on when the chain does not.

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use quartet_types::{Checkpoint, Root};
+use quartet_types::{Checkpoint, Root, SlotDuration};
 
 /// The database cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,20 @@ pub enum DatabaseError {
         expected: Root,
         /// Genesis root of the network whose blocks are in it.
         found: Root,
+    },
+    /// It holds blocks of a network with other slots.
+    #[error(
+        "the database {} was made with slots of {found}, this network's last {expected}: choose another \
+         --data-dir, correct SLOT_DURATION_MS in config.yaml, or remove the file to start over",
+        path.display()
+    )]
+    OtherSlotDuration {
+        /// The database file.
+        path: PathBuf,
+        /// How long the slots of the network last that this node is on.
+        expected: SlotDuration,
+        /// How long those of its blocks do.
+        found: SlotDuration,
     },
     /// It was written by an earlier version, whose layout cannot be taken over.
     #[error(

@@ -28,6 +28,7 @@ mod info;
 mod pending;
 mod prune;
 mod seal;
+mod slot_duration;
 pub mod snapshot;
 mod start;
 mod states;

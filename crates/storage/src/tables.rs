@@ -43,6 +43,8 @@ pub(crate) mod meta {
     pub(crate) const SWEPT: &str = "swept";
     /// Below this slot states have been thinned out.
     pub(crate) const THINNED: &str = "thinned";
+    /// Milliseconds of a slot, where they are not the usual ones.
+    pub(crate) const SLOT_MS: &str = "slot_ms";
     /// What a state says of its network: genesis time and registry.
     pub(crate) const REGISTRY: &str = "registry";
 }

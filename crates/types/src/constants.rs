@@ -1,6 +1,6 @@
 //! Protocol constants (leanSpec `subspecs/chain/config.py`, `subspecs/networking/config.py`).
 
-/// Length of a slot.
+/// Length of a slot, in every public network; a local one may have another, see [`SlotDuration`](crate::SlotDuration).
 pub const SECONDS_PER_SLOT: u64 = 4;
 /// Ticks per slot: at t = 0, ¼, ½ and ¾.
 pub const INTERVALS_PER_SLOT: u64 = 4;

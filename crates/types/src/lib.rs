@@ -16,6 +16,7 @@ mod packed_bits;
 mod root_list;
 mod shared_roots;
 mod slot;
+mod slot_duration;
 mod state;
 mod status;
 
@@ -35,6 +36,7 @@ pub use shared_roots::SharedRoots;
 pub use slot::{
     SlotBeforeFinalized, is_justifiable_after, is_proposer, next_justifiable, proposer_index,
 };
+pub use slot_duration::{InvalidSlotDuration, SlotDuration};
 pub use state::{
     Config, GenesisError, HistoricalBlockHashes, JustificationRoots, JustificationValidators,
     JustifiedSlots, State, Validator, Validators,
@@ -43,7 +45,7 @@ pub use status::{BlocksByRangeRequest, BlocksByRootRequest, Status};
 
 pub use alloy_primitives::B256;
 
-/// A slot number since genesis; one slot lasts [`SECONDS_PER_SLOT`].
+/// A slot number since genesis; one slot lasts a [`SlotDuration`].
 pub type Slot = u64;
 /// A position in the validator registry.
 pub type ValidatorIndex = u64;

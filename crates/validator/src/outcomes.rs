@@ -4,27 +4,26 @@ use std::time::Duration;
 
 use metrics::counter;
 use quartet_chain::{ChainEvent, Duty, DutyKind, DutyOutcome};
-use quartet_types::{INTERVALS_PER_SLOT, SECONDS_PER_SLOT, Slot, ValidatorIndex};
+use quartet_types::{Slot, ValidatorIndex};
 use tracing::warn;
 
 use crate::ValidatorService;
 
-const INTERVAL: Duration = Duration::from_millis(SECONDS_PER_SLOT * 1000 / INTERVALS_PER_SLOT);
-
-/// When a duty is due, since the start of its slot.
-const fn due(kind: DutyKind) -> Duration {
-    match kind {
-        DutyKind::Proposal => Duration::ZERO,
-        DutyKind::Attestation => INTERVAL,
-    }
-}
-
 impl ValidatorService {
+    /// How long ago a duty was due.
+    fn since_due(&self, kind: DutyKind, slot: Slot) -> Duration {
+        let due = match kind {
+            DutyKind::Proposal => Duration::ZERO,
+            DutyKind::Attestation => self.clock.slot_duration().interval(),
+        };
+        self.clock.since_slot(slot).saturating_sub(due)
+    }
+
     /// A duty was done just now. What leaves after the next tick is late: others have voted without the block, or the safe
     /// target was found without the vote.
     pub(crate) fn tell_of_duty(&self, kind: DutyKind, slot: Slot, validators: Vec<ValidatorIndex>) {
-        let delay = self.clock.since_slot(slot).saturating_sub(due(kind));
-        let is_late = delay >= INTERVAL;
+        let delay = self.since_due(kind, slot);
+        let is_late = delay >= self.clock.slot_duration().interval();
         if is_late && kind == DutyKind::Attestation {
             let (attestations, delay_ms) = (validators.len(), delay.as_millis() as u64);
             warn!(slot, attestations, delay_ms, "attested late");
@@ -51,7 +50,7 @@ impl ValidatorService {
     }
 
     fn tell_of_missed(&self, kind: DutyKind, slot: Slot, validators: Vec<ValidatorIndex>) {
-        let delay = self.clock.since_slot(slot).saturating_sub(due(kind));
+        let delay = self.since_due(kind, slot);
         self.tell(kind, slot, validators, DutyOutcome::Missed, delay);
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use quartet_types::SlotDuration;
 use tokio::time::Instant;
 
 use super::{MAX_BATCH, MAX_BATCHES};
@@ -10,18 +11,28 @@ use crate::GossipAttestation;
 /// So many fill the verification's lanes several times over: no reason to wait for more.
 const FULL: usize = 64;
 /// How long the first of a batch waits for others: nothing beside the intervals of a second, and hundreds come meanwhile when
-/// all validators vote.
+/// all validators vote. In short slots, no more than a hundredth of one.
 const LINGER: Duration = Duration::from_millis(8);
 
 /// The next batch, [`MAX_BATCH`] at most.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gathering {
+    linger: Duration,
     items: Vec<GossipAttestation>,
     /// When the first one has waited for long enough.
     deadline: Option<Instant>,
 }
 
 impl Gathering {
+    /// None yet, in a network of such slots.
+    pub(super) fn new(slot: SlotDuration) -> Self {
+        Self {
+            linger: LINGER.min(slot.slot() / 100),
+            items: Vec::new(),
+            deadline: None,
+        }
+    }
+
     /// How many more are taken in.
     pub(super) fn room(&self) -> usize {
         MAX_BATCH - self.items.len()
@@ -30,7 +41,7 @@ impl Gathering {
     /// Takes some in, no more than there is room for.
     pub(super) fn push(&mut self, items: Vec<GossipAttestation>) {
         if self.items.is_empty() && !items.is_empty() {
-            self.deadline = Some(Instant::now() + LINGER);
+            self.deadline = Some(Instant::now() + self.linger);
         }
         self.items.extend(items);
         if self.items.len() >= FULL {
@@ -72,7 +83,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_waits_for_others_from_its_own_arrival_on() {
-        let mut gathering = Gathering::default();
+        let mut gathering = Gathering::new(SlotDuration::default());
         assert_eq!(gathering.deadline(0), None);
         gathering.push(items(1));
         let deadline = Instant::now() + LINGER;
@@ -85,7 +96,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_full_batch_does_not_wait_but_for_a_place() {
-        let mut gathering = Gathering::default();
+        let mut gathering = Gathering::new(SlotDuration::default());
         gathering.push(items(FULL));
         assert_eq!(gathering.deadline(0), Some(Instant::now()));
         assert_eq!(gathering.deadline(MAX_BATCHES), None);

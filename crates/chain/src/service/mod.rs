@@ -191,6 +191,7 @@ impl ChainService {
     /// When the store fails.
     pub fn new(config: ChainServiceConfig) -> Result<Self, StoreError> {
         let started = config.clock.now();
+        let gathering = Gathering::new(config.clock.slot_duration());
         let mut service = Self {
             reader: ChainReader::new(config.chain.clone(), config.store.clone()),
             chain: config.chain,
@@ -208,7 +209,7 @@ impl ChainService {
             unwritten: Unwritten::default(),
             past: Past::new(config.backfill),
             checking: HashMap::new(),
-            gathering: Gathering::default(),
+            gathering,
             batches: 0,
             slot_votes: SlotVotes::default(),
             longest_import: Duration::ZERO,

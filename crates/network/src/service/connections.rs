@@ -19,7 +19,7 @@ use super::{
     NetworkService, SLOT,
     peer::{Link, Peer},
 };
-use crate::{behaviour::BehaviourEvent, config::name_of};
+use crate::{behaviour::BehaviourEvent, config::name_of, protocol_version::stated_slot_ms};
 
 /// Two nodes that dial each other at once have both connections within this time. A second connection
 /// that comes later, or in the same direction, is that of a peer that was restarted and does not know
@@ -251,6 +251,25 @@ impl NetworkService {
         let name = peer.name.clone();
         self.table.update(&name, |info| info.agent = Some(agent));
         self.count_peers();
+        self.compare_slots(peer_id, &info.protocol_version);
+    }
+
+    /// Sends a peer away whose network has other slots than ours: nothing that one says means the same to the other.
+    fn compare_slots(&mut self, id: PeerId, version: &str) {
+        let ours = self.clock.slot_duration().as_millis();
+        let theirs = stated_slot_ms(version);
+        if theirs == Some(ours) {
+            return;
+        }
+        if self.has_a_line(&id) {
+            warn!(
+                peer = %id,
+                their_slot_ms = theirs,
+                our_slot_ms = ours,
+                "the peer's slots last longer or shorter than ours: it has another SLOT_DURATION_MS in its config.yaml"
+            );
+        }
+        self.ban(id, "another slot duration");
     }
 
     pub(super) fn count_peers(&mut self) {

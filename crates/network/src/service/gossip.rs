@@ -9,7 +9,7 @@ use libp2p::{
 };
 use metrics::{counter, gauge, histogram};
 use quartet_chain::{ChainMessage, GossipAttestation, PeerName, Verdict, VerdictSender};
-use quartet_types::{SignedAttestation, SignedBlockWithAttestation};
+use quartet_types::{SignedAttestation, SignedBlockWithAttestation, SlotDuration};
 use ssz::{Decode as _, Encode as _};
 use tokio::{sync::oneshot, time::sleep};
 use tracing::{debug, warn};
@@ -55,10 +55,11 @@ const VOTE_FORWARDING_DELAY: Duration = Duration::from_millis(30);
 /// from an uplink of 50 Mbit/s, and 160 ms at most.
 const FORWARDED_BYTES_PER_SECOND: u64 = 64 << 20;
 
-/// How long a valid message waits before it is passed on. Small blocks do not wait: nothing is gained.
-fn forwarding_delay(topic: Topic, bytes: usize) -> Duration {
+/// How long a valid message waits before it is passed on, in a network of such slots. Small blocks do not wait: nothing is
+/// gained. No vote waits for more than a hundredth of a slot, so that it comes in time in those of 400 ms, too.
+fn forwarding_delay(topic: Topic, bytes: usize, slot: SlotDuration) -> Duration {
     match topic {
-        Topic::Attestation => VOTE_FORWARDING_DELAY,
+        Topic::Attestation => VOTE_FORWARDING_DELAY.min(slot.slot() / 100),
         Topic::Block if bytes < LARGE_BYTES => Duration::ZERO,
         Topic::Block => {
             Duration::from_micros(bytes as u64 * 1_000_000 / FORWARDED_BYTES_PER_SECOND)
@@ -228,7 +229,7 @@ impl NetworkService {
         let name = peer.name.clone();
         let (sender, verdict) = oneshot::channel();
         let id = id.clone();
-        let delay = forwarding_delay(topic, bytes);
+        let delay = forwarding_delay(topic, bytes, self.clock.slot_duration());
         let judged = async move {
             // If not, the chain let go of it: it has no opinion.
             let verdict = verdict.await.unwrap_or(Verdict::Ignore);
@@ -345,10 +346,14 @@ mod tests {
 
     #[test]
     fn votes_and_large_blocks_are_passed_on_after_a_moment_and_small_blocks_at_once() {
-        let milliseconds = |topic, bytes| forwarding_delay(topic, bytes).as_millis();
+        let usual = SlotDuration::default();
+        let milliseconds = |topic, bytes| forwarding_delay(topic, bytes, usual).as_millis();
         assert_eq!(milliseconds(Topic::Block, 10 << 20), 156);
         assert_eq!(milliseconds(Topic::Block, LARGE_BYTES), 3);
         assert_eq!(milliseconds(Topic::Block, LARGE_BYTES - 1), 0);
         assert_eq!(milliseconds(Topic::Attestation, 3_248), 30);
+        let short = SlotDuration::from_millis(400).unwrap();
+        let delay = forwarding_delay(Topic::Attestation, 3_248, short);
+        assert_eq!(delay.as_millis(), 4);
     }
 }

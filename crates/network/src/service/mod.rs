@@ -61,6 +61,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 const STOPPING: Duration = Duration::from_secs(2);
 /// How long the system may take to say where we listen.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+/// A usual slot, the unit of what has to do with peers and not with the chain: it does not shrink with shorter slots.
 const SLOT: Duration = Duration::from_secs(SECONDS_PER_SLOT);
 
 /// The network service failed, or could not start.
@@ -190,7 +191,7 @@ impl NetworkService {
     /// # Errors
     /// When the chain service has stopped, though we are not told to stop as well.
     pub async fn run(mut self, cancel: CancellationToken) -> Result<(), NetworkError> {
-        let mut slots = interval(SLOT);
+        let mut slots = interval(self.clock.slot_duration().slot());
         slots.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut listening_to_us = true;
         let mut ending = Ok(());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use libp2p::swarm::ConnectionId;
 use quartet_chain::{Direction, PeerName};
-use quartet_types::{MAX_REQUEST_BLOCKS, SECONDS_PER_SLOT};
+use quartet_types::{MAX_REQUEST_BLOCKS, SlotDuration};
 
 use crate::{
     address::AddressGroup, conduct::Conduct, gossip::Standing, limiter::Bucket, server::Allowance,
@@ -99,13 +99,13 @@ impl Patience {
     const MAX_SLOTS: u32 = 64;
 
     /// Whether it is time to ask. If so, the question counts as asked in vain until the peer is heard.
-    pub(super) fn may_ask(&mut self, now: Duration) -> bool {
+    pub(super) fn may_ask(&mut self, now: Duration, slot: SlotDuration) -> bool {
         if now < self.again {
             return false;
         }
         let slots = 2u32.saturating_pow(self.in_vain.min(16));
         let slots = slots.min(Self::MAX_SLOTS);
-        self.again = now + Duration::from_secs(SECONDS_PER_SLOT) * slots;
+        self.again = now + slot.slot() * slots;
         self.in_vain += 1;
         true
     }
@@ -123,14 +123,16 @@ mod tests {
     #[test]
     fn a_peer_that_never_answers_is_asked_ever_less_often() {
         let mut patience = Patience::default();
-        let at = |slot| Duration::from_secs(slot * SECONDS_PER_SLOT);
+        let duration = SlotDuration::default();
+        let at = |slot| duration.slots(slot);
+        let may_ask = |patience: &mut Patience, slot| patience.may_ask(at(slot), duration);
         let mut asked = |slots: std::ops::Range<u64>| {
-            let asked: Vec<_> = slots.filter(|slot| patience.may_ask(at(*slot))).collect();
+            let asked: Vec<_> = slots.filter(|slot| may_ask(&mut patience, *slot)).collect();
             asked
         };
         assert_eq!(asked(0..60), [0, 1, 3, 7, 15, 31]);
         assert_eq!(asked(60..200), [63, 127, 191]);
         patience.heard();
-        assert!(patience.may_ask(at(200)));
+        assert!(may_ask(&mut patience, 200));
     }
 }

@@ -11,14 +11,14 @@ use quartet_chain::ChainMessage;
 use quartet_types::Status;
 use tracing::debug;
 
-use super::{NetworkService, SLOT};
+use super::NetworkService;
 use crate::{
     protocol::{ErrorReply, StatusRequest, StatusResponse},
     wire::ResultCode,
 };
 
-/// A peer that has not told its status for so long is asked.
-const STATUS_AGE: Duration = SLOT.saturating_mul(3);
+/// A peer that has not told its status for so many slots is asked.
+const STATUS_AGE: u64 = 3;
 
 impl NetworkService {
     /// Tells a peer our status, which it answers with its own.
@@ -33,13 +33,14 @@ impl NetworkService {
 
     /// Asks those whose status we have not heard for some time.
     pub(super) fn refresh_statuses(&mut self, now: Duration) {
+        let slot = self.clock.slot_duration();
         let is_old = |heard: Option<Duration>| {
-            heard.is_none_or(|heard| now.saturating_sub(heard) >= STATUS_AGE)
+            heard.is_none_or(|heard| now.saturating_sub(heard) >= slot.slots(STATUS_AGE))
         };
         let peers = self.peers.iter_mut();
         let silent: Vec<PeerId> = peers
             .filter(|(_, peer)| peer.tells_status && is_old(peer.heard))
-            .filter_map(|(id, peer)| peer.asked.may_ask(now).then_some(*id))
+            .filter_map(|(id, peer)| peer.asked.may_ask(now, slot).then_some(*id))
             .collect();
         for peer in silent {
             self.send_status(peer);

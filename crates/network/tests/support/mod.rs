@@ -16,7 +16,7 @@ use quartet_network::{Identity, NetworkConfig, NetworkError, NetworkService, Sta
 use quartet_storage::{Database, StoredBlock};
 use quartet_types::{
     Checkpoint, HistoricalBlockHashes, PublicKey, Root, Signature, SignedAttestation,
-    SignedBlockWithAttestation, Slot, State, Status,
+    SignedBlockWithAttestation, Slot, SlotDuration, State, Status,
 };
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -100,7 +100,16 @@ impl Node {
 
     pub async fn with(config: NetworkConfig) -> Result<Self, NetworkError> {
         let store = Arc::new(Database::in_memory(Root::ZERO).unwrap());
-        Self::serving(config, store.clone(), reader(store)).await
+        Self::serving(config, store.clone(), reader(store), Clock::system(0)).await
+    }
+
+    /// A node of a network whose slots last so many milliseconds.
+    pub async fn with_slots(number: u8, dials: &[&str], milliseconds: u64) -> Self {
+        let duration = SlotDuration::from_millis(milliseconds).unwrap();
+        let clock = Clock::system(0).with_slot_duration(duration);
+        let store = Arc::new(Database::in_memory(Root::ZERO).unwrap());
+        let node = Self::serving(config(number, dials), store.clone(), reader(store), clock);
+        node.await.unwrap()
     }
 
     /// A node whose chain has these blocks and ends in the slot after the last.
@@ -118,7 +127,7 @@ impl Node {
         head.message.block.slot = end;
         let chain = LeanChain::from_anchor(head, state).shared();
         let reader = ChainReader::new(chain, store.clone());
-        let node = Self::serving(config(number, &[]), store, reader);
+        let node = Self::serving(config(number, &[]), store, reader, Clock::system(0));
         node.await.unwrap()
     }
 
@@ -126,18 +135,12 @@ impl Node {
         config: NetworkConfig,
         store: Arc<Database>,
         reader: ChainReader,
+        clock: Clock,
     ) -> Result<Self, NetworkError> {
         let (chain, inbox) = chain_channel();
         let (network, messages) = network_channel();
         let peers = Peers::default();
-        let service = NetworkService::start(
-            config,
-            reader,
-            chain,
-            messages,
-            peers.clone(),
-            Clock::system(0),
-        );
+        let service = NetworkService::start(config, reader, chain, messages, peers.clone(), clock);
         let service = service.await?;
         let cancel = CancellationToken::new();
         Ok(Self {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use quartet_storage::{Database, DatabaseError, FILE_NAME};
-use quartet_types::{B256, Root};
+use quartet_types::{B256, Root, SlotDuration};
 use tempfile::tempdir;
 
 use crate::support::{Made, START, network, open, put_all};
@@ -184,4 +184,34 @@ fn a_directory_that_cannot_be_made_is_named() {
     fs::write(&occupied, "").unwrap();
     let error = refusal(&occupied.join("data"), network());
     assert!(matches!(error, DatabaseError::Directory { .. }), "{error}");
+}
+
+#[test]
+fn a_database_made_with_other_slots_is_refused() {
+    let directory = tempdir().unwrap();
+    let (usual, short) = (
+        SlotDuration::default(),
+        SlotDuration::from_millis(400).unwrap(),
+    );
+    let database = open(directory.path());
+    // It has not begun: it becomes what it is to be.
+    for duration in [usual, short, usual, short] {
+        database.check_slot_duration(duration).unwrap();
+        assert_eq!(database.slot_duration().unwrap(), duration);
+    }
+    database.start_from(&Made::genesis().stored(true)).unwrap();
+    drop(database);
+    let database = open(directory.path());
+    database.check_slot_duration(short).unwrap();
+    let error = database.check_slot_duration(usual).unwrap_err();
+    assert!(
+        matches!(error, DatabaseError::OtherSlotDuration { expected, found, .. }
+            if expected == usual && found == short),
+        "{error}"
+    );
+    let said = error.to_string();
+    assert!(
+        said.contains("400 ms, this network's last 4000 ms"),
+        "{said}"
+    );
 }
