@@ -10,11 +10,14 @@ use quartet_config::{DevnetPlan, GenesisDirectory, KeyManifest, MANIFEST_FILE, V
 use quartet_keystore::{
     ForeignFormat, KeyRequest, NewKey, copy_mark, export, find_key, inspect, keystore_file_name,
 };
-use quartet_types::{PublicKey, ValidatorIndex};
+use quartet_types::{PublicKey, SlotDuration, ValidatorIndex};
 use quartet_xmss::Scheme;
 use serde_json::json;
 
-use crate::keys::{make_key, print, progress_bar, table};
+use crate::{
+    keys::{make_key, print, table},
+    progress::Work,
+};
 
 /// Where a genesis directory has the validators' keys.
 pub(crate) const KEYS_DIRECTORY: &str = "hash-sig-keys";
@@ -43,6 +46,10 @@ pub(crate) struct GenesisArgs {
     /// keys are then active for at least 2^17 epochs, whatever the plan says.
     #[arg(long)]
     ssz: bool,
+    /// How long a slot lasts, in milliseconds: 400 to 60000, a multiple of 4. Anything but 4000 is for local networks whose
+    /// nodes are all Quartet's: other clients do not know it.
+    #[arg(long, value_name = "N", default_value = "4000")]
+    slot_duration_ms: SlotDuration,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -55,7 +62,15 @@ impl GenesisArgs {
             .plan
             .clone()
             .unwrap_or_else(|| self.directory.join(PLAN_FILE));
-        let plan = DevnetPlan::read(&plan_path)?;
+        let (mut plan, unknown) = DevnetPlan::read_with_unknown(&plan_path)?;
+        if !unknown.is_empty() {
+            eprintln!(
+                "warning: {}: these fields mean nothing here and are ignored: {}",
+                plan_path.display(),
+                unknown.join(", ")
+            );
+        }
+        plan.slot_duration = self.slot_duration_ms;
         let directory = self.directory.join(KEYS_DIRECTORY);
         let mut active_epochs = 1u64
             .checked_shl(plan.log_active_epochs.into())
@@ -221,11 +236,8 @@ fn export_ssz(
     let name = ForeignFormat::Ssz.file_name(index);
     if !directory.join(&name).exists() {
         let source = directory.join(&key.secret_key_file);
-        let bar = progress_bar(&format!("validator {index} for other clients"));
-        let progress = |progress: quartet_xmss::Progress| {
-            bar.set_length(progress.total);
-            bar.set_position(progress.done);
-        };
+        let work = Work::start(format!("validator {index} for other clients"), 1);
+        let progress = |progress: quartet_xmss::Progress| work.at(progress.done, progress.total);
         let exported = export(
             &source,
             directory,
@@ -235,7 +247,7 @@ fn export_ssz(
             None,
             &progress,
         );
-        bar.finish_and_clear();
+        work.finish();
         exported?;
     }
     key.secret_key_file = name;

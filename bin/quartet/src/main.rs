@@ -8,7 +8,9 @@ mod logging;
 mod memory;
 mod node;
 mod process;
+mod progress;
 mod version;
+mod words;
 
 use std::process::ExitCode;
 

@@ -18,6 +18,7 @@ fn network() -> TempDir {
     let directory = tempdir().unwrap();
     let config = GenesisConfig {
         genesis_time: 1_700_000_000,
+        slot_duration: quartet_types::SlotDuration::default(),
         log_active_epochs: None,
         validators: (0..4).map(|index| PublicKey([index; 52])).collect(),
     };

@@ -62,6 +62,7 @@ impl Node {
         let validators = (0..VALIDATORS).map(|i| PublicKey([i as u8; 52])).collect();
         let config = GenesisConfig {
             genesis_time: 7,
+            slot_duration: quartet_types::SlotDuration::default(),
             log_active_epochs: None,
             validators,
         };

@@ -405,6 +405,7 @@ mod tests {
         assert_eq!(assignments.of_node("b").unwrap()[0].index, 2);
         let genesis = GenesisConfig {
             genesis_time: 0,
+            slot_duration: quartet_types::SlotDuration::default(),
             log_active_epochs: None,
             validators: vec![PublicKey::default(); 2],
         };
@@ -427,6 +428,7 @@ mod tests {
         };
         let mut genesis = GenesisConfig {
             genesis_time: 0,
+            slot_duration: quartet_types::SlotDuration::default(),
             log_active_epochs: None,
             validators: vec![PublicKey([1; 52])],
         };

@@ -94,6 +94,7 @@ impl GenesisDirectory {
         Ok(Self {
             config: GenesisConfig {
                 genesis_time,
+                slot_duration: plan.slot_duration,
                 log_active_epochs: Some(plan.log_active_epochs),
                 validators: keys.iter().map(|key| key.public_key).collect(),
             },

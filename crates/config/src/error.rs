@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use quartet_types::{GenesisError, PublicKey, ValidatorIndex, WrongLength};
+use quartet_types::{GenesisError, InvalidSlotDuration, PublicKey, ValidatorIndex, WrongLength};
 
 use crate::{InvalidNodeKey, NodeRecordError};
 
@@ -31,6 +31,17 @@ pub enum Problem {
     /// It is not YAML, or not of the expected shape; the message names field, line and column.
     #[error("{0}")]
     Yaml(serde_yaml::Error),
+    /// A field is missing that an older form of the file did not have.
+    #[error("{error} ({hint})")]
+    OlderForm {
+        /// What the reader of YAML says; names the field.
+        error: serde_yaml::Error,
+        /// What to write.
+        hint: &'static str,
+    },
+    /// No slot can last that long.
+    #[error("SLOT_DURATION_MS: {0}")]
+    SlotDuration(InvalidSlotDuration),
     /// A public key is not hexadecimal.
     #[error("{field}: not a hexadecimal public key: {reason}")]
     NotHex {
@@ -150,7 +161,23 @@ pub enum Problem {
     },
 }
 
+/// Fields that older forms of a file lack, and what to write there.
+pub(crate) type Hints = &'static [(&'static str, &'static str)];
+
 impl Problem {
+    /// The problem, with what to write where it is that one of these fields is missing.
+    pub(crate) fn with_hints(self, hints: Hints) -> Self {
+        let Self::Yaml(error) = self else {
+            return self;
+        };
+        let text = error.to_string();
+        let lacks = |field: &str| text.contains(&format!("missing field `{field}`"));
+        match hints.iter().find(|(field, _)| lacks(field)) {
+            Some((_, hint)) => Self::OlderForm { error, hint },
+            None => Self::Yaml(error),
+        }
+    }
+
     /// The problem, with the file it is in.
     pub(crate) fn in_file(self, path: &Path) -> FileError {
         FileError {

@@ -2,26 +2,50 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use quartet_types::{GenesisError, PublicKey, Root, State, VALIDATOR_REGISTRY_LIMIT};
+use quartet_types::{GenesisError, PublicKey, Root, SlotDuration, State, VALIDATOR_REGISTRY_LIMIT};
 use serde::Deserialize;
 
-use crate::{FileError, Problem, files, public_key};
+use crate::{
+    FileError, Problem,
+    error::Hints,
+    files, public_key,
+    unknown::{Known, unknown_fields},
+};
+
+/// What `config.yaml` may say.
+const KNOWN: Known = &[
+    ("GENESIS_TIME", &[]),
+    ("SLOT_DURATION_MS", &[]),
+    ("ACTIVE_EPOCH", &[]),
+    ("VALIDATOR_COUNT", &[]),
+    ("GENESIS_VALIDATORS", &[]),
+];
 
 /// What `config.yaml` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GenesisConfig {
     /// Unix time of slot 0, in seconds.
     pub genesis_time: u64,
+    /// How long a slot lasts; four seconds where the file says nothing.
+    pub slot_duration: SlotDuration,
     /// Validators' keys are active for two to the power of this many epochs, where the file says so.
     pub log_active_epochs: Option<u8>,
     /// The registry, in order; at least one, at most [`VALIDATOR_REGISTRY_LIMIT`].
     pub validators: Vec<PublicKey>,
 }
 
+/// What to write where an older form of the file lacks something.
+const HINTS: Hints = &[(
+    "GENESIS_VALIDATORS",
+    "an older form, whose keys are elsewhere: list the validators' public keys there, in their order, or make the directory \
+     anew with `quartet genesis`",
+)];
+
 #[derive(Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 struct Fields {
     genesis_time: u64,
+    slot_duration_ms: Option<u64>,
     active_epoch: Option<u8>,
     validator_count: Option<u64>,
     // As text: an unquoted key of digits only would otherwise become a number and lose its value.
@@ -33,13 +57,29 @@ impl GenesisConfig {
     ///
     /// # Errors
     /// When the file cannot be read, lacks a field, a key is not 52 bytes of hexadecimal, or the number
-    /// of keys is zero, beyond the registry's limit, or not what `VALIDATOR_COUNT` says.
+    /// of keys is zero, beyond the registry's limit, or not what `VALIDATOR_COUNT` says; or when no slot can last as long
+    /// as `SLOT_DURATION_MS` says.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        Self::parse(&files::read(path)?).map_err(|problem| problem.in_file(path))
+        Ok(Self::read_with_unknown(path)?.0)
+    }
+
+    /// As [`GenesisConfig::read`], with the names of fields that mean nothing here.
+    ///
+    /// # Errors
+    /// As [`GenesisConfig::read`].
+    pub fn read_with_unknown(path: &Path) -> Result<(Self, Vec<String>), FileError> {
+        let text = files::read(path)?;
+        let config = Self::parse(&text).map_err(|problem| problem.in_file(path))?;
+        Ok((config, unknown_fields(&text, KNOWN, &[])))
     }
 
     fn parse(text: &str) -> Result<Self, Problem> {
-        let fields: Fields = files::parse_yaml(text)?;
+        let fields: Fields =
+            files::parse_yaml(text).map_err(|problem| problem.with_hints(HINTS))?;
+        let slot_duration = match fields.slot_duration_ms {
+            Some(milliseconds) => SlotDuration::from_millis(milliseconds),
+            None => Ok(SlotDuration::default()),
+        };
         let listed = fields.genesis_validators.len();
         if let Some(declared) = fields.validator_count
             && declared != listed as u64
@@ -60,6 +100,7 @@ impl GenesisConfig {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             genesis_time: fields.genesis_time,
+            slot_duration: slot_duration.map_err(Problem::SlotDuration)?,
             log_active_epochs: fields.active_epoch,
             validators,
         })
@@ -104,6 +145,9 @@ impl GenesisConfig {
 
     fn to_yaml(&self) -> String {
         let mut text = format!("GENESIS_TIME: {}\n", self.genesis_time);
+        if !self.slot_duration.is_default() {
+            let _ = writeln!(text, "SLOT_DURATION_MS: {}", self.slot_duration.as_millis());
+        }
         if let Some(log) = self.log_active_epochs {
             let _ = writeln!(text, "ACTIVE_EPOCH: {log}");
         }
@@ -138,6 +182,8 @@ mod tests {
         );
         let config = GenesisConfig::parse(&text).unwrap();
         assert_eq!(config.genesis_time, 7);
+        assert_eq!(config.slot_duration, SlotDuration::default());
+        assert_eq!(unknown_fields(&text, KNOWN, &[]), ["COLOUR"]);
         assert_eq!(config.log_active_epochs, Some(18));
         assert_eq!(config.validators, [PublicKey([0xab; 52]); 2]);
     }
@@ -179,6 +225,14 @@ mod tests {
                 "GENESIS_TIME: invalid type: string \"soon\", expected u64 at line 1",
             ),
             (
+                config(&[&good], "SLOT_DURATION_MS: 398\n"),
+                "SLOT_DURATION_MS: a slot cannot last 398 ms: it lasts 400 to 60000 ms",
+            ),
+            (
+                "GENESIS_TIME: 7".to_owned(),
+                "make the directory anew with `quartet genesis`",
+            ),
+            (
                 "GENESIS_TIME: 7".to_owned(),
                 "missing field `GENESIS_VALIDATORS`",
             ),
@@ -192,11 +246,18 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let config = GenesisConfig {
+        let mut config = GenesisConfig {
             genesis_time: 1_795_211_904,
+            slot_duration: SlotDuration::default(),
             log_active_epochs: Some(18),
             validators: vec![PublicKey([0x11; 52]), PublicKey([0xee; 52])],
         };
+        assert!(
+            !config.to_yaml().contains("SLOT"),
+            "as other clients have it"
+        );
+        assert_eq!(GenesisConfig::parse(&config.to_yaml()).unwrap(), config);
+        config.slot_duration = SlotDuration::from_millis(400).unwrap();
         assert_eq!(GenesisConfig::parse(&config.to_yaml()).unwrap(), config);
     }
 }

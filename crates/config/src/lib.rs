@@ -2,7 +2,7 @@
 //! key manifest, and the `validator-config.yaml` from which all of them are made.
 //!
 //! Every error names the file and the line, entry or field in it. Fields that are not ours are
-//! tolerated. Nothing here is used once a node runs; secret keys of validators are the keystore's.
+//! tolerated, and named to who asks. Nothing here is used once a node runs; secret keys of validators are the keystore's.
 
 mod assignments;
 mod bootnodes;
@@ -15,6 +15,7 @@ mod node_key;
 mod node_record;
 mod plan;
 mod public_key;
+mod unknown;
 
 pub use assignments::{AnnotatedKey, AssignedValidator, NodeAssignment, ValidatorAssignments};
 pub use bootnodes::{Bootnode, BootnodesError};

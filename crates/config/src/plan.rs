@@ -3,10 +3,48 @@
 
 use std::{net::IpAddr, path::Path};
 
-use quartet_types::{VALIDATOR_REGISTRY_LIMIT, ValidatorIndex};
+use quartet_types::{SlotDuration, VALIDATOR_REGISTRY_LIMIT, ValidatorIndex};
 use serde::Deserialize;
 
-use crate::{FileError, NodeKey, Problem, files};
+use crate::{
+    FileError, NodeKey, Problem,
+    error::Hints,
+    files,
+    unknown::{Known, unknown_fields},
+};
+
+/// What a plan may say. How it is deployed, and that its keys are hash-based, makes no difference here.
+const KNOWN: Known = &[
+    ("shuffle", &[]),
+    ("deployment_mode", &[]),
+    ("config", &["activeEpoch", "keyType"]),
+    (
+        "validators",
+        &["name", "privkey", "enrFields", "metricsPort", "count"],
+    ),
+];
+/// What a node's record may have.
+const KNOWN_OF_NODES: Known = &[("enrFields", &["ip", "quic", "seq"])];
+
+/// What to write where an older form of the plan lacks something.
+const HINTS: Hints = &[
+    (
+        "config",
+        "an older form: write `config:` and, indented below it, `activeEpoch: 18`, for keys that last 2^18 slots",
+    ),
+    (
+        "activeEpoch",
+        "an older form: write `activeEpoch: 18` below `config:`, for keys that last 2^18 slots",
+    ),
+    (
+        "enrFields",
+        "an older form: each node has `enrFields:` and, indented below it, `ip: 127.0.0.1` and `quic: 9000`",
+    ),
+    (
+        "count",
+        "an older form: each node has `count: 1`, the number of its validators",
+    ),
+];
 
 /// log2 of the scheme's lifetime, the most epochs that a key can be active for.
 const LOG_LIFETIME: u8 = 32;
@@ -14,6 +52,8 @@ const LOG_LIFETIME: u8 = 32;
 /// The plan of a devnet.
 #[derive(Clone, Debug)]
 pub struct DevnetPlan {
+    /// How long a slot lasts. No plan says it: who makes the devnet does.
+    pub slot_duration: SlotDuration,
     /// Validators' keys are active for two to the power of this many epochs.
     pub log_active_epochs: u8,
     /// The nodes.
@@ -76,11 +116,22 @@ impl DevnetPlan {
     /// When the file cannot be read or is malformed, names a node twice or so that no file can be called
     /// after it, has a wrong node key, an unknown `shuffle`, or no or too many validators.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        Self::parse(&files::read(path)?).map_err(|problem| problem.in_file(path))
+        Ok(Self::read_with_unknown(path)?.0)
+    }
+
+    /// As [`DevnetPlan::read`], with the names of fields that mean nothing here.
+    ///
+    /// # Errors
+    /// As [`DevnetPlan::read`].
+    pub fn read_with_unknown(path: &Path) -> Result<(Self, Vec<String>), FileError> {
+        let text = files::read(path)?;
+        let plan = Self::parse(&text).map_err(|problem| problem.in_file(path))?;
+        Ok((plan, unknown_fields(&text, KNOWN, KNOWN_OF_NODES)))
     }
 
     fn parse(text: &str) -> Result<Self, Problem> {
-        let fields: Fields = files::parse_yaml(text)?;
+        let fields: Fields =
+            files::parse_yaml(text).map_err(|problem| problem.with_hints(HINTS))?;
         if let Some(found) = fields.shuffle
             && found != "roundrobin"
         {
@@ -100,6 +151,7 @@ impl DevnetPlan {
             nodes.push(node.into_planned()?);
         }
         let plan = Self {
+            slot_duration: SlotDuration::default(),
             log_active_epochs,
             nodes,
         };
@@ -234,6 +286,47 @@ mod tests {
             let message = plan(&nodes).unwrap_err().to_string();
             assert!(message.contains(expected), "{message} lacks {expected}");
         }
+    }
+
+    #[test]
+    fn an_older_form_is_refused_with_what_to_write() {
+        let nodes = node("a", 1);
+        for (text, expected) in [
+            (
+                format!("shuffle: roundrobin\nvalidators:\n{nodes}"),
+                ["missing field `config`", "`activeEpoch: 18`"],
+            ),
+            (
+                format!("config: {{}}\nvalidators:\n{nodes}"),
+                ["missing field `activeEpoch`", "`activeEpoch: 18`"],
+            ),
+            (
+                "config: {activeEpoch: 18}\nvalidators:\n  - name: a\n    count: 1\n".to_owned(),
+                ["missing field `enrFields`", "`quic: 9000`"],
+            ),
+        ] {
+            let error = DevnetPlan::parse(&text).unwrap_err().to_string();
+            assert!(expected.iter().all(|part| error.contains(part)), "{error}");
+        }
+    }
+
+    #[test]
+    fn fields_of_newer_plans_are_named() {
+        let text = format!(
+            "shuffle: roundrobin\ndeployment_mode: local\nconfig:\n  activeEpoch: 18\n  keyType: hash-sig\n  \
+             attestation_committee_count: 1\nvalidators:\n{}    isAggregator: true\n    apiPort: 5051\n",
+            node("a", 1)
+        );
+        DevnetPlan::parse(&text).unwrap();
+        assert_eq!(
+            unknown_fields(&text, KNOWN, KNOWN_OF_NODES),
+            [
+                "config.attestation_committee_count",
+                "validators[].enrFields.beam",
+                "validators[].isAggregator",
+                "validators[].apiPort"
+            ]
+        );
     }
 
     #[test]

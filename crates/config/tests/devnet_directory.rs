@@ -114,6 +114,7 @@ fn a_written_directory_is_read_back() {
         validators,
     };
     let plan = DevnetPlan {
+        slot_duration: quartet_types::SlotDuration::default(),
         log_active_epochs: 18,
         nodes: vec![node("quartet_0", 2), node("null", 1), node("1e5", 0)],
     };
@@ -157,6 +158,7 @@ fn a_written_directory_is_read_back() {
 #[test]
 fn a_plan_needs_one_key_for_each_validator() {
     let plan = DevnetPlan {
+        slot_duration: quartet_types::SlotDuration::default(),
         log_active_epochs: 18,
         nodes: vec![PlannedNode {
             name: "a".to_owned(),

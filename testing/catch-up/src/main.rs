@@ -73,6 +73,7 @@ async fn main() -> Result<()> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
         let config = GenesisConfig {
             genesis_time: now.as_secs() - (arguments.slots + MARGIN) * SECONDS_PER_SLOT,
+            slot_duration: quartet_types::SlotDuration::default(),
             log_active_epochs: None,
             validators: validators.public_keys(),
         };

@@ -46,8 +46,12 @@ pub(super) struct ImportArgs {
 
 impl ImportArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let genesis = GenesisConfig::read(&self.genesis)?.state()?;
-        let summary = snapshot::import(&self.file, &self.data.database(), &genesis)?;
+        let config = GenesisConfig::read(&self.genesis)?;
+        let summary = snapshot::import(&self.file, &self.data.database(), &config.state()?)?;
+        if !config.slot_duration.is_default() {
+            // The snapshot does not say it.
+            self.data.open()?.set_slot_duration(config.slot_duration)?;
+        }
         print(&format!("imported {}", describe(&summary)))
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use quartet_storage::{FILE_NAME, Retention, verify};
 
 use super::DataDir;
-use crate::keys::print;
+use crate::{keys::print, words::count};
 
 /// The arguments of `quartet db verify`.
 #[derive(Debug, Args)]
@@ -25,12 +25,15 @@ impl VerifyArgs {
         })?;
         told?;
         if done.unattached > 0 {
-            let note = "build on abandoned ones that were deleted; a start leaves them out";
-            print(&format!("{} blocks {note}", done.unattached))?;
+            let note = "on top of abandoned ones that were deleted; a start leaves them out";
+            print(&format!("{} {note}", count(done.unattached, "block")))?;
         }
         print(&format!(
-            "{} problems in {} blocks, {} states and {} finalized slots",
-            done.problems, done.blocks, done.states, done.finalized
+            "{} in {}, {} and {}",
+            count(done.problems, "problem"),
+            count(done.blocks, "block"),
+            count(done.states, "state"),
+            count(done.finalized, "finalized slot")
         ))?;
         Ok(match done.problems {
             0 => ExitCode::SUCCESS,
@@ -62,7 +65,9 @@ impl PruneArgs {
             }
         }
         print(&format!(
-            "deleted {blocks} blocks and {states} states; `quartet db compact` makes the file smaller"
+            "deleted {} and {}; `quartet db compact` makes the file smaller",
+            count(blocks, "block"),
+            count(states, "state")
         ))
     }
 }

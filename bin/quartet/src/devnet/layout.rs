@@ -118,6 +118,7 @@ pub(super) fn plan(nodes: &[NodeLayout], validators: u64, log_active_epochs: u8)
         validators: validators / count + u64::from(index < validators % count),
     });
     DevnetPlan {
+        slot_duration: quartet_types::SlotDuration::default(),
         log_active_epochs,
         nodes: planned.collect(),
     }

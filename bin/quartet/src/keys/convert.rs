@@ -14,8 +14,9 @@ use super::{
     inspect::{index_of, is_encrypted, key_files},
     output,
     passphrase::{PassphraseArgs, read_file},
-    print, progress_bar, table,
+    print, table,
 };
+use crate::progress::Work;
 
 /// The arguments of `quartet keys import`.
 #[derive(Debug, Args)]
@@ -119,16 +120,16 @@ impl ImportArgs {
             let keeps = was_encrypted && !self.decrypt;
             let new = new.as_ref().or(old.as_ref().filter(|_| keeps));
             let target = self.directory.join(keystore_file_name(source.index));
-            let bar = progress_bar(&format!("validator {}", source.index));
+            let work = Work::start(format!("validator {}", source.index), 1);
             let public_key = convert(
                 &source.path,
                 &target,
                 source.expected.as_ref(),
                 old.as_ref(),
                 new,
-                &output::advance(&bar),
+                &output::advance(&work),
             );
-            bar.finish_and_clear();
+            work.finish();
             let public_key = public_key?;
             add_to_manifest(
                 &self.directory,
@@ -172,12 +173,12 @@ fn export_key(
     epoch: u64,
     passphrase: Option<&quartet_keystore::Passphrase>,
 ) -> anyhow::Result<(PathBuf, PublicKey)> {
-    let bar = progress_bar(&format!("validator {index}"));
-    let progress = output::advance(&bar);
+    let work = Work::start(format!("validator {index}"), 1);
+    let progress = output::advance(&work);
     let exported = export(
         source, directory, index, format, epoch, passphrase, &progress,
     );
-    bar.finish_and_clear();
+    work.finish();
     let (name, public_key) = exported?;
     add_to_manifest(directory, index, name.clone())?;
     Ok((name, public_key))

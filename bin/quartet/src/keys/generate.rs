@@ -14,7 +14,8 @@ use quartet_xmss::Scheme;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::{output, passphrase::PassphraseArgs, print, progress_bar, table};
+use super::{output, passphrase::PassphraseArgs, print, table};
+use crate::progress::Work;
 
 /// Short keys that are made side by side, and then entered into the manifest together: it is written anew each time.
 const KEYS_AT_ONCE: usize = 64;
@@ -124,7 +125,7 @@ impl GenerateArgs {
     }
 }
 
-/// Makes one key under a bar.
+/// Makes one key and shows how far it is.
 pub(crate) fn make_key(
     directory: &Path,
     index: ValidatorIndex,
@@ -132,28 +133,30 @@ pub(crate) fn make_key(
 ) -> anyhow::Result<PublicKey> {
     fs::create_dir_all(directory).with_context(|| format!("{}", directory.display()))?;
     let path = directory.join(keystore_file_name(index));
-    let bar = progress_bar(&format!("validator {index}"));
-    let public_key = generate(&path, new, &output::advance(&bar));
-    bar.finish_and_clear();
+    let work = Work::start(format!("validator {index}"), 1);
+    let public_key = generate(&path, new, &output::advance(&work));
+    work.finish();
     Ok(public_key?)
 }
 
-/// Makes keys side by side under one bar; the results are in order.
+/// Makes keys side by side and shows how far it is; the results are in order.
 fn make_keys(
     directory: &Path,
     indices: &[ValidatorIndex],
     new: &NewKey<'_>,
 ) -> anyhow::Result<Vec<anyhow::Result<PublicKey>>> {
     fs::create_dir_all(directory).with_context(|| format!("{}", directory.display()))?;
-    let bar = progress_bar(&format!("validators from {}", indices[0]));
-    bar.set_length(indices.len() as u64);
+    let work = Work::start(
+        format!("validators from {}", indices[0]),
+        indices.len() as u64,
+    );
     let make = |index: &ValidatorIndex| {
         let made = generate(&directory.join(keystore_file_name(*index)), new, &|_| {});
-        bar.inc(1);
+        work.add(1);
         Ok(made?)
     };
     let results = indices.par_iter().map(make).collect();
-    bar.finish_and_clear();
+    work.finish();
     Ok(results)
 }
 

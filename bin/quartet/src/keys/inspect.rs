@@ -10,14 +10,18 @@ use quartet_keystore::{
     ForeignFormat, KeyFormat, KeyReport, MarkReport, TreesReport, inspect, record::RecordView,
     verify,
 };
-use quartet_types::PublicKey;
+use quartet_types::{PublicKey, SlotDuration};
 use serde_json::{Value, json};
 
 use super::{
     mark,
-    output::{self, duration, epoch_ranges, epochs, short},
+    output::{self, epoch_ranges, epochs, short},
     passphrase::PassphraseArgs,
-    print, progress_bar, table,
+    print, table,
+};
+use crate::{
+    progress::Work,
+    words::{count, duration},
 };
 
 /// The arguments of `quartet keys inspect`.
@@ -55,11 +59,31 @@ pub(super) struct VerifyArgs {
     passphrase: PassphraseArgs,
 }
 
+/// What time it is in a network.
+#[derive(Clone, Copy, Debug)]
+struct Now {
+    slot: u64,
+    slot_duration: SlotDuration,
+}
+
+impl Now {
+    /// By the network's config.yaml.
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let config = GenesisConfig::read(path)?;
+        let slot_duration = config.slot_duration;
+        let clock = Clock::system(config.genesis_time).with_slot_duration(slot_duration);
+        Ok(Self {
+            slot: clock.slot(),
+            slot_duration,
+        })
+    }
+}
+
 impl InspectArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let record = self.record.as_deref().map(RecordView::read).transpose()?;
-        let slot = match &self.genesis {
-            Some(path) => Some(Clock::system(GenesisConfig::read(path)?.genesis_time).slot()),
+        let now = match &self.genesis {
+            Some(path) => Some(Now::read(path)?),
             None => None,
         };
         let passphrase = self.passphrase.given()?;
@@ -71,7 +95,10 @@ impl InspectArgs {
                 Err(error) => failures.push(error.to_string()),
             }
         }
-        self.report(&reports, slot, record.as_ref())?;
+        // No heading above nothing.
+        if self.json || !reports.is_empty() {
+            self.report(&reports, now, record.as_ref())?;
+        }
         if !failures.is_empty() {
             bail!("{}", failures.join("; "));
         }
@@ -81,7 +108,7 @@ impl InspectArgs {
     fn report(
         &self,
         reports: &[KeyReport],
-        slot: Option<u64>,
+        now: Option<Now>,
         record: Option<&RecordView>,
     ) -> anyhow::Result<()> {
         let last_signed = |key: &PublicKey| record?.highest_epoch(key);
@@ -89,8 +116,8 @@ impl InspectArgs {
             let keys = reports.iter().map(|report| {
                 let mut value = as_json(report);
                 value["last_signed_epoch"] = json!(last_signed(&report.public_key));
-                if let Some(slot) = slot {
-                    value["epochs_left"] = json!(epochs_left(report, slot));
+                if let Some(now) = now {
+                    value["epochs_left"] = json!(epochs_left(report, now.slot));
                 }
                 value
             });
@@ -108,9 +135,9 @@ impl InspectArgs {
         ];
         let mut rows = vec![heading.map(str::to_owned)];
         for report in reports {
-            let left = slot.map(|slot| {
-                let left = epochs_left(report, slot);
-                format!("{left} ({})", duration(left))
+            let left = now.map(|now| {
+                let left = epochs_left(report, now.slot);
+                format!("{left} ({})", duration(left, now.slot_duration))
             });
             let last = last_signed(&report.public_key).map(|epoch| epoch.to_string());
             rows.push([
@@ -143,10 +170,10 @@ impl VerifyArgs {
             if passphrase.is_none() && is_encrypted(&path) {
                 passphrase = Some(self.passphrase.for_reading()?);
             }
-            let bar = progress_bar(&path.display().to_string());
-            let progress = output::advance(&bar);
+            let work = Work::start(path.display().to_string(), 1);
+            let progress = output::advance(&work);
             let verified = verify(&path, expected.as_ref(), passphrase.as_ref(), &progress);
-            bar.finish_and_clear();
+            work.finish();
             let (public_key, problem) = match &verified {
                 Ok(report) => (Some(report.public_key), trees_problem(&report.trees)),
                 Err(error) => (None, Some(error.to_string())),
@@ -167,7 +194,10 @@ impl VerifyArgs {
             print(&table(&rows))?;
         }
         if bad > 0 {
-            bail!("{bad} of {} keys are not as they should be", values.len());
+            bail!(
+                "{bad} of {} not as it should be",
+                count(values.len() as u64, "key")
+            );
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ mod record;
 use clap::{Args, Subcommand};
 
 pub(crate) use generate::make_key;
-pub(crate) use output::{print, progress_bar, table};
+pub(crate) use output::{print, table};
 pub(crate) use passphrase::PassphraseArgs;
 
 /// The arguments of `quartet keys`.

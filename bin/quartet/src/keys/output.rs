@@ -1,13 +1,14 @@
-//! Tables for people, JSON for scripts, a bar for those who wait.
+//! Tables for people, JSON for scripts.
 
 use std::{
     io::{self, Write as _},
     ops::Range,
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
-use quartet_types::{PublicKey, SECONDS_PER_SLOT};
+use quartet_types::PublicKey;
 use quartet_xmss::Progress;
+
+use crate::progress::Work;
 
 /// Prints to standard output; a closed pipe is no failure.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
@@ -63,34 +64,9 @@ pub(super) fn epoch_ranges(ranges: &[Range<u64>]) -> String {
     }
 }
 
-/// How long some epochs last, as days and hours.
-pub(super) fn duration(epochs: u64) -> String {
-    let minutes = epochs.saturating_mul(SECONDS_PER_SLOT) / 60;
-    let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
-    match (days, hours) {
-        (0, 0) => format!("{minutes} min"),
-        (0, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
-    }
-}
-
-/// A bar on standard error, which hides itself where that is no terminal.
-pub(crate) fn progress_bar(what: &str) -> ProgressBar {
-    let bar = ProgressBar::new(1);
-    let template = "{prefix} {wide_bar} {percent:>3} %  {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar.set_prefix(what.to_owned());
-    bar
-}
-
-/// Moves a bar.
-pub(super) fn advance(bar: &ProgressBar) -> impl Fn(Progress) + Sync {
-    |progress| {
-        bar.set_length(progress.total);
-        bar.set_position(progress.done);
-    }
+/// Tells of progress with some work.
+pub(super) fn advance(work: &Work) -> impl Fn(Progress) + Sync {
+    |progress| work.at(progress.done, progress.total)
 }
 
 #[cfg(test)]
@@ -101,13 +77,5 @@ mod tests {
     fn columns_are_aligned_and_rows_end_without_spaces() {
         let rows = [["a", "bb"], ["ccc…", "d"]].map(|row| row.map(str::to_owned));
         assert_eq!(table(&rows), "a     bb\nccc…  d\n");
-    }
-
-    #[test]
-    fn durations_are_said_in_the_two_units_that_matter() {
-        assert_eq!(duration(0), "0 min");
-        assert_eq!(duration(1 << 10), "1 h 8 min");
-        assert_eq!(duration(1 << 18), "12 d 3 h");
-        assert_eq!(duration(u64::MAX), "213503982334601 d 7 h");
     }
 }

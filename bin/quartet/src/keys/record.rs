@@ -8,6 +8,7 @@ use quartet_keystore::record::SigningRecord;
 use serde_json::json;
 
 use super::{output, print};
+use crate::words::count;
 
 /// The arguments of `quartet keys record`.
 #[derive(Debug, Args)]
@@ -62,8 +63,9 @@ impl RecordArgs {
                     );
                 }
                 print(&format!(
-                    "{} validators taken in; for {} of them the record is stricter now",
-                    summary.validators, summary.raised
+                    "{} taken in; for {} of them the record is stricter now",
+                    count(summary.validators as u64, "validator"),
+                    summary.raised
                 ))
             }
         }

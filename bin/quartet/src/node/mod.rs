@@ -79,12 +79,14 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
     let metrics = Metrics::install()?;
     let setup = Setup::read(&args)?;
     let genesis = setup.genesis.state()?;
-    let clock = Clock::system(setup.genesis.genesis_time);
+    let slot_duration = setup.genesis.slot_duration;
+    let clock = Clock::system(setup.genesis.genesis_time).with_slot_duration(slot_duration);
     let genesis_root = Block::genesis(&genesis).tree_hash_root();
     info!(version = version::LONG, node = setup.name, data_dir = %args.data_dir.display(), "quartet");
     setup::log_genesis(&clock, genesis_root, genesis.validator_count());
 
     let store = Database::open(&args.data_dir.join("blocks"), genesis_root)?;
+    store.check_slot_duration(slot_duration)?;
     let store = Arc::new(store.with_retention(args.retain));
     process::raise_open_files();
     let signers = setup.signers(&args, &clock).await?;

@@ -32,7 +32,11 @@ pub(crate) struct Setup {
 impl Setup {
     /// Reads the files that the flags name.
     pub(crate) fn read(args: &NodeArgs) -> anyhow::Result<Self> {
-        let genesis = GenesisConfig::read(&args.genesis)?;
+        let (genesis, unknown) = GenesisConfig::read_with_unknown(&args.genesis)?;
+        if !unknown.is_empty() {
+            let (file, fields) = (args.genesis.display(), unknown.join(", "));
+            warn!(%file, fields, "the genesis file has fields that mean nothing here; ignored");
+        }
         let validators = match (&args.validators, &args.node_id) {
             (Some(path), Some(node)) => {
                 let assignments = ValidatorAssignments::read(path)?;
