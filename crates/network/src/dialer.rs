@@ -159,6 +159,15 @@ impl Dialer {
         }
     }
 
+    /// Dials a peer at once that is waited with.
+    pub(crate) fn hurry(&mut self, peer: &PeerId, now: Duration) {
+        for target in &mut self.targets {
+            if let (true, State::Waiting(time)) = (target.peer == Some(*peer), &mut target.state) {
+                *time = now.min(*time);
+            }
+        }
+    }
+
     fn dialled_as(&self, connection: ConnectionId) -> Option<usize> {
         let dialling = State::Dialling(connection);
         self.targets
@@ -301,5 +310,7 @@ mod tests {
         let later = START + Duration::from_secs(60);
         dialer.postpone(&high, later);
         assert_eq!(dialer.next_due(), Some(later));
+        dialer.hurry(&high, START);
+        assert_eq!(dialer.next_due(), Some(START));
     }
 }

@@ -198,3 +198,22 @@ async fn a_peer_with_other_slots_is_sent_away_and_one_with_the_same_stays() {
     has_peers(&short, 1).await;
     assert_eq!(same.peers.count(), 1);
 }
+
+#[tokio::test]
+async fn who_is_kept_apart_is_not_let_in_until_that_is_over() {
+    let mut server = Node::start(2, &[]).await;
+    let (orders, partition) = tokio::sync::watch::channel(std::collections::BTreeSet::new());
+    let mut client = Node::apart(config(1, &[&server.multiaddr]), partition).await;
+    assert_eq!(client.next_status().await.0, server.name);
+    server.next_status().await;
+    orders.send([server.name.clone()].into()).unwrap();
+    assert_eq!(client.next_disconnected().await, server.name);
+    assert_eq!(server.next_disconnected().await, client.name);
+    // Nor does it come in by itself.
+    let _other = Node::start(3, &[&client.multiaddr]).await;
+    has_peers(&client, 1).await;
+    assert_eq!(server.peers.count(), 0);
+    orders.send([].into()).unwrap();
+    has_peers(&client, 2).await;
+    has_peers(&server, 1).await;
+}

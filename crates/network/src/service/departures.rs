@@ -128,7 +128,7 @@ impl NetworkService {
         self.count_cut_off(kind, reason, &id);
         let lifted = self.bans.insert(id, until);
         let behaviour = self.swarm.behaviour_mut();
-        if let Some(lifted) = lifted {
+        if let Some(lifted) = lifted.filter(|lifted| !self.partition.has(lifted)) {
             behaviour.blocked.unblock_peer(lifted);
         }
         behaviour.gossip.meters.mute(id);
@@ -140,7 +140,8 @@ impl NetworkService {
 
     pub(super) fn lift_bans(&mut self, now: Duration) {
         let behaviour = self.swarm.behaviour_mut();
-        for peer in self.bans.lift(now) {
+        let lifted = self.bans.lift(now).into_iter();
+        for peer in lifted.filter(|peer| !self.partition.has(peer)) {
             behaviour.blocked.unblock_peer(peer);
         }
         for address in self.address_bans.lift(now) {

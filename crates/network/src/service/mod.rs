@@ -5,6 +5,7 @@ mod census;
 mod connections;
 mod departures;
 mod gossip;
+mod partition;
 mod peer;
 mod requests;
 mod table;
@@ -53,6 +54,7 @@ use crate::{
 };
 use census::Census;
 use gossip::{Decoded, Judged};
+use partition::Partition;
 use peer::Peer;
 
 /// How long leave-taking may last.
@@ -104,6 +106,7 @@ pub struct NetworkService {
     /// Lines about strangers.
     log_limit: LogLimit,
     address_bans: AddressBans,
+    partition: Partition,
     /// Places for strangers.
     places: usize,
     restarts: Restarts,
@@ -159,6 +162,7 @@ impl NetworkService {
             bans: Bans::default(),
             log_limit,
             address_bans: AddressBans::default(),
+            partition: Partition::default(),
             places: config.max_peers,
             restarts: Restarts::default(),
             census: Census::default(),
@@ -236,6 +240,7 @@ impl NetworkService {
                 () = ready(()), if !self.to_publish.is_empty() => self.publish_some(),
                 () = sleep(next_dial.unwrap_or_default()), if next_dial.is_some() => self.dial(),
                 _ = slots.tick() => self.on_slot(),
+                apart = self.partition.order() => self.keep_apart(apart),
             }
         }
         self.take_leave().await;

@@ -5,7 +5,7 @@
 
 pub mod rogue;
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use quartet_chain::{
     ChainInbox, ChainMessage, ChainReader, GossipAttestation, LeanChain, NetworkHandle,
@@ -18,7 +18,7 @@ use quartet_types::{
     Checkpoint, HistoricalBlockHashes, PublicKey, Root, Signature, SignedAttestation,
     SignedBlockWithAttestation, Slot, SlotDuration, State, Status,
 };
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tree_hash::TreeHash as _;
 
@@ -137,11 +137,24 @@ impl Node {
         reader: ChainReader,
         clock: Clock,
     ) -> Result<Self, NetworkError> {
+        Self::of(config, store, reader, clock, None).await
+    }
+
+    async fn of(
+        config: NetworkConfig,
+        store: Arc<Database>,
+        reader: ChainReader,
+        clock: Clock,
+        partition: Option<watch::Receiver<BTreeSet<PeerName>>>,
+    ) -> Result<Self, NetworkError> {
         let (chain, inbox) = chain_channel();
         let (network, messages) = network_channel();
         let peers = Peers::default();
         let service = NetworkService::start(config, reader, chain, messages, peers.clone(), clock);
-        let service = service.await?;
+        let mut service = service.await?;
+        if let Some(partition) = partition {
+            service = service.with_partition(partition);
+        }
         let cancel = CancellationToken::new();
         Ok(Self {
             name: service.name(),
@@ -154,6 +167,17 @@ impl Node {
             task: tokio::spawn(service.run(cancel.clone())),
             cancel,
         })
+    }
+
+    /// A node that is kept apart from whom `partition` names.
+    pub async fn apart(
+        config: NetworkConfig,
+        partition: watch::Receiver<BTreeSet<PeerName>>,
+    ) -> Self {
+        let store = Arc::new(Database::in_memory(Root::ZERO).unwrap());
+        let reader = reader(store.clone());
+        let node = Self::of(config, store, reader, Clock::system(0), Some(partition));
+        node.await.unwrap()
     }
 
     /// Starts on a port that another node has just left; the system may take a moment to free it.
