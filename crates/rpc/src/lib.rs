@@ -1,4 +1,4 @@
-//! The RPC service: JSON-RPC, the HTTP API and metrics.
+//! The RPC service: JSON-RPC, the HTTP API and `/metrics`.
 //!
 //! Reads the chain, the peers and the clock, and answers those who ask; never writes to any of them.
 //! What is answered where is in `docs/rpc.md`.
@@ -11,11 +11,11 @@ mod error;
 mod feed;
 mod http_api;
 mod json_rpc;
-mod metrics;
 mod node;
 mod node_views;
 mod pieces;
 mod router;
+mod scrape;
 mod server;
 mod service;
 mod state_pieces;
@@ -23,7 +23,6 @@ mod tree_pieces;
 mod views;
 
 pub use condition::Condition;
-pub use metrics::{Metrics, MetricsError};
 pub use node::{NodeInfo, NodeView};
 pub use router::{metrics_router, router};
 pub use server::{AllowedHosts, Limits};

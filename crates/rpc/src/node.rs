@@ -8,6 +8,7 @@ use quartet_chain::{
     PeerInfo, PeerName, Peers, StoreError, SyncState,
 };
 use quartet_clock::Clock;
+use quartet_metrics::Metrics;
 use quartet_types::{
     Checkpoint, PublicKey, Root, SignedBlockWithAttestation, Slot, State, ValidatorIndex,
 };
@@ -23,7 +24,6 @@ use crate::{
     condition::{Condition, Facts},
     error::ApiError,
     feed::Feed,
-    metrics::Metrics,
     views::FinalizedView,
 };
 

@@ -2,9 +2,8 @@
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
-    http::{Method, Uri, header::CONTENT_TYPE},
-    response::{IntoResponse, Response},
+    extract::{DefaultBodyLimit, Request},
+    http::{Method, Uri},
     routing::{get, post},
 };
 
@@ -12,8 +11,8 @@ use crate::{
     error::ApiError,
     http_api,
     json_rpc::{self, JsonRpc},
-    metrics::{self, CONTENT_TYPE_TEXT},
     node::NodeView,
+    scrape::scrape,
 };
 
 /// All there is: JSON-RPC at `/`, the HTTP API under `/lean/v0`, and `/metrics`.
@@ -59,11 +58,6 @@ fn finish(routes: Router<NodeView>, node: NodeView) -> Router {
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .with_state(node)
-}
-
-async fn scrape(State(node): State<NodeView>) -> Response {
-    let headers = [(CONTENT_TYPE, CONTENT_TYPE_TEXT)];
-    (headers, metrics::render(&node)).into_response()
 }
 
 async fn unknown_path(uri: Uri) -> ApiError {

@@ -23,9 +23,10 @@ use quartet_chain::{
     network_channel, watch_validators,
 };
 use quartet_clock::Clock;
+use quartet_metrics::Metrics;
 use quartet_network::NetworkService;
 use quartet_processor::Processor;
-use quartet_rpc::{AllowedHosts, Limits, Metrics, NodeInfo, NodeView, RpcConfig, RpcService};
+use quartet_rpc::{AllowedHosts, Limits, NodeInfo, NodeView, RpcConfig, RpcService};
 use quartet_storage::Database;
 use quartet_types::{Block, VALIDATOR_REGISTRY_LIMIT};
 use quartet_validator::{ValidatorService, ValidatorServiceConfig};

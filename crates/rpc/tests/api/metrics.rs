@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{body::Body, http::Request};
 use quartet_chain::SyncState;
-use quartet_rpc::Metrics;
+use quartet_metrics::Metrics;
 
 use crate::node::{TestNode, ask, get};
 

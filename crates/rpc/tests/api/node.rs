@@ -12,7 +12,8 @@ use quartet_chain::{
     PeerInfo, PeerName, Peers, SharedChain, SyncState,
 };
 use quartet_clock::Clock;
-use quartet_rpc::{Metrics, NodeInfo, NodeView};
+use quartet_metrics::Metrics;
+use quartet_rpc::{NodeInfo, NodeView};
 use quartet_storage::Database;
 use quartet_types::{
     Attestation, BlockWithAttestation, PublicKey, Root, Signature, SignedAttestation,

@@ -12,7 +12,8 @@ use axum::{
 };
 use quartet_chain::{ChainReader, LeanChain, Peers};
 use quartet_clock::Clock;
-use quartet_rpc::{Metrics, NodeInfo, NodeView, router};
+use quartet_metrics::Metrics;
+use quartet_rpc::{NodeInfo, NodeView, router};
 use quartet_spec_tests::{Report, VectorFile};
 use quartet_state_transition::{Selection, build_block};
 use quartet_storage::Database;

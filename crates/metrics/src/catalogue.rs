@@ -3,15 +3,15 @@
 
 /// A metric that some service records.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Metric {
-    pub(super) name: &'static str,
-    pub(super) help: &'static str,
-    pub(super) kind: Kind,
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) kind: Kind,
 }
 
 /// What a metric is, and how it starts.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Shows as 0 from the start.
     Counter,
     /// Shows with its labels once something happened.
@@ -25,7 +25,7 @@ pub(super) enum Kind {
 }
 
 /// Buckets of a histogram that is not in the catalogue: of seconds, most likely.
-pub(super) const DEFAULT_BUCKETS: &[f64] = &[
+pub(crate) const DEFAULT_BUCKETS: &[f64] = &[
     0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0,
 ];
 const SHORT: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 1.0];
@@ -83,7 +83,7 @@ const fn gauge(name: &'static str, help: &'static str) -> Metric {
 }
 
 /// Sorted by name.
-pub(super) const CATALOGUE: &[Metric] = &[
+pub(crate) const CATALOGUE: &[Metric] = &[
     histogram(
         "lean_attestation_validation_time_seconds",
         "Time to validate an attestation, its signature apart.",

@@ -1,0 +1,134 @@
+//! The recorder: told of every metric of the catalogue, asked for its text by who scrapes.
+
+use std::{fmt, sync::Arc};
+
+use metrics::with_local_recorder;
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use metrics_process::Collector;
+use parking_lot::Mutex;
+
+use crate::{
+    catalogue::{CATALOGUE, DEFAULT_BUCKETS, Kind},
+    process,
+    reading::{Gauges, Reading},
+};
+
+/// Metrics cannot be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsError {
+    /// The recorder cannot be made.
+    #[error("cannot record metrics: {0}")]
+    Build(#[from] BuildError),
+    /// Something else records what this process counts.
+    #[error("cannot record metrics: they are recorded already")]
+    Taken,
+}
+
+/// What the services have counted and timed so far. Clones share it.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    recorder: Arc<PrometheusRecorder>,
+    handle: PrometheusHandle,
+    collector: Collector,
+    /// Held while a scrape sets them and takes the text, so that each gets what it has read itself.
+    gauges: Mutex<Gauges>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// Takes in from now on whatever the process counts. Once per process.
+    ///
+    /// # Errors
+    /// When something else already does.
+    pub fn install() -> Result<Self, MetricsError> {
+        let metrics = Self::detached()?;
+        let recorder = metrics.0.recorder.clone();
+        metrics::set_global_recorder(recorder).map_err(|_| MetricsError::Taken)?;
+        Ok(metrics)
+    }
+
+    /// Takes in nothing but what is counted within [`Self::observe`].
+    ///
+    /// # Errors
+    /// When the recorder cannot be made.
+    pub fn detached() -> Result<Self, MetricsError> {
+        let recorder = Arc::new(builder()?.build_recorder());
+        let handle = recorder.handle();
+        let collector = Collector::default();
+        let gauges = with_local_recorder(&*recorder, || {
+            announce();
+            process::describe(&collector);
+            Gauges::register()
+        });
+        Ok(Self(Arc::new(Inner {
+            recorder,
+            handle,
+            collector,
+            gauges: Mutex::new(gauges),
+        })))
+    }
+
+    /// Does some work and takes in what it counts on this thread.
+    pub fn observe<T>(&self, work: impl FnOnce() -> T) -> T {
+        with_local_recorder(&*self.0.recorder, work)
+    }
+
+    /// The answer to a scrape. Where a service records what is read here too, what is read is the truth.
+    pub fn render(&self, reading: &Reading<'_>) -> String {
+        let gauges = self.0.gauges.lock();
+        self.observe(|| {
+            gauges.set(reading);
+            process::collect(&self.0.collector);
+        });
+        self.0.handle.render()
+    }
+
+    /// Sums up what was timed since the last time, so that it does not pile up while nobody scrapes.
+    pub fn upkeep(&self) {
+        self.0.handle.run_upkeep();
+    }
+}
+
+/// A recorder that knows the buckets of every histogram.
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    let mut builder = PrometheusBuilder::new().set_buckets(DEFAULT_BUCKETS)?;
+    for metric in CATALOGUE {
+        if let Kind::Histogram(buckets) = metric.kind {
+            builder =
+                builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)?;
+        }
+    }
+    Ok(builder)
+}
+
+/// Describes the metrics of the catalogue, and lets those without labels show before anything happens.
+fn announce() {
+    for metric in CATALOGUE {
+        match metric.kind {
+            Kind::Counter => {
+                metrics::describe_counter!(metric.name, metric.help);
+                metrics::counter!(metric.name).absolute(0);
+            }
+            Kind::CounterWithLabels => metrics::describe_counter!(metric.name, metric.help),
+            Kind::GaugeByClient => {
+                metrics::describe_gauge!(metric.name, metric.help);
+                metrics::gauge!(metric.name, "client" => "unknown").set(0.0);
+            }
+            Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
+            Kind::Histogram(_) => {
+                metrics::describe_histogram!(metric.name, metric.help);
+                // Registers it; there is nothing to record yet.
+                let _ = metrics::histogram!(metric.name);
+            }
+        }
+    }
+}

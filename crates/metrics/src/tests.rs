@@ -1,0 +1,124 @@
+//! What a scrape holds, and that what is shipped shows nothing else.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use super::{Metrics, Reading, SyncStatus, catalogue::CATALOGUE};
+
+const READING: Reading<'_> = Reading {
+    client: "quartet",
+    version: "1.2.3",
+    commit: "abc1234",
+    node: "quartet_0",
+    started: 1_000.5,
+    validators: 2,
+    current_slot: 9,
+    head_slot: 8,
+    safe_target_slot: 7,
+    justified_slot: 6,
+    finalized_slot: 5,
+    sync: SyncStatus::Synced,
+};
+
+/// Every name that a scrape may hold.
+fn names() -> BTreeSet<String> {
+    let text = Metrics::detached().unwrap().render(&READING);
+    let shown = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let shown = shown.filter_map(|line| Some(line.split_once(' ')?.0.to_owned()));
+    let recorded = CATALOGUE.iter().map(|metric| metric.name.to_owned());
+    shown.chain(recorded).collect()
+}
+
+#[test]
+fn a_scrape_shows_its_own_reading_whatever_was_recorded() {
+    let metrics = Metrics::detached().unwrap();
+    metrics.observe(|| metrics::gauge!("lean_head_slot").set(99.0));
+    let lines = |reading| -> BTreeSet<String> {
+        metrics.render(reading).lines().map(str::to_owned).collect()
+    };
+    let first = lines(&READING);
+    let expected = [
+        r#"lean_node_info{name="quartet",version="1.2.3",commit="abc1234",node="quartet_0"} 1"#,
+        "lean_node_start_time_seconds 1000.5",
+        "lean_head_slot 8",
+        "quartet_sync_target_slot 8",
+        r#"lean_node_sync_status{status="synced"} 1"#,
+        r#"lean_node_sync_status{status="syncing"} 0"#,
+        r#"lean_node_sync_status{status="idle"} 0"#,
+    ];
+    for line in expected {
+        assert!(first.contains(line), "{line}");
+    }
+    let target = 40;
+    let second = lines(&Reading {
+        sync: SyncStatus::Syncing {
+            target,
+            slots_per_second: 3,
+        },
+        ..READING
+    });
+    let expected = [
+        "quartet_sync_target_slot 40",
+        "quartet_sync_slots_per_second 3",
+        r#"lean_node_sync_status{status="synced"} 0"#,
+        r#"lean_node_sync_status{status="syncing"} 1"#,
+    ];
+    for line in expected {
+        assert!(second.contains(line), "{line}");
+    }
+}
+
+#[test]
+fn labels_cannot_break_out_of_their_line() {
+    let node = "a\"} 1\nlean_head_slot 99\\";
+    let text = Metrics::detached()
+        .unwrap()
+        .render(&Reading { node, ..READING });
+    assert!(text.lines().all(|line| line != "lean_head_slot 99\\"));
+    assert!(text.contains(r#"node="a\"} 1\nlean_head_slot 99\\"} 1"#));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_process_is_seen_as_prometheus_clients_name_it() {
+    let text = Metrics::detached().unwrap().render(&READING);
+    let value = |name: &str| -> f64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().parse().unwrap()
+    };
+    assert!(value("process_resident_memory_bytes ") > 100_000.0);
+    assert!(value("process_virtual_memory_bytes ") > 100_000.0);
+    assert!(value("process_threads ") >= 1.0);
+    assert!(value("process_open_fds ") >= 1.0);
+    assert!(value("process_max_fds ") >= value("process_open_fds "));
+    assert!(value("process_start_time_seconds ") > 1.0e9);
+    let (whole, fine) = (
+        value("process_cpu_seconds_total "),
+        value("quartet_process_cpu_nanoseconds_total ") / 1e9,
+    );
+    assert!(fine > 0.0 && (fine - whole).abs() < 1.5, "{fine} {whole}");
+}
+
+#[test]
+fn the_dashboard_shows_nothing_that_is_not_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let dashboard = fs::read_to_string(root.join("config/grafana-dashboard.json")).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.filter_map(|panel| panel["targets"].as_array());
+    let queries = targets
+        .flatten()
+        .filter_map(|target| target["expr"].as_str());
+    let mut used = BTreeSet::new();
+    for word in queries.flat_map(|query| query.split(|c: char| !c.is_alphanumeric() && c != '_')) {
+        if ["lean_", "quartet_", "process_"]
+            .iter()
+            .any(|start| word.starts_with(start))
+        {
+            used.insert(word.strip_suffix("_bucket").unwrap_or(word).to_owned());
+        }
+    }
+    assert!(used.len() > 20, "{used:?}");
+    let names = names();
+    let unknown: Vec<_> = used.difference(&names).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}

@@ -1,0 +1,53 @@
+//! What a scrape of `/metrics` reads of the node.
+
+use axum::{
+    extract::State,
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse as _, Response},
+};
+use quartet_chain::SyncState;
+use quartet_metrics::{CONTENT_TYPE_TEXT, Metrics, Reading, SyncStatus};
+use tracing::error;
+
+use crate::{
+    error::ApiError,
+    node::{NodeInfo, NodeView},
+};
+
+/// `/metrics`. Without a recorder, it has what is read here and nothing that was counted.
+pub(crate) async fn scrape(State(node): State<NodeView>) -> Result<Response, ApiError> {
+    let metrics = match node.metrics() {
+        Some(metrics) => metrics.clone(),
+        None => Metrics::detached().map_err(|failure| {
+            error!(%failure, "a scrape could not be answered");
+            ApiError::internal()
+        })?,
+    };
+    let text = metrics.render(&read(&node));
+    Ok(([(CONTENT_TYPE, CONTENT_TYPE_TEXT)], text).into_response())
+}
+
+fn read(node: &NodeView) -> Reading<'_> {
+    let (overview, info) = (node.overview(), node.info());
+    Reading {
+        client: NodeInfo::CLIENT,
+        version: &info.version,
+        commit: &info.commit,
+        node: &info.name,
+        started: node.started().as_secs_f64(),
+        validators: info.validators,
+        current_slot: node.current_slot(),
+        head_slot: overview.head.slot,
+        safe_target_slot: overview.safe_target.slot,
+        justified_slot: overview.justified.slot,
+        finalized_slot: overview.finalized.slot,
+        sync: match overview.sync {
+            SyncState::Starting => SyncStatus::Idle,
+            SyncState::Syncing { target } => SyncStatus::Syncing {
+                target,
+                slots_per_second: overview.sync_speed,
+            },
+            SyncState::Synced => SyncStatus::Synced,
+        },
+    }
+}
