@@ -11,7 +11,7 @@ use std::{
 use metrics::{counter, histogram};
 use quartet_clock::Stopwatch;
 use quartet_processor::Part;
-use quartet_state_transition::{Error as TransitionError, apply_block};
+use quartet_state_transition::{Error as TransitionError, Observer, Stage, apply_block_observed};
 use quartet_types::{
     Attestation, Block, BlockSignatures, PublicKey, Root, Signature, SignedAttestation,
     SignedBlockWithAttestation, State, Validators,
@@ -172,9 +172,7 @@ impl BlockCheck {
             Some(state) => state,
             None => reader.parent_state(self.block.block().parent_root)?,
         };
-        let watch = Stopwatch::start();
         let post_state = state_transition(&parent_state, self.block.block())?;
-        histogram!("lean_state_transition_time_seconds").record(watch.seconds());
         let body = &self.block.block().body.attestations;
         let signed = self.unverified.iter();
         let signed: Vec<_> = signed
@@ -189,19 +187,44 @@ impl BlockCheck {
     }
 }
 
-/// As [`quartet_state_transition::state_transition`], its time counted.
+/// As [`quartet_state_transition::state_transition`], its time counted and that of its stages.
 ///
 /// # Errors
 /// When the block is invalid on this state.
 pub(crate) fn state_transition(pre: &State, block: &Block) -> Result<State, TransitionError> {
-    let post = Part::Transition.measure(|| apply_block(pre, block))?;
+    let watch = Stopwatch::start();
+    let post = Part::Transition.measure(|| apply_block_observed(pre, block, &Stopwatches))?;
     let computed = Part::Hashing.measure(|| post.tree_hash_root());
+    histogram!("lean_state_transition_time_seconds").record(watch.seconds());
+    let slots = block.slot.saturating_sub(pre.slot);
+    counter!("lean_state_transition_slots_processed_total").increment(slots);
+    let attestations = block.body.attestations.len() as u64;
+    counter!("lean_state_transition_attestations_processed_total").increment(attestations);
     match computed == block.state_root {
         true => Ok(post),
         false => Err(TransitionError::StateRoot {
             expected: computed,
             found: block.state_root,
         }),
+    }
+}
+
+/// Times the stages of a transition.
+struct Stopwatches;
+
+impl Observer for Stopwatches {
+    fn watch<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T {
+        let watch = Stopwatch::start();
+        let result = work();
+        let time = match stage {
+            Stage::Slots => histogram!("lean_state_transition_slots_processing_time_seconds"),
+            Stage::Block => histogram!("lean_state_transition_block_processing_time_seconds"),
+            Stage::Attestations => {
+                histogram!("lean_state_transition_attestations_processing_time_seconds")
+            }
+        };
+        time.record(watch.seconds());
+        result
     }
 }
 

@@ -91,6 +91,11 @@ impl VotePool {
         vote.map(|vote| &vote.signature)
     }
 
+    /// Number of votes, each with its signature.
+    pub(crate) fn count(&self) -> usize {
+        self.uses.values().sum()
+    }
+
     /// What there are votes for, each once, in no order: few, since most validators see the same.
     pub(crate) fn data(&self) -> impl Iterator<Item = &AttestationData> {
         self.uses.keys()

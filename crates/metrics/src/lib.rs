@@ -3,6 +3,7 @@
 //! The recorder knows each metric's meaning and buckets; what is not counted but is so at some moment (the head's
 //! slot, the process' memory) is set at the scrape, as a gauge like any other. So the text is the exporter's own.
 
+mod alias;
 mod catalogue;
 mod process;
 mod reading;

@@ -27,6 +27,10 @@ pub struct Reading<'a> {
     pub justified_slot: u64,
     /// Slot of the latest finalized checkpoint.
     pub finalized_slot: u64,
+    /// Slot of the justified checkpoint of the head's own state.
+    pub head_justified_slot: u64,
+    /// Slot of the finalized checkpoint of the head's own state.
+    pub head_finalized_slot: u64,
     /// What the node is doing.
     pub sync: SyncStatus,
 }
@@ -56,6 +60,8 @@ pub(crate) struct Gauges {
     safe_target_slot: Gauge,
     justified_slot: Gauge,
     finalized_slot: Gauge,
+    head_justified_slot: Gauge,
+    head_finalized_slot: Gauge,
     sync_target: Gauge,
     sync_speed: Gauge,
     idle: Gauge,
@@ -89,6 +95,14 @@ impl Gauges {
                 "lean_latest_finalized_slot",
                 "Slot of the latest finalized checkpoint.",
             ),
+            head_justified_slot: described(
+                "lean_justified_slot",
+                "Slot of the justified checkpoint of the head's own state.",
+            ),
+            head_finalized_slot: described(
+                "lean_finalized_slot",
+                "Slot of the finalized checkpoint of the head's own state.",
+            ),
             sync_target: described(
                 "quartet_sync_target_slot",
                 "Slot up to which the node is catching up; the head's when it is not.",
@@ -120,6 +134,10 @@ impl Gauges {
         self.safe_target_slot.set(reading.safe_target_slot as f64);
         self.justified_slot.set(reading.justified_slot as f64);
         self.finalized_slot.set(reading.finalized_slot as f64);
+        self.head_justified_slot
+            .set(reading.head_justified_slot as f64);
+        self.head_finalized_slot
+            .set(reading.head_finalized_slot as f64);
 
         let (target, speed) = match reading.sync {
             SyncStatus::Syncing {

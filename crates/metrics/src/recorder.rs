@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use metrics::with_local_recorder;
+use metrics::{Label, with_local_recorder};
 use metrics_exporter_prometheus::{
     BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
@@ -10,7 +10,8 @@ use metrics_process::Collector;
 use parking_lot::Mutex;
 
 use crate::{
-    catalogue::{CATALOGUE, DEFAULT_BUCKETS, Kind},
+    alias::WithAliases,
+    catalogue::{DEFAULT_BUCKETS, Kind, LabelValues, catalogue},
     process,
     reading::{Gauges, Reading},
 };
@@ -31,7 +32,7 @@ pub enum MetricsError {
 pub struct Metrics(Arc<Inner>);
 
 struct Inner {
-    recorder: Arc<PrometheusRecorder>,
+    recorder: Arc<WithAliases<PrometheusRecorder>>,
     handle: PrometheusHandle,
     collector: Collector,
     /// Held while a scrape sets them and takes the text, so that each gets what it has read itself.
@@ -61,8 +62,9 @@ impl Metrics {
     /// # Errors
     /// When the recorder cannot be made.
     pub fn detached() -> Result<Self, MetricsError> {
-        let recorder = Arc::new(builder()?.build_recorder());
+        let recorder = builder()?.build_recorder();
         let handle = recorder.handle();
+        let recorder = Arc::new(WithAliases(recorder));
         let collector = Collector::default();
         let gauges = with_local_recorder(&*recorder, || {
             announce();
@@ -101,7 +103,7 @@ impl Metrics {
 /// A recorder that knows the buckets of every histogram.
 fn builder() -> Result<PrometheusBuilder, BuildError> {
     let mut builder = PrometheusBuilder::new().set_buckets(DEFAULT_BUCKETS)?;
-    for metric in CATALOGUE {
+    for metric in catalogue() {
         if let Kind::Histogram(buckets) = metric.kind {
             builder =
                 builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)?;
@@ -112,11 +114,17 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
 
 /// Describes the metrics of the catalogue, and lets those without labels show before anything happens.
 fn announce() {
-    for metric in CATALOGUE {
+    for metric in catalogue() {
         match metric.kind {
             Kind::Counter => {
                 metrics::describe_counter!(metric.name, metric.help);
                 metrics::counter!(metric.name).absolute(0);
+            }
+            Kind::CounterOf(labels) => {
+                metrics::describe_counter!(metric.name, metric.help);
+                for labels in combinations(labels) {
+                    metrics::counter!(metric.name, labels).absolute(0);
+                }
             }
             Kind::CounterWithLabels => metrics::describe_counter!(metric.name, metric.help),
             Kind::GaugeByClient => {
@@ -131,4 +139,20 @@ fn announce() {
             }
         }
     }
+}
+
+/// Every combination of the labels' values.
+fn combinations(labels: &[LabelValues]) -> Vec<Vec<Label>> {
+    let mut all = vec![Vec::new()];
+    for (name, values) in labels {
+        let with = |begun: &Vec<Label>, value: &'static str| {
+            let label = Label::from_static_parts(name, value);
+            begun.iter().cloned().chain([label]).collect()
+        };
+        let longer = all
+            .iter()
+            .flat_map(|begun| values.iter().map(move |value| with(begun, value)));
+        all = longer.collect();
+    }
+    all
 }

@@ -151,6 +151,15 @@ impl NodeView {
         Overview::from(&*self.0.chain.chain().read())
     }
 
+    /// The justified and the finalized checkpoint of the head's own state; the latest ones while that is not at hand.
+    pub(crate) fn head_checkpoints(&self) -> (Checkpoint, Checkpoint) {
+        let chain = self.0.chain.chain().read();
+        match chain.head_state() {
+            Some(state) => (state.latest_justified, state.latest_finalized),
+            None => (chain.latest_justified(), chain.latest_finalized()),
+        }
+    }
+
     /// The chain, and the tree's oldest block and size at the same moment.
     pub(crate) fn tree(&self) -> (Overview, Root, usize) {
         let chain = self.0.chain.chain().read();

@@ -29,6 +29,7 @@ pub(crate) async fn scrape(State(node): State<NodeView>) -> Result<Response, Api
 
 fn read(node: &NodeView) -> Reading<'_> {
     let (overview, info) = (node.overview(), node.info());
+    let (justified, finalized) = node.head_checkpoints();
     Reading {
         client: NodeInfo::CLIENT,
         version: &info.version,
@@ -41,6 +42,8 @@ fn read(node: &NodeView) -> Reading<'_> {
         safe_target_slot: overview.safe_target.slot,
         justified_slot: overview.justified.slot,
         finalized_slot: overview.finalized.slot,
+        head_justified_slot: justified.slot,
+        head_finalized_slot: finalized.slot,
         sync: match overview.sync {
             SyncState::Starting => SyncStatus::Idle,
             SyncState::Syncing { target } => SyncStatus::Syncing {

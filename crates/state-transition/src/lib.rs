@@ -8,6 +8,7 @@
 mod attestations;
 mod error;
 mod header;
+mod observer;
 mod production;
 mod replay;
 mod slots;
@@ -15,6 +16,7 @@ mod tallies;
 mod votes;
 
 pub use error::{CheckpointRole, Error};
+pub use observer::{Observer, Stage};
 pub use production::{MAX_PROPOSED_ATTESTATIONS, Selection, build_block};
 pub use replay::replay_block;
 pub use slots::process_slots;
@@ -45,9 +47,23 @@ pub fn state_transition(pre: &State, block: &Block) -> Result<State, Error> {
 /// # Errors
 /// When the block is invalid on this state; see [`Error`].
 pub fn apply_block(pre: &State, block: &Block) -> Result<State, Error> {
+    apply_block_observed(pre, block, &observer::Nobody)
+}
+
+/// As [`apply_block`], while somebody looks on.
+///
+/// # Errors
+/// When the block is invalid on this state; see [`Error`].
+pub fn apply_block_observed(
+    pre: &State,
+    block: &Block,
+    observer: &impl Observer,
+) -> Result<State, Error> {
     let mut state = pre.clone();
-    process_slots(&mut state, block.slot)?;
-    process_block(&mut state, block)?;
+    observer.watch(Stage::Slots, || process_slots(&mut state, block.slot))?;
+    observer.watch(Stage::Block, || {
+        process_counting(&mut state, block, observer)
+    })?;
     Ok(state)
 }
 
@@ -68,13 +84,19 @@ pub fn seal_block(pre: &State, mut block: Block) -> Result<(Block, State), Error
 /// # Errors
 /// When the block is invalid on this state, which is then half-changed and of no further use.
 pub fn process_block(state: &mut State, block: &Block) -> Result<(), Error> {
-    process_counting(state, block).map(drop)
+    process_counting(state, block, &observer::Nobody).map(drop)
 }
 
 /// As [`process_block`]; returns the position of the first attestation that finalizes something.
-fn process_counting(state: &mut State, block: &Block) -> Result<Option<usize>, Error> {
+fn process_counting(
+    state: &mut State,
+    block: &Block,
+    observer: &impl Observer,
+) -> Result<Option<usize>, Error> {
     header::process_block_header(state, block)?;
-    let finalizing = attestations::process_attestations(state, &block.body.attestations)?;
+    let finalizing = observer.watch(Stage::Attestations, || {
+        attestations::process_attestations(state, &block.body.attestations)
+    })?;
     apply_pending(state)?;
     Ok(finalizing)
 }

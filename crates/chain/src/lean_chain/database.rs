@@ -89,6 +89,11 @@ impl LeanChain {
         }
     }
 
+    /// Number of votes with their signatures that are at hand for proposals.
+    pub fn held_votes(&self) -> usize {
+        self.votes.count()
+    }
+
     /// How much memory they may take.
     pub fn memory_limits(&self) -> MemoryLimits {
         self.memory_limits

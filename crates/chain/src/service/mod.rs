@@ -101,6 +101,8 @@ pub struct ChainService {
     longest_import: Duration,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
     condemned: Condemned,
+    /// When the last tick was dealt with.
+    last_tick: Option<Instant>,
     /// Whether duties are done.
     readiness: Readiness,
     /// Who is told of votes of this node's validators.
@@ -215,6 +217,7 @@ impl ChainService {
             longest_import: Duration::ZERO,
             jobs: FuturesUnordered::new(),
             condemned: Condemned::default(),
+            last_tick: None,
             readiness: Readiness::new(started, config.expects_peers),
             sightings: None,
         };

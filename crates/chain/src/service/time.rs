@@ -6,7 +6,7 @@ use metrics::{counter, gauge, histogram};
 use quartet_clock::Tick;
 use quartet_processor::Priority;
 use quartet_types::{INTERVALS_PER_SLOT, Root, Slot, State};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 use tracing::warn;
 
 use super::{ChainService, Done};
@@ -15,6 +15,10 @@ use crate::{ChainEvent, ImportError, StoreError};
 impl ChainService {
     pub(super) fn on_tick(&mut self, tick: Tick) {
         histogram!("quartet_tick_delay_seconds").record(tick.late.as_secs_f64());
+        let now = Instant::now();
+        if let Some(last) = self.last_tick.replace(now) {
+            histogram!("lean_tick_interval_duration_seconds").record((now - last).as_secs_f64());
+        }
         if tick.missed > 0 {
             counter!("quartet_ticks_missed_total").increment(tick.missed);
             warn!(
@@ -45,10 +49,12 @@ impl ChainService {
     }
 
     fn report_memory(&self) {
-        let (memory, blocks) = {
+        let (memory, blocks, votes) = {
             let chain = self.chain.read();
-            (chain.memory(), chain.fork_choice().block_count())
+            let blocks = chain.fork_choice().block_count();
+            (chain.memory(), blocks, chain.held_votes())
         };
+        gauge!("lean_gossip_signatures").set(votes as f64);
         gauge!("quartet_recent_states_bytes").set(memory.states as f64);
         gauge!("quartet_recent_blocks_bytes").set(memory.blocks as f64);
         gauge!("quartet_unwritten_blocks_bytes").set(memory.unwritten as f64);

@@ -34,7 +34,7 @@ pub(super) fn build_block(
         // Never more than the list takes.
         block.body.attestations = chosen.clone().try_into().unwrap_or_default();
         let mut post = advanced.clone();
-        let finalizing = match process_counting(&mut post, &block) {
+        let finalizing = match process_counting(&mut post, &block, &crate::observer::Nobody) {
             Ok(finalizing) => finalizing,
             Err(error) => {
                 chosen.remove(error.attestation().ok_or(error)?);

@@ -1,179 +1,18 @@
-//! The metrics that the services record: what each means, and the buckets of the histograms. Names and
-//! buckets of `lean_…` are those of leanMetrics.
+//! What leanMetrics has no name for.
 
-/// A metric that some service records.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Metric {
-    pub(crate) name: &'static str,
-    pub(crate) help: &'static str,
-    pub(crate) kind: Kind,
-}
+use super::{Metric, counter, counter_of, gauge, histogram, labelled};
 
-/// What a metric is, and how it starts.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
-    /// Shows as 0 from the start.
-    Counter,
-    /// Shows with its labels once something happened.
-    CounterWithLabels,
-    /// Shows once a service has set it.
-    Gauge,
-    /// Shows as 0 for unknown clients from the start.
-    GaugeByClient,
-    /// Upper bounds of the buckets.
-    Histogram(&'static [f64]),
-}
-
-/// Buckets of a histogram that is not in the catalogue: of seconds, most likely.
-pub(crate) const DEFAULT_BUCKETS: &[f64] = &[
-    0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0,
-];
-const SHORT: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 1.0];
-/// leanMetrics starts at 5 ms, ten times what a verification takes here; its bounds are among these.
-const SIGNATURE: &[f64] = &[
-    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 1.0,
-];
 const FINE: &[f64] = &[
     0.000_01, 0.000_05, 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 4.0,
 ];
-const BLOCK: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 1.0, 1.25, 1.5, 2.0, 4.0];
-const TRANSITION: &[f64] = &[0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0];
 /// Fine enough to tell a median from.
 const WITHIN_SLOT: &[f64] = &[
     0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3,
     0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0,
 ];
-const DUTY: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0];
-const BLOCK_BYTES: &[f64] = &[
-    10_000.0,
-    50_000.0,
-    100_000.0,
-    250_000.0,
-    500_000.0,
-    1_000_000.0,
-    2_000_000.0,
-    5_000_000.0,
-];
-const ATTESTATION_BYTES: &[f64] = &[512.0, 1_024.0, 2_048.0, 4_096.0, 8_192.0, 16_384.0];
-const DEPTH: &[f64] = &[1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 20.0, 30.0, 50.0, 100.0];
-
-const fn counter(name: &'static str, help: &'static str) -> Metric {
-    let kind = Kind::Counter;
-    Metric { name, help, kind }
-}
-
-const fn histogram(name: &'static str, help: &'static str, buckets: &'static [f64]) -> Metric {
-    let kind = Kind::Histogram(buckets);
-    Metric { name, help, kind }
-}
-
-const fn labelled(name: &'static str, help: &'static str) -> Metric {
-    let kind = Kind::CounterWithLabels;
-    Metric { name, help, kind }
-}
-
-const fn by_client(name: &'static str, help: &'static str) -> Metric {
-    let kind = Kind::GaugeByClient;
-    Metric { name, help, kind }
-}
-
-const fn gauge(name: &'static str, help: &'static str) -> Metric {
-    let kind = Kind::Gauge;
-    Metric { name, help, kind }
-}
 
 /// Sorted by name.
-pub(crate) const CATALOGUE: &[Metric] = &[
-    histogram(
-        "lean_attestation_validation_time_seconds",
-        "Time to validate an attestation, its signature apart.",
-        SHORT,
-    ),
-    counter(
-        "lean_attestations_invalid_total",
-        "Attestations from gossip that were invalid.",
-    ),
-    histogram(
-        "lean_attestations_production_time_seconds",
-        "Time to produce an attestation.",
-        DUTY,
-    ),
-    counter(
-        "lean_attestations_valid_total",
-        "Attestations from gossip that were valid.",
-    ),
-    counter(
-        "lean_block_building_failures_total",
-        "Blocks that could not be built.",
-    ),
-    counter("lean_block_building_success_total", "Blocks built."),
-    histogram(
-        "lean_block_building_time_seconds",
-        "Time to build a block.",
-        DUTY,
-    ),
-    by_client(
-        "lean_connected_peers",
-        "Connected peers by the client they run.",
-    ),
-    labelled("lean_finalizations_total", "Checkpoints finalized."),
-    histogram(
-        "lean_fork_choice_block_processing_time_seconds",
-        "Time from a block's arrival at the fork choice to its import.",
-        BLOCK,
-    ),
-    histogram(
-        "lean_fork_choice_reorg_depth",
-        "Blocks that a reorganisation left behind.",
-        DEPTH,
-    ),
-    counter("lean_fork_choice_reorgs_total", "Reorganisations."),
-    histogram(
-        "lean_gossip_attestation_size_bytes",
-        "Size of an attestation from gossip, uncompressed.",
-        ATTESTATION_BYTES,
-    ),
-    histogram(
-        "lean_gossip_block_size_bytes",
-        "Size of a block from gossip, uncompressed.",
-        BLOCK_BYTES,
-    ),
-    by_client(
-        "lean_gossip_mesh_peers",
-        "Peers in the gossip mesh by the client they run.",
-    ),
-    labelled(
-        "lean_peer_connection_events_total",
-        "Connections made, and attempts that failed.",
-    ),
-    labelled("lean_peer_disconnection_events_total", "Connections ended."),
-    counter(
-        "lean_pq_sig_attestation_signatures_invalid_total",
-        "Signatures verified and found invalid.",
-    ),
-    counter(
-        "lean_pq_sig_attestation_signatures_total",
-        "Attestations signed.",
-    ),
-    counter(
-        "lean_pq_sig_attestation_signatures_valid_total",
-        "Signatures verified and found valid.",
-    ),
-    histogram(
-        "lean_pq_sig_attestation_signing_time_seconds",
-        "Time to sign an attestation.",
-        SHORT,
-    ),
-    histogram(
-        "lean_pq_sig_attestation_verification_time_seconds",
-        "Time to verify a signature, as a share of its batch.",
-        SIGNATURE,
-    ),
-    histogram(
-        "lean_state_transition_time_seconds",
-        "Time of a state transition.",
-        TRANSITION,
-    ),
+pub(super) const METRICS: &[Metric] = &[
     counter(
         "quartet_attestations_dropped_total",
         "Attestations from gossip that found the queue full.",
@@ -235,9 +74,20 @@ pub(crate) const CATALOGUE: &[Metric] = &[
         "Time for which the chain was locked for writing.",
         FINE,
     ),
-    labelled(
+    counter_of(
         "quartet_cpu_nanoseconds_total",
         "Processor time by the part of the work; the services' own is not in it.",
+        &[(
+            "part",
+            &[
+                "verification",
+                "signing",
+                "keys",
+                "transition",
+                "hashing",
+                "chain",
+            ],
+        )],
     ),
     counter(
         "quartet_equivocations_total",
@@ -246,6 +96,10 @@ pub(crate) const CATALOGUE: &[Metric] = &[
     gauge(
         "quartet_fork_choice_blocks",
         "Blocks of the tree: those that are not final, and the one they build on.",
+    ),
+    labelled(
+        "quartet_gossip_faults_total",
+        "What peers did in gossip that no honest client does, by reason and client.",
     ),
     counter(
         "quartet_gossip_late_verdicts_total",
@@ -263,9 +117,21 @@ pub(crate) const CATALOGUE: &[Metric] = &[
         "quartet_gossip_unjudged",
         "Gossip messages that wait for the chain's verdict.",
     ),
+    gauge(
+        "quartet_gossip_unjudged_bytes",
+        "Bytes of gossip messages that wait for a verdict.",
+    ),
     labelled(
         "quartet_gossip_verdicts_total",
         "The chain's verdicts on gossip messages.",
+    ),
+    counter(
+        "quartet_guard_armed_total",
+        "Times that signing was refused up to the present slot: the clock jumped, or the node was held up.",
+    ),
+    counter(
+        "quartet_handshakes_given_up_total",
+        "Handshakes given up for newer ones.",
     ),
     gauge(
         "quartet_http_answer_bytes",
@@ -283,9 +149,18 @@ pub(crate) const CATALOGUE: &[Metric] = &[
         "quartet_http_requests_refused_total",
         "HTTP requests and calls that were refused for their Host or for want of room, by reason.",
     ),
-    labelled(
+    counter_of(
         "quartet_network_bytes_total",
         "Bytes in the streams of connections, by direction.",
+        &[("direction", &["received", "sent"])],
+    ),
+    gauge(
+        "quartet_network_outbox_bytes",
+        "Bytes that the network service has for the chain service, which is busy.",
+    ),
+    counter(
+        "quartet_own_votes_unseen_total",
+        "Votes of the node's validators that came back and could not be looked at for want of room.",
     ),
     gauge(
         "quartet_parked_attestations",
@@ -298,6 +173,14 @@ pub(crate) const CATALOGUE: &[Metric] = &[
     counter(
         "quartet_peer_penalties_total",
         "Penalties given to peers that served something invalid.",
+    ),
+    gauge(
+        "quartet_peers_banned",
+        "Peers that were sent away and may not come back yet.",
+    ),
+    labelled(
+        "quartet_peers_cut_off_total",
+        "Peers that were banned, sent away or refused, by kind, reason and client.",
     ),
     gauge(
         "quartet_processor_queue_length",
@@ -328,6 +211,10 @@ pub(crate) const CATALOGUE: &[Metric] = &[
         "quartet_requests_limited_total",
         "Requests of peers that asked too often.",
     ),
+    counter(
+        "quartet_second_signers_total",
+        "The node's validators whose keys somebody else was found to sign with; their duties have stopped.",
+    ),
     gauge(
         "quartet_served_bytes_under_way",
         "Bytes of answers that peers have not taken.",
@@ -355,22 +242,3 @@ pub(crate) const CATALOGUE: &[Metric] = &[
         WITHIN_SLOT,
     ),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_sorted_and_unique() {
-        assert!(CATALOGUE.is_sorted_by(|one, next| one.name < next.name));
-    }
-
-    #[test]
-    fn buckets_rise() {
-        for metric in CATALOGUE {
-            if let Kind::Histogram(buckets) = metric.kind {
-                assert!(buckets.is_sorted_by(|one, next| one < next), "{metric:?}");
-            }
-        }
-    }
-}

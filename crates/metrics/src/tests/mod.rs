@@ -1,8 +1,12 @@
 //! What a scrape holds, and that what is shipped shows nothing else.
 
+mod exposition;
+mod lean_metrics;
+mod sources;
+
 use std::{collections::BTreeSet, fs, path::Path};
 
-use super::{Metrics, Reading, SyncStatus, catalogue::CATALOGUE};
+use super::{Metrics, Reading, SyncStatus, catalogue::catalogue};
 
 const READING: Reading<'_> = Reading {
     client: "quartet",
@@ -16,6 +20,8 @@ const READING: Reading<'_> = Reading {
     safe_target_slot: 7,
     justified_slot: 6,
     finalized_slot: 5,
+    head_justified_slot: 4,
+    head_finalized_slot: 3,
     sync: SyncStatus::Synced,
 };
 
@@ -24,7 +30,7 @@ fn names() -> BTreeSet<String> {
     let text = Metrics::detached().unwrap().render(&READING);
     let shown = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let shown = shown.filter_map(|line| Some(line.split_once(' ')?.0.to_owned()));
-    let recorded = CATALOGUE.iter().map(|metric| metric.name.to_owned());
+    let recorded = catalogue().map(|metric| metric.name.to_owned());
     shown.chain(recorded).collect()
 }
 
@@ -40,6 +46,10 @@ fn a_scrape_shows_its_own_reading_whatever_was_recorded() {
         r#"lean_node_info{name="quartet",version="1.2.3",commit="abc1234",node="quartet_0"} 1"#,
         "lean_node_start_time_seconds 1000.5",
         "lean_head_slot 8",
+        "lean_latest_justified_slot 6",
+        "lean_latest_finalized_slot 5",
+        "lean_justified_slot 4",
+        "lean_finalized_slot 3",
         "quartet_sync_target_slot 8",
         r#"lean_node_sync_status{status="synced"} 1"#,
         r#"lean_node_sync_status{status="syncing"} 0"#,
@@ -64,6 +74,19 @@ fn a_scrape_shows_its_own_reading_whatever_was_recorded() {
     ];
     for line in expected {
         assert!(second.contains(line), "{line}");
+    }
+}
+
+#[test]
+fn a_signature_is_timed_by_both_of_its_names() {
+    let metrics = Metrics::detached().unwrap();
+    metrics.observe(|| {
+        metrics::histogram!("lean_pq_sig_attestation_signing_time_seconds").record(0.25);
+    });
+    let text = metrics.render(&READING);
+    for name in ["lean_pq_sig", "lean_pq_signature"] {
+        let sum = format!("{name}_attestation_signing_time_seconds_sum 0.25\n");
+        assert!(text.contains(&sum), "{sum}");
     }
 }
 
