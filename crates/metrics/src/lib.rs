@@ -5,6 +5,7 @@
 
 mod alias;
 mod catalogue;
+mod disk;
 mod process;
 mod reading;
 mod recorder;

@@ -1,6 +1,10 @@
 //! The recorder: told of every metric of the catalogue, asked for its text by who scrapes.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use metrics::{Label, with_local_recorder};
 use metrics_exporter_prometheus::{
@@ -12,6 +16,7 @@ use parking_lot::Mutex;
 use crate::{
     alias::WithAliases,
     catalogue::{DEFAULT_BUCKETS, Kind, LabelValues, catalogue},
+    disk::{self, Disk},
     process,
     reading::{Gauges, Reading},
 };
@@ -35,6 +40,7 @@ struct Inner {
     recorder: Arc<WithAliases<PrometheusRecorder>>,
     handle: PrometheusHandle,
     collector: Collector,
+    disk: OnceLock<Disk>,
     /// Held while a scrape sets them and takes the text, so that each gets what it has read itself.
     gauges: Mutex<Gauges>,
 }
@@ -69,12 +75,14 @@ impl Metrics {
         let gauges = with_local_recorder(&*recorder, || {
             announce();
             process::describe(&collector);
+            disk::describe();
             Gauges::register()
         });
         Ok(Self(Arc::new(Inner {
             recorder,
             handle,
             collector,
+            disk: OnceLock::new(),
             gauges: Mutex::new(gauges),
         })))
     }
@@ -84,12 +92,23 @@ impl Metrics {
         with_local_recorder(&*self.0.recorder, work)
     }
 
+    /// Shows from now on the size of a database, a directory of files, and the room on the disk of a directory. Only the first call counts.
+    pub fn watch_disk(&self, directory: PathBuf, database: PathBuf) {
+        let _ = self.0.disk.set(Disk {
+            directory,
+            database,
+        });
+    }
+
     /// The answer to a scrape. Where a service records what is read here too, what is read is the truth.
     pub fn render(&self, reading: &Reading<'_>) -> String {
         let gauges = self.0.gauges.lock();
         self.observe(|| {
             gauges.set(reading);
             process::collect(&self.0.collector);
+            if let Some(disk) = self.0.disk.get() {
+                disk.collect();
+            }
         });
         self.0.handle.render()
     }
@@ -127,11 +146,17 @@ fn announce() {
                 }
             }
             Kind::CounterWithLabels => metrics::describe_counter!(metric.name, metric.help),
-            Kind::GaugeByClient => {
+            Kind::Gauge => {
                 metrics::describe_gauge!(metric.name, metric.help);
-                metrics::gauge!(metric.name, "client" => "unknown").set(0.0);
+                metrics::gauge!(metric.name).set(0.0);
             }
-            Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
+            Kind::GaugeOf(labels) => {
+                metrics::describe_gauge!(metric.name, metric.help);
+                for labels in combinations(labels) {
+                    metrics::gauge!(metric.name, labels).set(0.0);
+                }
+            }
+            Kind::LateGauge => metrics::describe_gauge!(metric.name, metric.help),
             Kind::Histogram(_) => {
                 metrics::describe_histogram!(metric.name, metric.help);
                 // Registers it; there is nothing to record yet.

@@ -1,7 +1,7 @@
 //! What the service is started with: who we are, where we listen, whom we dial.
 
 use crate::wire::MAX_MESSAGE_BYTES;
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, str::FromStr};
 
 use libp2p::{
     Multiaddr, PeerId,
@@ -14,6 +14,9 @@ use quartet_chain::PeerName;
 pub const DEFAULT_MAX_PEERS: usize = 64;
 /// Peers of one public address: a household or a small laboratory.
 pub const DEFAULT_PEERS_PER_ADDRESS: usize = 8;
+
+/// Peers that have names of their own in metrics, each a series of its own: more than any devnet has had.
+pub const MAX_NAMED_PEERS: usize = 256;
 
 /// What the service is started with.
 #[derive(Clone, Debug)]
@@ -36,6 +39,9 @@ pub struct NetworkConfig {
     pub validators: usize,
     /// Limits for the peers of one address; `None` for none.
     pub address_limits: Option<AddressLimits>,
+    /// What peers are called in metrics, such as `zeam_0`; at most [`MAX_NAMED_PEERS`]. Others are called after the client that
+    /// they say they are.
+    pub peer_labels: BTreeMap<PeerName, String>,
 }
 
 /// How many peers may come from one IPv4 address, or one /64 of IPv6.
@@ -72,6 +78,7 @@ impl NetworkConfig {
             max_block_bytes: MAX_MESSAGE_BYTES,
             validators: 0,
             address_limits: Some(AddressLimits::default()),
+            peer_labels: BTreeMap::new(),
         }
     }
 }

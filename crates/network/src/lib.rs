@@ -29,7 +29,7 @@ pub mod wire;
 
 pub use config::{
     AddressLimits, DEFAULT_MAX_PEERS, DEFAULT_PEERS_PER_ADDRESS, Identity, InvalidSecret,
-    InvalidStaticPeer, NetworkConfig, StaticPeer,
+    InvalidStaticPeer, MAX_NAMED_PEERS, NetworkConfig, StaticPeer,
 };
 pub use protocol::{BLOCKS_BY_RANGE_PROTOCOL, BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL};
 pub use service::{NetworkError, NetworkService};

@@ -89,6 +89,7 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
     let store = Database::open(&args.data_dir.join("blocks"), genesis_root)?;
     store.check_slot_duration(slot_duration)?;
     let store = Arc::new(store.with_retention(args.retain));
+    metrics.watch_disk(args.data_dir.clone(), args.data_dir.join("blocks"));
     process::raise_open_files();
     let signers = setup.signers(&args, &clock).await?;
     if signers.have_secrets() {

@@ -1,24 +1,30 @@
 //! The files that a node is given, read and checked against each other.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, bail};
-use quartet_chain::max_useful_block_bytes;
+use quartet_chain::{PeerName, max_useful_block_bytes};
 use quartet_clock::Clock;
-use quartet_config::{AssignedValidator, Bootnode, GenesisConfig, NodeKey, ValidatorAssignments};
+use quartet_config::{
+    AssignedValidator, Bootnode, DevnetPlan, GenesisConfig, NodeKey, ValidatorAssignments,
+};
 use quartet_keystore::Marks;
-use quartet_network::{AddressLimits, Identity, NetworkConfig, StaticPeer};
+use quartet_network::{AddressLimits, Identity, MAX_NAMED_PEERS, NetworkConfig, StaticPeer};
 use quartet_types::Root;
 use quartet_validator::Signers;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{NodeArgs, validator_keys::ValidatorKeys};
 
 /// Where foreign tools put the keys, beside the validators file.
 const KEYS_DIRECTORY: &str = "hash-sig-keys";
+
+/// The plan that a devnet was made from, as lean-quickstart leaves it beside the genesis file.
+const PLAN: &str = "validator-config.yaml";
 
 /// What the files say.
 pub(crate) struct Setup {
@@ -27,6 +33,7 @@ pub(crate) struct Setup {
     validators: Vec<AssignedValidator>,
     bootnodes: Vec<Bootnode>,
     pub(crate) node_key: NodeKey,
+    peer_labels: BTreeMap<PeerName, String>,
 }
 
 impl Setup {
@@ -60,6 +67,7 @@ impl Setup {
             validators,
             bootnodes,
             node_key: read_or_make_node_key(args)?,
+            peer_labels: peer_labels(&args.genesis),
         })
     }
 
@@ -96,6 +104,7 @@ impl Setup {
             peers: args.max_peers_per_address,
             private_too: false,
         });
+        config.peer_labels = self.peer_labels.clone();
         config.validators = self.genesis.validators.len();
         config.max_block_bytes = max_useful_block_bytes(self.genesis.validators.len() as u64);
         for bootnode in &self.bootnodes {
@@ -120,6 +129,27 @@ impl Setup {
         }
         Ok(config)
     }
+}
+
+/// The names of the devnet's nodes, where its plan lies beside the genesis file. They are for metrics alone, so what cannot
+/// be read costs no more than them.
+fn peer_labels(genesis: &Path) -> BTreeMap<PeerName, String> {
+    let plan = genesis.with_file_name(PLAN);
+    if !plan.exists() {
+        return BTreeMap::new();
+    }
+    let nodes = match DevnetPlan::read(&plan) {
+        Ok(plan) => plan.nodes,
+        Err(error) => {
+            debug!(%error, "peers have no names of their own in metrics");
+            return BTreeMap::new();
+        }
+    };
+    let named = nodes.into_iter().filter_map(|node| {
+        let identity = Identity::from_secret(node.key?.secret_bytes()).ok()?;
+        Some((identity.name(), node.name))
+    });
+    named.take(MAX_NAMED_PEERS).collect()
 }
 
 /// Says how far away genesis is, in either direction.
@@ -159,4 +189,34 @@ fn read_or_make_node_key(args: &NodeArgs) -> anyhow::Result<NodeKey> {
     let key = NodeKey::generate().context("cannot make a node key")?;
     key.write(&path)?;
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_are_named_by_the_plan_beside_the_genesis_file_if_there_is_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let genesis = directory.path().join("config.yaml");
+        assert_eq!(peer_labels(&genesis), BTreeMap::new());
+        let plan = directory.path().join(PLAN);
+        std::fs::write(&plan, "nothing of the kind").unwrap();
+        assert_eq!(peer_labels(&genesis), BTreeMap::new());
+        let key = "11".repeat(32);
+        let node = |name: &str, more: &str| {
+            format!(
+                "  - {{name: {name}, {more}enrFields: {{ip: 127.0.0.1, quic: 9000}}, count: 1}}\n"
+            )
+        };
+        let with_key = node("zeam_0", &format!("privkey: \"{key}\", "));
+        let text = format!(
+            "config: {{activeEpoch: 18}}\nvalidators:\n{with_key}{}",
+            node("ream_0", "")
+        );
+        std::fs::write(&plan, text).unwrap();
+        let identity = Identity::from_secret(&[0x11; 32]).unwrap();
+        let expected = [(identity.name(), "zeam_0".to_owned())];
+        assert_eq!(peer_labels(&genesis), expected.into());
+    }
 }

@@ -1,6 +1,6 @@
 //! The names, labels and buckets of leanMetrics, as far as they mean something where nobody aggregates.
 
-use super::{Metric, by_client, counter, counter_of, gauge, histogram};
+use super::{LabelValues, Metric, counter, counter_of, gauge, gauge_of, histogram};
 
 const SHORT: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 1.0];
 /// leanMetrics starts at 5 ms, ten times what a verification takes here; its bounds are among these.
@@ -36,6 +36,8 @@ const BLOCK_BYTES: &[f64] = &[
 ];
 const ATTESTATION_BYTES: &[f64] = &[512.0, 1_024.0, 2_048.0, 4_096.0, 8_192.0, 16_384.0];
 const DEPTH: &[f64] = &[1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 20.0, 30.0, 50.0, 100.0];
+/// Peers have their labels once they are there.
+const NOBODY_YET: &[LabelValues] = &[("client", &["unknown"])];
 const DIRECTIONS: &[&str] = &["inbound", "outbound"];
 
 /// Sorted by name.
@@ -68,9 +70,10 @@ pub(super) const METRICS: &[Metric] = &[
         "Time to build a block.",
         DUTY,
     ),
-    by_client(
+    gauge_of(
         "lean_connected_peers",
         "Connected peers by the client they run.",
+        NOBODY_YET,
     ),
     counter_of(
         "lean_finalizations_total",
@@ -98,9 +101,10 @@ pub(super) const METRICS: &[Metric] = &[
         "Size of a block from gossip, uncompressed.",
         BLOCK_BYTES,
     ),
-    by_client(
+    gauge_of(
         "lean_gossip_mesh_peers",
         "Peers in the gossip mesh by the client they run.",
+        NOBODY_YET,
     ),
     gauge(
         "lean_gossip_signatures",

@@ -23,10 +23,12 @@ pub(crate) enum Kind {
     CounterOf(&'static [LabelValues]),
     /// Shows with its labels once something happened.
     CounterWithLabels,
-    /// Shows once a service has set it.
+    /// Shows as 0 from the start.
     Gauge,
-    /// Shows as 0 for unknown clients from the start.
-    GaugeByClient,
+    /// Shows as 0 for every combination of its labels' values from the start.
+    GaugeOf(&'static [LabelValues]),
+    /// Shows once a service has set it: 0 would say something.
+    LateGauge,
     /// Upper bounds of the buckets.
     Histogram(&'static [f64]),
 }
@@ -65,8 +67,17 @@ const fn labelled(name: &'static str, help: &'static str) -> Metric {
     Metric { name, help, kind }
 }
 
-const fn by_client(name: &'static str, help: &'static str) -> Metric {
-    let kind = Kind::GaugeByClient;
+const fn gauge_of(
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [LabelValues],
+) -> Metric {
+    let kind = Kind::GaugeOf(labels);
+    Metric { name, help, kind }
+}
+
+const fn late_gauge(name: &'static str, help: &'static str) -> Metric {
+    let kind = Kind::LateGauge;
     Metric { name, help, kind }
 }
 

@@ -1,6 +1,6 @@
 //! What leanMetrics has no name for.
 
-use super::{Metric, counter, counter_of, gauge, histogram, labelled};
+use super::{Metric, counter, counter_of, gauge, gauge_of, histogram, labelled, late_gauge};
 
 const FINE: &[f64] = &[
     0.000_01, 0.000_05, 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 4.0,
@@ -29,7 +29,7 @@ pub(super) const METRICS: &[Metric] = &[
         "quartet_backfill_blocks_total",
         "Older blocks of the finalized chain that were fetched.",
     ),
-    gauge(
+    late_gauge(
         "quartet_backfill_slot",
         "From which slot on blocks are kept without gaps, while older ones are fetched.",
     ),
@@ -47,9 +47,19 @@ pub(super) const METRICS: &[Metric] = &[
         "Time from the decision to check a block, its parent being there, to its import.",
         WITHIN_SLOT,
     ),
-    labelled(
+    counter_of(
         "quartet_block_requests_total",
         "Requests for blocks that were sent, by what came of them.",
+        &[(
+            "result",
+            &[
+                "answered",
+                "not_sent",
+                "no_answer",
+                "unsupported",
+                "malformed",
+            ],
+        )],
     ),
     counter(
         "quartet_blocks_by_range_total",
@@ -105,9 +115,16 @@ pub(super) const METRICS: &[Metric] = &[
         "quartet_gossip_late_verdicts_total",
         "Verdicts on gossip messages that came too late to forward them.",
     ),
-    labelled(
+    counter_of(
         "quartet_gossip_published_total",
         "Own messages published, by what came of them.",
+        &[
+            ("topic", &["block", "attestation"]),
+            (
+                "result",
+                &["sent", "duplicate", "nobody", "congested", "error"],
+            ),
+        ],
     ),
     labelled(
         "quartet_gossip_refused_total",
@@ -121,9 +138,13 @@ pub(super) const METRICS: &[Metric] = &[
         "quartet_gossip_unjudged_bytes",
         "Bytes of gossip messages that wait for a verdict.",
     ),
-    labelled(
+    counter_of(
         "quartet_gossip_verdicts_total",
         "The chain's verdicts on gossip messages.",
+        &[
+            ("topic", &["block", "attestation"]),
+            ("verdict", &["accept", "ignore", "reject"]),
+        ],
     ),
     counter(
         "quartet_guard_armed_total",
@@ -141,13 +162,20 @@ pub(super) const METRICS: &[Metric] = &[
         "quartet_http_connections",
         "HTTP connections that are open.",
     ),
-    labelled(
+    counter_of(
         "quartet_http_connections_closed_total",
         "HTTP connections that were refused, closed for another one, or too slow, by reason.",
+        &[(
+            "reason",
+            &[
+                "head", "body", "work", "answer", "idle", "address", "full", "answers",
+            ],
+        )],
     ),
-    labelled(
+    counter_of(
         "quartet_http_requests_refused_total",
         "HTTP requests and calls that were refused for their Host or for want of room, by reason.",
+        &[("reason", &["host", "busy"])],
     ),
     counter_of(
         "quartet_network_bytes_total",
@@ -182,17 +210,29 @@ pub(super) const METRICS: &[Metric] = &[
         "quartet_peers_cut_off_total",
         "Peers that were banned, sent away or refused, by kind, reason and client.",
     ),
-    gauge(
+    gauge_of(
         "quartet_processor_queue_length",
         "Pieces of work that wait for the processor.",
+        &[("priority", &["duty", "block", "attestation", "background"])],
     ),
     counter(
         "quartet_proposals_missed_total",
         "Own proposals that were missed.",
     ),
-    labelled(
+    counter_of(
         "quartet_range_batches_total",
         "Runs of blocks that were fetched by ranges of slots, by what came of them.",
+        &[(
+            "outcome",
+            &[
+                "imported",
+                "unattached",
+                "blocked",
+                "adrift",
+                "foreign",
+                "invalid",
+            ],
+        )],
     ),
     gauge(
         "quartet_received_response_bytes",
@@ -203,13 +243,18 @@ pub(super) const METRICS: &[Metric] = &[
         "Memory of recent blocks that are in the database too.",
     ),
     gauge("quartet_recent_states_bytes", "Memory of recent states."),
-    labelled(
+    counter_of(
         "quartet_request_failures_total",
         "Requests that failed, in either direction.",
+        &[
+            ("protocol", &["status", "blocks_by_root", "blocks_by_range"]),
+            ("direction", &["inbound", "outbound"]),
+        ],
     ),
-    labelled(
+    counter_of(
         "quartet_requests_limited_total",
         "Requests of peers that asked too often.",
+        &[("protocol", &["status", "blocks_by_root", "blocks_by_range"])],
     ),
     counter(
         "quartet_second_signers_total",

@@ -294,11 +294,9 @@ const QUERIES: &[(usize, &str)] = &[
     (3, "lean_validators_count"),
 ];
 
-/// What a scrape holds while nothing has happened yet but that the gauges of the services are set.
+/// What a scrape holds while nothing has happened yet.
 fn scrape() -> BTreeMap<String, Family> {
-    let metrics = Metrics::detached().unwrap();
-    metrics.observe(|| metrics::gauge!("lean_gossip_signatures").set(0.0));
-    families(&metrics.render(&READING))
+    families(&Metrics::detached().unwrap().render(&READING))
 }
 
 /// Every combination of labels that a row of the table names.

@@ -30,8 +30,10 @@ fn names() -> BTreeSet<String> {
     let text = Metrics::detached().unwrap().render(&READING);
     let shown = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let shown = shown.filter_map(|line| Some(line.split_once(' ')?.0.to_owned()));
+    let disk = ["database_bytes", "disk_free_bytes", "disk_size_bytes"];
+    let disk = disk.map(|name| format!("quartet_{name}"));
     let recorded = catalogue().map(|metric| metric.name.to_owned());
-    shown.chain(recorded).collect()
+    shown.chain(recorded).chain(disk).collect()
 }
 
 #[test]
@@ -122,26 +124,61 @@ fn the_process_is_seen_as_prometheus_clients_name_it() {
 }
 
 #[test]
-fn the_dashboard_shows_nothing_that_is_not_there() {
+fn the_disk_is_seen_once_it_is_named() {
+    let metrics = Metrics::detached().unwrap();
+    assert!(
+        !metrics
+            .render(&READING)
+            .contains("\nquartet_disk_free_bytes ")
+    );
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    metrics.watch_disk(here.to_owned(), here.to_owned());
+    let text = metrics.render(&READING);
+    let value = |name: &str| -> u64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().parse().unwrap()
+    };
+    let size = fs::metadata(here.join("Cargo.toml")).unwrap().len();
+    assert_eq!(value("quartet_database_bytes "), size);
+    #[cfg(target_os = "linux")]
+    assert!(value("quartet_disk_size_bytes ") >= value("quartet_disk_free_bytes "));
+}
+
+fn shipped(name: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let dashboard = fs::read_to_string(root.join("config/grafana-dashboard.json")).unwrap();
-    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+    fs::read_to_string(root.join("config").join(name)).unwrap()
+}
+
+/// The metrics that a query names.
+fn used<'a>(queries: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    let words = queries.flat_map(|query| query.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    let is_metric = |word: &&str| {
+        let starts = ["lean_", "quartet_", "process_"];
+        starts.iter().any(|start| word.starts_with(start))
+    };
+    let names = words.filter(is_metric);
+    names
+        .map(|word| word.strip_suffix("_bucket").unwrap_or(word).to_owned())
+        .collect()
+}
+
+#[test]
+fn dashboard_and_alerts_are_about_nothing_that_is_not_there() {
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&shipped("grafana-dashboard.json")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap().iter();
     let targets = panels.filter_map(|panel| panel["targets"].as_array());
-    let queries = targets
-        .flatten()
-        .filter_map(|target| target["expr"].as_str());
-    let mut used = BTreeSet::new();
-    for word in queries.flat_map(|query| query.split(|c: char| !c.is_alphanumeric() && c != '_')) {
-        if ["lean_", "quartet_", "process_"]
-            .iter()
-            .any(|start| word.starts_with(start))
-        {
-            used.insert(word.strip_suffix("_bucket").unwrap_or(word).to_owned());
-        }
-    }
-    assert!(used.len() > 20, "{used:?}");
+    let targets = targets.flatten();
+    let shown = used(targets.filter_map(|target| target["expr"].as_str()));
+    assert!(shown.len() > 80, "{shown:?}");
+
+    let alerts = shipped("alerts.yml");
+    let rules = alerts.lines().filter_map(|line| line.split_once(" expr: "));
+    let watched = used(rules.map(|(_, rule)| rule));
+    assert!(watched.len() > 15, "{watched:?}");
+
     let names = names();
-    let unknown: Vec<_> = used.difference(&names).collect();
+    let used = shown.union(&watched);
+    let unknown: Vec<_> = used.filter(|name| !names.contains(*name)).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }

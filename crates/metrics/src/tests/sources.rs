@@ -51,7 +51,7 @@ fn whatever_is_recorded_is_in_the_catalogue_by_its_kind() {
         .map(|metric| {
             let kind = match metric.kind {
                 Kind::Counter | Kind::CounterOf(_) | Kind::CounterWithLabels => "counter",
-                Kind::Gauge | Kind::GaugeByClient => "gauge",
+                Kind::Gauge | Kind::GaugeOf(_) | Kind::LateGauge => "gauge",
                 Kind::Histogram(_) => "histogram",
             };
             (metric.name, kind)

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use metrics::gauge;
+use quartet_chain::PeerName;
+
+use crate::MAX_NAMED_PEERS;
 
 /// The clients of this network by the beginning of their agent strings. What a peer says is not used as
 /// a label itself, or peers could make metrics without end.
@@ -32,36 +35,64 @@ pub(super) fn client(agent: Option<&str>) -> &'static str {
     known.unwrap_or(UNKNOWN)
 }
 
+/// A peer that is counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted<'a> {
+    pub(super) name: Option<&'a PeerName>,
+    /// The software it says it runs.
+    pub(super) agent: Option<&'a str>,
+}
+
 /// Keeps the gauges of peers, so that those of clients that are gone fall to zero.
 #[derive(Debug, Default)]
 pub(super) struct Census {
-    connected: BTreeMap<&'static str, u32>,
-    in_mesh: BTreeMap<&'static str, u32>,
+    /// What peers are called that are not called after their clients.
+    labels: BTreeMap<PeerName, String>,
+    connected: BTreeMap<String, u32>,
+    in_mesh: BTreeMap<String, u32>,
 }
 
 impl Census {
-    pub(super) fn count_connected<'a>(&mut self, agents: impl Iterator<Item = Option<&'a str>>) {
-        count(&mut self.connected, agents);
-        for (client, peers) in &self.connected {
-            gauge!("lean_connected_peers", "client" => *client).set(*peers);
+    pub(super) fn new(mut labels: BTreeMap<PeerName, String>) -> Self {
+        while labels.len() > MAX_NAMED_PEERS {
+            labels.pop_last();
+        }
+        Self {
+            labels,
+            ..Self::default()
         }
     }
 
-    pub(super) fn count_mesh<'a>(&mut self, agents: impl Iterator<Item = Option<&'a str>>) {
-        count(&mut self.in_mesh, agents);
-        for (client, peers) in &self.in_mesh {
-            gauge!("lean_gossip_mesh_peers", "client" => *client).set(*peers);
+    pub(super) fn count_connected<'a>(&mut self, peers: impl Iterator<Item = Counted<'a>>) {
+        count(&self.labels, &mut self.connected, peers);
+        for (label, peers) in &self.connected {
+            gauge!("lean_connected_peers", "client" => label.clone()).set(*peers);
+        }
+    }
+
+    pub(super) fn count_mesh<'a>(&mut self, peers: impl Iterator<Item = Counted<'a>>) {
+        count(&self.labels, &mut self.in_mesh, peers);
+        for (label, peers) in &self.in_mesh {
+            gauge!("lean_gossip_mesh_peers", "client" => label.clone()).set(*peers);
         }
     }
 }
 
 fn count<'a>(
-    counts: &mut BTreeMap<&'static str, u32>,
-    agents: impl Iterator<Item = Option<&'a str>>,
+    labels: &BTreeMap<PeerName, String>,
+    counts: &mut BTreeMap<String, u32>,
+    peers: impl Iterator<Item = Counted<'a>>,
 ) {
     counts.values_mut().for_each(|count| *count = 0);
-    for agent in agents {
-        *counts.entry(client(agent)).or_default() += 1;
+    for peer in peers {
+        let label = peer.name.and_then(|name| labels.get(name));
+        let label = label.map_or_else(|| client(peer.agent), String::as_str);
+        match counts.get_mut(label) {
+            Some(count) => *count += 1,
+            None => {
+                counts.insert(label.to_owned(), 1);
+            }
+        }
     }
 }
 
@@ -83,11 +114,39 @@ mod tests {
         }
     }
 
+    fn with_agent(agent: &str) -> Counted<'_> {
+        Counted {
+            name: None,
+            agent: Some(agent),
+        }
+    }
+
     #[test]
     fn a_client_that_is_gone_counts_zero() {
         let mut census = Census::default();
-        census.count_connected([Some("ream"), Some("ream"), None].into_iter());
-        census.count_connected([None].into_iter());
-        assert_eq!(census.connected, [("ream", 0), (UNKNOWN, 1)].into());
+        let ream = with_agent("ream");
+        census.count_connected([ream, ream, Counted::default()].into_iter());
+        census.count_connected([Counted::default()].into_iter());
+        let expected = [("ream".to_owned(), 0), (UNKNOWN.to_owned(), 1)];
+        assert_eq!(census.connected, expected.into());
+    }
+
+    #[test]
+    fn a_peer_with_a_name_of_its_own_counts_by_it_whatever_it_says() {
+        let named = PeerName::new("16Uiu2");
+        let mut census = Census::new([(named.clone(), "zeam_0".to_owned())].into());
+        let peer = Counted {
+            name: Some(&named),
+            ..with_agent("ream")
+        };
+        census.count_mesh([peer, with_agent("ream")].into_iter());
+        let expected = [("ream".to_owned(), 1), ("zeam_0".to_owned(), 1)];
+        assert_eq!(census.in_mesh, expected.into());
+    }
+
+    #[test]
+    fn names_are_bounded() {
+        let many = (0..2 * MAX_NAMED_PEERS).map(|n| (PeerName::new(n.to_string()), n.to_string()));
+        assert_eq!(Census::new(many.collect()).labels.len(), MAX_NAMED_PEERS);
     }
 }

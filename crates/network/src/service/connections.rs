@@ -17,6 +17,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     NetworkService, SLOT,
+    census::Counted,
     peer::{Link, Peer},
 };
 use crate::{behaviour::BehaviourEvent, config::name_of, protocol_version::stated_slot_ms};
@@ -273,12 +274,19 @@ impl NetworkService {
     }
 
     pub(super) fn count_peers(&mut self) {
-        let agents = self.peers.values().map(|peer| peer.agent.as_deref());
-        self.census.count_connected(agents);
-        let peers = &self.peers;
+        let connected = self.peers.values().map(Some);
+        self.census.count_connected(connected.map(who));
         let mesh = self.swarm.behaviour().gossip.gossip.all_mesh_peers();
-        let agents = mesh.map(|id| peers.get(id).and_then(|peer| peer.agent.as_deref()));
-        self.census.count_mesh(agents);
+        let mesh = mesh.map(|id| self.peers.get(id));
+        self.census.count_mesh(mesh.map(who));
+    }
+}
+
+/// What the census asks of a peer.
+fn who(peer: Option<&Peer>) -> Counted<'_> {
+    Counted {
+        name: peer.map(|peer| &peer.name),
+        agent: peer.and_then(|peer| peer.agent.as_deref()),
     }
 }
 

@@ -165,7 +165,7 @@ impl NetworkService {
             partition: Partition::default(),
             places: config.max_peers,
             restarts: Restarts::default(),
-            census: Census::default(),
+            census: Census::new(config.peer_labels),
             outbox: Outbox::default(),
             room: None,
             to_publish: VecDeque::new(),
