@@ -36,7 +36,7 @@ fn read(node: &NodeView) -> Reading<'_> {
         commit: &info.commit,
         node: &info.name,
         started: node.started().as_secs_f64(),
-        validators: info.validators,
+        validators: info.validators.len(),
         current_slot: node.current_slot(),
         head_slot: overview.head.slot,
         safe_target_slot: overview.safe_target.slot,

@@ -150,6 +150,7 @@ fn ask(chain: LeanChain, fixture: &Fixture) -> Result<Answer> {
             clock,
             NodeInfo::default(),
             metrics,
+            quartet_chain::EventBus::new(),
         );
         let body = fixture
             .request_body
