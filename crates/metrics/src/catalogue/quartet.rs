@@ -168,14 +168,14 @@ pub(super) const METRICS: &[Metric] = &[
         &[(
             "reason",
             &[
-                "head", "body", "work", "answer", "idle", "address", "full", "answers",
+                "head", "body", "work", "answer", "idle", "stall", "address", "full", "answers",
             ],
         )],
     ),
     counter_of(
         "quartet_http_requests_refused_total",
-        "HTTP requests and calls that were refused for their Host or for want of room, by reason.",
-        &[("reason", &["host", "busy"])],
+        "HTTP requests and calls that were refused for their Host or Origin or for want of room, by reason.",
+        &[("reason", &["host", "origin", "busy", "subscribers"])],
     ),
     counter_of(
         "quartet_network_bytes_total",
@@ -267,6 +267,14 @@ pub(super) const METRICS: &[Metric] = &[
     counter(
         "quartet_signatures_refused_total",
         "Signatures that the signing record refused.",
+    ),
+    gauge(
+        "quartet_subscribers",
+        "Those who are told what happens, over WebSockets or as server-sent events.",
+    ),
+    counter(
+        "quartet_subscribers_dropped_total",
+        "Subscribers that were let go because they read too slowly.",
     ),
     histogram("quartet_tick_delay_seconds", "How late a tick came.", FINE),
     counter(
