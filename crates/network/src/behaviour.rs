@@ -19,6 +19,7 @@ use crate::{
     places::headroom,
     protocol::{BLOCKS_BY_RANGE, BLOCKS_BY_ROOT, BlocksCodec, STATUS, StatusCodec},
     protocol_version::protocol_version,
+    traffic::Traffic,
 };
 
 /// What we say we are.
@@ -71,6 +72,7 @@ pub(crate) struct Behaviour {
 pub(crate) fn build(
     config: &NetworkConfig,
     clock: Clock,
+    traffic: Traffic,
 ) -> Result<Swarm<Behaviour>, &'static str> {
     let behaviour = behaviour(config, clock)?;
     let built = SwarmBuilder::with_existing_identity(config.identity.0.clone())
@@ -84,7 +86,9 @@ pub(crate) fn build(
             quic.max_stream_data = STREAM_WINDOW;
             quic.max_connection_data = CONNECTION_WINDOW;
             let transport = Hallway::new(quic::tokio::Transport::new(quic), MAX_HANDSHAKES);
-            transport.map(|(peer, connection), _| (peer, Counted::new(connection)))
+            transport.map(move |(peer, connection), _| {
+                (peer, Counted::new(connection, traffic.of(peer)))
+            })
         });
     let Ok(built) = built;
     let Ok(built) = built.with_behaviour(|_| behaviour);

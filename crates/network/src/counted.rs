@@ -4,12 +4,15 @@
 use std::{
     io::{self, IoSlice, IoSliceMut},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
 use metrics::{Counter, counter};
+
+use crate::traffic::Bytes;
 
 const NAME: &str = "quartet_network_bytes_total";
 
@@ -19,13 +22,16 @@ pub(crate) struct Counted<T> {
     inner: T,
     received: Counter,
     sent: Counter,
+    /// The same of the peer at the other end.
+    peer: Arc<Bytes>,
 }
 
 impl<T> Counted<T> {
-    /// Counts from now on.
-    pub(crate) fn new(inner: T) -> Self {
+    /// Counts from now on, for the peer as well.
+    pub(crate) fn new(inner: T, peer: Arc<Bytes>) -> Self {
         Self {
             inner,
+            peer,
             received: counter!(NAME, "direction" => "received"),
             sent: counter!(NAME, "direction" => "sent"),
         }
@@ -36,7 +42,24 @@ impl<T> Counted<T> {
             inner,
             received: self.received.clone(),
             sent: self.sent.clone(),
+            peer: Arc::clone(&self.peer),
         }
+    }
+
+    fn received(&self, passed: io::Result<usize>) -> io::Result<usize> {
+        if let Ok(bytes) = &passed {
+            self.received.increment(*bytes as u64);
+            self.peer.receive(*bytes);
+        }
+        passed
+    }
+
+    fn sent(&self, passed: io::Result<usize>) -> io::Result<usize> {
+        if let Ok(bytes) = &passed {
+            self.sent.increment(*bytes as u64);
+            self.peer.send(*bytes);
+        }
+        passed
     }
 }
 
@@ -82,7 +105,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let read = ready!(Pin::new(&mut self.inner).poll_read(context, buffer));
-        Poll::Ready(counting(read, &self.received))
+        Poll::Ready(self.received(read))
     }
 
     fn poll_read_vectored(
@@ -91,7 +114,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
         let read = ready!(Pin::new(&mut self.inner).poll_read_vectored(context, buffers));
-        Poll::Ready(counting(read, &self.received))
+        Poll::Ready(self.received(read))
     }
 }
 
@@ -102,7 +125,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.inner).poll_write(context, buffer));
-        Poll::Ready(counting(written, &self.sent))
+        Poll::Ready(self.sent(written))
     }
 
     fn poll_write_vectored(
@@ -111,7 +134,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(context, buffers));
-        Poll::Ready(counting(written, &self.sent))
+        Poll::Ready(self.sent(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -121,13 +144,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_close(context)
     }
-}
-
-fn counting(passed: io::Result<usize>, counter: &Counter) -> io::Result<usize> {
-    if let Ok(bytes) = &passed {
-        counter.increment(*bytes as u64);
-    }
-    passed
 }
 
 #[cfg(test)]
@@ -148,10 +164,12 @@ mod tests {
             inner: Cursor::new(vec![7; 100]),
             received: Counter::from_arc(received.clone()),
             sent: Counter::from_arc(sent.clone()),
+            peer: Arc::default(),
         };
         stream.read_exact(&mut [0; 60]).await.unwrap();
         stream.write_all(&[1; 25]).await.unwrap();
         let counts = [&received, &sent].map(|count| count.load(Ordering::Relaxed));
         assert_eq!(counts, [60, 25]);
+        assert_eq!(stream.peer.so_far(), (60, 25));
     }
 }

@@ -25,6 +25,7 @@ mod restarts;
 mod room;
 mod server;
 mod service;
+mod traffic;
 pub mod wire;
 
 pub use config::{

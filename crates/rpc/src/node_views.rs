@@ -68,7 +68,9 @@ impl GenesisView {
 #[derive(Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) struct ConstantsView {
-    seconds_per_slot: f64,
+    /// Where they are whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds_per_slot: Option<u64>,
     milliseconds_per_slot: u64,
     intervals_per_slot: u64,
     milliseconds_per_interval: u64,
@@ -81,7 +83,7 @@ impl ConstantsView {
     pub(crate) fn of(node: &NodeView) -> Self {
         let slot = node.slot_duration().as_millis() as u64;
         Self {
-            seconds_per_slot: node.slot_duration().as_secs_f64(),
+            seconds_per_slot: slot.is_multiple_of(1000).then_some(slot / 1000),
             milliseconds_per_slot: slot,
             intervals_per_slot: INTERVALS_PER_SLOT,
             milliseconds_per_interval: slot / INTERVALS_PER_SLOT,

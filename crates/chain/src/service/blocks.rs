@@ -368,18 +368,8 @@ impl ChainService {
             let chain = self.chain.read();
             (chain.to_store(&importable), chain.latest_justified())
         };
-        let pruned = self.change(|chain| chain.import_block_with(importable, names))?;
-        let justifies = self.chain.read().latest_justified() != justified;
-        histogram!("lean_fork_choice_block_processing_time_seconds").record(watch.seconds());
-        counter!("quartet_blocks_imported_total").increment(1);
         let inner = block.block();
-        if inner.slot == self.chain.read().current_slot() {
-            // With it comes its proposer's vote.
-            self.note_votes(inner.slot, 1);
-        }
-        let binding = Binding::of(root, &block.message);
-        self.admissions.admit(inner.slot, root, binding);
-        self.events.send(ChainEvent::Block(ImportedBlock {
+        let imported = ChainEvent::Block(ImportedBlock {
             block: Checkpoint {
                 root,
                 slot: inner.slot,
@@ -389,7 +379,20 @@ impl ChainService {
             proposer: inner.proposer_index,
             attestations: inner.body.attestations.len(),
             origin,
-        }));
+        });
+        let pruned = self.change_for(
+            |chain| chain.import_block_with(importable, names),
+            |outcome| outcome.is_ok().then_some(imported),
+        )?;
+        let justifies = self.chain.read().latest_justified() != justified;
+        histogram!("lean_fork_choice_block_processing_time_seconds").record(watch.seconds());
+        counter!("quartet_blocks_imported_total").increment(1);
+        if inner.slot == self.chain.read().current_slot() {
+            // With it comes its proposer's vote.
+            self.note_votes(inner.slot, 1);
+        }
+        let binding = Binding::of(root, &block.message);
+        self.admissions.admit(inner.slot, root, binding);
         self.tell(block.attestations());
         debug!(%root, slot = inner.slot, proposer = inner.proposer_index, "imported");
         Ok(Committed {

@@ -393,6 +393,15 @@ impl ChainService {
 
     /// Changes the chain under the write lock and tells the watchers what that changed.
     fn change<T>(&self, change: impl FnOnce(&mut LeanChain) -> T) -> T {
+        self.change_for(change, |_| None)
+    }
+
+    /// As [`Self::change`]; watchers are first told the `cause`, if the outcome says that there is one.
+    fn change_for<T>(
+        &self,
+        change: impl FnOnce(&mut LeanChain) -> T,
+        cause: impl FnOnce(&T) -> Option<ChainEvent>,
+    ) -> T {
         let mut chain = self.chain.write();
         let held = Stopwatch::start();
         let before = chain.view();
@@ -409,6 +418,9 @@ impl ChainService {
         };
         drop(chain);
         histogram!("quartet_chain_write_lock_seconds").record(held.seconds());
+        if let Some(cause) = cause(&result) {
+            self.events.send(cause);
+        }
         self.announce(&before, &after, reorg_depth);
         if let Some((validator, slot)) = newest.filter(|_| equivocations > 0) {
             metrics::counter!("quartet_equivocations_total").increment(equivocations);

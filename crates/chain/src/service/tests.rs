@@ -17,7 +17,7 @@ use super::{
     *,
 };
 use crate::{
-    NetworkMessage, PeerName, Source, SyncState, chain_channel,
+    ChainEvent, NetworkMessage, PeerName, Source, SyncState, chain_channel,
     envelope::Binding,
     network_channel,
     verification::{BlockCheck, invalid_signature},
@@ -427,9 +427,13 @@ fn votes_of_our_own_validators_are_told_once_their_signatures_are_verified() {
         block: block.clone(),
         post_state: Arc::new(post_state),
     };
+    let mut events = service.events.watch();
     service
         .import_block(importable, Names::Known, Source::Own)
         .unwrap();
+    // The block before what it changes, so that whoever draws the chain knows it by then.
+    assert!(matches!(events.try_recv(), Ok(ChainEvent::Block(told)) if told.origin == Source::Own));
+    assert!(matches!(events.try_recv(), Ok(ChainEvent::Head { .. })));
     let told: Vec<_> = std::iter::from_fn(|| seen.try_recv().ok()).collect();
     assert_eq!(told, Vec::from_iter(block.attestations().copied()));
     assert!(!told.is_empty());

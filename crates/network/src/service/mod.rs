@@ -51,6 +51,7 @@ use crate::{
     protocol::Via,
     restarts::Restarts,
     server::BlockServer,
+    traffic::Traffic,
 };
 use census::Census;
 use gossip::{Decoded, Judged};
@@ -111,6 +112,8 @@ pub struct NetworkService {
     places: usize,
     restarts: Restarts,
     census: Census,
+    /// Bytes by peer.
+    traffic: Traffic,
 
     /// For the chain, in order.
     outbox: Outbox,
@@ -141,7 +144,9 @@ impl NetworkService {
         peers: Peers,
         clock: Clock,
     ) -> Result<Self, NetworkError> {
-        let mut swarm = behaviour::build(&config, clock.clone()).map_err(NetworkError::Settings)?;
+        let traffic = Traffic::default();
+        let swarm = behaviour::build(&config, clock.clone(), traffic.clone());
+        let mut swarm = swarm.map_err(NetworkError::Settings)?;
         let address = listen(&mut swarm, config.listen_address).await?;
         let log_limit = LogLimit::new(clock.now());
         let local = config.identity.peer_id();
@@ -165,6 +170,7 @@ impl NetworkService {
             partition: Partition::default(),
             places: config.max_peers,
             restarts: Restarts::default(),
+            traffic,
             census: Census::new(config.peer_labels),
             outbox: Outbox::default(),
             room: None,
@@ -311,6 +317,7 @@ impl NetworkService {
         self.close_surplus(now);
         self.trim(now);
         self.refresh_statuses(now);
+        self.measure_peers();
         self.count_peers();
         self.sum_up_log();
     }

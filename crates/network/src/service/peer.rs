@@ -26,6 +26,10 @@ pub(super) struct Peer {
     pub(super) links: Vec<Link>,
     /// The software it says it runs.
     pub(super) agent: Option<String>,
+    /// When we last asked for its status.
+    pub(super) asked_at: Option<Duration>,
+    /// How long it took to answer.
+    pub(super) latency: Option<Duration>,
     /// When it last told us its status.
     pub(super) heard: Option<Duration>,
     /// Whether it may answer if we ask for its status.
@@ -69,6 +73,8 @@ impl Peer {
             name,
             links: vec![link],
             agent: None,
+            asked_at: None,
+            latency: None,
             heard: None,
             tells_status: true,
             conduct: Conduct::default(),

@@ -7,7 +7,7 @@ use libp2p::{
     request_response::{Event, Message, OutboundFailure},
 };
 use metrics::counter;
-use quartet_chain::ChainMessage;
+use quartet_chain::{ChainMessage, PeerFigures};
 use quartet_types::Status;
 use tracing::debug;
 
@@ -29,6 +29,10 @@ impl NetworkService {
         }
         let status = self.reader.chain().read().status();
         (self.swarm.behaviour_mut().status).send_request(&peer, Ok(status));
+        let now = self.clock.now();
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.asked_at = Some(now);
+        }
     }
 
     /// Asks those whose status we have not heard for some time.
@@ -79,7 +83,10 @@ impl NetworkService {
                     }
                 }
                 Message::Response { response, .. } => match response {
-                    Ok(status) => self.hear_status(peer, status),
+                    Ok(status) => {
+                        self.measure_latency(peer);
+                        self.hear_status(peer, status);
+                    }
                     Err(error) => debug!(%peer, %error, "the peer does not tell its status"),
                 },
             },
@@ -101,6 +108,28 @@ impl NetworkService {
                 debug!(%peer, %error, "could not answer a status");
             }
             Event::ResponseSent { .. } => {}
+        }
+    }
+
+    fn measure_latency(&mut self, peer: PeerId) {
+        let now = self.clock.now();
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            let took = peer.asked_at.take().map(|asked| now.saturating_sub(asked));
+            peer.latency = took.or(peer.latency);
+        }
+    }
+
+    /// Puts what is measured of peers into the table.
+    pub(super) fn measure_peers(&self) {
+        for (id, peer) in &self.peers {
+            let (received, sent) = self.traffic.so_far(id).unwrap_or_default();
+            let figures = PeerFigures {
+                latency: peer.latency,
+                points: peer.conduct.points().ceil() as u32,
+                received,
+                sent,
+            };
+            self.table.update(&peer.name, |info| info.figures = figures);
         }
     }
 

@@ -61,6 +61,8 @@ struct Validator {
 struct Seen {
     /// Unix milliseconds.
     at: u64,
+    /// Whether that was in the first half of its slot.
+    on_time: bool,
     /// Its place among the slot's votes, unless there were too many kinds.
     kind: Option<u8>,
 }
@@ -152,13 +154,11 @@ impl Records {
                 })
             });
         let kind = kind.map(|kind| kind as u8);
-        watched.votes.insert(validator_id, Seen { at, kind });
+        let on_time = since_slot < half;
+        watched
+            .votes
+            .insert(validator_id, Seen { at, on_time, kind });
         let validator = &mut self.validators[place];
-        let votes = &mut validator.record.votes;
-        match since_slot < half {
-            true => votes.on_time += 1,
-            false => votes.late += 1,
-        }
         if validator.last.is_none_or(|last| last.slot <= data.slot) {
             let (slot, head) = (data.slot, data.head);
             validator.last = Some(LastVote { slot, head, at });
@@ -172,11 +172,8 @@ impl Records {
         proposer: ValidatorIndex,
         body: impl Iterator<Item = &'a Attestation>,
     ) {
-        let is_news = self
-            .watched(slot)
-            .is_some_and(|watched| watched.proposed.insert(proposer));
-        if let Some(validator) = self.get_mut(proposer).filter(|_| is_news) {
-            validator.record.proposals.done += 1;
+        if let Some(watched) = self.watched(slot) {
+            watched.proposed.insert(proposer);
         }
         for vote in body {
             if let Some(validator) = self.get_mut(vote.validator_id)
@@ -197,18 +194,29 @@ impl Records {
         if slot == 0 || self.since.is_none_or(|since| slot < since) {
             return;
         }
-        let Some(watched) = self.watched(slot) else {
-            return;
-        };
-        let has_voted: BTreeSet<_> = watched.votes.keys().copied().collect();
-        let has_proposed = proposer.is_some_and(|proposer| watched.proposed.contains(&proposer));
+        let place = self
+            .slots
+            .binary_search_by_key(&slot, |watched| watched.slot);
+        // Where nothing at all came, all is missed.
+        let nothing = Watched::default();
+        let watched = place.map_or(&nothing, |place| &self.slots[place]);
         for (index, validator) in (0..).zip(&mut self.validators) {
-            validator.record.slots += 1;
-            if !has_voted.contains(&index) {
-                validator.record.votes.missed += 1;
+            let Record {
+                slots,
+                votes,
+                proposals,
+            } = &mut validator.record;
+            *slots += 1;
+            match watched.votes.get(&index) {
+                Some(seen) if seen.on_time => votes.on_time += 1,
+                Some(_) => votes.late += 1,
+                None => votes.missed += 1,
             }
-            if proposer == Some(index) && !has_proposed {
-                validator.record.proposals.missed += 1;
+            if proposer == Some(index) {
+                match watched.proposed.contains(&index) {
+                    true => proposals.done += 1,
+                    false => proposals.missed += 1,
+                }
             }
         }
     }
@@ -288,12 +296,13 @@ mod tests {
         records.block(1, 1, [].iter());
         records.block(2, 2, [vote(0, 1), vote(0, 1)].iter());
         records.block(3, 0, [vote(0, 1)].iter());
+        assert_eq!(counts(&records, 0)[..4], [0; 4]);
         records.close(1, Some(1));
         records.close(2, Some(0));
         //                                    slots, on time, late, missed, included, proposals done and missed
-        assert_eq!(counts(&records, 0), [2, 1, 0, 1, 1, 1, 1]);
+        assert_eq!(counts(&records, 0), [2, 1, 0, 1, 1, 0, 1]);
         assert_eq!(counts(&records, 1), [2, 0, 1, 1, 0, 1, 0]);
-        assert_eq!(counts(&records, 2), [2, 0, 0, 2, 0, 1, 0]);
+        assert_eq!(counts(&records, 2), [2, 0, 0, 2, 0, 0, 0]);
         let votes = serde_json::to_value(records.votes(1)).unwrap();
         assert_eq!(
             (&votes[0]["validator_id"], &votes[0]["at"]),
