@@ -6,16 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::{
+    description::DESCRIPTION,
+    layout::{GenesisPaths, NODE_PREFIX},
+};
 use anyhow::{Context as _, Result, bail};
-use serde::Serialize;
 
-use super::layout::{GenesisPaths, NODE_PREFIX};
+/// What the names of temporary directories begin with.
+pub(super) const TEMPORARY_PREFIX: &str = "quartet-devnet-";
 
 /// The file that makes a directory ours. A running devnet holds a lock on it.
 const MARKER: &str = "devnet.lock";
-
-/// What scripts read.
-const DESCRIPTION: &str = "devnet.json";
 
 /// A devnet's directory, locked for as long as this lives.
 #[derive(Debug)]
@@ -54,24 +55,32 @@ impl Directory {
         Ok(directory)
     }
 
+    /// Opens the directory of a former devnet to go on with it. Nothing is changed.
+    ///
+    /// # Errors
+    /// When there is none, or a devnet is running there.
+    pub(super) fn resume(path: &Path) -> Result<Self> {
+        let unopened = || format!("{} cannot be resumed: it cannot be opened", path.display());
+        let path = path.canonicalize().with_context(unopened)?;
+        if !path.join(MARKER).is_file() {
+            bail!(
+                "{} cannot be resumed: it holds no former devnet",
+                path.display()
+            );
+        }
+        Ok(Self {
+            former: true,
+            _lock: lock(&path)?,
+            path,
+        })
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     pub(super) fn genesis(&self) -> GenesisPaths {
         GenesisPaths::of(&self.path)
-    }
-
-    /// Writes `devnet.json`; whoever reads it sees the old one or the new one, whole.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub(super) fn describe(&self, description: &impl Serialize) -> Result<()> {
-        let path = self.path.join(DESCRIPTION);
-        let temporary = self.path.join("devnet.json.tmp");
-        write_json(&temporary, description)
-            .and_then(|()| fs::rename(&temporary, &path))
-            .with_context(|| format!("{} cannot be written", path.display()))
     }
 
     /// Removes what a former devnet wrote, file by file known to be ours, except for its keys: they take
@@ -99,29 +108,18 @@ impl Directory {
     }
 }
 
-/// Writes a file of JSON.
-///
-/// # Errors
-/// When it cannot be written.
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(value)?;
-    text.push(b'\n');
-    fs::write(path, text)
-}
-
-/// Whether the directory held a devnet before; anything else in it is an error.
+/// Whether a devnet has begun in the directory before; anything else in it is an error.
 fn check(path: &Path) -> Result<bool> {
     let opened = || format!("{} cannot be read", path.display());
     let first = fs::read_dir(path).with_context(opened)?.next();
-    let former = path.join(MARKER).is_file();
-    if first.is_some() && !former {
+    if first.is_some() && !path.join(MARKER).is_file() {
         bail!(
             "{} is not empty and holds no former devnet: give another --data-dir, one that is empty or \
              does not exist yet",
             path.display()
         );
     }
-    Ok(former)
+    Ok(GenesisPaths::of(path).directory().exists())
 }
 
 fn lock(path: &Path) -> Result<File> {
@@ -141,8 +139,7 @@ fn lock(path: &Path) -> Result<File> {
             return Err(error).with_context(|| format!("{} cannot be locked", marker.display()));
         }
     }
-    let text =
-        "This directory belongs to `quartet devnet`, which clears it before it starts anew.\n";
+    let text = "This directory belongs to `quartet devnet`, which clears it before it starts anew, unless with --resume.\n";
     (|| {
         file.set_len(0)?;
         (&file).write_all(text.as_bytes())
@@ -165,7 +162,10 @@ fn temporary() -> Result<PathBuf> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     for attempt in 1..1000 {
-        let path = parent.join(format!("quartet-devnet-{}-{attempt}", std::process::id()));
+        let path = parent.join(format!(
+            "{TEMPORARY_PREFIX}{}-{attempt}",
+            std::process::id()
+        ));
         match builder.create(&path) {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -264,9 +264,24 @@ mod tests {
     fn a_running_devnet_is_not_disturbed() {
         let parent = tempfile::tempdir().unwrap();
         let running = Directory::open(Some(parent.path())).unwrap();
-        running.describe(&[1]).unwrap();
+        fs::write(running.path().join(DESCRIPTION), "x").unwrap();
         assert!(message(parent.path()).contains("a devnet is running in"));
         assert!(parent.path().join(DESCRIPTION).exists());
+    }
+
+    #[test]
+    fn what_is_resumed_is_left_as_it_is_and_what_is_not_there_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path();
+        let resumed = |path: &Path| Directory::resume(path).unwrap_err().to_string();
+        assert!(resumed(&path.join("nowhere")).contains("cannot be opened"));
+        assert!(resumed(path).contains("holds no former devnet"));
+        let running = Directory::open(Some(path)).unwrap();
+        fs::create_dir(path.join("quartet_0")).unwrap();
+        assert!(resumed(path).contains("a devnet is running in"));
+        drop(running);
+        Directory::resume(path).unwrap();
+        assert!(path.join("quartet_0").is_dir());
     }
 
     #[test]

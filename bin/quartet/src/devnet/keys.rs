@@ -9,15 +9,18 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use quartet_config::ValidatorKey;
 use quartet_keystore::{NewKey, generate, inspect, keystore_file_name};
-use quartet_types::SECONDS_PER_SLOT;
+use quartet_types::SlotDuration;
 use quartet_xmss::Scheme;
 use rayon::prelude::*;
 use tokio::sync::oneshot;
 
 use super::terminal::note;
+use crate::{
+    progress::Work,
+    words::{count, duration},
+};
 
 /// Epochs of new keys beyond the slots that are asked for: the run ends a little after the last of them.
 const MARGIN: u64 = 64;
@@ -70,17 +73,28 @@ pub(super) async fn provide(
     directory: PathBuf,
     validators: u64,
     slots: Option<u64>,
+    slot_duration: SlotDuration,
 ) -> Result<DevnetKeys> {
     let (sender, keys) = oneshot::channel();
     // A thread that the runtime does not wait for: the user may not want to wait for its end.
     thread::spawn(move || {
-        let _ = sender.send(provide_blocking(&directory, validators, slots));
+        let _ = sender.send(provide_blocking(
+            &directory,
+            validators,
+            slots,
+            slot_duration,
+        ));
     });
     keys.await
         .map_err(|_| anyhow!("the making of keys has panicked"))?
 }
 
-fn provide_blocking(directory: &Path, validators: u64, slots: Option<u64>) -> Result<DevnetKeys> {
+fn provide_blocking(
+    directory: &Path,
+    validators: u64,
+    slots: Option<u64>,
+    slot_duration: SlotDuration,
+) -> Result<DevnetKeys> {
     let unmade = || format!("{} cannot be made", directory.display());
     fs::create_dir_all(directory).with_context(unmade)?;
     let path = |index| directory.join(keystore_file_name(index));
@@ -93,7 +107,8 @@ fn provide_blocking(directory: &Path, validators: u64, slots: Option<u64>) -> Re
         .map(path)
         .filter(|path| !path.exists())
         .collect();
-    make(&missing, epochs_of_new(slots, missing.len() as u64))?;
+    let epochs = epochs_of_new(slots, missing.len() as u64);
+    make(&missing, epochs, slot_duration)?;
     let described = (0..validators).map(|index| describe(&path(index), index));
     let (keys, epochs): (Vec<_>, Vec<_>) =
         described.collect::<Result<Vec<_>>>()?.into_iter().unzip();
@@ -107,7 +122,7 @@ fn provide_blocking(directory: &Path, validators: u64, slots: Option<u64>) -> Re
     }
     note(format_args!(
         "  keys       last for {fewest} slots ({}); a new --data-dir gets new ones",
-        duration(fewest)
+        duration(fewest, slot_duration)
     ));
     Ok(DevnetKeys {
         keys,
@@ -123,14 +138,17 @@ fn epochs_of_new(slots: Option<u64>, count: u64) -> u64 {
     }
 }
 
-/// How long some slots last, for people.
-fn duration(slots: u64) -> String {
-    let minutes = slots.saturating_mul(SECONDS_PER_SLOT) / 60;
-    match minutes / 60 {
-        0 => format!("{minutes} min"),
-        hours @ 1..=47 => format!("{hours} h {} min", minutes % 60),
-        hours => format!("{} days", hours / 24),
-    }
+/// The fewest epochs, from the first on, that one of the validators' keys in a directory is active for.
+///
+/// # Errors
+/// When one cannot be read.
+pub(super) fn fewest_epochs(directory: &Path, validators: u64) -> Result<u64> {
+    let epochs = (0..validators).map(|index| {
+        let (_, epochs) = describe(&directory.join(keystore_file_name(index)), index)?;
+        Ok(epochs)
+    });
+    let epochs = epochs.collect::<Result<Vec<_>>>()?;
+    Ok(epochs.into_iter().min().unwrap_or(0))
 }
 
 /// A validator's key, and how many epochs it is active for.
@@ -170,18 +188,18 @@ impl ReadyMade {
     }
 }
 
-/// Makes keys of `epochs` epochs from 0 on, on all processors, with a bar that tells how far it is.
-fn make(paths: &[PathBuf], epochs: u64) -> Result<()> {
+/// Makes keys of `epochs` epochs from 0 on, on all processors, and tells how far it is.
+fn make(paths: &[PathBuf], epochs: u64, slot_duration: SlotDuration) -> Result<()> {
     if paths.is_empty() {
         return Ok(());
     }
-    let (count, s) = (paths.len(), if paths.len() == 1 { "" } else { "s" });
+    let keys = count(paths.len() as u64, "short-lived test key");
     note(format_args!(
-        "  keys       making {count} short-lived test key{s}, for {epochs} slots ({})",
-        duration(epochs)
+        "  keys       making {keys}, for {epochs} slots ({})",
+        duration(epochs, slot_duration)
     ));
-    let bar = ProgressBar::new((count as u64).saturating_mul(epochs)).with_style(style());
-    bar.set_prefix(format!("{count} key{s}"));
+    let total = (paths.len() as u64).saturating_mul(epochs);
+    let work = Work::start("             making keys", total);
     let new = NewKey {
         scheme: Scheme::Production,
         activation_epoch: 0,
@@ -194,17 +212,12 @@ fn make(paths: &[PathBuf], epochs: u64) -> Result<()> {
         let so_far = AtomicU64::new(0);
         generate(path, &new, &|progress| {
             let before = so_far.fetch_max(progress.done, Ordering::Relaxed);
-            bar.inc(progress.done.saturating_sub(before));
+            work.add(progress.done.saturating_sub(before));
         })
         .map(drop)
     })?;
-    bar.finish_and_clear();
+    work.finish();
     Ok(())
-}
-
-fn style() -> ProgressStyle {
-    ProgressStyle::with_template("             {prefix}  {wide_bar}  {percent:>3} %  {eta} left ")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 #[cfg(test)]
@@ -213,17 +226,23 @@ mod tests {
 
     use super::*;
 
+    fn usual() -> SlotDuration {
+        SlotDuration::default()
+    }
+
     #[tokio::test]
     async fn the_first_four_keys_are_ready_and_put_right_where_damaged() {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("genesis/keys");
-        let keys = provide(directory.clone(), 4, None).await.unwrap();
+        let keys = provide(directory.clone(), 4, None, usual()).await.unwrap();
         assert_eq!(keys.keys.len(), 4);
         assert_eq!(keys.log_active_epochs, 18);
 
         let damaged = directory.join("validator_2.trees");
         fs::write(&damaged, "x").unwrap();
-        let again = provide(directory.clone(), 3, Some(1000)).await.unwrap();
+        let again = provide(directory.clone(), 3, Some(1000), usual())
+            .await
+            .unwrap();
         assert_eq!(again.keys, keys.keys[..3]);
         for index in 0..3 {
             let report = inspect(&directory.join(keystore_file_name(index)), None).unwrap();
@@ -240,7 +259,7 @@ mod tests {
         let unmarked = marked.replace("purpose: public-test-key\n", "");
         assert_ne!(marked, unmarked);
         fs::write(&path, &unmarked).unwrap();
-        let provided = provide(directory.path().to_owned(), 5, None).await;
+        let provided = provide(directory.path().to_owned(), 5, None, usual()).await;
         let error = provided.unwrap_err();
         let said = error.to_string();
         assert!(said.contains("validator_4.yaml is not marked"), "{said}");
@@ -252,11 +271,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("validator_4.yaml");
         fs::write(&path, READY_MADE[1].keystore).unwrap();
-        let keys = provide(directory.path().to_owned(), 5, None).await.unwrap();
+        let keys = provide(directory.path().to_owned(), 5, None, usual())
+            .await
+            .unwrap();
         assert_eq!(keys.keys[4].public_key, keys.keys[1].public_key);
 
         fs::write(&path, "version: 1\n").unwrap();
-        let error = provide(directory.path().to_owned(), 5, None)
+        let error = provide(directory.path().to_owned(), 5, None, usual())
             .await
             .unwrap_err();
         assert!(error.to_string().contains("validator_4.yaml"), "{error}");
@@ -265,7 +286,7 @@ mod tests {
     #[tokio::test]
     async fn new_keys_last_for_the_run_and_a_longer_one_needs_others() {
         let directory = tempfile::tempdir().unwrap();
-        let provide = |slots| provide(directory.path().to_owned(), 7, Some(slots));
+        let provide = |slots| provide(directory.path().to_owned(), 7, Some(slots), usual());
         let made = provide(100).await.unwrap();
         // 164 epochs.
         assert_eq!(made.log_active_epochs, 7);

@@ -2,17 +2,17 @@
 
 use std::{
     ffi::OsString,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use quartet_config::{DevnetPlan, PlannedNode};
-use serde::Serialize;
+use anyhow::Result;
+use quartet_chain::PeerName;
+use quartet_config::{DevnetPlan, NodeKey, PlannedNode};
+use quartet_network::Identity;
+use quartet_types::SlotDuration;
 
-use super::ports::NodePorts;
-
-/// The address at which all nodes listen: nothing of a devnet is reached from outside.
-pub(super) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+use super::ports::{LOOPBACK, NodePorts};
 
 /// What a node's name begins with; its number follows.
 pub(super) const NODE_PREFIX: &str = "quartet_";
@@ -29,6 +29,11 @@ impl GenesisPaths {
 
     pub(super) fn directory(&self) -> &Path {
         &self.0
+    }
+
+    /// The identity of the node with this name.
+    fn node_key(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}.key"))
     }
 
     /// The directory of the validators' keys.
@@ -51,12 +56,26 @@ pub(super) struct NodeLayout {
 impl NodeLayout {
     /// The `index`-th node of the devnet in `devnet`.
     pub(super) fn new(devnet: &Path, index: usize, ports: NodePorts) -> Self {
-        let name = format!("{NODE_PREFIX}{index}");
+        let name = Self::name(index);
         Self {
             directory: devnet.join(&name),
             name,
             ports,
         }
+    }
+
+    /// What the `index`-th node is called.
+    pub(super) fn name(index: usize) -> String {
+        format!("{NODE_PREFIX}{index}")
+    }
+
+    /// The name by which its peers know it, from its key in the genesis directory.
+    ///
+    /// # Errors
+    /// When the key cannot be read.
+    pub(super) fn peer(&self, genesis: &GenesisPaths) -> Result<PeerName> {
+        let key = NodeKey::read(&genesis.node_key(&self.name))?;
+        Ok(Identity::from_secret(key.secret_bytes())?.name())
     }
 
     /// The file to which its output goes.
@@ -89,7 +108,7 @@ impl NodeLayout {
             ("--validators", file("validators.yaml")),
             ("--bootnodes", file("nodes.yaml")),
             ("--node-id", OsString::from(&self.name)),
-            ("--node-key", file(&format!("{}.key", self.name))),
+            ("--node-key", genesis.node_key(&self.name).into_os_string()),
             ("--keystores", genesis.keys().into_os_string()),
             ("--data-dir", self.directory.join("data").into_os_string()),
             ("--listen-address", address()),
@@ -106,7 +125,12 @@ impl NodeLayout {
 }
 
 /// The plan of a devnet whose validators are spread over its nodes as evenly as they go.
-pub(super) fn plan(nodes: &[NodeLayout], validators: u64, log_active_epochs: u8) -> DevnetPlan {
+pub(super) fn plan(
+    nodes: &[NodeLayout],
+    validators: u64,
+    log_active_epochs: u8,
+    slot_duration: SlotDuration,
+) -> DevnetPlan {
     let count = nodes.len() as u64;
     let planned = nodes.iter().zip(0..).map(|(node, index)| PlannedNode {
         name: node.name.clone(),
@@ -118,56 +142,9 @@ pub(super) fn plan(nodes: &[NodeLayout], validators: u64, log_active_epochs: u8)
         validators: validators / count + u64::from(index < validators % count),
     });
     DevnetPlan {
-        slot_duration: quartet_types::SlotDuration::default(),
+        slot_duration,
         log_active_epochs,
         nodes: planned.collect(),
-    }
-}
-
-/// `devnet.json`: tells scripts where the nodes are.
-#[derive(Debug, Serialize)]
-pub(super) struct Description {
-    /// The process that holds the devnet together; it ends on SIGINT and SIGTERM.
-    pub(super) pid: u32,
-    /// Unix time of slot 0, in seconds.
-    pub(super) genesis_time: u64,
-    /// The directory with the files from which a node joins.
-    pub(super) genesis: PathBuf,
-    /// The nodes.
-    pub(super) nodes: Vec<NodeDescription>,
-}
-
-/// What `devnet.json` tells of one node.
-#[derive(Debug, Serialize)]
-pub(super) struct NodeDescription {
-    name: String,
-    pid: u32,
-    directory: PathBuf,
-    log: PathBuf,
-    http: SocketAddr,
-    metrics: SocketAddr,
-    quic: SocketAddr,
-    /// What starts it again should it have ended, program first.
-    command: Vec<String>,
-}
-
-impl NodeDescription {
-    /// Describes a node that runs as process `pid`.
-    pub(super) fn new(node: &NodeLayout, pid: u32, program: &Path, genesis: &GenesisPaths) -> Self {
-        let arguments = node.arguments(genesis).into_iter();
-        let command = [program.as_os_str().to_owned()]
-            .into_iter()
-            .chain(arguments);
-        Self {
-            name: node.name.clone(),
-            pid,
-            directory: node.directory.clone(),
-            log: node.log(),
-            http: node.http(),
-            metrics: node.metrics(),
-            quic: node.quic(),
-            command: command.map(|word| word.to_string_lossy().into()).collect(),
-        }
     }
 }
 
@@ -198,7 +175,7 @@ mod tests {
             (1, 2, &[&[0, 1]]),
         ];
         for (count, validators, expected) in cases {
-            let plan = plan(&nodes(count), validators, 18);
+            let plan = plan(&nodes(count), validators, 18, SlotDuration::default());
             assert_eq!(plan.validator_count(), validators);
             assert_eq!(plan.round_robin(), expected);
         }
@@ -220,20 +197,5 @@ mod tests {
         ] {
             assert!(line.contains(part), "{line} lacks {part}");
         }
-    }
-
-    #[test]
-    fn the_description_gives_scripts_addresses_and_a_command() {
-        let node = &nodes(1)[0];
-        let genesis = GenesisPaths::of(Path::new("/net"));
-        let node = NodeDescription::new(node, 7, Path::new("/bin/quartet"), &genesis);
-        let json = serde_json::to_value(node).unwrap();
-        assert_eq!(json["name"], "quartet_0");
-        assert_eq!(json["pid"], 7);
-        assert_eq!(json["http"], "127.0.0.1:9001");
-        assert_eq!(json["metrics"], "127.0.0.1:9002");
-        assert_eq!(json["quic"], "127.0.0.1:9000");
-        assert_eq!(json["command"][0], "/bin/quartet");
-        assert_eq!(json["command"][1], "node");
     }
 }

@@ -4,12 +4,13 @@ use std::{net::SocketAddr, time::Duration};
 
 use futures::future::join_all;
 use quartet_clock::{Clock, Stopwatch};
-use quartet_types::{INTERVALS_PER_SLOT, Slot};
+use quartet_types::{INTERVALS_PER_SLOT, Slot, SlotDuration};
 use tokio::sync::mpsc;
 
 use super::view::{Agreement, NodeView, Views};
 
-/// The nodes count the slot's votes at its last interval; a moment later they are asked.
+/// The nodes count the slot's votes at its last interval; a moment later they are asked. Of a usual slot; of another, as large
+/// a part.
 const SETTLE: Duration = Duration::from_millis(350);
 
 /// What the nodes see in a slot.
@@ -44,6 +45,8 @@ impl Observer {
     /// Tells what it sees until nobody listens.
     pub(super) async fn run(mut self, observations: mpsc::Sender<Observation>) {
         let mut ticks = self.clock.ticks();
+        let part = SETTLE.as_secs_f64() / SlotDuration::default().as_secs_f64();
+        let settle = self.clock.slot_duration().slot().mul_f64(part);
         loop {
             let tick = ticks.next().await;
             if tick.interval + 1 < INTERVALS_PER_SLOT {
@@ -53,11 +56,11 @@ impl Observer {
                 }
                 continue;
             }
-            tokio::time::sleep(SETTLE).await;
+            tokio::time::sleep(settle).await;
             let mut views = self.ask_all().await;
             if !Agreement::among(&views).is_full() {
                 // A block may just be on its way; there is time for a second look.
-                tokio::time::sleep(SETTLE).await;
+                tokio::time::sleep(settle).await;
                 views = self.ask_all().await;
             }
             let observation = Observation {

@@ -15,6 +15,7 @@ use std::{
 };
 
 use tokio::{
+    io::AsyncWriteExt as _,
     process::{Child, ChildStdin, Command},
     sync::mpsc,
     task::JoinHandle,
@@ -27,6 +28,11 @@ use super::layout::NodeLayout;
 /// How long a node may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(6);
 
+/// Orders that may wait for a node to take them.
+const MAX_ORDERS: usize = 8;
+/// How long a node may take for it.
+const ORDER_TIME: Duration = Duration::from_secs(1);
+
 /// How much of a log's end is looked at.
 const TAIL_BYTES: u64 = 8 * 1024;
 
@@ -38,6 +44,8 @@ const EXIT_WITH_PARENT: &str = "--exit-with-parent";
 pub(super) struct Death {
     /// The node's position.
     pub(super) index: usize,
+    /// Its process, which may have been followed by another.
+    pub(super) pid: u32,
     /// How it ended.
     pub(super) status: io::Result<ExitStatus>,
 }
@@ -48,6 +56,8 @@ pub(super) struct NodeProcess {
     /// Its process id.
     pub(super) pid: u32,
     stop: CancellationToken,
+    kill: CancellationToken,
+    orders: mpsc::Sender<String>,
     watcher: JoinHandle<()>,
 }
 
@@ -64,7 +74,7 @@ impl NodeProcess {
         deaths: mpsc::Sender<Death>,
     ) -> io::Result<Self> {
         fs::create_dir_all(&node.directory)?;
-        let log = File::create(node.log())?;
+        let log = File::options().create(true).append(true).open(node.log())?;
         let mut command = Command::new(program);
         command
             .args(arguments)
@@ -80,8 +90,25 @@ impl NodeProcess {
         let pid = child.id().ok_or_else(ended)?;
         let lifeline = child.stdin.take().ok_or_else(ended)?;
         let stop = CancellationToken::new();
-        let watcher = tokio::spawn(watch(index, child, lifeline, stop.clone(), deaths));
-        Ok(Self { pid, stop, watcher })
+        let kill = CancellationToken::new();
+        let (orders, taken) = mpsc::channel(MAX_ORDERS);
+        let watcher = tokio::spawn(watch(Watched {
+            index,
+            pid,
+            child,
+            lifeline,
+            orders: taken,
+            stop: stop.clone(),
+            kill: kill.clone(),
+            deaths,
+        }));
+        Ok(Self {
+            pid,
+            stop,
+            kill,
+            orders,
+            watcher,
+        })
     }
 
     /// Whether it has not ended.
@@ -100,38 +127,65 @@ impl NodeProcess {
         let _ = (&mut self.watcher).await;
     }
 
-    /// Kills it without further ado.
+    /// Kills it as a crash would; [`NodeProcess::ended`] waits for that.
     pub(super) fn kill(&self) {
-        self.watcher.abort();
+        self.kill.cancel();
+    }
+
+    /// Writes a line to its standard input; says whether there was room for it.
+    pub(super) fn tell(&self, line: String) -> bool {
+        self.orders.try_send(line).is_ok()
     }
 }
 
 impl Drop for NodeProcess {
     fn drop(&mut self) {
-        self.kill();
+        // The child is killed with it.
+        self.watcher.abort();
     }
 }
 
-async fn watch(
+struct Watched {
     index: usize,
-    mut child: Child,
+    pid: u32,
+    child: Child,
     lifeline: ChildStdin,
+    orders: mpsc::Receiver<String>,
     stop: CancellationToken,
+    kill: CancellationToken,
     deaths: mpsc::Sender<Death>,
-) {
-    let died = tokio::select! {
-        biased;
-        () = stop.cancelled() => None,
-        status = child.wait() => Some(status),
+}
+
+async fn watch(mut node: Watched) {
+    let died = loop {
+        tokio::select! {
+            biased;
+            () = node.kill.cancelled() => {
+                // An error means that it has just ended after all.
+                let _ = node.child.kill().await;
+                return;
+            }
+            () = node.stop.cancelled() => break None,
+            status = node.child.wait() => break Some(status),
+            Some(order) = node.orders.recv() => {
+                // One that does not read is told no more; that it is gone shows above.
+                let _ = timeout(ORDER_TIME, node.lifeline.write_all(order.as_bytes())).await;
+            }
+        }
     };
-    drop(lifeline);
+    drop(node.lifeline);
     if let Some(status) = died {
+        let (index, pid) = (node.index, node.pid);
         // The receiver is gone when nobody wants to know any more.
-        let _ = deaths.send(Death { index, status }).await;
-    } else if timeout(GRACE, child.wait()).await.is_err() {
-        // An error means that it has just ended after all.
-        let _ = child.kill().await;
+        let _ = node.deaths.send(Death { index, pid, status }).await;
+        return;
     }
+    tokio::select! {
+        _ = timeout(GRACE, node.child.wait()) => {}
+        () = node.kill.cancelled() => {}
+    }
+    // An error means that it has ended.
+    let _ = node.child.kill().await;
 }
 
 /// The last lines of a log, at most `lines`.
@@ -209,6 +263,20 @@ mod tests {
         process.ended().await;
         assert_eq!(log_tail(&node.log(), 9), ["--exit-with-parent bye"]);
         assert!(deaths.recv().await.is_none(), "it was told to end");
+    }
+
+    #[tokio::test]
+    async fn a_node_is_told_what_to_do_and_killed_when_asked_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let script = "read line; echo got $line; exec sleep 1000";
+        let (mut process, node, mut deaths) = start(directory.path(), script);
+        assert!(process.tell("apart a b\n".to_owned()));
+        while log_tail(&node.log(), 1) != ["got apart a b"] {
+            tokio::task::yield_now().await;
+        }
+        process.kill();
+        process.ended().await;
+        assert!(deaths.recv().await.is_none(), "it was killed on purpose");
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,9 +13,11 @@ use quartet_types::VALIDATOR_REGISTRY_LIMIT;
 use serde::Deserialize;
 
 use super::{
+    exit::INTERRUPTED,
     reading::Parts,
     terminal::{self, note},
 };
+use crate::words::count;
 
 /// From so many validators on, two nodes: the signatures of each of four would have to cross the machine three times.
 const TWO_NODES_FROM: u64 = 4096;
@@ -65,7 +67,8 @@ pub(super) fn run(args: &ScaleArgs) -> Result<ExitCode> {
             true => 4,
             false => 2,
         });
-        note(format_args!("{validators} validators on {nodes} nodes"));
+        let (of, on) = (count(*validators, "validator"), count(nodes.into(), "node"));
+        note(format_args!("{of} on {on}"));
         let path = reports.join(format!("{validators}.json"));
         let status = devnet(&program, nodes, *validators, args.slots, &path)?;
         failed |= !status.success();
@@ -113,7 +116,7 @@ fn devnet(
         .context("the devnet cannot be run")?;
     // Gigabytes of blocks, which nobody looks at again.
     let _ = fs::remove_dir_all(&directory);
-    if run.code().is_none() || run.code() == Some(i32::from(super::INTERRUPTED)) {
+    if run.code().is_none() || run.code() == Some(i32::from(INTERRUPTED)) {
         bail!("the devnet was interrupted");
     }
     Ok(run)

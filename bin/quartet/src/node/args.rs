@@ -258,7 +258,7 @@ pub(crate) struct NodeArgs {
     )]
     pub(crate) log: String,
 
-    /// End when standard input ends, so that a parent never leaves this process behind.
+    /// End when standard input ends, so that a parent never leaves this process behind, and take its orders from there.
     #[arg(long, hide = true)]
     pub(crate) exit_with_parent: bool,
 }

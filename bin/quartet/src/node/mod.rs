@@ -3,6 +3,7 @@
 mod address;
 mod anchor;
 mod args;
+pub(crate) mod parent;
 mod setup;
 mod signals;
 mod slot_log;
@@ -11,6 +12,7 @@ mod supervisor;
 mod validator_keys;
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     process::ExitCode,
     sync::{Arc, LazyLock},
@@ -19,8 +21,8 @@ use std::{
 
 use anyhow::Context as _;
 use quartet_chain::{
-    ChainReader, ChainService, ChainServiceConfig, EventBus, MemoryLimits, Peers, chain_channel,
-    network_channel, watch_validators,
+    ChainReader, ChainService, ChainServiceConfig, EventBus, MemoryLimits, PeerName, Peers,
+    chain_channel, network_channel, watch_validators,
 };
 use quartet_clock::Clock;
 use quartet_metrics::Metrics;
@@ -31,11 +33,13 @@ use quartet_storage::Database;
 use quartet_types::{Block, VALIDATOR_REGISTRY_LIMIT};
 use quartet_validator::{ValidatorService, ValidatorServiceConfig};
 use quartet_xmss::{Scheme, Verifier};
+use tokio::sync::watch;
 use tracing::info;
 use tree_hash::TreeHash as _;
 
 use address::Advertised;
 pub(crate) use args::NodeArgs;
+use parent::Parent;
 use setup::Setup;
 use snapshots::SnapshotConfig;
 use supervisor::Supervisor;
@@ -60,13 +64,20 @@ pub(crate) fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         .build()
         .context("cannot start the runtime")?;
     let outcome = runtime.block_on(async move {
-        let mut stop = signals::stop_signal(args.exit_with_parent)?;
+        let (ended, apart) = match args.exit_with_parent {
+            true => {
+                let Parent { ended, apart } = parent::listen()?;
+                (Some(ended), Some(apart))
+            }
+            false => (None, None),
+        };
+        let mut stop = signals::stop_signal(ended)?;
         let supervisor = tokio::select! {
             reason = &mut stop => {
                 info!(reason, "stopped before the node had started");
                 return Ok(ExitCode::SUCCESS);
             }
-            supervisor = start(args) => supervisor?,
+            supervisor = start(args, apart) => supervisor?,
         };
         supervisor.run(stop).await
     });
@@ -76,7 +87,10 @@ pub(crate) fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Opens everything that can fail, then starts the services.
-async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
+async fn start(
+    args: NodeArgs,
+    apart: Option<watch::Receiver<BTreeSet<PeerName>>>,
+) -> anyhow::Result<Supervisor> {
     let metrics = Metrics::install()?;
     let setup = Setup::read(&args)?;
     let genesis = setup.genesis.state()?;
@@ -111,7 +125,7 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
     let network_config = setup.network(&args)?;
     let peer_id = network_config.identity.name();
     let expects_peers = !network_config.static_peers.is_empty();
-    let network = NetworkService::start(
+    let mut network = NetworkService::start(
         network_config,
         reader.clone(),
         chain_handle.clone(),
@@ -121,6 +135,9 @@ async fn start(args: NodeArgs) -> anyhow::Result<Supervisor> {
     )
     .await
     .context("choose another --port or --listen-address")?;
+    if let Some(apart) = apart {
+        network = network.with_partition(apart);
+    }
     let advertised = Advertised::new(
         &setup.node_key,
         peer_id.as_str(),

@@ -1,0 +1,238 @@
+//! How a devnet begins: anew, with a genesis of its own, or again where one has ended.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use quartet_clock::Clock;
+use quartet_config::{GenesisConfig, GenesisDirectory, ValidatorKey};
+use quartet_types::SlotDuration;
+
+use super::{
+    description::Description,
+    directory::Directory,
+    keys,
+    layout::{self, NodeLayout},
+    ports::{NodePorts, ReservedPorts},
+};
+use crate::words::duration;
+
+/// How often ports are chosen anew when somebody else has taken one meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// How long the nodes of a resumed devnet may take to answer: each reads its database.
+const RESUMING: Duration = Duration::from_secs(30);
+
+/// Slots for which keys have to last, at least, for a devnet to be resumed.
+const LEAST_LEFT: u64 = 32;
+
+/// What a network begins with.
+#[derive(Debug)]
+pub(super) enum Beginning {
+    Anew(Setup),
+    Again(Former),
+}
+
+/// What makes up a new network.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) nodes: u16,
+    /// The validators' keys, in the order of the registry.
+    pub(super) keys: Vec<ValidatorKey>,
+    /// All keys are active for two to the power of this many epochs, or more.
+    pub(super) log_active_epochs: u8,
+    /// Seconds from the start of the first node to genesis.
+    pub(super) genesis_delay: u64,
+    pub(super) slot_duration: SlotDuration,
+    /// The first of all ports, where they are not the system's choice.
+    pub(super) base_port: Option<u16>,
+}
+
+/// What is known of a network that has ended.
+#[derive(Debug)]
+pub(super) struct Former {
+    ports: Vec<NodePorts>,
+    genesis_time: u64,
+    slot_duration: SlotDuration,
+    pub(super) validators: u64,
+}
+
+/// A network that is ready to be started: files are written, ports are held.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) nodes: Vec<NodeLayout>,
+    pub(super) clock: Clock,
+    pub(super) reserved: ReservedPorts,
+    /// Time since the Unix epoch by which the nodes should answer.
+    pub(super) ready_by: Duration,
+}
+
+impl Beginning {
+    /// How often to try with other ports.
+    pub(super) fn attempts(&self) -> usize {
+        match self {
+            Self::Anew(Setup {
+                base_port: None, ..
+            }) => ATTEMPTS,
+            _ => 1,
+        }
+    }
+
+    /// Reserves ports and, for a new network, writes its genesis.
+    ///
+    /// # Errors
+    /// When ports are taken, or files cannot be written.
+    pub(super) fn prepare(&self, directory: &Directory) -> Result<Prepared> {
+        match self {
+            Self::Anew(setup) => setup.prepare(directory),
+            Self::Again(former) => former.prepare(directory),
+        }
+    }
+}
+
+impl Setup {
+    fn prepare(&self, directory: &Directory) -> Result<Prepared> {
+        let reserved = self.reserve()?;
+        let nodes = lay_out(directory.path(), &reserved)?;
+        let plan = layout::plan(
+            &nodes,
+            self.keys.len() as u64,
+            self.log_active_epochs,
+            self.slot_duration,
+        );
+        // A slot begins on a whole second, the next one or one after it.
+        let genesis_time = Clock::system(0).now().as_secs() + 1 + self.genesis_delay;
+        GenesisDirectory::new(&plan, genesis_time, &self.keys)
+            .context("genesis cannot be made")?
+            .write(directory.genesis().directory())?;
+        Ok(Prepared {
+            nodes,
+            clock: Clock::system(genesis_time).with_slot_duration(self.slot_duration),
+            reserved,
+            ready_by: Duration::from_secs(genesis_time),
+        })
+    }
+
+    fn reserve(&self) -> Result<ReservedPorts> {
+        let Some(base) = self.base_port else {
+            return ReservedPorts::any(self.nodes.into()).context("no free ports on loopback");
+        };
+        let wanted = (0..self.nodes).map(|index| NodePorts::from_base(base, index));
+        ReservedPorts::these(&wanted.collect::<Vec<_>>()).map_err(|taken| {
+            let node = NodeLayout::name(taken.node);
+            anyhow!("{taken}, and {node} is to have it: give another --base-port than {base}")
+        })
+    }
+}
+
+impl Former {
+    /// What is to be resumed in a directory.
+    ///
+    /// # Errors
+    /// When there is nothing that can be: no devnet has run there, another version made it, files are missing, or its
+    /// keys are used up.
+    pub(super) fn read(directory: &Directory) -> Result<Self> {
+        let devnet = directory.path();
+        let cannot = || format!("{} cannot be resumed", devnet.display());
+        let description = Description::read(devnet).with_context(cannot)?;
+        let genesis = directory.genesis();
+        let config =
+            GenesisConfig::read(&genesis.directory().join("config.yaml")).with_context(cannot)?;
+        let former = Self {
+            ports: description.ports().with_context(cannot)?,
+            genesis_time: config.genesis_time,
+            slot_duration: config.slot_duration,
+            validators: config.validators.len() as u64,
+        };
+        let fewest =
+            keys::fewest_epochs(&genesis.keys(), former.validators).with_context(cannot)?;
+        former.check_keys(fewest).with_context(cannot)?;
+        Ok(former)
+    }
+
+    fn check_keys(&self, fewest: u64) -> Result<()> {
+        let slot = self.clock().slot();
+        let left = fewest.saturating_sub(slot);
+        ensure!(
+            left >= LEAST_LEFT,
+            "its keys last for {fewest} slots ({} from its genesis), and slot {slot} is now: start a new devnet, with \
+             another --data-dir or without --resume",
+            duration(fewest, self.slot_duration)
+        );
+        Ok(())
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        Clock::system(self.genesis_time).with_slot_duration(self.slot_duration)
+    }
+
+    fn prepare(&self, directory: &Directory) -> Result<Prepared> {
+        let reserved = ReservedPorts::these(&self.ports).map_err(|taken| {
+            let node = NodeLayout::name(taken.node);
+            anyhow!(
+                "{taken}, and {node} had it before; a devnet that is resumed has the ports that it had: end the other \
+                 program"
+            )
+        })?;
+        let clock = self.clock();
+        Ok(Prepared {
+            nodes: lay_out(directory.path(), &reserved)?,
+            ready_by: clock.now() + RESUMING,
+            clock,
+            reserved,
+        })
+    }
+}
+
+fn lay_out(devnet: &Path, reserved: &ReservedPorts) -> Result<Vec<NodeLayout>> {
+    let numbers = reserved.numbers().context("no free ports on loopback")?;
+    let node = |(index, ports)| NodeLayout::new(devnet, index, ports);
+    Ok(numbers.into_iter().enumerate().map(node).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::{super::ports::LOOPBACK, *};
+
+    #[test]
+    fn a_taken_port_is_named_with_the_flag_that_changes_it() {
+        let taken = UdpSocket::bind((LOOPBACK, 0)).unwrap();
+        let base = taken.local_addr().unwrap().port();
+        let setup = Setup {
+            nodes: 1,
+            keys: Vec::new(),
+            log_active_epochs: 18,
+            genesis_delay: 1,
+            slot_duration: SlotDuration::default(),
+            base_port: Some(base),
+        };
+        let said = setup.reserve().unwrap_err().to_string();
+        assert_eq!(
+            said,
+            format!(
+                "QUIC (UDP) port {base} is taken by another program, and quartet_0 is to have it: give another \
+                 --base-port than {base}"
+            )
+        );
+    }
+
+    #[test]
+    fn keys_that_are_used_up_keep_a_devnet_from_being_resumed() {
+        let now = Clock::system(0).now().as_secs();
+        let former = |slots: u64| Former {
+            ports: Vec::new(),
+            genesis_time: now - 4 * slots,
+            slot_duration: SlotDuration::default(),
+            validators: 4,
+        };
+        former(900).check_keys(1_024).unwrap();
+        for slots in [1_000, 1_024, 1_000_000] {
+            let said = former(slots).check_keys(1_024).unwrap_err().to_string();
+            assert!(
+                said.contains("its keys last for 1024 slots (1 h 8 min"),
+                "{said}"
+            );
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Whether a node runs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Whether a node runs, and if not, why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Standing {
+    Running,
+    /// By command.
+    Killed,
+    /// By itself.
+    Died,
+    /// With its devnet.
+    Stopped,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Killed => "killed",
+            Self::Died => "died",
+            Self::Stopped => "stopped",
+        })
+    }
+}

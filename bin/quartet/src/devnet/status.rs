@@ -1,0 +1,196 @@
+//! `quartet devnet status`.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use futures::future::join_all;
+use quartet_types::Checkpoint;
+use serde_json::{Value, json};
+
+use super::{
+    commands::Which,
+    control::{NodeStatus, Reply, Request, Status, Unreached, ask, locate},
+    description::Description,
+    standing::Standing,
+    terminal,
+    view::{NodeView, Views},
+};
+use crate::keys::table;
+
+/// The arguments of `quartet devnet status`.
+#[derive(Debug, clap::Args)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl StatusArgs {
+    pub(super) async fn run(self) -> Result<ExitCode> {
+        let devnet = locate(self.which.data_dir.as_deref())?;
+        let (status, runs) = match ask(&devnet, &Request::Status).await {
+            Ok(Reply::Status(status)) => (status, true),
+            Ok(Reply::Refused(why) | Reply::Done(why)) => bail!("{}: {why}", devnet.display()),
+            Err(Unreached::NotRunning(_)) => (former(&Description::read(&devnet)?), false),
+            Err(unreached) => return Err(unreached.into()),
+        };
+        let views = views(&status).await;
+        let text = match self.json {
+            true => serde_json::to_string_pretty(&as_json(&status, runs, &views))?,
+            false => as_text(&status, runs, &views),
+        };
+        terminal::line(text.trim_end())?;
+        Ok(match runs {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        })
+    }
+}
+
+/// How the nodes of a devnet are that has ended.
+fn former(description: &Description) -> Status {
+    let nodes = description.nodes.iter().map(|node| NodeStatus {
+        name: node.name.clone(),
+        standing: Standing::Stopped,
+        pid: node.pid,
+        http: node.http,
+    });
+    Status {
+        pid: description.pid,
+        slot: 0,
+        partition: None,
+        nodes: nodes.collect(),
+    }
+}
+
+async fn views(status: &Status) -> Views {
+    let asked = status.nodes.iter().map(async |node| match node.standing {
+        Standing::Running => NodeView::ask(node.http).await.ok(),
+        _ => None,
+    });
+    join_all(asked).await
+}
+
+fn as_text(status: &Status, runs: bool, views: &[Option<NodeView>]) -> String {
+    let mut text = match runs {
+        true => format!("running, process {}, slot {}\n", status.pid, status.slot),
+        false => "not running; `quartet devnet --resume` goes on with it\n".to_owned(),
+    };
+    if let Some(partition) = &status.partition {
+        text.push_str(&format!("kept apart: {partition}\n"));
+    }
+    let heading = [
+        "node",
+        "is",
+        "pid",
+        "HTTP",
+        "head",
+        "justified",
+        "finalized",
+        "peers",
+    ];
+    let mut rows = vec![heading.map(str::to_owned)];
+    for (node, view) in status.nodes.iter().zip(views) {
+        let slot = |of: fn(&NodeView) -> Checkpoint| {
+            (view.as_ref()).map_or_else(|| "-".to_owned(), |view| of(view).slot.to_string())
+        };
+        let runs = node.standing == Standing::Running;
+        let pid = if runs {
+            node.pid.to_string()
+        } else {
+            "-".to_owned()
+        };
+        let standing = match runs && view.is_none() {
+            true => "silent".to_owned(),
+            false => node.standing.to_string(),
+        };
+        rows.push([
+            node.name.clone(),
+            standing,
+            pid,
+            format!("http://{}", node.http),
+            slot(|view| view.chain.head),
+            slot(|view| view.chain.justified),
+            slot(|view| view.chain.finalized),
+            (view.as_ref()).map_or_else(|| "-".to_owned(), |view| view.peers.to_string()),
+        ]);
+    }
+    text + &table(&rows)
+}
+
+fn as_json(status: &Status, runs: bool, views: &[Option<NodeView>]) -> Value {
+    let nodes = status.nodes.iter().zip(views).map(|(node, view)| {
+        let chain = view.map(|view| view.chain);
+        json!({
+            "name": node.name,
+            "standing": node.standing,
+            "pid": (node.standing == Standing::Running).then_some(node.pid),
+            "http": node.http,
+            "head": chain.map(|chain| chain.head),
+            "justified": chain.map(|chain| chain.justified),
+            "finalized": chain.map(|chain| chain.finalized),
+            "peers": view.map(|view| view.peers),
+        })
+    });
+    json!({
+        "running": runs,
+        "pid": runs.then_some(status.pid),
+        "slot": runs.then_some(status.slot),
+        "partition": status.partition,
+        "nodes": nodes.collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::view::tests::view, *};
+
+    fn status() -> Status {
+        let node = |name: &str, standing| NodeStatus {
+            name: name.to_owned(),
+            standing,
+            pid: 7,
+            http: "127.0.0.1:9100".parse().unwrap(),
+        };
+        Status {
+            pid: 5,
+            slot: 9,
+            partition: Some("a | b, c".to_owned()),
+            nodes: vec![
+                node("a", Standing::Running),
+                node("b", Standing::Running),
+                node("c", Standing::Killed),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_node_is_a_row() {
+        let text = as_text(&status(), true, &[view(9, 1), None, None]);
+        let rows: Vec<Vec<_>> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(text.lines().next(), Some("running, process 5, slot 9"));
+        assert_eq!(text.lines().nth(1), Some("kept apart: a | b, c"));
+        let http = "http://127.0.0.1:9100";
+        assert_eq!(rows[3], ["a", "running", "7", http, "9", "7", "6", "3"]);
+        assert_eq!(rows[4], ["b", "silent", "7", http, "-", "-", "-", "-"]);
+        assert_eq!(rows[5], ["c", "killed", "-", http, "-", "-", "-", "-"]);
+    }
+
+    #[test]
+    fn scripts_get_the_same() {
+        let json = as_json(&status(), true, &[view(9, 1), None, None]);
+        assert_eq!(json["nodes"][0]["finalized"]["slot"], 6);
+        assert_eq!(json["nodes"][0]["standing"], "running");
+        assert_eq!(json["nodes"][2]["pid"], Value::Null);
+        let ended = as_json(&status(), false, &[None, None, None]);
+        assert_eq!(
+            (&ended["running"], &ended["pid"]),
+            (&json!(false), &Value::Null)
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! A running devnet: its table, line by line, and what it is asked to do, until its end.
+
+use quartet_clock::Stopwatch;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    control::{Asked, Control, Reply, Request},
+    network::{Earlier, Network},
+    observer::{Observation, Observer},
+    orders,
+    signals::Signals,
+    terminal,
+};
+
+/// Why a network ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The slots that were asked for are over.
+    Slots,
+    /// A signal or a command came, or nobody reads the table any more.
+    Interrupted,
+    /// No node is left.
+    AllDied,
+}
+
+/// What was seen of a network until its end.
+pub(super) struct Watched {
+    pub(super) last: Observation,
+    pub(super) end: End,
+    /// What the nodes had spent when the first finalization was seen.
+    pub(super) earlier: Option<Earlier>,
+    /// Who has asked for the end, and waits for it.
+    pub(super) asker: Option<oneshot::Sender<Reply>>,
+}
+
+/// What is to be seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    /// The last slot, if there is one.
+    pub(super) until: Option<u64>,
+    /// Whether somebody wants a report.
+    pub(super) reports: bool,
+    pub(super) since_start: Stopwatch,
+}
+
+/// Prints the table and does what is asked for, until the network's end.
+pub(super) async fn watch(
+    network: &mut Network,
+    plan: Plan,
+    signals: &mut Signals,
+    control: &mut Control,
+) -> Watched {
+    let table = terminal::table();
+    let mut watched = Watched {
+        last: Observation {
+            slot: 0,
+            views: vec![None; network.nodes.len()],
+            first_finalization: None,
+        },
+        end: End::Interrupted,
+        earlier: None,
+        asker: None,
+    };
+    if terminal::line(&table.header()).is_err() {
+        return watched;
+    }
+    let addresses = network.http_addresses().into_iter();
+    let addresses = addresses.map(|(_, address)| address).collect();
+    let observer = Observer::new(network.clock.clone(), addresses, plan.since_start);
+    let (sender, mut observations) = mpsc::channel(1);
+    let observer = tokio::spawn(observer.run(sender));
+    watched.end = loop {
+        if network.is_dead() {
+            break End::AllDied;
+        }
+        tokio::select! {
+            biased;
+            () = signals.next() => break End::Interrupted,
+            () = network.death() => {}
+            asked = control.next() => {
+                if let Some(asker) = answer(network, asked).await {
+                    watched.asker = Some(asker);
+                    break End::Interrupted;
+                }
+            }
+            Some(observation) = observations.recv() => {
+                watched.last = observation;
+                let last = &watched.last;
+                if watched.earlier.is_none() && plan.reports && last.first_finalization.is_some() {
+                    watched.earlier = Some(network.readings(last.slot).await);
+                }
+                let printed = terminal::line(&table.line(last.slot, &last.views));
+                if plan.until.is_some_and(|slot| last.slot >= slot) {
+                    break End::Slots;
+                }
+                if printed.is_err() {
+                    break End::Interrupted;
+                }
+            }
+        }
+    };
+    observer.abort();
+    watched
+}
+
+/// Does what is asked for; gives back who asks for the end.
+async fn answer(network: &mut Network, asked: Asked) -> Option<oneshot::Sender<Reply>> {
+    let (request, reply) = asked;
+    if request == Request::Stop {
+        return Some(reply);
+    }
+    // Who has gone does not want to know.
+    let _ = reply.send(orders::carry_out(network, request).await);
+    None
+}
