@@ -7,7 +7,7 @@ use quartet_checkpoint::ServerUrl;
 use quartet_network::{DEFAULT_MAX_PEERS, DEFAULT_PEERS_PER_ADDRESS};
 use quartet_storage::Retention;
 
-use crate::keys::PassphraseArgs;
+use crate::{keys::PassphraseArgs, logging::LogArgs};
 
 /// A day. Who listens for longer means something else.
 const MOST_SLOTS_TO_LISTEN: u64 = 24 * 60 * 60 / quartet_types::SECONDS_PER_SLOT;
@@ -249,28 +249,12 @@ pub(crate) struct NodeArgs {
     )]
     pub(crate) fork_name: String,
 
-    /// How much to log: error, warn, info, debug, trace, or a filter like `info,quartet_network=debug`.
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        default_value = "info",
-        env = "QUARTET_LOG"
-    )]
-    pub(crate) log: String,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 
     /// End when standard input ends, so that a parent never leaves this process behind, and take its orders from there.
     #[arg(long, hide = true)]
     pub(crate) exit_with_parent: bool,
-}
-
-impl NodeArgs {
-    /// The log filter: `RUST_LOG`, where it is set, has the last word.
-    pub(crate) fn log_filter(&self) -> String {
-        std::env::var("RUST_LOG")
-            .ok()
-            .filter(|filter| !filter.is_empty())
-            .unwrap_or_else(|| self.log.clone())
-    }
 }
 
 /// A name as it stands in a URL, without port.

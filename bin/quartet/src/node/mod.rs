@@ -44,7 +44,7 @@ use setup::Setup;
 use snapshots::SnapshotConfig;
 use supervisor::Supervisor;
 
-use crate::{logging, process, version};
+use crate::{process, version};
 
 /// Jobs of each priority that may wait for the processor.
 const PROCESSOR_QUEUE: usize = 1024;
@@ -56,7 +56,7 @@ const SERVICE_THREADS: usize = 2;
 
 /// Runs a node until it is told to stop.
 pub(crate) fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
-    logging::start(&args.log_filter())?;
+    let _log = args.log.start()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SERVICE_THREADS)
         .thread_name("service")

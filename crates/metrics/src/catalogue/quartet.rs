@@ -177,6 +177,10 @@ pub(super) const METRICS: &[Metric] = &[
         "HTTP requests and calls that were refused for their Host or Origin or for want of room, by reason.",
         &[("reason", &["host", "origin", "busy", "subscribers"])],
     ),
+    counter(
+        "quartet_log_lines_lost_total",
+        "Lines that could not be written to the log file.",
+    ),
     counter_of(
         "quartet_network_bytes_total",
         "Bytes in the streams of connections, by direction.",

@@ -19,7 +19,7 @@ fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The names that are recorded under `crates`, with the macro that records each.
+/// The names that are recorded in the crates and the program, with the macro that records each.
 fn recorded() -> BTreeMap<String, &'static str> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = Vec::new();
@@ -30,6 +30,7 @@ fn recorded() -> BTreeMap<String, &'static str> {
             rust_files(&sources, &mut files);
         }
     }
+    rust_files(&crates.join("../bin/quartet/src"), &mut files);
     let mut names = BTreeMap::new();
     for file in files {
         let text = fs::read_to_string(file).unwrap();
