@@ -27,6 +27,10 @@ ci:
 arm:
     .ci/arm
 
+# The manual pages in docs/man, written anew.
+man:
+    QUARTET_WRITE_MAN=1 cargo test --release -p quartet --bin quartet man::
+
 # Format, then lint as CI does.
 tidy:
     cargo fmt --all

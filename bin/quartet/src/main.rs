@@ -1,10 +1,13 @@
 //! The command line: parses, wires and supervises; holds no logic of its own.
 
+mod completions;
 mod db;
 mod devnet;
 mod genesis;
 mod keys;
 mod logging;
+#[cfg(test)]
+mod man;
 mod memory;
 mod node;
 mod process;
@@ -37,6 +40,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Look at a node's database, check it, make it smaller, export or import it.
     Db(db::DbArgs),
+    /// Print what a shell needs to complete this program's commands and flags.
+    Completions(completions::CompletionsArgs),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +57,7 @@ fn main() -> ExitCode {
         Command::Genesis(args) => args.run().map(|()| ExitCode::SUCCESS),
         Command::Keys(args) => args.run().map(|()| ExitCode::SUCCESS),
         Command::Db(args) => args.run(),
+        Command::Completions(args) => args.run().map(|()| ExitCode::SUCCESS),
     };
     match outcome {
         Ok(code) => code,
