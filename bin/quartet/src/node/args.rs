@@ -268,7 +268,9 @@ fn host_name(text: &str) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use clap::{CommandFactory as _, Parser};
 
     use super::*;
 
@@ -333,5 +335,48 @@ mod tests {
         for wrong in ["http://node.example", "node.example:5052", "", "a b"] {
             assert_eq!(hosts(&[flag, wrong]), None, "{wrong:?}");
         }
+    }
+
+    fn shipped(file: &str) -> String {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        fs::read_to_string(root.join(file)).unwrap()
+    }
+
+    /// The flags that are not hidden, each with its variable, if it has one.
+    fn flags() -> Vec<(String, Option<String>)> {
+        let command = Cli::command();
+        let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+        let flag = |arg: &clap::Arg| {
+            let env = arg.get_env().and_then(|env| env.to_str());
+            Some((arg.get_long()?.to_owned(), env.map(str::to_owned)))
+        };
+        shown.filter_map(flag).collect()
+    }
+
+    #[test]
+    fn the_manual_has_every_flag_and_variable() {
+        let manual = shipped("docs/running.md");
+        for (flag, variable) in flags() {
+            assert!(manual.contains(&format!("`--{flag}`")), "--{flag}");
+            let is_there = variable
+                .as_ref()
+                .is_none_or(|name| manual.contains(&format!("`{name}`")));
+            assert!(is_there, "{variable:?}");
+        }
+    }
+
+    #[test]
+    fn the_service_sets_nothing_that_the_node_does_not_read() {
+        let known: BTreeSet<String> = flags().into_iter().filter_map(|(_, name)| name).collect();
+        let files = ["quartet.env", "quartet.service"];
+        let text = files
+            .map(|file| shipped(&format!("config/systemd/{file}")))
+            .concat();
+        let words = text.split(|c: char| !c.is_ascii_uppercase() && c != '_');
+        let named = words.filter(|word| word.starts_with("QUARTET_"));
+        let named: BTreeSet<_> = named.map(str::to_owned).collect();
+        assert!(named.len() > 8, "{named:?}");
+        let unknown: Vec<_> = named.difference(&known).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
     }
 }
