@@ -25,7 +25,7 @@ export class OneNode {
     const body = el("div", { class: "tree-host" });
     tree.body.append(body);
     this.details = new BlockDetails(tree.body);
-    this.tree = new TreeView(body, { label: "Block tree; arrow keys move between blocks", pick: (root) => this.details.show(this.node, root) });
+    this.tree = new TreeView(body, { label: "Block tree; arrow keys move between blocks", right: 60, pick: (root) => this.details.show(this.node, root) });
     this.treePanel = tree;
     this.votesPanel = this.votes();
     const lag = new Panel("Finality lag", { name: "lagging", note: "slots behind the clock" });
@@ -138,7 +138,7 @@ export class OneNode {
     const kind = record.kind(validator, node.clock.now());
     const head = record.roots[record.heads[validator]];
     const words = { none: "not seen yet", missed: "missed", late: "late, ", other: "for another head than most, ", block: "in its own block, ", good: "in time, " }[kind];
-    const rest = Number.isNaN(time) ? "" : `${within(time)} into the slot, for head ${shortRoot(head)}`;
+    const rest = Number.isNaN(time) ? "" : time < 0 ? "before this page watched" : `${within(time)} into the slot, for head ${shortRoot(head)}`;
     setText(this.pointed, `Validator ${validator}${node.local?.has(validator) ? " (this node's)" : ""}: ${words}${rest}`);
   }
 

@@ -2,6 +2,7 @@
 import { el, setAttribute, setText } from "./dom.js";
 import { Panel } from "./panel.js";
 import { TreeView } from "./tree.js";
+import { FinalityChart } from "./finality.js";
 import { condition } from "./condition.js";
 import { modelOfAll } from "./marks.js";
 import { number, plural, shortRoot } from "./format.js";
@@ -14,7 +15,7 @@ export class SeveralNodes {
     const tree = new Panel("What the nodes see", { name: "chain all", note: "all nodes' blocks in one tree" });
     this.host = el("div", { class: "tree-host" });
     tree.body.append(this.host);
-    this.tree = new TreeView(this.host, { label: "Block tree of all nodes; arrow keys move between blocks", pick: (root) => this.pick(root) });
+    this.tree = new TreeView(this.host, { label: "Block tree of all nodes; arrow keys move between blocks", right: 130, pick: (root) => this.pick(root) });
     this.picked = el("p", { class: "words" });
     tree.body.append(this.picked);
     this.cards = el("ul", { class: "cards" });
@@ -64,11 +65,14 @@ export class SeveralNodes {
     setText(word, now.word);
     setText(why, now.text);
     const { head, justified, finalized } = node.chain;
-    this.fact(facts.head, head, side >= 0 ? `branch ${"ABCDEFGH"[side] ?? side + 1}` : "", side > 0);
+    this.fact(facts.head, head, side >= 0 ? `branch ${"ABCDEFGH"[side] ?? side + 1}` : "", side >= 0);
     this.fact(facts.justified, justified, "", false);
     this.fact(facts.finalized, finalized, broken ? "another chain" : "", broken);
     setText(facts.peers.value, node.link === "up" ? number(node.peerCount ?? NaN) : "–");
     item.classList.toggle("stale", node.link === "down");
+    const state = `${node.history.at(-1)?.slot} ${node.history.length} ${item.clientWidth} ${document.documentElement.dataset.theme}`;
+    if (item.drawn !== state) item.parts.lag.render(node.history);
+    item.drawn = state;
   }
 
   fact({ row, value, root, tag }, point, words, differs) {
@@ -91,7 +95,9 @@ function makeCard() {
     list.append(row);
     parts.facts[key] = { row, value, root, tag };
   }
-  const item = el("li", { class: "card" }, el("h2", {}, parts.link), parts.word, parts.why, list);
+  const chart = el("div", { class: "lag-host" });
+  parts.lag = new FinalityChart(chart);
+  const item = el("li", { class: "card" }, el("h2", {}, parts.link), parts.word, parts.why, list, chart);
   item.parts = parts;
   return item;
 }

@@ -133,6 +133,7 @@ export class NodeModel {
     this.asking = this.take("lean_fork_choice", [], (tree) => {
       if (tree.validator_count) this.validators = tree.validator_count;
       this.chain.take(tree);
+      this.fillIn();
       this.changed("chain");
     }).finally(() => {
       this.asking = null;
@@ -153,6 +154,7 @@ export class NodeModel {
       for (const { root: block, block: inner } of blocks) {
         this.chain.past({ root: block, slot: inner.slot, parent: inner.parent_root, proposer: inner.proposer_index });
       }
+      this.fillIn();
       this.changed("chain");
     });
   }
@@ -301,8 +303,15 @@ export class NodeModel {
   votesOf({ slot, votes }) {
     const record = this.votes(slot);
     for (const { validator_id: validator, at, head } of votes) record?.vote(validator, at, head, "gossip");
-    const block = this.chain.inSlot(slot);
-    if (block?.at) record?.block({ ...block, proposer_index: block.proposer });
+    this.fillIn();
+  }
+
+  /** Slots whose block came before this page watched are not empty. */
+  fillIn() {
+    for (const record of this.slots.values()) {
+      const block = record.proposer === null && this.chain.inSlot(record.slot);
+      if (block) record.unwatched(block);
+    }
     this.changed("votes");
   }
 

@@ -55,6 +55,7 @@ export class Strip {
         continue;
       }
       context.fillStyle = tone(kind, colours);
+      if (record.times[v] < 0) continue;
       const x = this.x(record.times[v]);
       if (radius < 2) context.fillRect(x - 1, y - 1, 2.2, 2.2);
       else dot(context, x, y, radius);
@@ -116,7 +117,7 @@ function block(context, colours, x, record) {
 /** What the picture shows, in words. */
 export function summary(record, now) {
   const { seen, late, validators } = record;
-  const block = record.blockAt === null ? "no block" : `block after ${within(record.blockAt)}`;
+  const block = record.blockAt === null ? (record.proposer === null ? "no block" : "its block came before this page watched") : `block after ${within(record.blockAt)}`;
   const over = now - record.start > 2 * record.slotMs;
   const rest = validators - seen;
   return `Slot ${record.slot}: ${block}, ${number(seen)} of ${number(validators)} votes, ${number(late)} late, ${number(rest)} ${over ? "missed" : "not seen yet"}`;

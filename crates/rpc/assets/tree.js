@@ -7,15 +7,14 @@ const COLUMN = 46;
 const TILE = 28;
 const FLAG = 19;
 const AXIS = 24;
-/** Room at the right for the names of heads. */
-const RIGHT = 118;
 /** Slots after which positions count from a new zero, so that they stay exact. */
 const REBASE = 512;
 
 export class TreeView {
-  /** `pick(root)` is called with the block that is pointed at, or null; `open(root)` with one that is chosen. */
-  constructor(host, { label, pick = () => {} }) {
+  /** `right`: room for the names of heads; `pick(root)` is called with the block that is pointed at, or null. */
+  constructor(host, { label, right, pick }) {
     this.host = host;
+    this.right = right;
     this.pick = pick;
     this.items = new Map();
     this.focused = null;
@@ -48,7 +47,8 @@ export class TreeView {
     this.empty.hidden = model.blocks.size > 0;
     this.svg.toggleAttribute("hidden", model.blocks.size === 0);
     const newest = Math.max(0, ...[...model.blocks.values()].map((block) => block.slot));
-    const columns = Math.max(3, Math.floor((width - RIGHT) / COLUMN));
+    const right = Math.min(this.right, width * 0.27);
+    const columns = Math.max(3, Math.floor((width - right) / COLUMN));
     // Follow the clock as long as the chain does; a node far behind shows its own end.
     const last = model.current - newest < columns - 4 && model.current >= newest ? model.current : newest + 1;
     const first = last - columns + 1;
@@ -68,7 +68,7 @@ export class TreeView {
     setAttribute(this.svg, "height", this.bottom + AXIS);
     this.world.classList.toggle("jump", this.base !== base || this.width !== width);
     [this.base, this.width] = [base, width];
-    this.world.style.transform = `translateX(${(base - first) * COLUMN + width - RIGHT - columns * COLUMN}px)`;
+    this.world.style.transform = `translateX(${(base - first) * COLUMN + width - right - columns * COLUMN}px)`;
     this.axis();
     this.blocks();
     this.flags(flags);
@@ -193,7 +193,7 @@ export class TreeView {
     const wanted = new Map();
     const shown = flags.filter((mark) => place.lanes.has(mark.root)).sort((a, b) => b.slot - a.slot || b.order - a.order);
     shown.forEach((mark, row) => wanted.set(`${mark.kind} ${mark.label}`, { ...mark, row }));
-    for (const mark of model.marks) if (mark.kind === "head" && place.lanes.has(mark.root)) wanted.set(`head ${mark.root}`, mark);
+    for (const mark of model.marks) if (mark.kind === "head" && place.lanes.has(mark.root)) wanted.set(`head ${mark.label}`, mark);
     this.keyed(this.layers.flags, wanted, () => svg("g", {}, svg("line"), svg("rect", { rx: 4 }), svg("text")), (group, _, mark) => {
       const [pole, rect, text] = group.children;
       setAttribute(group, "class", `flag ${mark.kind}`);
@@ -202,15 +202,17 @@ export class TreeView {
       if (group.measured !== mark.label) [group.measured, group.size] = [mark.label, text.getComputedTextLength() + 12];
       const width = group.size;
       const x = place.x(mark.slot);
+      // At the left edge a flag flies to the right.
+      const left = mark.kind !== "head" && (mark.slot - place.first + 0.5) * COLUMN < width;
       const y = place.y(place.lanes.get(mark.root));
       const beside = mark.kind === "head";
-      group.style.transform = beside ? `translate(${x + TILE / 2 + 7}px, ${y - 8}px)` : `translate(${x - width + 1}px, ${mark.row * FLAG + 1}px)`;
+      group.style.transform = beside ? `translate(${x + TILE / 2 + 7}px, ${y - 8}px)` : `translate(${left ? x - 1 : x - width + 1}px, ${mark.row * FLAG + 1}px)`;
       setAttribute(rect, "width", width);
       setAttribute(rect, "height", 16);
       setAttribute(text, "x", 6);
       setAttribute(text, "y", 12);
-      setAttribute(pole, "x1", width - 1);
-      setAttribute(pole, "x2", width - 1);
+      setAttribute(pole, "x1", left ? 1 : width - 1);
+      setAttribute(pole, "x2", left ? 1 : width - 1);
       setAttribute(pole, "y1", 4);
       setAttribute(pole, "y2", beside ? 4 : y - TILE / 2 - mark.row * FLAG - 2);
     });
@@ -230,6 +232,9 @@ export class TreeView {
         node = make(key, value);
         layer.items.set(key, node);
         layer.append(node);
+        // What is new appears in its place instead of flying there.
+        node.style.transition = "none";
+        requestAnimationFrame(() => (node.style.transition = ""));
       }
       update(node, key, value);
     }

@@ -15,6 +15,7 @@ export class SlotVotes {
     this.seen = 0;
     this.late = 0;
     this.proposer = null;
+    /** Milliseconds into the slot; null while there is no block, or when its arrival was not watched. */
     this.blockAt = null;
     this.blockRoot = null;
     this.blocks = 0;
@@ -24,7 +25,7 @@ export class SlotVotes {
     return this.times.length;
   }
 
-  block({ block, root = block, proposer_index: proposer, at }) {
+  block({ block: root, proposer_index: proposer, at }) {
     this.blocks += 1;
     if (this.blockAt !== null) return;
     this.proposer = proposer;
@@ -32,7 +33,13 @@ export class SlotVotes {
     this.blockRoot = root;
     // A proposer's vote travels in its block.
     this.put(proposer, this.blockAt, { root });
-    if (Number.isNaN(this.times[proposer])) this.proposer = null;
+  }
+
+  /** The slot has this block, but when it came was not watched. */
+  unwatched({ root, proposer }) {
+    if (this.proposer !== null) return;
+    [this.proposer, this.blockRoot] = [proposer, root];
+    this.put(proposer, -1, { root });
   }
 
   vote(validator, at, head) {

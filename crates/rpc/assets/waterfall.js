@@ -41,7 +41,7 @@ export class Waterfall {
       const record = slots.get(slot);
       const settled = record ? now - record.start > 2 * record.slotMs : true;
       // A slot that is over does not change: leave it as it is drawn.
-      const state = `${slot} ${record?.seen} ${record?.late} ${record?.blocks} ${settled} ${row.canvas.clientWidth} ${document.documentElement.dataset.theme}`;
+      const state = `${slot} ${record?.seen} ${record?.late} ${record?.blocks} ${record?.proposer} ${settled} ${row.canvas.clientWidth} ${document.documentElement.dataset.theme}`;
       setAttribute(row.button, "aria-pressed", slot === chosen);
       if (row.state === state) return;
       row.state = state;
@@ -54,7 +54,7 @@ export class Waterfall {
   write({ cells, canvas }, record, settled, now) {
     const [proposer, block, , votes, late, missed] = cells;
     setText(proposer, record?.proposer ?? "–");
-    setText(block, record?.blockAt !== null && record ? within(record.blockAt) : settled ? "empty" : "–");
+    setText(block, record?.blockAt !== null && record ? within(record.blockAt) : record?.proposer !== null && record ? "unseen" : settled && record ? "empty" : "–");
     block.classList.toggle("bad", Boolean(record && record.blockAt !== null && record.blockAt >= record.slotMs / 4));
     block.classList.toggle("soft", !record || record.blockAt === null);
     setText(votes, record ? `${number(record.seen)}/${number(record.validators)}` : "not watched");

@@ -13,6 +13,7 @@ mod http_api;
 mod json_rpc;
 mod node;
 mod node_views;
+mod page;
 mod pieces;
 mod router;
 mod scrape;
@@ -24,6 +25,7 @@ mod views;
 
 pub use condition::Condition;
 pub use node::{NodeInfo, NodeView};
+pub use page::{PageNode, index, page_files, page_site, wants_page};
 pub use router::{metrics_router, router};
 pub use server::{AllowedHosts, Limits};
 pub use service::{RpcConfig, RpcError, RpcService};

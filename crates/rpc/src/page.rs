@@ -1,0 +1,179 @@
+//! The page for people: plain files that are part of the binary, and the list of nodes that it shows.
+//!
+//! Nothing here asks the chain. The page is fed by the WebSocket of each node in the list.
+
+use axum::{
+    Json, Router,
+    extract::Path,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{
+            ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+            REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+        },
+    },
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Serialize;
+
+use crate::error::ApiError;
+
+/// Scripts and styles are files of ours alone; the page connects to nodes at any address, and no other site frames it.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self' http: https: ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'; trusted-types 'none'",
+);
+
+/// A node that the page shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PageNode {
+    /// What it is called on the page.
+    pub name: String,
+    /// Where its RPC is, as a browser reaches it; `/` is whoever serves the page.
+    pub url: String,
+}
+
+/// A file of the page.
+struct Asset {
+    name: &'static str,
+    body: &'static [u8],
+}
+
+macro_rules! assets {
+    ($($name:literal),* $(,)?) => {
+        &[$(Asset { name: $name, body: include_bytes!(concat!("../assets/", $name)) }),*]
+    };
+}
+
+const INDEX: Asset = Asset {
+    name: "index.html",
+    body: include_bytes!("../assets/index.html"),
+};
+
+const ASSETS: &[Asset] = assets![
+    "agree.js",
+    "app.js",
+    "chain.js",
+    "condition.js",
+    "details.js",
+    "dom.js",
+    "duties.js",
+    "feed.js",
+    "finality.js",
+    "format.js",
+    "hero.js",
+    "icon.svg",
+    "layout.js",
+    "log.js",
+    "marks.js",
+    "one.js",
+    "panel.js",
+    "peers.js",
+    "resources.js",
+    "seats.js",
+    "several.js",
+    "slots.js",
+    "store.js",
+    "strip.js",
+    "style.css",
+    "theme.js",
+    "tree.js",
+    "validators.js",
+    "votes.js",
+    "waterfall.js",
+];
+
+impl Asset {
+    fn content_type(&self) -> &'static str {
+        match self.name.rsplit('.').next() {
+            Some("html") => "text/html; charset=utf-8",
+            Some("css") => "text/css; charset=utf-8",
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("svg") => "image/svg+xml",
+            _ => "application/octet-stream",
+        }
+    }
+
+    /// Changes with the content: FNV-1a of it, which need not withstand anybody.
+    fn tag(&self) -> String {
+        let hash = self
+            .body
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        format!("\"{hash:016x}\"")
+    }
+
+    /// The file, or 304 where the browser has it. It asks each time, so that a new version is seen at once.
+    fn answer(&self, request: &HeaderMap) -> Response {
+        let tag = self.tag();
+        let known = request.get(IF_NONE_MATCH).map(HeaderValue::as_bytes);
+        let mut response = if known == Some(tag.as_bytes()) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            ([(CONTENT_TYPE, self.content_type())], self.body).into_response()
+        };
+        let headers = response.headers_mut();
+        let fixed: [(HeaderName, HeaderValue); 4] = [
+            (CONTENT_SECURITY_POLICY, POLICY),
+            (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+            (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        ];
+        headers.extend(fixed);
+        if let Ok(tag) = HeaderValue::try_from(tag) {
+            headers.insert(ETAG, tag);
+        }
+        response
+    }
+}
+
+/// What the page is made of: `/assets/{file}`, and `/nodes.json` with the nodes that it shows.
+///
+/// `/` is left to the caller, who may serve other things there: see [`wants_page`] and [`index`].
+pub fn page_files<S>(nodes: Vec<PageNode>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    Router::new().route("/assets/{file}", get(asset)).route(
+        "/nodes.json",
+        get(move || async move { ([(CACHE_CONTROL, "no-store")], Json(nodes)) }),
+    )
+}
+
+/// The whole page with `/`, for a process that is no node: a devnet's supervisor.
+pub fn page_site<S>(nodes: Vec<PageNode>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    page_files(nodes).route("/", get(async |headers: HeaderMap| index(&headers)))
+}
+
+/// The page itself.
+pub fn index(request: &HeaderMap) -> Response {
+    INDEX.answer(request)
+}
+
+/// Whether who asks is a browser that wants something to look at: `Accept` names `text/html`.
+pub fn wants_page(request: &HeaderMap) -> bool {
+    request.get_all(ACCEPT).iter().any(|value| {
+        value.to_str().is_ok_and(|value| {
+            value
+                .split(',')
+                .filter_map(|range| range.split(';').next())
+                .any(|range| range.trim().eq_ignore_ascii_case("text/html"))
+        })
+    })
+}
+
+async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let found = ASSETS.iter().find(|asset| asset.name == file);
+    let asset = found.ok_or_else(|| ApiError::not_found("the page has no such file"))?;
+    Ok(asset.answer(&headers))
+}
+
+#[cfg(test)]
+mod tests;
