@@ -23,6 +23,7 @@ struct Node(Child);
 impl Node {
     fn start(directory: &Path, stderr: Stdio, arguments: &[&str]) -> Self {
         let config = GenesisConfig {
+            slot_duration: Default::default(),
             genesis_time: 1_700_000_000,
             log_active_epochs: None,
             validators: (0..4).map(|index| PublicKey([index; 52])).collect(),

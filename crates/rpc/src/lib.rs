@@ -14,6 +14,7 @@ mod json_rpc;
 mod node;
 mod node_views;
 mod page;
+mod page_service;
 mod pieces;
 mod router;
 mod scrape;
@@ -25,7 +26,8 @@ mod views;
 
 pub use condition::Condition;
 pub use node::{NodeInfo, NodeView};
-pub use page::{PageNode, index, page_files, page_site, wants_page};
+pub use page::PageNode;
+pub use page_service::PageService;
 pub use router::{metrics_router, router};
 pub use server::{AllowedHosts, Limits};
 pub use service::{RpcConfig, RpcError, RpcService};

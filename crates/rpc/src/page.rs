@@ -134,7 +134,7 @@ impl Asset {
 /// What the page is made of: `/assets/{file}`, and `/nodes.json` with the nodes that it shows.
 ///
 /// `/` is left to the caller, who may serve other things there: see [`wants_page`] and [`index`].
-pub fn page_files<S>(nodes: Vec<PageNode>) -> Router<S>
+pub(crate) fn page_files<S>(nodes: Vec<PageNode>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
@@ -145,7 +145,7 @@ where
 }
 
 /// The whole page with `/`, for a process that is no node: a devnet's supervisor.
-pub fn page_site<S>(nodes: Vec<PageNode>) -> Router<S>
+pub(crate) fn page_site<S>(nodes: Vec<PageNode>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
@@ -153,12 +153,12 @@ where
 }
 
 /// The page itself.
-pub fn index(request: &HeaderMap) -> Response {
+pub(crate) fn index(request: &HeaderMap) -> Response {
     INDEX.answer(request)
 }
 
 /// Whether who asks is a browser that wants something to look at: `Accept` names `text/html`.
-pub fn wants_page(request: &HeaderMap) -> bool {
+pub(crate) fn wants_page(request: &HeaderMap) -> bool {
     request.get_all(ACCEPT).iter().any(|value| {
         value.to_str().is_ok_and(|value| {
             value

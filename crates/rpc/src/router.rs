@@ -4,6 +4,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     http::{Method, Uri},
+    response::Response,
     routing::{get, post},
 };
 
@@ -12,16 +13,21 @@ use crate::{
     http_api,
     json_rpc::{self, JsonRpc},
     node::NodeView,
+    page::{PageNode, index, page_files, wants_page},
     scrape::scrape,
 };
 
 /// All there is: JSON-RPC at `/`, the HTTP API under `/lean/v0`, and `/metrics`.
 pub fn router(node: NodeView) -> Router {
     let json_rpc = JsonRpc::new(node.clone());
-    let upgrade = json_rpc.clone();
+    let at_root = json_rpc.clone();
     let calls = post(move |request: Request| json_rpc.clone().answer(request))
         .layer(DefaultBodyLimit::max(json_rpc::MAX_BODY))
-        .get(move |request: Request| upgrade.clone().upgrade(request));
+        .get(move |request: Request| look(at_root.clone(), request));
+    let page = page_files(vec![PageNode {
+        name: node.info().name.clone(),
+        url: "/".to_owned(),
+    }]);
     let routes = Router::new()
         .route("/", calls.clone())
         .route("/rpc", calls)
@@ -42,7 +48,15 @@ pub fn router(node: NodeView) -> Router {
         .route("/lean/v0/fork_choice", get(http_api::fork_choice))
         .route("/lean/v0/node/peers", get(http_api::peers))
         .route("/metrics", get(scrape));
-    finish(routes, node)
+    finish(routes.merge(page), node)
+}
+
+/// `GET` where calls are posted: a WebSocket, or the page for who wants something to look at.
+async fn look(json_rpc: JsonRpc, request: Request) -> Result<Response, ApiError> {
+    match wants_page(request.headers()) {
+        true => Ok(index(request.headers())),
+        false => json_rpc.upgrade(request).await,
+    }
 }
 
 /// `/metrics` and `/lean/v0/health` alone, for an address of their own.

@@ -21,6 +21,7 @@ mod logs;
 mod network;
 mod observer;
 mod orders;
+mod page;
 mod partition;
 mod ports;
 mod process;

@@ -16,7 +16,7 @@ const KINDS_APART: u16 = 100;
 /// The first port of all that may be asked for: lower ones are the system's.
 pub(super) const LOWEST_BASE: u16 = 1024;
 /// The last, so that all others have room above it.
-pub(super) const HIGHEST_BASE: u16 = u16::MAX - 3 * KINDS_APART;
+pub(super) const HIGHEST_BASE: u16 = u16::MAX - 4 * KINDS_APART;
 
 /// The ports of one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,12 @@ impl NodePorts {
             http: quic.saturating_add(KINDS_APART),
             metrics: quic.saturating_add(2 * KINDS_APART),
         }
+    }
+
+    /// The port of the page that shows all nodes, where these are the first node's and begin at somebody's `base`: 300 above it.
+    pub(super) fn page(&self) -> Option<u16> {
+        let is_stable = *self == Self::from_base(self.quic, 0) && self.quic <= HIGHEST_BASE;
+        is_stable.then(|| self.quic + 3 * KINDS_APART)
     }
 }
 

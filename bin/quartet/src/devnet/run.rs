@@ -16,6 +16,7 @@ use super::{
     files, keys,
     network::Network,
     observer::Observation,
+    page::Page,
     prometheus,
     report::Report,
     signals::Signals,
@@ -60,6 +61,8 @@ pub(super) async fn run(args: DevnetArgs) -> Result<ExitCode> {
         note("stopped before it had started");
         return Ok(ExitCode::from(INTERRUPTED));
     };
+    let page = Page::start(&network.nodes).await;
+    note("");
     // A devnet that goes on counts from where it is.
     let until = args.slots.map(|slots| match args.resume {
         true => network.clock.slot() + slots,
@@ -80,6 +83,7 @@ pub(super) async fn run(args: DevnetArgs) -> Result<ExitCode> {
         Some(_) => (network.reports(last.slot, &last.views, earlier.as_ref())).await,
         None => Vec::new(),
     };
+    drop(page);
     stop(&mut network, &mut signals).await;
     if let Some(path) = &args.report {
         let Observation {
@@ -150,7 +154,6 @@ async fn start(args: &DevnetArgs, directory: &Directory) -> Result<Network> {
     for (name, address) in network.http_addresses() {
         note(format_args!("  {name:<10} http://{address}"));
     }
-    note("");
     Ok(network)
 }
 
