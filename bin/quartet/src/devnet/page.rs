@@ -5,11 +5,7 @@ use std::net::SocketAddr;
 use quartet_rpc::{PageNode, PageService};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{
-    layout::NodeLayout,
-    ports::LOOPBACK,
-    terminal::note,
-};
+use super::{layout::NodeLayout, ports::LOOPBACK, terminal::note};
 
 /// Serves the page as long as this lives.
 #[derive(Debug)]

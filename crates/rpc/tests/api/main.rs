@@ -11,6 +11,7 @@ mod json_rpc;
 mod leanspec;
 mod metrics;
 mod node;
+mod openrpc;
 mod running;
 mod service;
 mod slow;
