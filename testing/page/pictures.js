@@ -44,7 +44,11 @@ if (!only || only === "several") {
   network.heal();
   network.kill(3);
   await shoot(browser, "killed", network.url, { sizes: ["wall"], wait: 2000 });
-  await shoot(browser, "dead", network.nodes[0].server.url, { sizes: ["wall"], wait: 1500, act: async (page) => { network.kill(0); await page.waitForTimeout(1200); await network.restart(0); network.kill(0); } });
+  const dying = async (page) => {
+    network.kill(0);
+    await page.waitForTimeout(1200);
+  };
+  await shoot(browser, "dead", network.nodes[0].server.url, { sizes: ["wall"], themes: ["dark"], wait: 1500, act: dying });
   await network.stop();
 }
 if (!only || only === "syncing") {

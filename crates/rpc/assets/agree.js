@@ -3,6 +3,7 @@ import { groupBy } from "./marks.js";
 
 /** Heads on different branches for a shorter time are messages on their way, not a partition. */
 const PATIENCE_SLOTS = 1;
+const OLD_SLOTS = 2;
 
 /** Looks for a block's ancestor in what any of the nodes knows. */
 function ancestor(nodes, root, slot) {
@@ -41,6 +42,13 @@ function parties(nodes, point) {
   return groups.sort((a, b) => b.nodes.length - a.nodes.length || b.tip.slot - a.tip.slot);
 }
 
+/** Whether two branches have been apart for longer than messages are on their way. */
+function isOld(nodes, a, b) {
+  const slot = Math.min(a.slot, b.slot) - OLD_SLOTS;
+  const [left, right] = [ancestor(nodes, a.root, slot), ancestor(nodes, b.root, slot)];
+  return Boolean(left && right && left.root !== right.root);
+}
+
 export class Agreement {
   constructor() {
     this.partedSince = null;
@@ -54,7 +62,7 @@ export class Agreement {
     const slot = Math.max(0, ...up.map((node) => (node.clock.known ? node.clock.slot() : 0)));
     if (heads.length < 2) this.partedSince = null;
     else this.partedSince ??= slot;
-    const parted = heads.length > 1 && slot - this.partedSince >= PATIENCE_SLOTS;
+    const parted = heads.length > 1 && (slot - this.partedSince >= PATIENCE_SLOTS || isOld(up, heads[0].tip, heads[1].tip));
     return { heads, finalized, parted, broken: finalized.length > 1, since: this.partedSince, up: up.length };
   }
 }

@@ -67,7 +67,7 @@ function describe(node, block, more) {
     ["Root", shortRoot(block.root), block.root, true],
     ["Parent", shortRoot(block.parent), block.parent, true],
     ["Proposer", `${number(block.proposer)}${node.local?.has(block.proposer) ? ", own" : ""}`],
-    ["Weight", block.weight === undefined ? "not counted any more" : `${number(block.weight)} of ${number(validators)}`],
+    ["Weight", block.weight === undefined ? (block.slot > chain.finalized?.slot ? "not counted yet" : "not counted any more") : `${number(block.weight)} of ${number(validators)}`],
     ["Chain", chain.isCanonical(block) ? standing(chain, block) : "on a branch"],
   ];
   if (block.at && clock.known) {
@@ -77,7 +77,7 @@ function describe(node, block, more) {
   }
   if (more) {
     rows.push(["State", shortRoot(more.state), more.state, true]);
-    rows.push(["Votes in it", more.votes ? `${number(more.votes)}: ${more.groups}` : "none"]);
+    rows.push(["Carries", more.votes ? more.groups : "none"]);
     rows.push(["Signatures", number(more.signatures)]);
   } else if (more === null) {
     rows.push(["Body", "not kept by the node"]);

@@ -1,9 +1,14 @@
 // Who the node is connected to.
 import { setRows } from "./dom.js";
 import { Panel, tableIn } from "./panel.js";
-import { bytes, duration, number, plural, tame } from "./format.js";
+import { bytes, duration, number, plural, tame, within } from "./format.js";
 
 const SHOWN = 64;
+
+/** Nodes that count a peer's faults tell of points against it. */
+function score({ score: told, points }) {
+  return told ?? (points > 0 ? -points : points);
+}
 
 export class PeersPanel {
   constructor() {
@@ -19,8 +24,8 @@ export class PeersPanel {
       { text: tame(peer.client ?? peer.agent ?? "not told", 24), title: `${tame(peer.agent, 96)} ${peer.peer_id}` },
       { text: peer.direction === "inbound" ? "← in" : "→ out", title: peer.direction },
       number(peer.head?.slot), number(peer.finalized?.slot),
-      Number.isFinite(peer.latency_ms) ? `${peer.latency_ms.toFixed(1)} ms` : "–",
-      { text: Number.isFinite(peer.score) ? number(peer.score) : "–", class: peer.score < 0 ? "bad" : "" },
+      Number.isFinite(peer.latency_ms) ? within(peer.latency_ms) : "–",
+      { text: number(score(peer)), class: score(peer) < 0 ? "bad" : "" },
       bytes(peer.bytes_in), bytes(peer.bytes_out), duration(peer.connected_seconds),
       { text: tame(peer.address, 64), class: "mono left" },
     ]));

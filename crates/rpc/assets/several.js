@@ -117,7 +117,7 @@ export function judge(nodes, { heads, parted, broken, up, since }) {
   }
   const ill = nodes.filter((node) => condition(node).tone !== "good");
   if (ill.length) {
-    return { tone: ill.some((node) => condition(node).tone === "bad") ? "bad" : "warn", word: "One chain", text: ill.slice(0, 4).map((node) => `${node.name}: ${condition(node).word.toLowerCase()}`).join("; ") };
+    return { tone: ill.some((node) => condition(node).tone === "bad") ? "bad" : "warn", word: "One chain", text: ill.slice(0, 4).map((node) => `${node.name}: ${condition(node).word.toLowerCase()}, ${condition(node).text}`).join("; ") };
   }
   return { tone: "good", word: `All ${number(nodes.length)} agree`, text: "One head, one finalized chain." };
 }

@@ -114,9 +114,13 @@ export async function serveNode(node, port) {
 }
 
 /** The devnet's own address: the same page, all nodes. */
-export async function serveSupervisor(network) {
-  const nodes = () => network.nodes.map((node) => ({ name: node.name, url: node.server.url }));
-  const server = await listen((request, response) => route(request, response, nodes, null), network.options.port);
+export function serveSupervisor(network) {
+  return servePage(() => network.nodes.map((node) => ({ name: node.name, url: node.server.url })));
+}
+
+/** The page from the working copy, for nodes that may be real ones. */
+export async function servePage(nodes) {
+  const server = await listen((request, response) => route(request, response, nodes, null));
   return {
     url: `http://127.0.0.1:${server.address().port}/`,
     close: () => { server.closeAllConnections(); return new Promise((resolve) => server.close(resolve)); },

@@ -64,7 +64,7 @@ test("a killed node turns red within two seconds, and the page goes on by itself
   await says(page, "Healthy");
   const head = Number(await page.locator(".facts .head .value").textContent());
   await page.waitForFunction((was) => Number(document.querySelector(".facts .head .value").textContent) > was, head);
-  assert.match(await page.locator(".log").innerText(), /does not answer any more/);
+  assert.match(await page.locator("section.log").innerText(), /does not answer any more/);
   assert.deepEqual(page.problems, []);
 });
 
@@ -120,7 +120,7 @@ test("blocks are walked by keyboard, and each tells about itself", async (t) => 
   const before = Number(/\d+/.exec(await title())[0]);
   await page.keyboard.press("ArrowLeft");
   await page.waitForFunction((slot) => Number(/\d+/.exec(document.querySelector(".details h3").textContent)[0]) < slot, before);
-  await page.waitForFunction(() => /Votes in it\s*15/.test(document.querySelector(".details").innerText));
+  await page.waitForFunction(() => /Carries\s*15 votes/.test(document.querySelector(".details").innerText));
   assert.match(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), /^Slot \d+, block 0x/);
 });
 
@@ -140,7 +140,7 @@ test("a subscriber that was dropped asks for everything anew", async (t) => {
   const page = await open(t, net.nodes[0].server.url);
   await says(page, "Healthy");
   net.nodes[0].server.dropSubscribers();
-  await page.waitForFunction(() => /fell behind/.test(document.querySelector(".log").innerText));
+  await page.waitForFunction(() => /fell behind/.test(document.querySelector("section.log").innerText));
   const head = Number(await page.locator(".facts .head .value").textContent());
   await page.waitForFunction((was) => Number(document.querySelector(".facts .head .value").textContent) > was + 1, head);
 });

@@ -39,7 +39,11 @@ fn every_file_of_the_directory_is_served_and_all_are_small() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert_eq!(served, there.iter().map(String::as_str).collect());
-    let bytes: usize = ASSETS.iter().chain([&INDEX]).map(|a| a.body.len()).sum();
+    let bytes: usize = ASSETS
+        .iter()
+        .chain([&INDEX])
+        .map(|a| a.packed().len())
+        .sum();
     assert!(bytes < MOST_BYTES, "{bytes}");
 }
 
@@ -86,6 +90,20 @@ async fn files_have_their_type_the_policy_and_a_tag_that_saves_the_second_answer
         let body = to_bytes(again.into_body(), 1).await.unwrap();
         assert!(body.is_empty());
     }
+}
+
+#[tokio::test]
+async fn who_takes_gzip_gets_it() {
+    let header = Some((ACCEPT_ENCODING, "br;q=1.0, gzip"));
+    let packed = get_with("/assets/style.css", header).await;
+    assert_eq!(packed.headers()[CONTENT_ENCODING], "gzip");
+    assert_eq!(packed.headers()[CONTENT_TYPE], "text/css; charset=utf-8");
+    let packed = to_bytes(packed.into_body(), 100_000).await.unwrap();
+    let mut text = Vec::new();
+    std::io::copy(&mut flate2::read::GzDecoder::new(&packed[..]), &mut text).unwrap();
+    let plain = get_with("/assets/style.css", Some((ACCEPT_ENCODING, "gzip;q=0"))).await;
+    assert!(plain.headers().get(CONTENT_ENCODING).is_none());
+    assert_eq!(to_bytes(plain.into_body(), 100_000).await.unwrap(), text);
 }
 
 #[tokio::test]
