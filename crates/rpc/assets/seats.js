@@ -17,7 +17,7 @@ export class Seats {
     paint(this.canvas, (context, width, height) => {
       const colours = palette();
       this.columns = grid(validators, width, height);
-      this.cell = Math.min(72, width / this.columns, height / Math.ceil(validators / this.columns));
+      this.cell = Math.min(109, width / this.columns, height / Math.ceil(validators / this.columns));
       const gap = this.cell >= GAP_FROM ? Math.max(1, this.cell * 0.12) : 0.5;
       const size = this.cell - gap;
       const favourite = record?.favourite;
