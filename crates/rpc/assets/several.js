@@ -108,7 +108,7 @@ export function judge(nodes, { heads, parted, broken, up, since }) {
   if (broken) return { tone: "bad", word: "Finality is split", text: "Nodes have finalized blocks of different chains. That must never happen: keep their data." };
   if (parted) {
     const sides = heads.map((group) => `${named(group)} at ${number(group.tip.slot)} ${shortRoot(group.tip.root)}`).join("; ");
-    return { tone: "bad", word: `${number(heads.length)} heads`, text: `The nodes are on different branches since slot ${number(since)}: ${sides}` };
+    return { tone: "bad", word: `${number(heads.length)} heads`, text: `The nodes are on different branches, seen since slot ${number(since)}: ${sides}` };
   }
   const dead = nodes.filter((node) => node.link === "down");
   if (dead.length) {
