@@ -23,6 +23,10 @@ vectors:
 ci:
     .ci/run
 
+# Licences, sources and bans of dependencies.
+deny:
+    .ci/deny
+
 # 64-bit ARM: every crate checked, the signature scheme's tests run under qemu.
 arm:
     .ci/arm
