@@ -61,7 +61,7 @@ pub(crate) struct DevnetArgs {
     pub(super) resume: bool,
 
     /// Use the same ports at each start: node I has PORT + I for QUIC (UDP), 100 more for HTTP and 200 more for
-    /// metrics (TCP) [default: free ones]
+    /// metrics (TCP), and the page of all nodes has PORT + 300 [default: free ones]
     #[arg(long, value_name = "PORT",
         value_parser = clap::value_parser!(u16).range(i64::from(LOWEST_BASE)..=i64::from(HIGHEST_BASE)))]
     pub(super) base_port: Option<u16>,
@@ -113,8 +113,8 @@ mod tests {
         for (line, expected) in [
             ("--slot-duration-ms 398", "it lasts 400 to 60000 ms"),
             ("--slot-duration-ms 402", "a multiple of 4"),
-            ("--base-port 80", "80 is not in 1024..=65235"),
-            ("--base-port 65236", "65236 is not in 1024..=65235"),
+            ("--base-port 80", "80 is not in 1024..=65135"),
+            ("--base-port 65136", "65136 is not in 1024..=65135"),
             ("--resume", "--data-dir"),
             (
                 "--resume --data-dir x --nodes 2",
