@@ -1,6 +1,6 @@
 //! Connections to servers: TCP, and TLS where the URL says so.
 
-use std::{io, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -22,17 +22,28 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Connects to servers.
+/// Connects to servers, and asks them: a request a connection, nothing redirected, nothing compressed.
 #[derive(Clone)]
-pub(crate) struct Client {
+pub struct Client {
     tls: TlsConnector,
     pub(crate) limits: Limits,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Client {
     /// Trusts the certificate authorities that browsers trust, as of this build: the same on every machine, and there in a
     /// container that has no files of the system's.
-    pub(crate) fn new(limits: Limits) -> Result<Self, Refusal> {
+    ///
+    /// # Errors
+    /// When TLS offers no version that is safe, which is a fault of the build.
+    pub fn new(limits: Limits) -> Result<Self, Refusal> {
         let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
         Self::with_roots(roots, limits)
     }

@@ -68,10 +68,12 @@ pub enum Refusal {
         status: StatusCode,
     },
     /// The answer is not in the form that was asked for.
-    #[error("{path}: expected application/octet-stream without compression, found {found}")]
+    #[error("{path}: expected {expected} without compression, found {found}")]
     Form {
         /// What was asked for.
         path: &'static str,
+        /// The form that was asked for.
+        expected: &'static str,
         /// What it is, shortened.
         found: String,
     },

@@ -6,7 +6,11 @@ use hyper::{
     HeaderMap, Request, Response,
     body::{Body as _, Incoming},
     client::conn::http1,
-    header::{ACCEPT, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION, USER_AGENT},
+    header::{
+        ACCEPT, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION,
+        USER_AGENT,
+    },
+    http::request::Builder,
 };
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
@@ -16,6 +20,7 @@ use tracing::info;
 use crate::{Limits, Refusal, ServerUrl, Stage, client::Client, limits::MAX_HEAD};
 
 const SSZ: &str = "application/octet-stream";
+const JSON: &str = "application/json";
 /// Characters of what a server says that are repeated to the operator.
 const SHOWN: usize = 100;
 /// How often a slow download is told of.
@@ -35,8 +40,66 @@ pub(crate) struct Ask<'a> {
 }
 
 impl Client {
-    /// Gets SSZ bytes. One connection serves one request: there are two or three in all.
+    /// Gets SSZ bytes.
     pub(crate) async fn get(&self, url: &ServerUrl, ask: Ask<'_>) -> Result<Vec<u8>, Refusal> {
+        let request = Request::get(ask.path).header(ACCEPT, SSZ);
+        self.exchange(url, ask, SSZ, request, String::new()).await
+    }
+
+    /// Gets JSON of at most so many bytes.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, takes too long, sends too much, or has no such JSON.
+    pub async fn get_json(
+        &self,
+        url: &ServerUrl,
+        path: &'static str,
+        limit: usize,
+    ) -> Result<Vec<u8>, Refusal> {
+        let path_there = url.path(path);
+        let request = Request::get(&path_there).header(ACCEPT, JSON);
+        let ask = self.for_json(path, &path_there, limit);
+        self.exchange(url, ask, JSON, request, String::new()).await
+    }
+
+    /// Posts JSON, and takes JSON of at most so many bytes as the answer.
+    ///
+    /// # Errors
+    /// As [`Client::get_json`].
+    pub async fn post_json(
+        &self,
+        url: &ServerUrl,
+        path: &'static str,
+        json: String,
+        limit: usize,
+    ) -> Result<Vec<u8>, Refusal> {
+        let path_there = url.path(path);
+        let request = Request::post(&path_there)
+            .header(ACCEPT, JSON)
+            .header(CONTENT_TYPE, JSON)
+            .header(CONTENT_LENGTH, json.len());
+        let ask = self.for_json(path, &path_there, limit);
+        self.exchange(url, ask, JSON, request, json).await
+    }
+
+    fn for_json<'a>(&self, name: &'static str, path: &'a str, limit: usize) -> Ask<'a> {
+        Ask {
+            name,
+            path,
+            limit,
+            end: Instant::now() + self.limits.total,
+        }
+    }
+
+    /// One connection serves one request.
+    async fn exchange(
+        &self,
+        url: &ServerUrl,
+        ask: Ask<'_>,
+        form: &'static str,
+        request: Builder,
+        body: String,
+    ) -> Result<Vec<u8>, Refusal> {
         let stream = self.connect(url, ask.end).await?;
         let clock = Deadlines {
             limits: self.limits,
@@ -46,12 +109,11 @@ impl Client {
             path: ask.name,
             error: causes(&error),
         };
-        let request = Request::get(ask.path)
+        let request = request
             .header(HOST, &url.authority)
-            .header(ACCEPT, SSZ)
             .header(USER_AGENT, concat!("quartet/", env!("CARGO_PKG_VERSION")))
             .header(CONNECTION, "close")
-            .body(String::new())
+            .body(body)
             .map_err(|error| Refusal::Failed(error.to_string()))?;
         let exchange = async {
             let (mut sender, connection) = http1::Builder::new()
@@ -67,7 +129,7 @@ impl Client {
         };
         let (response, _sender, _driver) =
             clock.within(Stage::Head, exchange).await?.map_err(failed)?;
-        judge(&response, ask.name)?;
+        judge(&response, ask.name, form)?;
         read(url, response.into_body(), ask, clock).await
     }
 }
@@ -96,7 +158,11 @@ impl Deadlines {
 }
 
 /// Whether the answer's head promises what was asked for.
-fn judge(response: &Response<Incoming>, path: &'static str) -> Result<(), Refusal> {
+fn judge(
+    response: &Response<Incoming>,
+    path: &'static str,
+    expected: &'static str,
+) -> Result<(), Refusal> {
     let (status, headers) = (response.status(), response.headers());
     let text = |name| text(headers, name);
     if status.is_redirection() {
@@ -111,9 +177,17 @@ fn judge(response: &Response<Incoming>, path: &'static str) -> Result<(), Refusa
     let kind = text(CONTENT_TYPE).unwrap_or_else(|| "no content type".to_owned());
     let media_type = kind.split(';').next().unwrap_or_default().trim();
     match encoding {
-        Some(found) => Err(Refusal::Form { path, found }),
-        None if media_type.eq_ignore_ascii_case(SSZ) => Ok(()),
-        None => Err(Refusal::Form { path, found: kind }),
+        Some(found) => Err(Refusal::Form {
+            path,
+            expected,
+            found,
+        }),
+        None if media_type.eq_ignore_ascii_case(expected) => Ok(()),
+        None => Err(Refusal::Form {
+            path,
+            expected,
+            found: kind,
+        }),
     }
 }
 

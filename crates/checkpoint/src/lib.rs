@@ -18,6 +18,7 @@ mod url;
 mod tests;
 
 pub use anchor::{Anchor, Network};
+pub use client::Client;
 pub use error::{CheckpointError, Claim, Mismatch, Refusal, Stage};
 pub use limits::{Limits, MOST_SERVERS};
 pub use servers::{Fetched, fetch};
