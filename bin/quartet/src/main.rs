@@ -5,6 +5,7 @@ mod db;
 mod devnet;
 mod genesis;
 mod keys;
+mod lean_api;
 mod logging;
 #[cfg(test)]
 mod man;
@@ -12,7 +13,9 @@ mod memory;
 mod node;
 mod process;
 mod progress;
+mod status;
 mod version;
+mod watch;
 mod words;
 
 use std::process::ExitCode;
@@ -40,6 +43,10 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Look at a node's database, check it, make it smaller, export or import it.
     Db(db::DbArgs),
+    /// Ask a node how it is.
+    Status(status::StatusArgs),
+    /// Watch one or several nodes in the terminal.
+    Watch(watch::WatchArgs),
     /// Print what a shell needs to complete this program's commands and flags.
     Completions(completions::CompletionsArgs),
 }
@@ -53,7 +60,9 @@ fn main() -> ExitCode {
     }
     let outcome = match command {
         Command::Node(args) => node::run(*args),
-        Command::Devnet(args) => run_devnet(args),
+        Command::Devnet(args) => on_this_thread(devnet::run(args)),
+        Command::Status(args) => on_this_thread(args.run()),
+        Command::Watch(args) => on_this_thread(args.run()),
         Command::Genesis(args) => args.run().map(|()| ExitCode::SUCCESS),
         Command::Keys(args) => args.run().map(|()| ExitCode::SUCCESS),
         Command::Db(args) => args.run(),
@@ -69,10 +78,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_devnet(args: devnet::DevnetArgs) -> anyhow::Result<ExitCode> {
+/// Runs what waits more than it works.
+fn on_this_thread(
+    work: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(devnet::run(args))
+    runtime.block_on(work)
 }
