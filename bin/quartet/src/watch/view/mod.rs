@@ -103,19 +103,22 @@ fn headline(app: &App) -> Line<'static> {
 /// The chosen node in three lines, with finality's lag over time.
 fn about(frame: &mut Frame<'_>, area: Rect, app: &App, node: &Node) {
     let theme = app.theme;
-    let chart_width = (area.width / 3).min(60);
-    let [text, gap, chart] = Layout::horizontal([
+    // Why a node does not answer needs the room.
+    let chart_width = match node.down {
+        Some(_) => 0,
+        None => (area.width / 3).min(60),
+    };
+    let [text, _, chart] = Layout::horizontal([
         Constraint::Min(0),
         Constraint::Length(1),
         Constraint::Length(chart_width),
     ])
     .areas(area);
-    let _ = gap;
     let facts = node.facts.as_ref();
     let (meaning, advice) = match (&node.down, facts) {
         (Some(down), _) => {
             let seconds = app.now.saturating_sub(down.since) / 1_000;
-            (format!("{} ({seconds} s)", down.why), None)
+            (down.why.clone(), Some(format!("for {seconds} s")))
         }
         (None, Some(facts)) => facts.condition.in_words(facts),
         (None, None) => ("asking".to_owned(), None),
