@@ -21,7 +21,8 @@ const LIMITS: Limits = Limits {
     connect: Duration::from_secs(2),
     head: PATIENCE,
     idle: PATIENCE,
-    total: PATIENCE,
+    // Long enough that what was waited for can be named.
+    total: Duration::from_secs(5),
     patience: PATIENCE,
 };
 

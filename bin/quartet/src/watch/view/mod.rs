@@ -129,16 +129,12 @@ fn about(frame: &mut Frame<'_>, area: Rect, app: &App, node: &Node) {
         parts.join(" ")
     });
     let own = facts.and_then(|facts| facts.validators.as_ref());
-    let own = own.map(|own| format!(", signs for {}", count(own.len() as u64, "validator")));
+    let own = own.map(|own| format!("signs for {}", count(own.len() as u64, "validator")));
+    let advice = advice.or(own);
     let lines = vec![
         Line::from(vec![
             Span::styled(format!(" {} ", node.name()), theme.strong()),
-            Span::raw(format!(
-                "{} {}{}",
-                node.url,
-                who.unwrap_or_default(),
-                own.unwrap_or_default()
-            )),
+            Span::raw(format!("{} {}", node.url, who.unwrap_or_default())),
         ]),
         Line::from(Span::styled(
             format!(" {meaning}"),

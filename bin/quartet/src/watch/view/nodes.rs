@@ -10,17 +10,10 @@ use ratatui::{
 use super::super::{app::App, model::Node};
 use crate::lean_api::{Condition, Place, Tally};
 
-const WIDTHS: [Constraint; 9] = [
-    Constraint::Min(10),
-    Constraint::Length(11),
-    Constraint::Length(7),
-    Constraint::Length(10),
-    Constraint::Length(7),
-    Constraint::Length(7),
-    Constraint::Length(4),
-    Constraint::Length(5),
-    Constraint::Length(9),
-];
+/// The widths of all columns but the first.
+const WIDTHS: [u16; 8] = [11, 7, 10, 7, 7, 4, 5, 9];
+/// The first column's, where there is room.
+const NAMES: (usize, usize) = (12, 28);
 
 /// Draws the table; the chosen node is always in sight.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App) {
@@ -36,7 +29,17 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App) {
         "late/miss",
     ];
     let rows = app.model.nodes.iter().map(|node| row(app, node));
-    let table = Table::new(rows, WIDTHS)
+    let longest = app
+        .model
+        .nodes
+        .iter()
+        .map(|node| node.name().chars().count() + 1)
+        .max();
+    let longest = longest.unwrap_or_default().clamp(NAMES.0, NAMES.1) as u16;
+    let others: u16 = WIDTHS.iter().map(|width| width + 1).sum();
+    let first = longest.min(area.width.saturating_sub(others));
+    let widths = [first].into_iter().chain(WIDTHS).map(Constraint::Length);
+    let table = Table::new(rows, widths)
         .header(Row::new(titles).style(app.theme.faint()))
         .row_highlight_style(app.theme.chosen());
     let mut state = TableState::new().with_selected(Some(app.node));
