@@ -12,7 +12,7 @@ mod recorder;
 #[cfg(test)]
 mod tests;
 
-pub use reading::{Reading, SyncStatus};
+pub use reading::{CONDITIONS, Reading, SyncStatus};
 pub use recorder::{Metrics, MetricsError};
 
 /// The media type of a scrape's answer (Prometheus text format, version 0.0.4).

@@ -33,7 +33,12 @@ pub struct Reading<'a> {
     pub head_finalized_slot: u64,
     /// What the node is doing.
     pub sync: SyncStatus,
+    /// How the node is, as one of [`CONDITIONS`].
+    pub condition: &'a str,
 }
+
+/// The words for how a node can be: those of `lean_syncing` and of the health.
+pub const CONDITIONS: [&str; 5] = ["starting", "syncing", "cut_off", "stalled", "synced"];
 
 /// What a node is doing about the rest of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +72,7 @@ pub(crate) struct Gauges {
     idle: Gauge,
     syncing: Gauge,
     synced: Gauge,
+    conditions: [Gauge; CONDITIONS.len()],
 }
 
 impl Gauges {
@@ -74,6 +80,7 @@ impl Gauges {
     pub(crate) fn register() -> Self {
         describe_gauge!(INFO, "Node information, always 1.");
         describe_gauge!(SYNC_STATUS, "1 for what the node is doing, 0 for the rest.");
+        describe_gauge!(CONDITION, "1 for how the node is, 0 for the rest.");
         let status = |status: &'static str| gauge!(SYNC_STATUS, "status" => status);
         Self {
             started: described(
@@ -114,6 +121,7 @@ impl Gauges {
             idle: status("idle"),
             syncing: status("syncing"),
             synced: status("synced"),
+            conditions: CONDITIONS.map(|word| gauge!(CONDITION, "condition" => word)),
         }
     }
 
@@ -153,11 +161,15 @@ impl Gauges {
         self.synced.set(is(reading.sync == SyncStatus::Synced));
         let is_syncing = matches!(reading.sync, SyncStatus::Syncing { .. });
         self.syncing.set(is(is_syncing));
+        for (gauge, word) in self.conditions.iter().zip(CONDITIONS) {
+            gauge.set(is(reading.condition == word));
+        }
     }
 }
 
 const INFO: &str = "lean_node_info";
 const SYNC_STATUS: &str = "lean_node_sync_status";
+const CONDITION: &str = "quartet_node_condition";
 
 fn described(name: &'static str, help: &'static str) -> Gauge {
     describe_gauge!(name, help);

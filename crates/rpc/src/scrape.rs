@@ -10,6 +10,7 @@ use quartet_metrics::{CONTENT_TYPE_TEXT, Metrics, Reading, SyncStatus};
 use tracing::error;
 
 use crate::{
+    condition::Condition,
     error::ApiError,
     node::{NodeInfo, NodeView},
 };
@@ -30,6 +31,7 @@ pub(crate) async fn scrape(State(node): State<NodeView>) -> Result<Response, Api
 fn read(node: &NodeView) -> Reading<'_> {
     let (overview, info) = (node.overview(), node.info());
     let (justified, finalized) = node.head_checkpoints();
+    let condition = node.condition_of(&overview);
     Reading {
         client: NodeInfo::CLIENT,
         version: &info.version,
@@ -44,13 +46,15 @@ fn read(node: &NodeView) -> Reading<'_> {
         finalized_slot: overview.finalized.slot,
         head_justified_slot: justified.slot,
         head_finalized_slot: finalized.slot,
-        sync: match overview.sync {
-            SyncState::Starting => SyncStatus::Idle,
-            SyncState::Syncing { target } => SyncStatus::Syncing {
+        sync: match (overview.sync, condition) {
+            (SyncState::Syncing { target }, _) => SyncStatus::Syncing {
                 target,
                 slots_per_second: overview.sync_speed,
             },
-            SyncState::Synced => SyncStatus::Synced,
+            // Whoever is cut off cannot know whether it has all there is.
+            (_, Condition::Synced | Condition::Stalled) => SyncStatus::Synced,
+            _ => SyncStatus::Idle,
         },
+        condition: condition.name(),
     }
 }

@@ -23,6 +23,7 @@ const READING: Reading<'_> = Reading {
     head_justified_slot: 4,
     head_finalized_slot: 3,
     sync: SyncStatus::Synced,
+    condition: "synced",
 };
 
 /// Every name that a scrape may hold.
@@ -56,6 +57,8 @@ fn a_scrape_shows_its_own_reading_whatever_was_recorded() {
         r#"lean_node_sync_status{status="synced"} 1"#,
         r#"lean_node_sync_status{status="syncing"} 0"#,
         r#"lean_node_sync_status{status="idle"} 0"#,
+        r#"quartet_node_condition{condition="synced"} 1"#,
+        r#"quartet_node_condition{condition="cut_off"} 0"#,
     ];
     for line in expected {
         assert!(first.contains(line), "{line}");
@@ -66,6 +69,7 @@ fn a_scrape_shows_its_own_reading_whatever_was_recorded() {
             target,
             slots_per_second: 3,
         },
+        condition: "syncing",
         ..READING
     });
     let expected = [
@@ -73,6 +77,8 @@ fn a_scrape_shows_its_own_reading_whatever_was_recorded() {
         "quartet_sync_slots_per_second 3",
         r#"lean_node_sync_status{status="synced"} 0"#,
         r#"lean_node_sync_status{status="syncing"} 1"#,
+        r#"quartet_node_condition{condition="synced"} 0"#,
+        r#"quartet_node_condition{condition="syncing"} 1"#,
     ];
     for line in expected {
         assert!(second.contains(line), "{line}");
