@@ -1,6 +1,6 @@
 //! What form of an answer the client asks for (RFC 9110, section 12.5.1).
 
-use axum::http::{HeaderMap, header::ACCEPT};
+use axum::http::{HeaderMap, HeaderName, header::ACCEPT};
 
 use crate::error::ApiError;
 
@@ -9,6 +9,10 @@ use crate::error::ApiError;
 pub(crate) enum Form {
     Json,
     Ssz,
+    /// A stream of events.
+    Events,
+    /// The text of a scrape.
+    Text,
 }
 
 impl Form {
@@ -16,14 +20,17 @@ impl Form {
         match self {
             Self::Json => "application/json",
             Self::Ssz => "application/octet-stream",
+            Self::Events => "text/event-stream",
+            Self::Text => "text/plain",
         }
     }
 
     /// How closely a media range names this form, if it does.
     fn matched_by(self, range: &str) -> Option<u8> {
-        match range {
-            "*/*" => Some(0),
-            "application/*" => Some(1),
+        let (kind, _) = self.media_type().split_once('/')?;
+        match range.split_once('/')? {
+            ("*", "*") => Some(0),
+            (range, "*") if range == kind => Some(1),
             _ if range == self.media_type() => Some(2),
             _ => None,
         }
@@ -44,14 +51,8 @@ impl Form {
 /// # Errors
 /// 406 when it accepts none of them.
 pub(crate) fn negotiate(headers: &HeaderMap, offered: &[Form]) -> Result<Form, ApiError> {
-    let values = headers.get_all(ACCEPT).iter();
-    let header: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
-    let ranges: Vec<_> = header
-        .iter()
-        .flat_map(|value| value.split(','))
-        .filter(|range| !range.trim().is_empty())
-        .map(media_range)
-        .collect();
+    let header = texts(headers, ACCEPT);
+    let ranges: Vec<_> = weighted(&header).collect();
     if ranges.is_empty() {
         return offered.first().copied().ok_or_else(ApiError::internal);
     }
@@ -69,16 +70,29 @@ pub(crate) fn negotiate(headers: &HeaderMap, offered: &[Form]) -> Result<Form, A
     })
 }
 
-/// `type/subtype;q=0.5;…` to the range in lower case and its weight, 1 when there is none.
-fn media_range(text: &str) -> (String, f32) {
+fn texts(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
+    let values = headers.get_all(name).iter();
+    values.filter_map(|value| value.to_str().ok()).collect()
+}
+
+/// What a header lists, in lower case, each with its weight.
+fn weighted(header: &[&str]) -> impl Iterator<Item = (String, f32)> {
+    let items = header.iter().flat_map(|value| value.split(','));
+    items
+        .filter(|item| !item.trim().is_empty())
+        .map(with_weight)
+}
+
+/// `item;q=0.5;…` to the item in lower case and its weight, 1 when there is none.
+fn with_weight(text: &str) -> (String, f32) {
     let mut parts = text.split(';');
-    let range = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+    let item = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
     let weight = parts
         .filter_map(|parameter| parameter.trim().split_once('='))
         .find(|(name, _)| name.eq_ignore_ascii_case("q"))
         .and_then(|(_, value)| value.parse().ok())
         .unwrap_or(1.0);
-    (range, weight)
+    (item, weight)
 }
 
 #[cfg(test)]
@@ -122,8 +136,31 @@ mod tests {
 
     #[test]
     fn what_cannot_be_served_is_refused() {
-        for accept in [&["text/html"][..], &["application/json;q=0"], &["image/*"]] {
+        let wrong: [&[_]; 7] = [
+            &["text/html"],
+            &["application/json;q=0"],
+            &["image/*"],
+            &["*/*;q=0"],
+            &["*/*;q=0, application/*;q=0.0"],
+            &["*"],
+            &["application/json;q=nan"],
+        ];
+        for accept in wrong {
             assert_eq!(form(accept), Err(406), "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn each_form_has_a_type_of_its_own() {
+        let cases = [
+            (Form::Events, "text/event-stream"),
+            (Form::Events, "text/*"),
+            (Form::Text, "text/plain;version=0.0.4;q=0.3"),
+            (Form::Text, "application/openmetrics-text, */*;q=0.1"),
+        ];
+        for (form, accept) in cases {
+            let headers = HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]);
+            assert_eq!(negotiate(&headers, &[form]).unwrap(), form, "{accept}");
         }
     }
 }

@@ -60,7 +60,7 @@ impl ApiError {
 
     pub(crate) fn unknown_origin(origin: &str) -> Self {
         let message = format!(
-            "expected a page of this node, of this machine or of a name given with --http-allowed-host as Origin, found {origin}"
+            "expected a page of this node, of this machine, of a name given with --http-allowed-host or one given with --http-cors-origin as Origin, found {origin}"
         );
         Self::new(StatusCode::FORBIDDEN, message)
     }

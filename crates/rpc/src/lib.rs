@@ -29,5 +29,5 @@ pub use node::{NodeInfo, NodeView};
 pub use page::PageNode;
 pub use page_service::PageService;
 pub use router::{metrics_router, router};
-pub use server::{AllowedHosts, Limits};
+pub use server::{AllowedHosts, AllowedOrigins, Limits};
 pub use service::{RpcConfig, RpcError, RpcService};

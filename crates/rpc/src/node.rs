@@ -54,11 +54,18 @@ pub struct NodeInfo {
     pub addresses: Vec<String>,
     /// The root of the genesis block.
     pub genesis_root: Root,
+    /// The fork's name in gossip's topics.
+    pub fork_name: String,
 }
 
 impl NodeInfo {
     /// The software's name.
     pub const CLIENT: &'static str = "quartet";
+
+    /// The software, its version and its commit, as one name.
+    pub(crate) fn full_version(&self) -> String {
+        format!("{}/v{}-{}", Self::CLIENT, self.version, self.commit)
+    }
 }
 
 /// What the service reads. Clones share it.

@@ -1,12 +1,12 @@
 //! The page for a process that is no node and shows several.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     page::{PageNode, page_site},
-    server::{self, AllowedHosts, Limits, Server},
+    server::{self, AllowedHosts, AllowedOrigins, Limits, Server},
 };
 
 /// Serves the page with a list of nodes. Browsers ask the nodes themselves for all that it shows.
@@ -24,12 +24,14 @@ impl PageService {
     pub async fn bind(address: SocketAddr, nodes: Vec<PageNode>) -> io::Result<Self> {
         let listener = server::listen(address)?;
         let address = listener.local_addr()?;
-        let server = Server {
+        let (hosts, origins) = (AllowedHosts::default(), AllowedOrigins::default());
+        let server = Server::new(
             listener,
-            router: page_site(nodes),
-            hosts: Arc::new(AllowedHosts::default()),
-            limits: Limits::default(),
-        };
+            page_site(nodes),
+            hosts,
+            origins,
+            Limits::default(),
+        );
         Ok(Self { server, address })
     }
 

@@ -64,7 +64,10 @@ pub(crate) async fn answer<S: Source>(
         })
         .await??;
     let held = Held(source.holds() + made.0.len());
-    let length = source.length();
+    let length = match made.1 {
+        More::No => Some(made.0.len() as u64),
+        More::Yes => source.length(),
+    };
     let body = Pieces {
         node,
         step: Step::Made(source, made),

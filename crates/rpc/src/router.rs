@@ -31,23 +31,8 @@ pub fn router(node: NodeView) -> Router {
     let routes = Router::new()
         .route("/", calls.clone())
         .route("/rpc", calls)
-        .route("/lean/v0/health", get(http_api::health))
-        .route("/lean/v0/head", get(http_api::head))
-        .route(
-            "/lean/v0/checkpoints/justified",
-            get(http_api::justified_checkpoint),
-        )
-        .route(
-            "/lean/v0/checkpoints/finalized",
-            get(http_api::finalized_checkpoint),
-        )
-        .route("/lean/v0/finality", get(http_api::finality))
-        .route("/lean/v0/states/{id}", get(http_api::state))
-        .route("/lean/v0/blocks", get(http_api::blocks))
-        .route("/lean/v0/blocks/{id}", get(http_api::block))
-        .route("/lean/v0/fork_choice", get(http_api::fork_choice))
-        .route("/lean/v0/node/peers", get(http_api::peers))
-        .route("/metrics", get(scrape));
+        .merge(http_api::routes())
+        .merge(metrics_routes());
     finish(routes.merge(page), node)
 }
 
@@ -59,12 +44,16 @@ async fn look(json_rpc: JsonRpc, request: Request) -> Result<Response, ApiError>
     }
 }
 
-/// `/metrics` and `/lean/v0/health` alone, for an address of their own.
+/// `/metrics` and the health alone, for an address of their own.
 pub fn metrics_router(node: NodeView) -> Router {
-    let routes = Router::new()
+    finish(metrics_routes(), node)
+}
+
+fn metrics_routes() -> Router<NodeView> {
+    Router::new()
         .route("/lean/v0/health", get(http_api::health))
-        .route("/metrics", get(scrape));
-    finish(routes, node)
+        .route("/health", get(http_api::health))
+        .route("/metrics", get(scrape))
 }
 
 fn finish(routes: Router<NodeView>, node: NodeView) -> Router {

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::State,
-    http::header::CONTENT_TYPE,
+    http::{HeaderMap, header::CONTENT_TYPE},
     response::{IntoResponse as _, Response},
 };
 use quartet_chain::SyncState;
@@ -10,13 +10,18 @@ use quartet_metrics::{CONTENT_TYPE_TEXT, Metrics, Reading, SyncStatus};
 use tracing::error;
 
 use crate::{
+    accept::{Form, negotiate},
     condition::Condition,
     error::ApiError,
     node::{NodeInfo, NodeView},
 };
 
 /// `/metrics`. Without a recorder, it has what is read here and nothing that was counted.
-pub(crate) async fn scrape(State(node): State<NodeView>) -> Result<Response, ApiError> {
+pub(crate) async fn scrape(
+    State(node): State<NodeView>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    negotiate(&headers, &[Form::Text])?;
     let metrics = match node.metrics() {
         Some(metrics) => metrics.clone(),
         None => Metrics::detached().map_err(|failure| {

@@ -1,6 +1,6 @@
 //! The service: its listeners, and its end.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use axum::Router;
 use tokio::{task::JoinSet, time};
@@ -11,7 +11,7 @@ use crate::{
     feed,
     node::NodeView,
     router::{metrics_router, router},
-    server::{self, AllowedHosts, Limits},
+    server::{self, AllowedHosts, AllowedOrigins, Limits},
 };
 
 /// How long requests may take to finish once the node stops.
@@ -28,6 +28,8 @@ pub struct RpcConfig {
     pub metrics: Option<SocketAddr>,
     /// Names by which clients may call this node.
     pub allowed_hosts: AllowedHosts,
+    /// Origins whose pages may read what is answered, beside those of this machine and of those names.
+    pub allowed_origins: AllowedOrigins,
     /// What clients can hold of the node, on each of the addresses.
     pub limits: Limits,
 }
@@ -82,12 +84,13 @@ impl Bound {
         };
         let listener = server::listen(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let server = server::Server {
+        let server = server::Server::new(
             listener,
             router,
-            hosts: Arc::new(config.allowed_hosts.clone()),
-            limits: config.limits,
-        };
+            config.allowed_hosts.clone(),
+            config.allowed_origins.clone(),
+            config.limits,
+        );
         Ok(Self {
             purpose,
             address,

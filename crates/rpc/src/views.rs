@@ -18,12 +18,6 @@ use crate::{
 };
 
 #[derive(Serialize)]
-pub(crate) struct HealthView {
-    pub(crate) status: &'static str,
-    pub(crate) service: &'static str,
-}
-
-#[derive(Serialize)]
 pub(crate) struct FinalityView {
     justified: Checkpoint,
     finalized: Checkpoint,
@@ -72,8 +66,17 @@ pub(crate) struct SyncingView {
 impl SyncingView {
     /// How far the node is now.
     pub(crate) fn of(node: &NodeView) -> Self {
-        let overview = node.overview();
-        Self::new(&overview, node.condition_of(&overview), node.current_slot())
+        Self::at(node, &node.overview())
+    }
+
+    /// How far it is at a moment of the chain.
+    pub(crate) fn at(node: &NodeView, overview: &Overview) -> Self {
+        Self::new(overview, node.condition_of(overview), node.current_slot())
+    }
+
+    /// Whether its chain is not, or may not be, that of the others yet.
+    pub(crate) const fn is_syncing(&self) -> bool {
+        self.syncing
     }
 
     fn new(overview: &Overview, state: Condition, current_slot: Slot) -> Self {
@@ -328,9 +331,11 @@ impl<'a> NamedBlockView<'a> {
     }
 }
 
-/// The whole envelope, member by member as in its SSZ form.
+/// The whole envelope, member by member as in its SSZ form, and beside it the block's members as other clients have them.
 #[derive(Serialize)]
 pub(crate) struct SignedBlockView<'a> {
+    #[serde(flatten)]
+    block: BlockView<'a>,
     message: MessageView<'a>,
     signature: &'a BlockSignatures,
 }
@@ -353,6 +358,7 @@ impl<'a> From<&'a SignedBlockWithAttestation> for MessageView<'a> {
 impl<'a> From<&'a SignedBlockWithAttestation> for SignedBlockView<'a> {
     fn from(block: &'a SignedBlockWithAttestation) -> Self {
         Self {
+            block: block.block().into(),
             message: block.into(),
             signature: &block.signature,
         }
@@ -377,6 +383,21 @@ impl From<&BlockHeader> for HeaderView {
             state_root: header.state_root,
             body_root: header.body_root,
         }
+    }
+}
+
+/// A block's header, with its root.
+#[derive(Serialize)]
+pub(crate) struct NamedHeaderView {
+    root: Root,
+    #[serde(flatten)]
+    header: HeaderView,
+}
+
+impl NamedHeaderView {
+    pub(crate) fn new(root: Root, header: &BlockHeader) -> Self {
+        let header = header.into();
+        Self { root, header }
     }
 }
 

@@ -371,7 +371,8 @@ impl Network {
 /// Those of the nodes that do not answer, after a pause where there are any.
 async fn still_silent(nodes: &[std::net::SocketAddr]) -> Vec<std::net::SocketAddr> {
     let asked = nodes.iter().map(async |node| {
-        let answer = http::get(*node, "/lean/v0/health").await;
+        // Its health would be to be alone still.
+        let answer = http::get(*node, "/lean/v0/node/version").await;
         answer.is_err().then_some(*node)
     });
     let silent: Vec<_> = join_all(asked).await.into_iter().flatten().collect();

@@ -227,6 +227,17 @@ pub(crate) struct NodeArgs {
     )]
     pub(crate) http_allowed_host: Vec<String>,
 
+    /// An origin whose web pages may read what the node answers over HTTP, such as `https://dash.example`, beside those of
+    /// this machine and of the names of `--http-allowed-host`; `*` allows every page. May be given several times.
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        value_parser = page_origin,
+        env = "QUARTET_HTTP_CORS_ORIGIN"
+    )]
+    pub(crate) http_cors_origin: Vec<String>,
+
     /// Address of `/metrics` on a port of its own.
     #[arg(
         long,
@@ -262,6 +273,16 @@ fn host_name(text: &str) -> Result<String, &'static str> {
     let wrong = |c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c);
     if text != "*" && (text.is_empty() || text.contains(wrong)) {
         return Err("expected a name without scheme and port, or *");
+    }
+    Ok(text.to_owned())
+}
+
+/// An origin as a browser sends it: a scheme, a host, and a port where it is not the scheme's own.
+fn page_origin(text: &str) -> Result<String, &'static str> {
+    let host = text.split_once("://").map(|(_, host)| host);
+    let wrong = |c: char| !c.is_ascii_alphanumeric() && !"-_.:[]".contains(c);
+    if text != "*" && host.is_none_or(|host| host.is_empty() || host.contains(wrong)) {
+        return Err("expected a scheme and a host like https://dash.example:3000, or *");
     }
     Ok(text.to_owned())
 }
@@ -378,5 +399,26 @@ mod tests {
         assert!(named.len() > 8, "{named:?}");
         let unknown: Vec<_> = named.difference(&known).collect();
         assert!(unknown.is_empty(), "{unknown:?}");
+    }
+
+    #[test]
+    fn origins_of_pages_are_collected_and_checked() {
+        let flag = "--http-cors-origin";
+        let origins = |flags: &[&str]| parse(flags).map(|args| args.http_cors_origin);
+        let two = ["https://dash.example:3000", "http://[2001:db8::1]"];
+        let found = origins(&[flag, two[0], flag, two[1]]);
+        assert_eq!(found, Some(two.map(str::to_owned).to_vec()));
+        assert_eq!(origins(&[]), Some(Vec::new()));
+        assert_eq!(origins(&[flag, "*"]), Some(vec!["*".to_owned()]));
+        for wrong in [
+            "dash.example",
+            "https://",
+            "https://dash.example/",
+            "null",
+            "",
+            "https://*",
+        ] {
+            assert_eq!(origins(&[flag, wrong]), None, "{wrong:?}");
+        }
     }
 }

@@ -28,7 +28,9 @@ use quartet_clock::Clock;
 use quartet_metrics::Metrics;
 use quartet_network::NetworkService;
 use quartet_processor::Processor;
-use quartet_rpc::{AllowedHosts, Limits, NodeInfo, NodeView, RpcConfig, RpcService};
+use quartet_rpc::{
+    AllowedHosts, AllowedOrigins, Limits, NodeInfo, NodeView, RpcConfig, RpcService,
+};
 use quartet_storage::Database;
 use quartet_types::{Block, VALIDATOR_REGISTRY_LIMIT};
 use quartet_validator::{ValidatorService, ValidatorServiceConfig};
@@ -152,6 +154,7 @@ async fn start(
                 .metrics_port
                 .map(|port| SocketAddr::new(args.metrics_address, port)),
             allowed_hosts: AllowedHosts::new(&args.http_allowed_host),
+            allowed_origins: AllowedOrigins::new(&args.http_cors_origin),
             limits: Limits::default(),
         },
         NodeView::new(
@@ -167,6 +170,7 @@ async fn start(
                 enr: advertised.enr,
                 addresses: advertised.multiaddrs,
                 genesis_root,
+                fork_name: args.fork_name.clone(),
             },
             Some(metrics),
             events.clone(),

@@ -85,6 +85,18 @@ pub(crate) enum TopicsError {
     Unknown(String),
 }
 
+impl TopicsError {
+    pub(crate) fn unknown(name: &str) -> Self {
+        /// Enough to recognise one's own input by.
+        const SHOWN: usize = 40;
+        let mut shown: String = name.chars().take(SHOWN).collect();
+        if shown.len() < name.len() {
+            shown.push('…');
+        }
+        Self::Unknown(shown)
+    }
+}
+
 fn all() -> String {
     Topic::ALL.map(Topic::name).join(", ")
 }
@@ -98,7 +110,7 @@ impl Topics {
         let mut topics = Self::default();
         for name in names {
             let topic = Topic::ALL.into_iter().find(|topic| topic.name() == name);
-            topics.insert(topic.ok_or_else(|| TopicsError::Unknown(name.to_owned()))?);
+            topics.insert(topic.ok_or_else(|| TopicsError::unknown(name))?);
         }
         if topics.is_empty() {
             return Err(TopicsError::None);

@@ -3,6 +3,7 @@
 mod body;
 mod host;
 mod limits;
+mod origin;
 mod stream;
 mod table;
 
@@ -42,10 +43,11 @@ use crate::{error::ApiError, pieces::Held};
 
 use self::{
     body::WatchedBody,
+    origin::{Page, Pages},
     stream::WatchedStream,
     table::{Connection, Place, Table, closed},
 };
-pub use self::{host::AllowedHosts, limits::Limits};
+pub use self::{host::AllowedHosts, limits::Limits, origin::AllowedOrigins};
 
 /// Bytes of a request's head, and of what a connection may have asked ahead.
 const MAX_HEAD: usize = 16 << 10;
@@ -85,13 +87,29 @@ pub(crate) struct Endless;
 /// Answers what comes to one address.
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub(crate) listener: TcpListener,
-    pub(crate) router: Router,
-    pub(crate) hosts: Arc<AllowedHosts>,
-    pub(crate) limits: Limits,
+    listener: TcpListener,
+    router: Router,
+    pages: Arc<Pages>,
+    limits: Limits,
 }
 
 impl Server {
+    /// A server for clients that call the node by one of these names, and for pages of these origins.
+    pub(crate) fn new(
+        listener: TcpListener,
+        router: Router,
+        hosts: AllowedHosts,
+        origins: AllowedOrigins,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            listener,
+            router,
+            pages: Arc::new(Pages { hosts, origins }),
+            limits,
+        }
+    }
+
     /// Serves until told to stop, then until all connections have ended.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let table = Table::new(self.limits);
@@ -136,13 +154,13 @@ impl Server {
         let place = Arc::new(place);
         let stream = WatchedStream::new(stream, &place);
         let holder = Arc::downgrade(&place);
-        let (router, hosts) = (
+        let (router, pages) = (
             TowerToHyperService::new(self.router.clone()),
-            Arc::clone(&self.hosts),
+            Arc::clone(&self.pages),
         );
         let service = service_fn(move |request| {
             let place = holder.upgrade();
-            answer(router.clone(), Arc::clone(&hosts), place, request)
+            answer(router.clone(), Arc::clone(&pages), place, request)
         });
         let http = http1::Builder::new()
             // The table has the deadlines: of heads and of everything else.
@@ -158,7 +176,13 @@ impl Server {
                 tokio::select! {
                     biased;
                     () = place.close.cancelled() => break,
-                    () = stop.cancelled(), if !stopping => stopping = true,
+                    () = stop.cancelled(), if !stopping => {
+                        if place.connection.is_subscriber() {
+                            // Its answer has no end to wait for.
+                            break;
+                        }
+                        stopping = true;
+                    }
                     () = ended => break,
                 }
                 http.as_mut().graceful_shutdown();
@@ -211,7 +235,7 @@ async fn in_time(mut http: impl Future + Unpin, connection: &Connection) {
 /// Answers a request, and tells the table of it.
 async fn answer(
     router: TowerToHyperService<Router>,
-    hosts: Arc<AllowedHosts>,
+    pages: Arc<Pages>,
     place: Option<Arc<Place>>,
     request: Request<Incoming>,
 ) -> Result<Response<WatchedBody<Body>>, Infallible> {
@@ -222,26 +246,36 @@ async fn answer(
     };
     let connection = place.connection.clone();
     connection.asked(!request.body().is_end_stream(), Instant::now());
-    let judged = hosts.check(request.version(), request.uri(), request.headers());
+    let page = pages.judge(request.headers());
+    let judged = pages
+        .hosts
+        .check(request.version(), request.uri(), request.headers());
     let reader = connection.clone();
     let mut request =
         request.map(|body| WatchedBody::new(body, move || reader.body_done(Instant::now())));
     let judged = match judged {
-        Ok(()) if is_upgrade(request.headers()) => subscribe(&hosts, &place, &mut request),
+        Ok(()) if is_upgrade(request.headers()) => subscribe(&page, &place, &mut request),
         judged => judged.map_err(|error| (error, "host")),
     };
-    let response = match judged {
-        Ok(()) => router.call(request).await?,
+    let preflight = page.preflight(request.method(), request.headers());
+    let mut response = match judged {
+        Ok(()) => match preflight {
+            Some(told) => told,
+            None => router.call(request).await?,
+        },
         Err((error, reason)) => {
-            counter!("quartet_http_requests_refused_total", "reason" => reason).increment(1);
+            count_refused(reason);
             error.into_response()
         }
     };
+    page.permit(response.headers_mut());
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response.map(|body| WatchedBody::new(body, || {})));
     }
     if response.extensions().get::<Endless>().is_some() && connection.subscribe().is_err() {
-        let refused = full().into_response();
+        count_refused("subscribers");
+        let mut refused = full().into_response();
+        page.permit(refused.headers_mut());
         return Ok(refused.map(|body| WatchedBody::new(body, move || connection.buffered())));
     }
     let bytes = match response.extensions().get() {
@@ -260,19 +294,21 @@ fn is_upgrade(headers: &HeaderMap) -> bool {
 
 /// Makes a connection that of a subscriber, whose place lasts as long as the request's extensions are held.
 fn subscribe<B>(
-    hosts: &AllowedHosts,
+    page: &Page,
     place: &Arc<Place>,
     request: &mut Request<B>,
 ) -> Result<(), (ApiError, &'static str)> {
-    hosts
-        .check_origin(request.headers())
-        .map_err(|error| (error, "origin"))?;
+    page.check().map_err(|error| (error, "origin"))?;
     place
         .connection
         .subscribe()
         .map_err(|()| (full(), "subscribers"))?;
     request.extensions_mut().insert(Upgraded(Arc::clone(place)));
     Ok(())
+}
+
+fn count_refused(reason: &'static str) {
+    counter!("quartet_http_requests_refused_total", "reason" => reason).increment(1);
 }
 
 /// There are as many subscribers as there may be.

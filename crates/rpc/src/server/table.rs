@@ -277,6 +277,15 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether the client is a subscriber.
+    pub(super) fn is_subscriber(&self) -> bool {
+        let table = self.table.0.lock();
+        table
+            .entries
+            .get(&self.id)
+            .is_some_and(Entry::is_subscriber)
+    }
+
     /// How long a subscriber may take nothing.
     pub(super) fn stall(&self) -> Duration {
         self.table.0.lock().limits.stall

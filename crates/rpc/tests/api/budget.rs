@@ -70,7 +70,7 @@ async fn heavy_requests_over_the_budget_are_refused_at_once() {
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "lean_block", "params": ["head"]});
     let refused = post(&node, call.to_string()).await;
     assert_eq!(refused.json()["error"]["code"], -32005);
-    assert_eq!(get(&node, "/lean/v0/health").await.status, 200);
+    assert_eq!(get(&node, "/lean/v0/node/version").await.status, 200);
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "lean_version"});
     let light = post(&node, call.to_string()).await;
     assert_eq!(light.json()["result"]["client"], "quartet");
@@ -145,7 +145,7 @@ async fn work_that_piles_up_does_not_starve_health() {
         asked.push(running.begin(&request).await);
     }
     for _ in 0..10 {
-        let request = crate::running::get("/lean/v0/health");
+        let request = crate::running::get("/lean/v0/node/version");
         let answer = exchange(running.connect().await, &request).await;
         assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     }

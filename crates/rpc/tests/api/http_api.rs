@@ -16,15 +16,6 @@ fn checkpoint(checkpoint: Checkpoint) -> Value {
 }
 
 #[tokio::test]
-async fn health_is_a_fixed_answer() {
-    let answer = get(&TestNode::at_genesis(0), "/lean/v0/health").await;
-    assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(answer.content_type(), "application/json");
-    let expected = json!({ "status": "healthy", "service": "lean-rpc-api" });
-    assert_eq!(answer.json(), expected);
-}
-
-#[tokio::test]
 async fn checkpoints_and_head_are_slot_and_root() {
     let node = TestNode::with_chain(8);
     let view = node.chain.read().view();
@@ -37,7 +28,12 @@ async fn checkpoints_and_head_are_slot_and_root() {
     for (path, expected) in cases {
         let answer = get(&node, path).await;
         assert_eq!(answer.content_type(), "application/json", "{path}");
-        assert_eq!(answer.json(), checkpoint(expected), "{path}");
+        let mut expected_body = checkpoint(expected);
+        if path.ends_with("/head") {
+            // Its root by ream's name.
+            expected_body["head"] = json!(expected.root);
+        }
+        assert_eq!(answer.json(), expected_body, "{path}");
     }
 }
 
@@ -165,8 +161,13 @@ async fn blocks_are_found_by_each_of_their_names() {
         ("8".to_owned(), view.head.root),
     ];
     for (id, expected) in cases {
-        let answer = get(&node, &format!("/lean/v0/blocks/{id}")).await;
+        let path = format!("/lean/v0/blocks/{id}");
+        let answer = get_as(&node, &path, "application/octet-stream").await;
         assert_eq!(answer.status, StatusCode::OK, "{id}");
+        // As with other clients, SSZ is what is given unasked of the finalized block, and JSON of all others.
+        let unasked = get(&node, &path).await;
+        let is_ssz = unasked.content_type() == "application/octet-stream";
+        assert_eq!(is_ssz, id == "finalized", "{id}");
         let block = SignedBlockWithAttestation::from_ssz_bytes(&answer.body).unwrap();
         assert_eq!(block.block().tree_hash_root(), expected, "{id}");
     }
@@ -175,7 +176,8 @@ async fn blocks_are_found_by_each_of_their_names() {
 #[tokio::test]
 async fn a_block_in_json_has_everything_that_its_ssz_form_has() {
     let node = TestNode::with_chain(6);
-    let bytes = get(&node, "/lean/v0/blocks/6").await.body;
+    let ssz = "application/octet-stream";
+    let bytes = get_as(&node, "/lean/v0/blocks/6", ssz).await.body;
     let block = SignedBlockWithAttestation::from_ssz_bytes(&bytes).unwrap();
     let answer = get_as(&node, "/lean/v0/blocks/6", "application/json").await;
     let attestation = |attestation: &quartet_types::Attestation| json!({ "validator_id": attestation.validator_id, "data": attestation.data });
@@ -187,19 +189,20 @@ async fn a_block_in_json_has_everything_that_its_ssz_form_has() {
         .map(attestation)
         .collect();
     assert!(!body.is_empty());
-    let expected = json!({
-        "message": {
-            "block": {
-                "slot": 6,
-                "proposer_index": 2,
-                "parent_root": block.block().parent_root,
-                "state_root": block.block().state_root,
-                "body": { "attestations": body },
-            },
-            "proposer_attestation": attestation(&block.message.proposer_attestation),
-        },
-        "signature": block.signature,
+    let mut expected = json!({
+        "slot": 6,
+        "proposer_index": 2,
+        "parent_root": block.block().parent_root,
+        "state_root": block.block().state_root,
+        "body": { "attestations": body },
     });
+    // Other clients give the block itself; here it is both.
+    let message = json!({
+        "block": expected.clone(),
+        "proposer_attestation": attestation(&block.message.proposer_attestation),
+    });
+    expected["message"] = message;
+    expected["signature"] = json!(block.signature);
     assert_eq!(answer.json(), expected);
     assert_eq!(block.as_ssz_bytes(), bytes);
 }
@@ -250,6 +253,25 @@ async fn what_cannot_be_answered_is_refused_in_json() {
         ("GET", "/lean/v0/head", "text/html", 406),
         ("GET", "/lean/v0/states/finalized", "image/png", 406),
         ("GET", "/lean/v0/blocks/head", "text/html", 406),
+        ("GET", "/lean/v0/blocks/head", "*/*;q=0", 406),
+        ("GET", "/lean/v0/blocks/latest/header", "*/*", 400),
+        ("GET", "/lean/v0/headers/7", "*/*", 404),
+        (
+            "GET",
+            "/lean/v0/headers/head",
+            "application/octet-stream",
+            406,
+        ),
+        ("GET", "/lean/v0/health", "text/html", 406),
+        ("GET", "/health", "*/*;q=0", 406),
+        ("GET", "/metrics", "application/json", 406),
+        ("GET", "/lean/v0/genesis", "text/html", 406),
+        ("GET", "/lean/v0/config/spec", "text/html", 406),
+        ("GET", "/lean/v0/node/syncing", "text/html", 406),
+        ("GET", "/lean/v0/node/identity", "text/html", 406),
+        ("GET", "/lean/v0/node/version", "text/html", 406),
+        ("GET", "/lean/v0/node/peer_count", "text/html", 406),
+        ("POST", "/lean/v0/events", "*/*", 405),
     ];
     for (method, path, accept, expected) in cases {
         let request = Request::builder().method(method).uri(path);
@@ -264,4 +286,86 @@ async fn what_cannot_be_answered_is_refused_in_json() {
         assert_eq!(body["code"], expected, "{method} {path}");
         assert!(!body["message"].as_str().unwrap().is_empty());
     }
+}
+
+#[tokio::test]
+async fn headers_are_found_as_ethlambda_and_ream_serve_them() {
+    let node = TestNode::with_chain(8);
+    let head = node.chain.read().head();
+    let block = node.store.get(head.root).unwrap().unwrap();
+    let expected = json!({
+        "root": head.root,
+        "slot": 8,
+        "proposer_index": 0,
+        "parent_root": block.block().parent_root,
+        "state_root": block.block().state_root,
+        "body_root": block.block().body.tree_hash_root(),
+    });
+    for path in [
+        "blocks/head/header",
+        "blocks/8/header",
+        "headers/head",
+        "headers/8",
+    ] {
+        let answer = get(&node, &format!("/lean/v0/{path}")).await;
+        assert_eq!(answer.json(), expected, "{path}");
+    }
+    let path = format!("/lean/v0/headers/{}", head.root);
+    assert_eq!(get(&node, &path).await.json(), expected);
+}
+
+#[tokio::test]
+async fn the_node_and_its_network_are_told_in_the_members_of_all() {
+    let node = TestNode::with_chain(2);
+    node.connect("a", None, None);
+    let version = "quartet/v0.1.0-abc1234";
+    let cases = [
+        // ethlambda's.
+        (
+            "node/identity",
+            json!({"version": version, "peer_id": "16Uiu2HAm", "enr": null, "addresses": [], "node": "quartet_0"}),
+        ),
+        (
+            "genesis",
+            json!({
+                "genesis_time": crate::node::GENESIS_TIME, "validator_count": 4,
+                "genesis_root": Root::ZERO, "slot_duration_ms": 4000,
+            }),
+        ),
+        (
+            "config/spec",
+            json!({
+                "MILLISECONDS_PER_SLOT": 4000, "SECONDS_PER_SLOT": 4, "INTERVALS_PER_SLOT": 4,
+                "MILLISECONDS_PER_INTERVAL": 1000, "HISTORICAL_ROOTS_LIMIT": 262_144,
+                "JUSTIFICATION_LOOKBACK_SLOTS": 3, "VALIDATOR_REGISTRY_LIMIT": 4096,
+                "FORK_DIGEST": "devnet0",
+            }),
+        ),
+        // ream's, `data` and the counts in strings.
+        (
+            "node/version",
+            json!({
+                "data": {"version": version},
+                "client": "quartet", "version": "0.1.0", "commit": "abc1234", "node": "quartet_0",
+            }),
+        ),
+        (
+            "node/peer_count",
+            json!({"connected": "1", "connecting": "0", "disconnected": "0", "disconnecting": "0"}),
+        ),
+    ];
+    for (path, expected) in cases {
+        let answer = get(&node, &format!("/lean/v0/{path}")).await;
+        assert_eq!(answer.json(), expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_looks_for_ethlambdas_page_finds_ours() {
+    let node = TestNode::at_genesis(0);
+    let answer = get(&node, "/lean/v0/fork_choice/ui").await;
+    assert_eq!(answer.status, StatusCode::TEMPORARY_REDIRECT);
+    let place = answer.headers["location"].to_str().unwrap();
+    let page = get_as(&node, place, "text/html").await;
+    assert!(page.content_type().starts_with("text/html"));
 }

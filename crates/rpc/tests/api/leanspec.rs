@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use quartet_chain::SyncState;
 use quartet_types::State;
 use serde_json::Value;
 use ssz::Decode as _;
@@ -49,13 +50,17 @@ fn fixtures(directory: &Path, found: &mut Vec<Value>) {
 fn node(fixture: &Value) -> TestNode {
     let parameters = &fixture["genesisParams"];
     let validators = parameters["numValidators"].as_u64().unwrap();
-    match parameters["anchorSlot"].as_u64() {
+    let node = match parameters["anchorSlot"].as_u64() {
         None => TestNode::with_validators(validators as usize, Some(installed())),
         Some(slot) => {
             assert_eq!(validators, VALIDATORS);
             TestNode::with_chain(slot).anchored_at_head()
         }
-    }
+    };
+    // A node that nothing is wrong with.
+    node.connect("a", None, None);
+    node.set_sync_state(SyncState::Synced);
+    node
 }
 
 fn is_root(value: &Value) -> bool {

@@ -5,6 +5,10 @@
 
 mod budget;
 mod checkpoint;
+mod conditions;
+mod conformance;
+mod cors;
+mod events;
 mod history;
 mod http_api;
 mod json_rpc;

@@ -35,6 +35,7 @@ pub(crate) fn installed() -> Metrics {
 async fn the_chain_is_read_at_the_moment_of_the_scrape() {
     let node = TestNode::with_chain(8);
     node.set_sync_state(SyncState::Synced);
+    node.connect("a", None, None);
     let view = node.chain.read().view();
     let answer = get(&node, "/metrics").await;
     assert_eq!(
@@ -122,7 +123,8 @@ async fn an_address_for_metrics_serves_nothing_else() {
     let node = TestNode::at_genesis(0);
     let cases = [
         ("/metrics", 200),
-        ("/lean/v0/health", 200),
+        ("/lean/v0/health", 503),
+        ("/health", 503),
         ("/lean/v0/head", 404),
     ];
     for (path, expected) in cases {

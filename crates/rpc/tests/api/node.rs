@@ -48,6 +48,11 @@ impl TestNode {
         Self::new(genesis(validators), 0, metrics)
     }
 
+    /// A node at the genesis of a network that begins with this state.
+    pub(crate) fn of_genesis(state: State) -> Self {
+        Self::new(LeanChain::from_genesis(state), 0, None)
+    }
+
     /// A node that starts from the head of this one's chain.
     pub(crate) fn anchored_at_head(&self) -> Self {
         let chain = self.chain.read();
@@ -101,6 +106,7 @@ impl TestNode {
             enr: None,
             addresses: Vec::new(),
             genesis_root: Root::ZERO,
+            fork_name: "devnet0".to_owned(),
         };
         let view = NodeView::new(
             ChainReader::new(chain.clone(), store.clone()),
@@ -212,6 +218,23 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// What came over a socket.
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+        let (head, body) = bytes.split_at(end.unwrap() + 4);
+        let mut lines = std::str::from_utf8(head).unwrap().lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+        let headers = lines.filter_map(|line| line.split_once(": "));
+        let header = |(name, value): (&str, &str)| -> (header::HeaderName, _) {
+            (name.parse().unwrap(), value.parse().unwrap())
+        };
+        Self {
+            status: status.parse().unwrap(),
+            headers: headers.map(header).collect(),
+            body: Bytes::copy_from_slice(body),
+        }
+    }
+
     pub(crate) fn content_type(&self) -> &str {
         let value = self.headers.get(header::CONTENT_TYPE);
         value.map_or("", |value| value.to_str().unwrap())

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::node::TestNode;
+use crate::node::{Answer, TestNode};
 
 /// Longer than anything here takes; only a failure waits it out.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,6 +37,10 @@ impl Running {
             limits,
             ..RpcConfig::default()
         };
+        Self::configured(node, config).await
+    }
+
+    pub(crate) async fn configured(node: &TestNode, config: RpcConfig) -> Self {
         let service = RpcService::bind(config, node.view.clone()).await.unwrap();
         let http = service.http_address().unwrap();
         let shutdown = CancellationToken::new();
@@ -57,6 +61,16 @@ impl Running {
         let mut stream = self.connect().await;
         stream.write_all(bytes.as_bytes()).await.unwrap();
         stream
+    }
+
+    /// The answer to a request with these headers, each with its line's end.
+    pub(crate) async fn get(&self, path: &str, headers: &str) -> Answer {
+        // In HTTP/1.0 nothing comes in chunks.
+        let request = format!("GET {path} HTTP/1.0\r\n{headers}\r\n");
+        let (mut stream, mut bytes) = (self.begin(&request).await, Vec::new());
+        let read = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
+        read.unwrap().unwrap();
+        Answer::parse(&bytes)
     }
 
     pub(crate) async fn stop(self) {

@@ -147,7 +147,7 @@ async fn a_page_of_another_host_learns_nothing() {
         ("X-Host: localhost", "400"),
     ];
     let running = Running::http().await;
-    for path in ["/lean/v0/head", "/metrics", "/lean/v0/health"] {
+    for path in ["/lean/v0/head", "/metrics", "/lean/v0/node/version"] {
         for (host, status) in table {
             let request = format!("GET {path} HTTP/1.1\r\n{host}\r\nConnection: close\r\n\r\n");
             let answer = exchange(running.connect().await, &request).await;

@@ -18,7 +18,7 @@ use crate::{
 
 const HALF_A_HEAD: &str = "GET /lean/v0/health HTTP/1.1\r\nHost: loc";
 const HALF_A_BODY: &str = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{";
-const KEPT: &str = "GET /lean/v0/health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const KEPT: &str = "GET /lean/v0/head HTTP/1.1\r\nHost: localhost\r\n\r\n";
 /// Short enough to wait for.
 const SOON: Duration = Duration::from_millis(100);
 
@@ -97,7 +97,7 @@ async fn each_part_of_an_exchange_has_its_deadline() {
         (head, "", ""),
         (head, half, ""),
         (body, HALF_A_BODY, ""),
-        (idle, KEPT, "healthy"),
+        (idle, KEPT, "\"slot\":2"),
     ];
     for (limits, sent, expected) in cases {
         let running = Running::with(&node, limits).await;
@@ -193,7 +193,7 @@ async fn answers_that_nobody_takes_make_room_for_others() {
     // What follows is answered after it.
     let mut first = [0; 12];
     deaf.peek(&mut first).await.unwrap();
-    let answer = exchange(running.connect().await, &get("/lean/v0/health")).await;
+    let answer = exchange(running.connect().await, &get("/lean/v0/node/version")).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert_truncated(deaf).await;
     running.stop().await;
