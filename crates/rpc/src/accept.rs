@@ -1,6 +1,9 @@
 //! What form of an answer the client asks for (RFC 9110, section 12.5.1).
 
-use axum::http::{HeaderMap, HeaderName, header::ACCEPT};
+use axum::http::{
+    HeaderMap, HeaderName,
+    header::{ACCEPT, ACCEPT_ENCODING},
+};
 
 use crate::error::ApiError;
 
@@ -68,6 +71,17 @@ pub(crate) fn negotiate(headers: &HeaderMap, offered: &[Form]) -> Result<Form, A
         let offered: Vec<_> = offered.iter().map(|form| form.media_type()).collect();
         ApiError::not_acceptable(&header.join(","), &offered.join(" or "))
     })
+}
+
+/// Whether the client takes an answer in gzip, and likes that no less than a plain one.
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
+    let header = texts(headers, ACCEPT_ENCODING);
+    let weight = |names: &[&str]| {
+        let mut found = weighted(&header).filter(|(name, _)| names.contains(&name.as_str()));
+        found.next().map(|(_, weight)| weight)
+    };
+    let gzip = weight(&["gzip", "x-gzip"]).or_else(|| weight(&["*"]));
+    gzip.is_some_and(|gzip| gzip > 0.0 && gzip >= weight(&["identity"]).unwrap_or_default())
 }
 
 fn texts(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
@@ -162,5 +176,27 @@ mod tests {
             let headers = HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]);
             assert_eq!(negotiate(&headers, &[form]).unwrap(), form, "{accept}");
         }
+    }
+
+    #[test]
+    fn gzip_is_for_those_who_name_it() {
+        let cases = [
+            ("gzip", true),
+            ("br, GZIP;q=0.5", true),
+            ("deflate, x-gzip", true),
+            ("*", true),
+            ("*;q=0.1, identity;q=0", true),
+            ("", false),
+            ("br", false),
+            ("gzip;q=0", false),
+            ("gzip;q=0, *", false),
+            ("identity, gzip;q=0.5", false),
+            ("gzipped", false),
+        ];
+        for (accepted, expected) in cases {
+            let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, accepted.parse().unwrap())]);
+            assert_eq!(takes_gzip(&headers), expected, "{accepted:?}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
     }
 }

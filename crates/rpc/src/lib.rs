@@ -9,6 +9,7 @@ mod block_pieces;
 mod condition;
 mod error;
 mod feed;
+mod gzip;
 mod http_api;
 mod json_rpc;
 mod node;

@@ -4,12 +4,14 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     http::{Method, Uri},
+    middleware::from_fn,
     response::Response,
     routing::{get, post},
 };
 
 use crate::{
     error::ApiError,
+    gzip::compress,
     http_api,
     json_rpc::{self, JsonRpc},
     node::NodeView,
@@ -60,6 +62,7 @@ fn finish(routes: Router<NodeView>, node: NodeView) -> Router {
     routes
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(compress))
         .with_state(node)
 }
 

@@ -9,6 +9,7 @@ mod conditions;
 mod conformance;
 mod cors;
 mod events;
+mod gzip;
 mod history;
 mod http_api;
 mod json_rpc;
