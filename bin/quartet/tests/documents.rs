@@ -1,4 +1,14 @@
-//! What the documents say of the code is there.
+//! What the documents say of the code is there, what they show is what one sees, and they are one book.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "documents/book.rs"]
+mod book;
+#[cfg(target_os = "linux")]
+#[path = "documents/console.rs"]
+mod console;
+#[path = "documents/shape.rs"]
+mod shape;
 
 use std::{fs, path::Path};
 
