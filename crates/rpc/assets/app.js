@@ -1,5 +1,5 @@
 // The page: its nodes, which of them is shown, and one drawing per frame.
-import { $, el, setAttribute, setText } from "./dom.js";
+import { $, el, set, setText } from "./dom.js";
 import { NodeModel } from "./store.js";
 import { OneNode } from "./one.js";
 import { SeveralNodes, judge } from "./several.js";
@@ -8,7 +8,6 @@ import { Theme } from "./theme.js";
 import { condition } from "./condition.js";
 import { number } from "./format.js";
 
-/** What moves by itself is drawn this often; the rest when something has come. */
 const TICK = 100;
 const MOST_NODES = 64;
 
@@ -16,152 +15,108 @@ const nodes = [];
 const agreement = new Agreement();
 const one = new OneNode();
 const several = new SeveralNodes();
-const dirty = new Map(); // node → parts that have changed
-let shown = null;
-let lastSlot = null;
-let lastTick = 0;
-let said = new Map();
-
-function changed(node, part) {
-  if (!dirty.has(node)) dirty.set(node, new Set());
-  dirty.get(node).add(part);
-  // What is to be said is said whether or not the page is drawn.
-  if (part === "status") announce();
-}
+const dirty = new Set(); // nodes
+const said = new Map();
+let shown, lastSlot;
 
 async function load() {
-  let list = [];
-  try {
-    const answer = await fetch("nodes.json", { cache: "no-store" });
-    if (answer.ok) list = await answer.json();
-  } catch {
-    list = [];
-  }
-  if (!Array.isArray(list) || !list.length) list = [{ name: "", url: "/" }];
-  for (const entry of list.slice(0, MOST_NODES)) {
-    try {
-      nodes.push(new NodeModel(entry, changed));
-    } catch {
-      setText($("say"), `The address of ${entry?.name} is not one.`);
-    }
-  }
-  tabs();
-  route();
-  requestAnimationFrame(frame);
+	let list;
+	try {
+		list = await (await fetch("nodes.json", { cache: "no-store" })).json();
+	} catch {
+		// The node that serves the page is shown.
+	}
+	if (!Array.isArray(list) || !list.length) list = [{ name: "", url: "/" }];
+	for (const entry of list.slice(0, MOST_NODES)) {
+		try {
+			nodes.push(new NodeModel(entry, changed));
+		} catch {
+			setText($("say"), `The address of ${entry?.name} is not one.`);
+		}
+	}
+	const link = (name, text) => el("a", { href: `#${encodeURIComponent(name)}` }, el("i", { "aria-hidden": "true" }), text);
+	$("nodes").hidden = nodes.length < 2;
+	$("nodes").append(link("", "All nodes"), ...nodes.map(({ name }) => link(name, name)));
+	route();
+	setInterval(tick, TICK);
 }
 
-function tabs() {
-  const nav = $("nodes");
-  if (nodes.length < 2) {
-    nav.hidden = true;
-    return;
-  }
-  const link = (href, text) => el("a", { href }, el("i", { "aria-hidden": "true" }), text);
-  nav.append(link("#", "All nodes"), ...nodes.map((node) => link(`#${encodeURIComponent(node.name)}`, node.name)));
+function changed(node) {
+	if (!dirty.size) requestAnimationFrame(frame);
+	dirty.add(node);
 }
 
-/** Which node is shown is in the address, so that it can be kept and sent. */
+/** Which node is shown is in the address, to be kept and sent. */
 function route() {
-  let name = "";
-  try {
-    name = decodeURIComponent(location.hash.slice(1));
-  } catch {
-    name = "";
-  }
-  const node = nodes.length === 1 ? nodes[0] : nodes.find((one) => one.name === name);
-  if (node === shown && $("main").children.length) return;
-  shown = node ?? null;
-  const view = shown ? one.root : several.root;
-  $("main").replaceChildren(view);
-  if (shown) one.show(shown);
-  else one.leave();
-  for (const other of nodes) changed(other, "chain");
-  lastSlot = null;
-  lastTick = 0;
-  [...$("nodes").children].forEach((link, i) => {
-    const current = (i ? nodes[i - 1] : null) === shown;
-    if (current) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  });
+	shown = nodes.length === 1 ? nodes[0] : nodes.find(({ name }) => `#${encodeURIComponent(name)}` === location.hash);
+	$("main").replaceChildren(shown ? one.root : several.root);
+	if (shown) one.show(shown);
+	else one.leave();
+	[...$("nodes").children].forEach((link, i) => set(link, { "aria-current": nodes[i - 1] === shown && "page" }));
+	drawAll();
 }
 
-function frame(time) {
-  const first = shown ?? nodes.find((node) => node.link === "up" && node.clock.known) ?? nodes[0];
-  if (shown) {
-    const parts = dirty.get(shown);
-    if (parts) one.draw(parts);
-  } else if (dirty.size) {
-    several.draw(nodes, agreement.look(nodes));
-    if ([...dirty.values()].some((parts) => parts.has("chain") || parts.has("status") || parts.has("info"))) several.drawTree(nodes);
-  }
-  dirty.clear();
-  if (time - lastTick >= TICK) {
-    lastTick = time;
-    tick(first);
-  }
-  requestAnimationFrame(frame);
+function drawAll() {
+	lastSlot = undefined;
+	tick();
 }
 
-function tick(first) {
-  const slot = first?.clock.known ? first.clock.slot() : null;
-  const slotChanged = slot !== lastSlot;
-  lastSlot = slot;
-  if (shown) {
-    one.tick(slotChanged);
-  } else {
-    several.draw(nodes, agreement.look(nodes));
-    if (slotChanged) several.drawTree(nodes);
-    several.tick(nodes);
-  }
-  beats(first, slot);
-  [...$("nodes").children].forEach((link, i) => i && setAttribute(link, "data-tone", condition(nodes[i - 1]).tone));
-  if (slotChanged) announce();
-  const now = shown ? condition(shown) : judge(nodes, agreement.look(nodes));
-  const title = `${now.word} · ${shown?.name || (nodes.length > 1 ? "Quartet devnet" : "Quartet")}`;
-  if (document.title !== title) document.title = title;
+function frame() {
+	if (shown) {
+		if (dirty.has(shown)) one.draw();
+	} else {
+		const agreed = agreement.look(nodes);
+		several.draw(nodes, agreed);
+		several.drawTree(nodes, agreed);
+	}
+	dirty.clear();
 }
 
-/** The brand's four beats are the slot's four ticks. */
+function tick() {
+	const first = shown ?? nodes.find((node) => node.link === "up" && node.clock.known) ?? nodes[0];
+	const slot = first?.clock.known ? first.clock.slot() : null;
+	const slotChanged = slot !== lastSlot;
+	lastSlot = slot;
+	const agreed = agreement.look(nodes);
+	if (shown) {
+		one.tick(slotChanged);
+	} else {
+		several.draw(nodes, agreed);
+		if (first) several.tree.tick(first.clock.part());
+		if (slotChanged) several.drawTree(nodes, agreed);
+	}
+	beats(first, slot);
+	[...$("nodes").children].forEach((link, i) => i && set(link, { "data-tone": condition(nodes[i - 1]).tone }));
+	const { word } = shown ? condition(shown) : judge(nodes, agreed);
+	setText($("title"), `${word} · ${shown?.name || (nodes.length > 1 ? "Quartet devnet" : "Quartet")}`);
+	announce(agreed);
+}
+
+/** Four beats: the slot's four ticks. */
 function beats(first, slot) {
-  const now = slot === null || slot < 0 || first.link !== "up" ? -1 : Math.floor(first.clock.part() * 4);
-  [...$("beats").children].forEach((beat, i) => beat.classList.toggle("on", i <= now));
-  setText($("clock"), slot === null ? "" : slot < 0 ? "before genesis" : `slot ${number(slot)}`);
+	const now = slot === null || slot < 0 || first.link !== "up" ? -1 : Math.floor(first.clock.part() * 4);
+	[...$("beats").children].forEach((beat, i) => beat.classList.toggle("on", i <= now));
+	setText($("clock"), slot === null ? "" : slot < 0 ? "before genesis" : `slot ${number(slot)}`);
 }
 
-/** Tells a screen reader when a node's condition changes, or nodes part; not every slot. */
-function announce() {
-  const news = [];
-  for (const node of nodes) {
-    const { key, word, text } = condition(node);
-    if (said.has(node) && said.get(node) !== key) news.push(`${node.name || "The node"}: ${word}, ${text}`);
-    said.set(node, key);
-  }
-  if (nodes.length > 1) {
-    const { word, text } = judge(nodes, agreement.look(nodes));
-    if (said.has("all") && said.get("all") !== word) news.push(`${word}. ${text}`);
-    said.set("all", word);
-  }
-  if (news.length) setText($("say"), news.join(". "));
+/** For screen readers: news, not every slot. */
+function announce(agreed) {
+	const news = [];
+	const tell = (who, { word, text }, name) => {
+		if (said.has(who) && said.get(who) !== word) news.push(`${name}${word}, ${text}`);
+		said.set(who, word);
+	};
+	for (const node of nodes) tell(node, condition(node), `${node.name || "The node"}: `);
+	if (nodes.length > 1) tell("all", judge(nodes, agreed), "");
+	if (news.length) setText($("say"), news.join(". "));
 }
 
-function keys(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
-  if (event.key === "d") theme.toggle();
-  else if (event.key === "Escape" && nodes.length > 1) location.hash = "";
-  else if (/^[0-9]$/.test(event.key) && nodes.length > 1) {
-    const node = nodes[Number(event.key) - 1];
-    location.hash = node ? encodeURIComponent(node.name) : "";
-  }
-}
-
-const theme = new Theme($("theme"), (name) => {
-  one.repaint(name);
-  for (const node of nodes) changed(node, "chain");
+document.addEventListener("keydown", ({ key, target, ctrlKey, metaKey, altKey }) => {
+	if (ctrlKey || metaKey || altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName)) return;
+	if (key === "d") theme.toggle();
+	else if (nodes.length > 1 && /^([0-9]|Escape)$/.test(key)) location.hash = encodeURIComponent(nodes[Number(key) - 1]?.name ?? "");
 });
+const theme = new Theme($("theme"), drawAll);
 window.addEventListener("hashchange", route);
-window.addEventListener("resize", () => {
-  if (shown) one.repaint(theme.name);
-  for (const node of nodes) changed(node, "chain");
-});
-document.addEventListener("keydown", keys);
+window.addEventListener("resize", drawAll);
 load();

@@ -1,78 +1,52 @@
-// The blocks that a node has told of, with their weights and the four marks.
+// A node's blocks, their weights, and the four marks.
 
+export const MARKS = ["finalized", "justified", "safe_target", "head"];
 const KEPT_SLOTS = 160;
 const MOST_BLOCKS = 2048;
 
+/** The block of this slot or before it, below `root`; undefined where that is not known. */
+export function ancestor(blocks, root, slot) {
+	let at = blocks.get(root);
+	while (at && at.slot > slot) at = blocks.get(at.parent);
+	return at;
+}
+
 export class Chain {
-  constructor() {
-    this.blocks = new Map();
-    this.head = null;
-    this.safe = null;
-    this.justified = null;
-    this.finalized = null;
-  }
+	blocks = new Map();
 
-  /** A block event. */
-  add({ block: root, slot, parent_root: parent, proposer_index: proposer, attestations, origin, at }) {
-    const known = this.blocks.get(root);
-    this.blocks.set(root, { ...known, root, slot, parent, proposer, attestations, origin, at: known?.at ?? at });
-    if (this.blocks.size > MOST_BLOCKS) this.prune();
-  }
+	/** From an event, the tree or a list of blocks; the first arrival counts. */
+	add(root, { slot, parent_root: parent, proposer_index: proposer, weight, origin, at }) {
+		const known = this.blocks.get(root);
+		const came = known?.at ? { origin: known.origin, at: known.at } : { origin, at };
+		this.blocks.set(root, { root, slot, parent, proposer, weight: weight ?? known?.weight, ...came });
+		if (this.blocks.size > MOST_BLOCKS) this.prune();
+	}
 
-  /** A block from before the tree: its weight is not told any more. */
-  past(block) {
-    if (!this.blocks.has(block.root)) this.blocks.set(block.root, block);
-  }
+	/** `lean_fork_choice`'s answer. */
+	take({ nodes, head, justified, finalized, safe_target: safe }) {
+		for (const node of nodes) this.add(node.root, node);
+		this.mark({ head: this.blocks.get(head), safe_target: this.blocks.get(safe), justified, finalized });
+		this.prune();
+	}
 
-  /** The answer of `lean_fork_choice`. */
-  take({ nodes, head, justified, finalized, safe_target: safe }) {
-    for (const { root, slot, parent_root: parent, proposer_index: proposer, weight } of nodes) {
-      this.blocks.set(root, { ...this.blocks.get(root), root, slot, parent, proposer, weight });
-    }
-    this.marks({ head: this.point(head), safe: this.point(safe), justified, finalized });
-    this.prune();
-  }
+	mark(points) {
+		for (const name of MARKS) if (points[name]) this[name] = { root: points[name].root, slot: points[name].slot };
+	}
 
-  point(root) {
-    const block = this.blocks.get(root);
-    return block ? { root, slot: block.slot } : null;
-  }
+	isCanonical({ root, slot }) {
+		return ancestor(this.blocks, this.head?.root, slot)?.root === root;
+	}
 
-  marks({ head, safe, justified, finalized }) {
-    this.head = head ?? this.head;
-    this.safe = safe ?? this.safe;
-    this.justified = justified ?? this.justified;
-    this.finalized = finalized ?? this.finalized;
-  }
+	/** The head's chain by root. */
+	canonical() {
+		const chain = new Map();
+		for (let at = this.blocks.get(this.head?.root); at; at = this.blocks.get(at.parent)) chain.set(at.root, at);
+		return chain;
+	}
 
-  inSlot(slot) {
-    for (const block of this.blocks.values()) if (block.slot === slot && this.isCanonical(block)) return block;
-    return null;
-  }
-
-  /** The block of this slot or before it on the way down from `from`; null where that is not known. */
-  ancestor(from, slot) {
-    let at = this.blocks.get(from);
-    while (at && at.slot > slot) at = this.blocks.get(at.parent);
-    return at ?? null;
-  }
-
-  isCanonical(block) {
-    return this.head !== null && this.ancestor(this.head.root, block.slot)?.root === block.root;
-  }
-
-  /** Roots of the head's chain. */
-  canonical() {
-    const roots = new Set();
-    for (let at = this.blocks.get(this.head?.root); at; at = this.blocks.get(at.parent)) roots.add(at.root);
-    return roots;
-  }
-
-  prune() {
-    const newest = this.head?.slot ?? 0;
-    for (const [root, block] of this.blocks) if (block.slot < newest - KEPT_SLOTS) this.blocks.delete(root);
-    if (this.blocks.size <= MOST_BLOCKS) return;
-    const oldest = [...this.blocks.values()].sort((a, b) => a.slot - b.slot).slice(0, this.blocks.size - MOST_BLOCKS);
-    for (const { root } of oldest) this.blocks.delete(root);
-  }
+	prune() {
+		const oldest = (this.head?.slot ?? 0) - KEPT_SLOTS;
+		const sorted = [...this.blocks.values()].sort((a, b) => b.slot - a.slot);
+		sorted.forEach(({ root, slot }, i) => (slot < oldest || i >= MOST_BLOCKS) && this.blocks.delete(root));
+	}
 }

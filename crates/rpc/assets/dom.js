@@ -1,80 +1,57 @@
-// Elements made in one way: text always as text nodes, never as markup. What a node tells may be a stranger's choice.
+// Elements. Text is always a text node, never markup: what a node tells may be a stranger's choice.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function fill(element, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "on") for (const [event, handler] of Object.entries(value)) element.addEventListener(event, handler);
-    else if (value === true) element.setAttribute(name, "");
-    else if (value !== undefined && value !== null && value !== false) element.setAttribute(name, value);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined).map((c) => (c instanceof Node ? c : String(c))));
-  return element;
-}
-
-export function el(tag, attributes = {}, ...children) {
-  return fill(document.createElement(tag), attributes, children);
-}
-
-export function svg(tag, attributes = {}, ...children) {
-  return fill(document.createElementNS(SVG, tag), attributes, children);
-}
-
 export const $ = (id) => document.getElementById(id);
 
-/** Sets a text only where it changed, so that nothing is laid out or read aloud in vain. */
+/** `el("p.words", { id: "now" }, "text")`; attributes may be left out. */
+export const el = (tag, ...rest) => make((name) => document.createElement(name), tag, rest);
+export const svg = (tag, ...rest) => make((name) => document.createElementNS(SVG, name), tag, rest);
+
+function make(create, tag, rest) {
+	const [name, ...classes] = tag.split(".");
+	const element = create(name);
+	if (classes.length) element.classList.add(...classes);
+	if (rest[0]?.constructor === Object) set(element, rest.shift());
+	element.append(...rest.filter((child) => child !== undefined));
+	return element;
+}
+
+/** Sets what differs; false, null and undefined take away, functions are handlers. */
+export function set(element, attributes) {
+	for (const [name, value] of Object.entries(attributes)) {
+		if (typeof value === "function") element.addEventListener(name.slice(2), value);
+		else if (value === false || value === null || value === undefined) element.removeAttribute(name);
+		else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value === true ? "" : value);
+	}
+}
+
+/** Nothing is laid out or read aloud in vain. */
 export function setText(element, text) {
-  const next = String(text);
-  if (element.textContent !== next) element.textContent = next;
+	const next = String(text);
+	if (element.textContent !== next) element.textContent = next;
 }
 
-export function setAttribute(element, name, value) {
-  if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+/** Whether what is drawn in an element is out of date: one of the values is another, or its size, or the theme. */
+export function outdated(element, ...values) {
+	const state = [...values, element.clientWidth, document.documentElement.dataset.theme].join();
+	const before = element.state;
+	element.state = state;
+	return state !== before;
 }
 
-/** Writes rows of cells into a table body, reusing what is there. A cell is a text, or `{text, class, title}`. */
+/** One child for each item; those that are there stay. */
+export function fit(parent, items, make, update) {
+	while (parent.children.length > items.length) parent.lastChild.remove();
+	items.forEach((item, i) => update(parent.children[i] ?? parent.appendChild(make(i)), item, i));
+}
+
+/** A cell: a text, or `{text, class, title}`. */
 export function setRows(body, rows) {
-  while (body.rows.length > rows.length) body.deleteRow(-1);
-  rows.forEach((cells, i) => {
-    const row = body.rows[i] ?? body.insertRow();
-    while (row.cells.length > cells.length) row.deleteCell(-1);
-    cells.forEach((cell, j) => {
-      const at = row.cells[j] ?? (j === 0 ? row.appendChild(el("th", { scope: "row" })) : row.insertCell());
-      const { text, class: name = "", title = "" } = cell !== null && typeof cell === "object" ? cell : { text: cell };
-      setText(at, text ?? "–");
-      if (at.className !== name) at.className = name;
-      if (at.title !== title) at.title = title;
-    });
-  });
-}
-
-/** A canvas sized for the screen; calls `draw(context, width, height)` in CSS pixels. */
-export function paint(canvas, draw) {
-  const { clientWidth: width, clientHeight: height } = canvas;
-  if (!width || !height) return;
-  const scale = Math.min(window.devicePixelRatio || 1, 3);
-  const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
-  if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
-  const context = canvas.getContext("2d");
-  context.setTransform(scale, 0, 0, scale, 0, 0);
-  context.clearRect(0, 0, width, height);
-  draw(context, width, height);
-}
-
-let colours = null;
-
-/** The theme's colours by name, as `style.css` sets them. */
-export function palette() {
-  if (colours) return colours;
-  const style = getComputedStyle(document.documentElement);
-  colours = {};
-  for (const name of ["ink", "soft", "line", "panel", "raise", "good", "just", "safe", "warn", "bad", "vote", "head"]) {
-    colours[name] = style.getPropertyValue(`--${name}`).trim();
-  }
-  colours.font = style.getPropertyValue("--sans").trim();
-  return colours;
-}
-
-export function forgetPalette() {
-  colours = null;
+	const cell = (i) => (i ? el("td") : el("th", { scope: "row" }));
+	fit(body, rows, () => el("tr"), (row, cells) => fit(row, cells, cell, (at, told) => {
+		const { text, ...more } = told?.constructor === Object ? told : { text: told };
+		setText(at, text ?? "–");
+		set(at, { class: null, title: null, ...more });
+	}));
 }

@@ -1,36 +1,41 @@
-// A section of the page with a heading, a note beside it, and a body.
-import { el, setText } from "./dom.js";
-
-let next = 1;
+// A section of the page, which may be a table.
+import { el, setRows, setText } from "./dom.js";
 
 export class Panel {
-  constructor(title, { name = "", note = "" } = {}) {
-    const id = `panel-${next++}`;
-    this.note = el("p", { class: "note" }, note);
-    this.body = el("div", { class: "body" });
-    this.section = el("section", { class: `panel ${name}`, "aria-labelledby": id },
-      el("div", { class: "title" }, el("h2", { id }, title), this.note), this.body);
-  }
+	constructor(name, title, note = "") {
+		const heading = el("h2", { id: `${name}-title` }, title);
+		this.note = el("p.note", note);
+		this.body = el("div.body");
+		this.section = el(`section.panel.${name}`, { "aria-labelledby": heading.id }, el("div.title", heading, this.note), this.body);
+	}
 
-  say(text) {
-    setText(this.note, text);
-  }
+	say(text) {
+		setText(this.note, text);
+	}
 }
 
-/** A table in a box of its own, which scrolls by keyboard too where it is wider than the screen. */
-export function tableIn(panel, columns, label) {
-  const body = el("tbody");
-  const head = el("tr", {}, ...columns.map((name) => el("th", { scope: "col" }, name)));
-  const box = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, el("table", {}, el("thead", {}, head), body));
-  const empty = el("p", { class: "empty" });
-  panel.body.append(box, empty);
-  return {
-    body,
-    /** Shows the table, or the words where there is nothing to show. */
-    state(words) {
-      box.hidden = Boolean(words);
-      empty.hidden = !words;
-      setText(empty, words || "");
-    },
-  };
+/** In a box that scrolls, by keyboard too. */
+export class Table {
+	constructor(label, columns) {
+		this.body = el("tbody");
+		const head = el("tr", ...columns.map((name) => el("th", { scope: "col" }, name)));
+		this.box = el("div.scroll", { tabindex: 0, role: "region", "aria-label": label }, el("table", el("thead", head), this.body));
+	}
+}
+
+export class TablePanel extends Panel {
+	constructor(name, title, columns) {
+		super(name, title);
+		this.table = new Table(title, columns);
+		this.empty = el("p.empty");
+		this.body.append(this.table.box, this.empty);
+	}
+
+	/** The words are shown where there is no row. */
+	show(rows, words) {
+		this.table.box.hidden = !rows.length;
+		this.empty.hidden = rows.length > 0;
+		setText(this.empty, words);
+		setRows(this.table.body, rows);
+	}
 }

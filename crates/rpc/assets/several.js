@@ -1,123 +1,101 @@
-// Several nodes side by side, and where they disagree.
-import { el, setAttribute, setText } from "./dom.js";
+// Several nodes, and where they disagree.
+import { el, fit, outdated, set, setText } from "./dom.js";
 import { Panel } from "./panel.js";
 import { TreeView } from "./tree.js";
 import { FinalityChart } from "./finality.js";
-import { condition } from "./condition.js";
-import { modelOfAll } from "./marks.js";
+import { Verdict, condition } from "./condition.js";
+import { modelOf } from "./marks.js";
 import { number, plural, shortRoot } from "./format.js";
 
+const FACTS = { head: "Head", justified: "Justified", finalized: "Finalized", peers: "Peers" };
+
 export class SeveralNodes {
-  constructor() {
-    this.word = el("h1", { class: "word" });
-    this.why = el("p", { class: "why" });
-    this.state = el("section", { class: "state wide", "aria-label": "Agreement" }, this.word, this.why);
-    const tree = new Panel("What the nodes see", { name: "chain all", note: "all nodes' blocks in one tree" });
-    this.host = el("div", { class: "tree-host" });
-    tree.body.append(this.host);
-    this.tree = new TreeView(this.host, { label: "Block tree of all nodes; arrow keys move between blocks", right: 130, pick: (root) => this.pick(root) });
-    this.picked = el("p", { class: "words" });
-    tree.body.append(this.picked);
-    this.cards = el("ul", { class: "cards" });
-    this.root = el("div", { class: "several" }, this.state, this.cards, tree.section);
-  }
+	constructor() {
+		this.verdict = new Verdict("h1");
+		this.state = el("section.state", { "aria-label": "Agreement" }, this.verdict.word, this.verdict.text);
+		const { body, section } = new Panel("chain.all", "What the nodes see", "all nodes' blocks in one tree");
+		const host = el("div");
+		this.picked = el("p.words");
+		body.append(host, this.picked);
+		this.tree = new TreeView(host, { label: "Block tree of all nodes; arrow keys move between blocks", right: 130, pick: (root) => this.pick(root) });
+		this.cards = el("ul.cards");
+		this.root = el("div.several", this.state, this.cards, section);
+	}
 
-  draw(nodes, agreement) {
-    const { heads, finalized } = agreement;
-    const verdict = judge(nodes, agreement);
-    setAttribute(this.state, "data-tone", verdict.tone);
-    setText(this.word, verdict.word);
-    setText(this.why, verdict.text);
-    while (this.cards.children.length > nodes.length) this.cards.lastChild.remove();
-    nodes.forEach((node, i) => {
-      const card = this.cards.children[i] ?? this.cards.appendChild(makeCard());
-      this.card(card, node, {
-        side: agreement.parted ? heads.findIndex((group) => group.nodes.includes(node)) : -1,
-        broken: agreement.broken && finalized.findIndex((group) => group.nodes.includes(node)) > 0,
-      });
-    });
-    this.agreement = agreement;
-  }
+	draw(nodes, agreement) {
+		const { heads, finalized, parted, broken } = agreement;
+		this.verdict.show(this.state, judge(nodes, agreement));
+		const party = (groups, node) => groups.findIndex((group) => group.nodes.includes(node));
+		fit(this.cards, nodes, makeCard, (card, node) => drawCard(card, node, parted ? party(heads, node) : -1, broken && party(finalized, node) > 0));
+	}
 
-  drawTree(nodes) {
-    const model = this.agreement && modelOfAll(nodes, this.agreement);
-    this.model = model;
-    if (model) this.tree.render(model);
-  }
+	drawTree(nodes, { heads }) {
+		const first = heads[0]?.nodes[0];
+		if (first) this.tree.render(modelOf(nodes, first));
+	}
 
-  tick(nodes) {
-    const first = nodes.find((node) => node.link === "up" && node.clock.known);
-    if (first) this.tree.tick(first.clock.part());
-  }
-
-  pick(root) {
-    const block = this.model?.blocks.get(root);
-    setText(this.picked, block ? this.tree.describe(block, this.model.canonical.has(root) ? "chain" : "fork") : "");
-  }
-
-  card(item, node, { side, broken }) {
-    const now = condition(node);
-    const { link, name, word, why, facts } = item.parts;
-    setAttribute(link, "href", `#${encodeURIComponent(node.name)}`);
-    setAttribute(item, "data-tone", now.tone);
-    setAttribute(item, "data-side", side);
-    setText(name, node.name || node.url);
-    setText(word, now.word);
-    setText(why, now.text);
-    const { head, justified, finalized } = node.chain;
-    this.fact(facts.head, head, side >= 0 ? `branch ${"ABCDEFGH"[side] ?? side + 1}` : "", side >= 0);
-    this.fact(facts.justified, justified, "", false);
-    this.fact(facts.finalized, finalized, broken ? "another chain" : "", broken);
-    setText(facts.peers.value, node.link === "up" ? number(node.peerCount ?? NaN) : "–");
-    item.classList.toggle("stale", node.link === "down");
-    const state = `${node.history.at(-1)?.slot} ${node.history.length} ${item.clientWidth} ${document.documentElement.dataset.theme}`;
-    if (item.drawn !== state) item.parts.lag.render(node.history);
-    item.drawn = state;
-  }
-
-  fact({ row, value, root, tag }, point, words, differs) {
-    setText(value, number(point?.slot ?? NaN));
-    setText(root, point ? shortRoot(point.root) : "");
-    root.title = point?.root ?? "";
-    setText(tag, words);
-    tag.hidden = !words;
-    row.classList.toggle("differs", differs);
-  }
+	pick(root) {
+		const block = this.tree.model?.blocks.get(root);
+		setText(this.picked, block ? this.tree.describe(block) : "");
+	}
 }
 
 function makeCard() {
-  const parts = { name: el("span", { class: "name" }), word: el("p", { class: "word" }), why: el("p", { class: "why" }), facts: {} };
-  parts.link = el("a", { class: "open" }, parts.name);
-  const list = el("dl");
-  for (const [key, label] of [["head", "Head"], ["justified", "Justified"], ["finalized", "Finalized"], ["peers", "Peers"]]) {
-    const [value, root, tag] = [el("span", { class: "value" }), el("span", { class: "root mono" }), el("span", { class: "tag", hidden: true })];
-    const row = el("div", { class: key }, el("dt", {}, label), el("dd", {}, value, tag, root));
-    list.append(row);
-    parts.facts[key] = { row, value, root, tag };
-  }
-  const chart = el("div", { class: "lag-host" });
-  parts.lag = new FinalityChart(chart);
-  const item = el("li", { class: "card" }, el("h2", {}, parts.link), parts.word, parts.why, list, chart);
-  item.parts = parts;
-  return item;
+	const parts = { link: el("a.open"), verdict: new Verdict("p"), facts: {} };
+	const list = el("dl");
+	for (const [key, label] of Object.entries(FACTS)) {
+		const [value, tag, root] = [el("span.value"), el("span.tag"), el("span.root.mono")];
+		const row = el("div", el("dt", label), el("dd", value, tag, root));
+		list.append(row);
+		parts.facts[key] = { row, value, root, tag };
+	}
+	const chart = el("div");
+	parts.lag = new FinalityChart(chart);
+	const card = el("li.card", el("h2", parts.link), parts.verdict.word, parts.verdict.text, list, chart);
+	return Object.assign(card, { parts });
 }
 
-/** What is to be said of all nodes together. */
+/** `side`: number of its branch, or -1; `broken`: it has finalized another chain. */
+function drawCard(card, node, side, broken) {
+	const { chain, history, link, name, peerCount, url } = node;
+	const { parts } = card;
+	parts.verdict.show(card, condition(node));
+	set(parts.link, { href: `#${encodeURIComponent(name)}` });
+	setText(parts.link, name || url);
+	fact(parts.facts.head, chain.head, side >= 0 && `branch ${"ABCDEFGH"[side] ?? side + 1}`);
+	fact(parts.facts.justified, chain.justified);
+	fact(parts.facts.finalized, chain.finalized, broken && "another chain");
+	fact(parts.facts.peers, { slot: link === "up" ? peerCount : null });
+	card.classList.toggle("stale", link === "down");
+	if (outdated(card, history.at(-1)?.slot, history.length)) parts.lag.render(history);
+}
+
+function fact({ row, value, root, tag }, point, differs) {
+	setText(value, number(point?.slot));
+	setText(root, point?.root ? shortRoot(point.root) : "");
+	set(root, { title: point?.root });
+	setText(tag, differs || "");
+	tag.hidden = !differs;
+	row.classList.toggle("differs", Boolean(differs));
+}
+
 export function judge(nodes, { heads, parted, broken, up, since }) {
-  const named = (group) => group.nodes.map((node) => node.name).join(", ");
-  if (broken) return { tone: "bad", word: "Finality is split", text: "Nodes have finalized blocks of different chains. That must never happen: keep their data." };
-  if (parted) {
-    const sides = heads.map((group) => `${named(group)} at ${number(group.tip.slot)} ${shortRoot(group.tip.root)}`).join("; ");
-    return { tone: "bad", word: `${number(heads.length)} heads`, text: `The nodes are on different branches, seen since slot ${number(since)}: ${sides}` };
-  }
-  const dead = nodes.filter((node) => node.link === "down");
-  if (dead.length) {
-    const who = dead.length > 4 ? plural(dead.length, "node") : dead.map((node) => node.name).join(", ");
-    return { tone: "bad", word: `${number(up)} of ${number(nodes.length)} answer`, text: `${who} ${dead.length > 1 ? "do" : "does"} not answer.` };
-  }
-  const ill = nodes.filter((node) => condition(node).tone !== "good");
-  if (ill.length) {
-    return { tone: ill.some((node) => condition(node).tone === "bad") ? "bad" : "warn", word: "One chain", text: ill.slice(0, 4).map((node) => `${node.name}: ${condition(node).word.toLowerCase()}, ${condition(node).text}`).join("; ") };
-  }
-  return { tone: "good", word: `All ${number(nodes.length)} agree`, text: "One head, one finalized chain." };
+	const say = (tone, word, text) => ({ tone, word, text });
+	const names = (of) => of.map((node) => node.name).join(", ");
+	if (broken) return say("bad", "Finality is split", "Nodes have finalized blocks of different chains. That must never happen: keep their data.");
+	if (parted) {
+		const sides = heads.map(({ nodes: of, tip }) => `${names(of)} at ${number(tip.slot)} ${shortRoot(tip.root)}`).join("; ");
+		return say("bad", `${number(heads.length)} heads`, `The nodes are on different branches, seen since slot ${number(since)}: ${sides}`);
+	}
+	const dead = nodes.filter((node) => node.link === "down");
+	if (dead.length) {
+		const who = dead.length > 4 ? plural(dead.length, "node") : names(dead);
+		return say("bad", `${number(up)} of ${number(nodes.length)} answer`, `${who} ${dead.length > 1 ? "do" : "does"} not answer.`);
+	}
+	const ill = nodes.map((node) => ({ name: node.name, ...condition(node) })).filter(({ tone }) => tone !== "good");
+	if (ill.length) {
+		const which = ill.slice(0, 4).map(({ name, word, text }) => `${name}: ${word.toLowerCase()}, ${text}`).join("; ");
+		return say(ill.some(({ tone }) => tone === "bad") ? "bad" : "warn", "One chain", which);
+	}
+	return say("good", `All ${number(nodes.length)} agree`, "One head, one finalized chain.");
 }

@@ -1,83 +1,94 @@
-// The votes of one slot: when each validator's came, and for which head.
+// One slot's votes: when each came, and for which head.
+import { number, within } from "./format.js";
 
-/** Heads told apart in one slot; votes for further ones count as "another". */
+/** Votes for further heads count as "another". */
 const MOST_HEADS = 15;
 
 export class SlotVotes {
-  constructor(slot, start, slotMs, validators) {
-    this.slot = slot;
-    this.start = start;
-    this.slotMs = slotMs;
-    /** Milliseconds into the slot by validator; NaN while nothing has come. */
-    this.times = new Float64Array(validators).fill(NaN);
-    this.heads = new Uint8Array(validators);
-    this.roots = [];
-    this.seen = 0;
-    this.late = 0;
-    this.proposer = null;
-    /** Milliseconds into the slot; null while there is no block, or when its arrival was not watched. */
-    this.blockAt = null;
-    this.blockRoot = null;
-    this.blocks = 0;
-  }
+	roots = [];
+	seen = 0;
+	late = 0;
+	blocks = 0;
+	proposer = null;
+	/** Milliseconds into the slot; null without a block, or when nobody watched. */
+	blockAt = null;
 
-  get validators() {
-    return this.times.length;
-  }
+	constructor(slot, start, slotMs, validators) {
+		Object.assign(this, { slot, start, slotMs, validators });
+		/** Milliseconds into the slot; NaN: nothing has come; negative: nobody watched. */
+		this.times = new Float64Array(validators).fill(NaN);
+		this.heads = new Uint8Array(validators);
+	}
 
-  block({ block: root, proposer_index: proposer, at }) {
-    this.blocks += 1;
-    if (this.blockAt !== null) return;
-    this.proposer = proposer;
-    this.blockAt = at - this.start;
-    this.blockRoot = root;
-    // A proposer's vote travels in its block.
-    this.put(proposer, this.blockAt, { root });
-  }
+	block({ block: root, proposer_index: proposer, at }) {
+		this.blocks += 1;
+		if (this.blockAt !== null) return;
+		this.proposer = proposer;
+		this.blockAt = at - this.start;
+		// A proposer's vote travels in its block.
+		this.put(proposer, this.blockAt, root);
+	}
 
-  /** The slot has this block, but when it came was not watched. */
-  unwatched({ root, proposer }) {
-    if (this.proposer !== null) return;
-    [this.proposer, this.blockRoot] = [proposer, root];
-    this.put(proposer, -1, { root });
-  }
+	/** When this block came was not watched. */
+	unwatched({ root, proposer }) {
+		if (this.proposer !== null) return;
+		this.proposer = proposer;
+		this.put(proposer, -1, root);
+	}
 
-  vote(validator, at, head) {
-    this.put(validator, at - this.start, head);
-  }
+	vote(validator, at, head) {
+		this.put(validator, at - this.start, head?.root);
+	}
 
-  put(validator, time, head) {
-    if (!(validator < this.times.length) || !Number.isNaN(this.times[validator])) return;
-    this.times[validator] = time;
-    this.heads[validator] = this.headNumber(head?.root);
-    this.seen += 1;
-    if (this.isLate(validator)) this.late += 1;
-  }
+	put(validator, time, root) {
+		if (!(validator < this.validators) || this.came(validator)) return;
+		this.times[validator] = time;
+		let head = this.roots.indexOf(root);
+		if (head < 0) head = this.roots.length < MOST_HEADS ? this.roots.push(root) - 1 : MOST_HEADS;
+		this.heads[validator] = head;
+		this.seen += 1;
+		if (this.isLate(validator)) this.late += 1;
+	}
 
-  headNumber(root) {
-    const known = this.roots.indexOf(root);
-    if (known >= 0) return known;
-    if (this.roots.length < MOST_HEADS) return this.roots.push(root) - 1;
-    return MOST_HEADS;
-  }
+	came(validator) {
+		return !Number.isNaN(this.times[validator]);
+	}
 
-  /** Seen at t = ½ or later, when votes are not waited for any more. The proposer's comes with the block. */
-  isLate(validator) {
-    return this.times[validator] >= this.slotMs / 2;
-  }
+	/** From t = ½ on, votes are not waited for. */
+	isLate(validator) {
+		return this.times[validator] >= this.slotMs / 2;
+	}
 
-  /** The head that most votes name. */
-  get favourite() {
-    const counts = new Array(MOST_HEADS + 1).fill(0);
-    this.times.forEach((time, v) => Number.isNaN(time) || (counts[this.heads[v]] += 1));
-    return counts.indexOf(Math.max(...counts));
-  }
+	get blockLate() {
+		return this.blockAt !== null && this.blockAt >= this.slotMs / 4;
+	}
 
-  /** `"none"`, `"missed"` (one slot later), `"late"`, `"other"` (for another head than most), `"block"` or `"good"`. */
-  kind(validator, now, favourite = this.favourite) {
-    if (Number.isNaN(this.times[validator])) return now - this.start > 2 * this.slotMs ? "missed" : "none";
-    if (this.isLate(validator)) return "late";
-    if (validator === this.proposer) return "block";
-    return this.heads[validator] === favourite ? "good" : "other";
-  }
+	/** What has not come by now is missed. */
+	isOver(now) {
+		return now - this.start > 2 * this.slotMs;
+	}
+
+	get favourite() {
+		const counts = new Array(MOST_HEADS + 1).fill(0);
+		this.heads.forEach((head, v) => this.came(v) && (counts[head] += 1));
+		return counts.indexOf(Math.max(...counts));
+	}
+
+	/** A key of `TONES`; `other` is for another head than most. */
+	kind(validator, now, favourite = this.favourite) {
+		if (!this.came(validator)) return this.isOver(now) ? "missed" : "none";
+		if (this.isLate(validator)) return "late";
+		if (validator === this.proposer) return "block";
+		return this.heads[validator] === favourite ? "good" : "other";
+	}
+
+	summary(now) {
+		const { seen, validators, blockAt } = this;
+		const block = blockAt !== null ? `block after ${within(blockAt)}` : this.proposer === null ? "no block" : "its block came before this page watched";
+		const rest = `${number(validators - seen)} ${this.isOver(now) ? "missed" : "not seen yet"}`;
+		return `Slot ${this.slot}: ${block}, ${number(seen)} of ${number(validators)} votes, ${number(this.late)} late, ${rest}`;
+	}
 }
+
+/** Colours by kind. */
+export const TONES = { good: "vote", block: "head", other: "warn", late: "bad", missed: "bad", none: "soft" };

@@ -58,7 +58,7 @@ static INDEX: Asset = Asset {
     packed: OnceLock::new(),
 };
 
-static ASSETS: [Asset; 30] = assets![
+static ASSETS: [Asset; 31] = assets![
     "agree.js",
     "app.js",
     "chain.js",
@@ -77,6 +77,7 @@ static ASSETS: [Asset; 30] = assets![
     "one.js",
     "panel.js",
     "peers.js",
+    "pen.js",
     "resources.js",
     "seats.js",
     "several.js",

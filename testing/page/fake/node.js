@@ -190,7 +190,7 @@ export class FakeNode {
         peer_id: `16Uiu2HAm${"abcdefghijkmnopq"[i % 16].repeat(35)}`, address: `/ip4/127.0.0.1/udp/${9000 + i}/quic-v1`,
         direction: i > this.index ? "outbound" : "inbound", agent, client: agent.split("/")[0],
         head: checkpoint(peer.view.head), finalized: checkpoint(peer.view.finalized),
-        latency_ms: 0.4 + ((i * 37 + this.index) % 7) / 3, score: 12.5 - i * 4, bytes_in: 1.3e6 * (i + 1) + Date.now() % 1e6,
+        latency_ms: 0.4 + ((i * 37 + this.index) % 7) / 3, points: i * 3, bytes_in: 1.3e6 * (i + 1) + Date.now() % 1e6,
         bytes_out: 2.1e6 * (i + 1), connected_seconds: Math.round((Date.now() - peer.started) / 1000) + 3600,
       };
     });
@@ -264,7 +264,7 @@ export class FakeNode {
       quartet_recent_states_bytes: 18.2e6, quartet_recent_blocks_bytes: 3.4e6, quartet_unwritten_blocks_bytes: 0,
       quartet_parked_attestations: 0, quartet_parked_blocks: 1, quartet_processor_queue_length: 0, quartet_fork_choice_blocks: 6,
       quartet_received_response_bytes: 0, quartet_served_bytes_under_way: 0, quartet_http_answer_bytes: 2048, quartet_http_connections: 3,
-      quartet_gossip_unjudged: 0, process_resident_memory_bytes: 61.4e6, process_open_fds: 41, process_threads: 9,
+      quartet_gossip_unjudged: 0, process_resident_memory_bytes: 61.4e6, process_open_fds: 41, process_max_fds: 1024, quartet_disk_free_bytes: 61e9, quartet_disk_size_bytes: 250e9, process_threads: 9,
       process_cpu_seconds_total: (Date.now() - this.started) / 20000,
     };
     return Object.entries(gauges).map(([name, value]) => `# TYPE ${name} gauge\n${name} ${value}\n`).join("");

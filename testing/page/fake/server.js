@@ -65,6 +65,7 @@ export async function serveNode(node, port) {
     socket.on("close", () => subscribers.delete(socket));
     socket.on("error", () => {});
     socket.on("message", (data) => {
+      if (handle.frozen) return;
       const { id, method, params } = JSON.parse(data);
       let result;
       if (method === "lean_subscribe") {
@@ -85,7 +86,10 @@ export async function serveNode(node, port) {
     port: server.address().port,
     get url() { return `http://127.0.0.1:${this.port}/`; },
     listening: true,
+    /** As a stopped process is: connections stay, nothing is answered or told. */
+    frozen: false,
     publish(topic, result) {
+      if (this.frozen) return;
       for (const [socket, subscriptions] of subscribers) {
         for (const [subscription, topics] of subscriptions) {
           if (!topics.has(topic)) continue;

@@ -44,7 +44,7 @@ test("blocks appear, votes come, finality is drawn, and nothing goes wrong", asy
   await page.waitForFunction((was) => Number(document.querySelector(".facts .head .value").textContent) >= Number(was) + 2, first);
   assert.ok((await blocks(page).count()) > 5);
   assert.equal(await page.locator(".block.head").count(), 1);
-  for (const kind of ["finalized", "justified", "safe", "head"]) assert.equal(await page.locator(`.flag.${kind}`).count(), 1, kind);
+  for (const kind of ["finalized", "justified", "safe_target", "head"]) assert.equal(await page.locator(`.flag.${kind}`).count(), 1, kind);
   await page.waitForFunction(() => /^(1[2-6])\/16$/.test(document.querySelector(".waterfall tbody tr:nth-child(3) td:nth-child(5)").textContent));
   assert.match(await page.locator(".lag").getAttribute("aria-label"), /Now 3 slots behind/);
   assert.equal(await page.locator(".peers tbody tr").count(), 3);
@@ -68,6 +68,33 @@ test("a killed node turns red within two seconds, and the page goes on by itself
   assert.deepEqual(page.problems, []);
 });
 
+test("a frozen node turns red within two seconds, and comes back", async (t) => {
+  const net = await network(t);
+  const page = await open(t, net.nodes[0].server.url);
+  await says(page, "Healthy");
+  net.nodes[0].server.frozen = true;
+  await says(page, "Does not answer", 2_500);
+  net.nodes[0].server.frozen = false;
+  await says(page, "Healthy");
+  assert.deepEqual(page.problems, []);
+});
+
+test("a new head does not claim that its votes are past counting; points and limits are shown beside what is held", async (t) => {
+  const net = await network(t, { slotMs: 1600 });
+  const page = await open(t, net.nodes[0].server.url);
+  await says(page, "Healthy");
+  await page.waitForFunction(() => /Weight/.test(document.querySelector(".details").innerText));
+  const weights = new Set();
+  for (let i = 0; i < 40; i++) {
+    weights.add(await page.evaluate(() => /Weight\s*(.*)/.exec(document.querySelector(".details").innerText)[1]));
+    await page.waitForTimeout(50);
+  }
+  for (const weight of weights) assert.match(weight, /^(\d+ of 16|no votes counted yet)$/);
+  assert.ok(weights.has("no votes counted yet"));
+  assert.match(await page.locator(".peers tbody").innerText(), /3 of 40/);
+  assert.match(await page.locator(".resources tbody").innerText(), /Free on its disk\s+61\.0 GB\s+250 GB/);
+});
+
 test("a partition shows two heads until it heals; a node that is dead is named", async (t) => {
   const net = await network(t);
   const page = await open(t, net.url);
@@ -81,7 +108,7 @@ test("a partition shows two heads until it heals; a node that is dead is named",
   await page.waitForFunction(() => document.querySelector("h1.word").textContent !== "2 heads");
   net.kill(3);
   await says(page, "3 of 4 answer", 2_500);
-  assert.equal(await page.locator('.card[data-tone="bad"] .name').textContent(), "quartet_3");
+  assert.equal(await page.locator('.card[data-tone="bad"] .open').textContent(), "quartet_3");
   assert.deepEqual(page.problems, []);
 });
 
