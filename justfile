@@ -31,6 +31,10 @@ deny:
 arm:
     .ci/arm
 
+# The node's page in a real browser.
+page:
+    .ci/page
+
 # The manual pages in docs/man, written anew.
 man:
     QUARTET_WRITE_MAN=1 cargo test --release -p quartet --bin quartet man::
