@@ -60,7 +60,7 @@ export class ResourcesPanel extends TablePanel {
 function parse(text) {
 	const values = new Map();
 	for (const line of text.split("\n")) {
-		const name = /^[a-z_]+/.exec(line)?.[0];
+		const name = /^[a-z_]*/.exec(line)[0];
 		const value = Number(line.slice(line.lastIndexOf(" ") + 1));
 		if (WANTED.has(name) && Number.isFinite(value)) values.set(name, (values.get(name) ?? 0) + value);
 	}
