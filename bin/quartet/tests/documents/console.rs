@@ -179,6 +179,12 @@ fn is_well(status: &Value) -> bool {
     })
 }
 
+/// Whether the devnet is not well for a while after a command.
+fn unsettles(command: &str) -> bool {
+    let command = format!("{command} ");
+    UNSETTLING.iter().any(|word| command.contains(word))
+}
+
 /// Whether a program that the example begins with can be had here.
 fn is_there(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap();
@@ -213,15 +219,11 @@ fn what_is_shown_is_what_one_sees() {
                 println!("{place}: not run without curl: {command}");
                 continue;
             }
-            if let Err(reason) = shell.run(&example) {
-                wrong.push(format!("{place}: {command}\n{reason}"));
-            }
             run += 1;
-            if UNSETTLING
-                .iter()
-                .any(|word| format!("{command} ").contains(word))
-            {
-                shell.settle();
+            match shell.run(&example) {
+                Err(reason) => wrong.push(format!("{place}: {command}\n{reason}")),
+                Ok(()) if unsettles(command) => shell.settle(),
+                Ok(()) => {}
             }
         }
     }

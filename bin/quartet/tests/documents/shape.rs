@@ -3,12 +3,16 @@
 /// Stands for anything: in a line, or alone for any lines.
 const ANYTHING: char = '…';
 
+/// Of what is printed, so much is said; more can be megabytes.
+const MOST_CHARACTERS: usize = 1000;
+
 /// Says what differs, if anything does.
 pub(crate) fn difference(shown: &[String], printed: &str) -> Option<String> {
     let pattern: Vec<_> = shown.iter().map(|line| shape(line)).collect();
     let lines: Vec<_> = printed.lines().map(shape).collect();
     (!lines_match(&pattern, &lines)).then(|| {
         let shown = shown.join("\n");
+        let printed: String = printed.chars().take(MOST_CHARACTERS).collect();
         format!("shown:\n{shown}\nprinted:\n{printed}")
     })
 }
