@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use metrics::{counter, gauge, histogram};
 use quartet_clock::Stopwatch;
-use quartet_fork_choice::Names;
+use quartet_fork_choice::{BlockError, Names};
 use quartet_processor::Priority;
 use quartet_storage::StoredBlock;
 use quartet_sync::{Need, Noted};
@@ -295,19 +295,24 @@ impl ChainService {
         let Some(pending) = self.checking.remove(&root) else {
             return;
         };
-        match result {
+        let imported = match result {
             Ok(_) if self.has_lost_its_place(&pending) => {
                 self.witness(&pending);
                 answer(pending.verdicts, Verdict::Ignore);
+                return self.after_check();
             }
-            Ok(importable) => {
-                match self.import_block(importable, pending.names, pending.origin.source()) {
-                    Ok(()) => {
-                        answer(pending.verdicts, Verdict::Accept);
-                        self.note_import(begun.elapsed());
-                    }
-                    Err(error) => self.refuse(pending, &error),
-                }
+            Ok(importable) => self.import_block(importable, pending.names, pending.origin.source()),
+            Err(error) => Err(error),
+        };
+        match imported {
+            Ok(()) => {
+                answer(pending.verdicts, Verdict::Accept);
+                self.note_import(begun.elapsed());
+            }
+            // Finality has passed it while it was checked, with it or without. That is no fault of whoever sent it.
+            Err(ImportError::Block(BlockError::RuledOut { .. })) => {
+                debug!(%root, "finality has passed a block that was being checked");
+                answer(pending.verdicts, Verdict::Ignore);
             }
             // The check did not finish, which says nothing of the block.
             Err(error @ (ImportError::Processor(_) | ImportError::Store(_))) => {
@@ -316,6 +321,10 @@ impl ChainService {
             }
             Err(error) => self.refuse(pending, &error),
         }
+        self.after_check();
+    }
+
+    fn after_check(&mut self) {
         self.poll_sync();
         self.update_sync_state();
     }

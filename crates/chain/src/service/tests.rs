@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use quartet_clock::{Clock, Tick};
+use quartet_fork_choice::BlockError;
 use quartet_types::{
     Attestation, AttestationData, SECONDS_PER_SLOT, SIGNATURE_BYTES, Signature, SignedAttestation,
     Status,
@@ -17,7 +18,7 @@ use super::{
     *,
 };
 use crate::{
-    ChainEvent, NetworkMessage, PeerName, Source, SyncState, chain_channel,
+    ChainEvent, NetworkMessage, PeerName, Source, SyncState, Verdict, chain_channel,
     envelope::Binding,
     network_channel,
     verification::{BlockCheck, invalid_signature},
@@ -68,6 +69,27 @@ fn a_copy_that_came_while_a_bad_one_was_checked_is_asked_for() {
             assert_eq!((peer, roots), (neighbour, vec![root]));
         }
         other => panic!("{other:?}"),
+    }
+}
+
+/// A node that catches up after a partition gets blocks by several ways at once.
+#[test]
+fn who_sent_what_finality_passes_while_it_is_checked_is_not_to_blame() {
+    let (mut service, mut messages) = service();
+    let block = envelope(due(&service.chain.read()));
+    let root = crate::persistence::block_root(&block);
+    let (neighbour, oldest) = (PeerName::new("a neighbour"), service.chain.read().head());
+    let (verdict, mut judged) = tokio::sync::oneshot::channel();
+    let slot = block.block().slot;
+    service.on_block(block, Origin::Sync(neighbour), Some(verdict));
+    let passed = BlockError::RuledOut { root, slot, oldest };
+    service.on_block_checked(root, Stopwatch::start(), Err(passed.into()));
+    assert_eq!(judged.try_recv(), Ok(Verdict::Ignore));
+    while let Ok(message) = messages.try_recv() {
+        assert!(
+            !matches!(message, NetworkMessage::Penalize { .. }),
+            "{message:?}"
+        );
     }
 }
 
