@@ -21,8 +21,8 @@ use tracing_subscriber::{
 
 use rotation::{FileLimits, Rotating};
 
-/// Libraries that speak of their own affairs at info.
-const QUIET: &str = "libp2p=warn,quinn=warn,libp2p_gossipsub=error,libp2p_request_response=error";
+/// Libraries that speak of their own affairs at info, or of what any client does at warn.
+const QUIET: &str = "libp2p=warn,quinn=warn,libp2p_gossipsub=error,libp2p_request_response=error,soketto=error,jsonrpsee_server=error";
 
 /// Lines that wait for the log file's disk, some hundred bytes each; more are left out of it rather than waited for.
 const LINES_WAITING: usize = 16_384;

@@ -23,6 +23,8 @@ pub(super) struct WatchedStream {
     close: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Ends when what is to be sent has waited for too long.
     stall: Option<Pin<Box<Sleep>>>,
+    /// Whether it has.
+    has_stalled: bool,
 }
 
 impl WatchedStream {
@@ -32,6 +34,7 @@ impl WatchedStream {
             connection: place.connection.clone(),
             close: Box::pin(place.close.clone().cancelled_owned()),
             stall: None,
+            has_stalled: false,
         }
     }
 
@@ -41,6 +44,10 @@ impl WatchedStream {
         written: Poll<io::Result<usize>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        let timed_out = || Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        if self.has_stalled {
+            return timed_out();
+        }
         if written.is_ready() {
             self.stall = None;
             return written;
@@ -50,8 +57,9 @@ impl WatchedStream {
             .stall
             .get_or_insert_with(|| Box::pin(sleep(connection.stall())));
         ready!(stall.as_mut().poll(context));
+        self.has_stalled = true;
         closed("stall");
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        timed_out()
     }
 }
 
