@@ -42,9 +42,11 @@ pub(crate) struct Facts {
 impl Condition {
     pub(crate) fn of(facts: &Facts) -> Self {
         let suffices = facts.own_validators as u64 * 3 >= facts.validators * 2;
+        // In the slot of genesis there is nothing yet to be cut off from.
+        let needs_peers = !suffices && facts.current_slot > 0;
         match facts.sync {
             SyncState::Syncing { .. } => Self::Syncing,
-            _ if facts.peers == 0 && !suffices => Self::CutOff,
+            _ if facts.peers == 0 && needs_peers => Self::CutOff,
             SyncState::Starting => Self::Starting,
             SyncState::Synced if facts.head + HEAD_AGE < facts.current_slot => Self::Stalled,
             SyncState::Synced if facts.finalized + FINALITY_AGE < facts.current_slot => {
@@ -132,6 +134,26 @@ mod tests {
                     ..healthy
                 },
                 Stalled,
+            ),
+            (
+                Facts {
+                    current_slot: 0,
+                    head: 0,
+                    finalized: 0,
+                    peers: 0,
+                    ..healthy
+                },
+                Synced,
+            ),
+            (
+                Facts {
+                    current_slot: 1,
+                    head: 0,
+                    finalized: 0,
+                    peers: 0,
+                    ..healthy
+                },
+                CutOff,
             ),
             // One that saw nothing at all, with the clock far ahead.
             (

@@ -8,8 +8,8 @@ use quartet_rpc::Limits;
 use quartet_types::{Attestation, AttestationData, Checkpoint, Root};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
-    net::TcpStream,
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -24,8 +24,20 @@ struct Client(BufReader<TcpStream>);
 impl Client {
     /// Asks in HTTP/1.0, so that the answer is not in chunks.
     async fn new(running: &Running, topics: &str) -> Self {
+        Self::over(running.connect().await, topics).await
+    }
+
+    /// One for whom the kernel keeps next to nothing.
+    async fn with_small_buffer(running: &Running, topics: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self::over(socket.connect(running.http).await.unwrap(), topics).await
+    }
+
+    async fn over(mut stream: TcpStream, topics: &str) -> Self {
         let request = format!("GET /lean/v0/events?topics={topics} HTTP/1.0\r\n\r\n");
-        let mut client = Self(BufReader::new(running.begin(&request).await));
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut client = Self(BufReader::new(stream));
         assert!(client.line().await.ends_with(" 200 OK"));
         while !client.line().await.is_empty() {}
         client
@@ -241,7 +253,7 @@ async fn who_does_not_read_keeps_nothing_and_is_told_what_it_has_missed() {
     let node = TestNode::with_chain(8);
     let running = Running::with(&node, Limits::default()).await;
     let mut reader = Client::new(&running, "attestation").await;
-    let mut stuck = Client::new(&running, "attestation").await;
+    let mut stuck = Client::with_small_buffer(&running, "attestation").await;
     // More than the kernel and the ring hold. A reader that keeps up gets all of it, in order.
     const BATCH: u64 = 512;
     let mut expected = 0;
@@ -275,20 +287,23 @@ async fn who_does_not_read_keeps_nothing_and_is_told_what_it_has_missed() {
 
 #[tokio::test]
 async fn who_takes_nothing_is_closed() {
+    const STALL: Duration = Duration::from_millis(100);
     let node = TestNode::with_chain(8);
     let limits = Limits {
-        stall: Duration::from_millis(100),
+        stall: STALL,
         ..Limits::default()
     };
     let running = Running::with(&node, limits).await;
     let mut reader = Client::new(&running, "attestation").await;
-    let mut stuck = Client::new(&running, "attestation").await;
+    let mut stuck = Client::with_small_buffer(&running, "attestation").await;
     for batch in 0..60 {
         node.events.send(votes(batch * 512..(batch + 1) * 512));
         for _ in 0..512 {
             reader.next().await;
         }
     }
+    // However fast that was: it takes nothing for longer than it may.
+    tokio::time::sleep(3 * STALL).await;
     let mut rest = Vec::new();
     // What the kernel had taken comes yet, and then nothing more, though the node goes on.
     let ended = timeout(PATIENCE, stuck.0.read_to_end(&mut rest)).await;

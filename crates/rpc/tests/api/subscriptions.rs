@@ -192,7 +192,11 @@ async fn wrong_topics_are_refused_and_http_has_no_subscriptions() {
 async fn who_does_not_read_is_dropped_and_others_lose_nothing() {
     let node = TestNode::with_chain(8);
     let running = Running::with(&node, Limits::default()).await;
-    let (reader, stuck) = (connect(&running).await, running.connect().await);
+    let reader = connect(&running).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    // Else the kernel might keep all of it.
+    socket.set_recv_buffer_size(4096).unwrap();
+    let stuck = socket.connect(running.http).await.unwrap();
     let mut events = subscribe(&reader, &["attestation"]).await;
     let mut stuck = upgraded(stuck).await;
     send_text(

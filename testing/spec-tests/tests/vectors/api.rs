@@ -10,7 +10,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode, header::CONTENT_TYPE},
 };
-use quartet_chain::{ChainReader, LeanChain, Peers};
+use quartet_chain::{ChainReader, LeanChain, Peers, SyncState};
 use quartet_clock::Clock;
 use quartet_metrics::Metrics;
 use quartet_rpc::{NodeInfo, NodeView, router};
@@ -132,7 +132,9 @@ fn chain(params: &GenesisParams) -> Result<LeanChain> {
     ))
 }
 
-fn ask(chain: LeanChain, fixture: &Fixture) -> Result<Answer> {
+fn ask(mut chain: LeanChain, fixture: &Fixture) -> Result<Answer> {
+    // The fixtures' node is in step with its network.
+    chain.set_sync_state(SyncState::Synced);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
