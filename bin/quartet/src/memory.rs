@@ -1,5 +1,7 @@
 //! What the allocator does with memory that is free again.
 
+#![allow(unsafe_code, reason = "the allocator's settings are made in C")]
+
 /// Has the allocator give large pieces back to the system when they are freed.
 ///
 /// glibc moves its threshold for that upwards with what is freed, up to 32 MiB: after a few blocks of some megabytes a

@@ -7,6 +7,8 @@ mod book;
 #[cfg(target_os = "linux")]
 #[path = "documents/console.rs"]
 mod console;
+#[path = "documents/floors.rs"]
+mod floors;
 #[path = "documents/shape.rs"]
 mod shape;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quartet_types::{HISTORICAL_ROOTS_LIMIT, Slot};
 
-/// Servers that are asked at the same time, each of which can send as much as [`state_bytes`] allows.
+/// Servers that are asked at the same time, each of which can send as much as `state_bytes` allows.
 pub const MOST_SERVERS: usize = 8;
 /// Bytes of an answer's head, and of what is read ahead: ten times what any client sends.
 pub(crate) const MAX_HEAD: usize = 16 << 10;

@@ -1,7 +1,7 @@
 //! How much memory the checkpoint of a long chain takes while it is checked.
 
 // A test that unwraps fails as it should.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, unsafe_code)]
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

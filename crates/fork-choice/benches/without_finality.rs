@@ -1,4 +1,6 @@
 //! A hundred thousand blocks without finality, in trees of every shape: ours beside the tree that is walked block by block.
+
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[path = "../tests/common/mod.rs"]

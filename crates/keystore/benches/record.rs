@@ -1,5 +1,7 @@
 //! What is written to the disk before each signature: the record's one write and one `fdatasync`, and marks, which are
 //! reserved ahead in the quiet half of a slot.
+
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
 
 use std::{

@@ -32,7 +32,7 @@ async fn one_way(to: std::net::SocketAddr) -> String {
 async fn handshakes_that_nobody_finishes_keep_nobody_out() {
     let node = Node::start(1, &[]).await;
     let dead_end = one_way(node.address).await;
-    let (begun, mut told) = mpsc::unbounded_channel();
+    let (begun, mut told) = mpsc::channel(UNFINISHED);
     let attack = tokio::spawn(async move {
         let mut rogue = Rogue::new(ProtocolSupport::Full);
         rogue.begin_handshakes(&dead_end, begun).await;
@@ -53,7 +53,7 @@ async fn handshakes_that_nobody_finishes_keep_nobody_out() {
 async fn idle_identities_keep_no_honest_node_out() {
     let mut node = Node::start(1, &[]).await;
     let places = config(1, &[]).max_peers;
-    let (seated, mut told) = mpsc::unbounded_channel();
+    let (seated, mut told) = mpsc::channel(places + places / 4);
     let address = node.multiaddr.clone();
     let idle = tokio::spawn(async move {
         let mut rogues = Vec::new();
@@ -61,7 +61,7 @@ async fn idle_identities_keep_no_honest_node_out() {
         for _ in 0..places + places / 4 {
             let mut rogue = Rogue::connect(&address).await;
             rogues.push(tokio::spawn(async move { rogue.run().await }));
-            seated.send(()).unwrap();
+            seated.send(()).await.unwrap();
         }
         for rogue in rogues {
             let _ = rogue.await;

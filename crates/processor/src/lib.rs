@@ -186,8 +186,8 @@ mod tests {
     #[tokio::test]
     async fn urgent_work_overtakes_what_waits() {
         let processor = Processor::start(1, 4).unwrap();
-        let (release, gate) = mpsc::channel::<()>();
-        let (order, ran) = mpsc::channel();
+        let (release, gate) = mpsc::sync_channel::<()>(1);
+        let (order, ran) = mpsc::sync_channel(4);
         let task = |priority: Priority| {
             let order = order.clone();
             processor.run(priority, move || order.send(priority).unwrap())
@@ -211,7 +211,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_makes_the_caller_wait() {
         let processor = Processor::start(1, 1).unwrap();
-        let (release, gate) = mpsc::channel::<()>();
+        let (release, gate) = mpsc::sync_channel::<()>(1);
         let mut first = Box::pin(processor.run(Priority::Block, move || gate.recv()));
         let mut second = Box::pin(processor.run(Priority::Block, || ()));
         assert!(poll_once(&mut first).is_none());

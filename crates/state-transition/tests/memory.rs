@@ -1,6 +1,6 @@
 //! What the states of a chain cost that is kept in memory block by block.
 // A test that unwraps fails as it should.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, unsafe_code)]
 
 #[path = "../benches/common/mod.rs"]
 mod common;

@@ -1,6 +1,8 @@
 //! What the database costs: run with `cargo run --release -p quartet-storage --example figures [DIRECTORY]`.
 //!
 //! The chains are invented: storage does not look into what it keeps.
+
+#![allow(clippy::disallowed_methods, reason = "it measures")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement")]
 
 use std::{path::Path, sync::Arc, time::Instant};

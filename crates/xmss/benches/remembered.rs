@@ -4,6 +4,7 @@
 //! `cargo bench -p quartet-xmss --bench remembered`. The two take turns, batch by batch, so that other work on the
 //! machine slows both; shown are medians and the best of each, per signature on one thread, and the median of the ratios.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures")]
 #![allow(
     clippy::print_stdout,
     reason = "the figures are what this program is for"

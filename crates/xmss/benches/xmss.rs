@@ -4,6 +4,8 @@
 //! generation is timed over some subtrees of 2^8 epochs and scaled to the number of epochs in the name: the trees
 //! above the subtrees add less than a thousandth.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

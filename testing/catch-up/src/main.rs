@@ -70,7 +70,7 @@ async fn main() -> Result<()> {
             false => 0,
         };
         let mut validators = Validators::make(arguments.validators, arguments.slots, first_signed)?;
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+        let now = quartet_clock::unix_time();
         let config = GenesisConfig {
             genesis_time: now.as_secs() - (arguments.slots + MARGIN) * SECONDS_PER_SLOT,
             slot_duration: quartet_types::SlotDuration::default(),

@@ -95,7 +95,7 @@ impl Trial {
     }
 }
 
-/// Four nodes whose links have 50 ± 20 ms and lose 2 %: finality stays at most [`MAX_LAG`] slots behind.
+/// Four nodes whose links have 50 ± 20 ms and lose 2 %: finality stays at most `MAX_LAG` slots behind.
 ///
 /// # Errors
 /// When the network cannot be started.

@@ -88,7 +88,7 @@ fn kill_after(directory: &Path, pause: Duration) -> Vec<Slot> {
 /// Starts a node on what is left, in no more than [`PATIENCE`].
 fn look(directory: &Path) -> Progress {
     let endless = endless(directory);
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
     thread::spawn(move || tell.send(endless.look()));
     let looked = told.recv_timeout(PATIENCE);
     looked.expect("the start does not end").unwrap()

@@ -1,10 +1,6 @@
 //! Subscribers to everything.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 use futures::future::try_join_all;
@@ -160,9 +156,7 @@ async fn watch(
             tally.ended = true;
             break;
         };
-        let came = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let came = quartet_clock::unix_time();
         let late = came.as_secs_f64() * 1_000.0 - at as f64;
         // The slot ends are the same for all subscribers, and events keep their order.
         if topic == "slot" {

@@ -1,6 +1,6 @@
 //! Asking one node.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use quartet_checkpoint::{Client, Limits, Refusal, ServerUrl, UrlError};
 use serde::Deserialize;
@@ -62,8 +62,7 @@ pub(crate) fn address(text: &str) -> Result<ServerUrl, UrlError> {
 
 /// Milliseconds since the Unix epoch.
 pub(crate) fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as u64)
+    quartet_clock::unix_time().as_millis() as u64
 }
 
 #[derive(Deserialize)]

@@ -7,8 +7,8 @@
 //! deterministic, so it is the same signature); everything else is refused. Refusing costs a missed
 //! duty, granting wrongly costs the key: in doubt, this module refuses.
 //!
-//! The store is an append-only log of checksummed entries ([`entry`]) in room that was made before, one write and one
-//! `fdatasync` for each call. What a crash leaves unfinished at its end, one group at most ([`header`]), was never
+//! The store is an append-only log of checksummed entries (`entry`) in room that was made before, one write and one
+//! `fdatasync` for each call. What a crash leaves unfinished at its end, one group at most (`header`), was never
 //! granted to anybody and is dropped when the log is opened; damage anywhere else is an error. One process at a time may
 //! hold it.
 

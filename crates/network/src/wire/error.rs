@@ -131,7 +131,7 @@ impl From<ssz::DecodeError> for WireError {
     }
 }
 
-/// libp2p's codecs and transforms can fail with `io::Error` only; [`WireError::in_io_error`] takes it
+/// libp2p's codecs and transforms can fail with `io::Error` only; `WireError::in_io_error` takes it
 /// out again.
 impl From<WireError> for io::Error {
     fn from(error: WireError) -> Self {

@@ -1,7 +1,7 @@
 //! How much work is taken on at a time: what is over it is refused at once, and costs nobody else.
 
 use std::{
-    sync::mpsc::{Sender, channel},
+    sync::mpsc::{SyncSender, sync_channel},
     thread::JoinHandle,
 };
 
@@ -21,15 +21,15 @@ const BATCHES: usize = 4;
 
 /// Keeps everybody from reading the chain until it is dropped.
 pub(crate) struct Locked {
-    release: Option<Sender<()>>,
+    release: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Locked {
     pub(crate) fn new(node: &TestNode) -> Self {
         let chain = node.chain.clone();
-        let (release, released) = channel::<()>();
-        let (locked, lock) = channel();
+        let (release, released) = sync_channel::<()>(0);
+        let (locked, lock) = sync_channel(1);
         let thread = std::thread::spawn(move || {
             let _guard = chain.write();
             locked.send(()).unwrap();

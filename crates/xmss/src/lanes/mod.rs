@@ -9,6 +9,8 @@
 //! A back-end says what single instructions do ([`Vector`]), and how it multiplies; the arithmetic on top of that
 //! is [`Lanes`]' own. Nothing here knows what is hashed.
 
+#![allow(unsafe_code, reason = "instructions that not every processor has")]
+
 #[macro_use]
 mod intrinsics;
 

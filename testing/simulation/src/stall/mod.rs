@@ -10,8 +10,9 @@ pub(crate) mod scheme;
 mod tests;
 mod timings;
 
-use std::{path::PathBuf, time::Instant};
+use std::path::PathBuf;
 
+use quartet_clock::Stopwatch;
 use quartet_storage::Database;
 use quartet_types::{Slot, State, ValidatorIndex};
 
@@ -77,14 +78,14 @@ impl Stall {
         };
         // The first slot that begins after the node has started.
         node.sleep_until_slot(1).await;
-        let mut watch = Instant::now();
+        let mut watch = Stopwatch::start();
         for slot in 1..=self.slots {
             network.slot(slot).await?;
             if slot == COMPARED.min(self.slots) {
                 report.first_1000_ms_per_slot = milliseconds_per_slot(&watch, slot);
             }
             if slot + COMPARED == self.slots {
-                watch = Instant::now();
+                watch = Stopwatch::start();
             }
             if slot % 1_000 == 0 {
                 report.watch_memory();
@@ -98,7 +99,7 @@ impl Stall {
         let (keys, blocks) = (network.keys.clone(), network.blocks);
         drop(network);
         node.stop().await?;
-        let watch = Instant::now();
+        let watch = Stopwatch::start();
         let node = StalledNode::start(self.database(&genesis)?, &genesis, self.slots + 1)?;
         let mut network = Network {
             keys,
@@ -152,6 +153,6 @@ impl Stall {
     }
 }
 
-fn milliseconds_per_slot(watch: &Instant, slots: Slot) -> f64 {
+fn milliseconds_per_slot(watch: &Stopwatch, slots: Slot) -> f64 {
     watch.elapsed().as_secs_f64() * 1e3 / slots.max(1) as f64
 }

@@ -3,9 +3,10 @@
 // Helpers outside of test functions may fail, too.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc};
 
 use quartet_chain::{MemoryLimits, Verdict};
+use quartet_clock::Stopwatch;
 use quartet_storage::FILE_NAME;
 use quartet_types::{Root, Slot, State, ValidatorIndex, proposer_index};
 use tempfile::tempdir;
@@ -146,10 +147,10 @@ fn a_block_on_an_old_one_costs_a_bounded_rebuild() {
         make(directory.path(), 64, 520, &[]).await;
         let (node, network) = start(directory.path(), 64, 522).await;
         let root = node.reader.chain().read().canonical_root(220).unwrap();
-        let watch = Instant::now();
+        let watch = Stopwatch::start();
         let state = node.reader.state(root).unwrap().unwrap();
         let rebuilt = watch.elapsed();
-        let watch = Instant::now();
+        let watch = Stopwatch::start();
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         let verdict = offer_on(&network, 522, &state).await;
         println!(
