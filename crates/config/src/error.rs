@@ -153,6 +153,14 @@ pub enum Problem {
         /// The largest that is allowed.
         limit: u64,
     },
+    /// A client's template that cannot work.
+    #[error("{field}: {reason}")]
+    Template {
+        /// Which field.
+        field: &'static str,
+        /// Why not.
+        reason: String,
+    },
     /// The file says nothing where it must say something.
     #[error("{field}: lists nothing")]
     Empty {

@@ -1,11 +1,12 @@
 //! The files that a devnet hands to a node, read and written: config, validators, nodes, node key,
-//! key manifest, and the `validator-config.yaml` from which all of them are made.
+//! key manifest, the `validator-config.yaml` from which all of them are made, and templates of other clients' commands.
 //!
 //! Every error names the file and the line, entry or field in it. Fields that are not ours are
 //! tolerated, and named to who asks. Nothing here is used once a node runs; secret keys of validators are the keystore's.
 
 mod assignments;
 mod bootnodes;
+mod client;
 mod directory;
 mod error;
 mod files;
@@ -19,6 +20,10 @@ mod unknown;
 
 pub use assignments::{AnnotatedKey, AssignedValidator, NodeAssignment, ValidatorAssignments};
 pub use bootnodes::{Bootnode, BootnodesError};
+pub use client::{
+    ClientTemplate, ClientViewSources, Filled, GenesisFile, KeyForm, Placeholder, Served, Source,
+    StopSignal,
+};
 pub use directory::{GenesisDirectory, ValidatorKey, WrongKeyCount};
 pub use error::{FileError, Problem};
 pub use genesis::GenesisConfig;

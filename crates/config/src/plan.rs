@@ -207,7 +207,7 @@ impl NodeFields {
 }
 
 /// Files and directories are called after nodes, so a name must not lead elsewhere.
-fn check_name(name: &str) -> Result<(), Problem> {
+pub(crate) fn check_name(name: &str) -> Result<(), Problem> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if name.is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
         return Err(Problem::NodeName {
