@@ -233,20 +233,22 @@ fn export_ssz(
     index: ValidatorIndex,
     key: &mut ValidatorKey,
 ) -> anyhow::Result<()> {
-    let name = ForeignFormat::Ssz.file_name(index);
+    export_as(ForeignFormat::Ssz, directory, index, key)
+}
+
+/// The same in one of the forms that other clients take.
+pub(crate) fn export_as(
+    format: ForeignFormat,
+    directory: &Path,
+    index: ValidatorIndex,
+    key: &mut ValidatorKey,
+) -> anyhow::Result<()> {
+    let name = format.file_name(index);
     if !directory.join(&name).exists() {
         let source = directory.join(&key.secret_key_file);
         let work = Work::start(format!("validator {index} for other clients"), 1);
         let progress = |progress: quartet_xmss::Progress| work.at(progress.done, progress.total);
-        let exported = export(
-            &source,
-            directory,
-            index,
-            ForeignFormat::Ssz,
-            0,
-            None,
-            &progress,
-        );
+        let exported = export(&source, directory, index, format, 0, None, &progress);
         work.finish();
         exported?;
     }

@@ -6,11 +6,12 @@ use quartet_types::{SlotDuration, VALIDATOR_REGISTRY_LIMIT};
 
 use super::{
     commands::DevnetCommand,
+    guests::{With, WithBinary},
     ports::{HIGHEST_BASE, LOWEST_BASE},
 };
 
 /// Each node is a process with a hundred sockets and files; more do not fit on a usual machine.
-const MAX_NODES: i64 = 64;
+pub(super) const MAX_NODES: usize = 64;
 
 /// Run a local network of real nodes, each a process of its own
 #[derive(Debug, clap::Args)]
@@ -20,7 +21,8 @@ The table has a line per slot: the head, the justified and the finalized checkpo
 how many peers the nodes have, and whether all nodes see the same.
 
 Ctrl-C stops all nodes. With --slots the exit code is 0 only if no node died, all nodes agree in the last
-slot, and its finalized slot is at most 4 behind.
+slot, and its finalized slot is at most 4 behind. With nodes of other clients, also only if at least half of each
+client's blocks are in the chain and half of its votes were counted, and a late node has caught up.
 
 DIR/devnet.json tells scripts each node's name, pid, directory, addresses and command line; DIR/quartet_0/log
 and so on are the nodes' logs, and DIR/genesis has the files with which another node can join.
@@ -29,15 +31,36 @@ The first four validators have ready-made keys whose secrets are public; keys of
 first start, and last as long as --slots needs, else some hours: how long is said at the start. A new data directory
 gets new ones. None of them is for anything of value.")]
 pub(crate) struct DevnetArgs {
-    /// Number of nodes
+    /// Number of nodes of our own
     #[arg(long, value_name = "N", default_value_t = 4,
-        value_parser = clap::value_parser!(u16).range(1..=MAX_NODES))]
+        value_parser = clap::value_parser!(u16).range(1..=MAX_NODES as i64))]
     pub(super) nodes: u16,
 
-    /// Number of validators, dealt out to the nodes in turn [default: as many as nodes]
+    /// Number of validators, dealt out to the nodes in turn, to those of other clients first [default: as many as nodes]
     #[arg(long, value_name = "N",
         value_parser = clap::value_parser!(u64).range(1..=VALIDATOR_REGISTRY_LIMIT))]
     pub(super) validators: Option<u64>,
+
+    /// Also run so many nodes of another client, by its template; may be given several times
+    ///
+    /// Templates of some clients are in config/clients/. What they are made of is in docs/interop.md.
+    #[arg(long, value_name = "FILE[:COUNT]")]
+    pub(super) with: Vec<With>,
+
+    /// Where the program of a client is [default: as its template says]
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(super) with_binary: Vec<WithBinary>,
+
+    /// Start one more node of ours later, without validators, that knows this node only
+    ///
+    /// Whether it catches up is a part of the verdict.
+    #[arg(long, value_name = "NODE")]
+    pub(super) late_node_from: Option<String>,
+
+    /// When that node starts
+    #[arg(long, value_name = "SLOT", default_value_t = 16, requires = "late_node_from",
+        value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) late_node_slot: u64,
 
     /// End after this many slots [default: run until Ctrl-C]
     #[arg(long, value_name = "SLOTS", value_parser = clap::value_parser!(u64).range(1..))]
@@ -57,7 +80,7 @@ pub(crate) struct DevnetArgs {
 
     /// Go on with the devnet in --data-dir: the same genesis, keys, ports and databases
     #[arg(long, requires = "data_dir",
-        conflicts_with_all = ["nodes", "validators", "slot_duration_ms", "base_port", "genesis_delay"])]
+        conflicts_with_all = ["nodes", "validators", "slot_duration_ms", "base_port", "genesis_delay", "with", "late_node_from"])]
     pub(super) resume: bool,
 
     /// Use the same ports at each start: node I has PORT + I for QUIC (UDP), 100 more for HTTP and 200 more for

@@ -1,17 +1,18 @@
 //! How a devnet begins: anew, with a genesis of its own, or again where one has ended.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use quartet_clock::Clock;
-use quartet_config::{GenesisConfig, GenesisDirectory, ValidatorKey};
-use quartet_types::SlotDuration;
+use quartet_config::{GenesisConfig, GenesisDirectory, NodeKey, ValidatorKey};
+use quartet_types::{Slot, SlotDuration};
 
 use super::{
     description::Description,
     directory::Directory,
+    guests::{Client, Guest},
     keys,
-    layout::{self, NodeLayout},
+    layout::{self, GenesisPaths, NodeLayout, Role},
     ports::{NodePorts, ReservedPorts},
 };
 use crate::words::duration;
@@ -45,6 +46,18 @@ pub(super) struct Setup {
     pub(super) slot_duration: SlotDuration,
     /// The first of all ports, where they are not the system's choice.
     pub(super) base_port: Option<u16>,
+    /// The client of each guest.
+    pub(super) guests: Vec<Arc<Client>>,
+    pub(super) late: Option<LateNode>,
+}
+
+/// A node of our own, without validators, that starts late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LateNode {
+    /// The only node that it knows, by its name.
+    pub(super) from: String,
+    /// When it starts.
+    pub(super) slot: Slot,
 }
 
 /// What is known of a network that has ended.
@@ -62,6 +75,8 @@ pub(super) struct Prepared {
     pub(super) nodes: Vec<NodeLayout>,
     pub(super) clock: Clock,
     pub(super) reserved: ReservedPorts,
+    /// When the late node starts.
+    pub(super) late: Option<Slot>,
     /// Time since the Unix epoch by which the nodes should answer.
     pub(super) ready_by: Duration,
 }
@@ -92,7 +107,7 @@ impl Beginning {
 impl Setup {
     fn prepare(&self, directory: &Directory) -> Result<Prepared> {
         let reserved = self.reserve()?;
-        let nodes = lay_out(directory.path(), &reserved)?;
+        let mut nodes = self.lay_out(directory.path(), &reserved)?;
         let plan = layout::plan(
             &nodes,
             self.keys.len() as u64,
@@ -101,24 +116,105 @@ impl Setup {
         );
         // A slot begins on a whole second, the next one or one after it.
         let genesis_time = Clock::system(0).now().as_secs() + 1 + self.genesis_delay;
-        GenesisDirectory::new(&plan, genesis_time, &self.keys)
-            .context("genesis cannot be made")?
-            .write(directory.genesis().directory())?;
+        let genesis = GenesisDirectory::new(&plan, genesis_time, &self.keys)
+            .context("genesis cannot be made")?;
+        genesis.write(directory.genesis().directory())?;
+        self.tell(&mut nodes, &genesis, &directory.genesis())?;
         Ok(Prepared {
             nodes,
             clock: Clock::system(genesis_time).with_slot_duration(self.slot_duration),
             reserved,
+            late: self.late.as_ref().map(|late| late.slot),
             ready_by: Duration::from_secs(genesis_time),
         })
     }
 
+    /// What all nodes are called: our own, the one that starts late, guests.
+    fn names(&self) -> Vec<String> {
+        let own = usize::from(self.nodes) + usize::from(self.late.is_some());
+        let own = (0..own).map(NodeLayout::name);
+        let guests = self.guests.iter().enumerate().map(|(at, client)| {
+            let name = &client.template.name;
+            let before = self.guests[..at].iter();
+            let number = before.filter(|other| other.template.name == *name).count();
+            format!("{name}_{number}")
+        });
+        own.chain(guests).collect()
+    }
+
+    fn lay_out(&self, devnet: &Path, reserved: &ReservedPorts) -> Result<Vec<NodeLayout>> {
+        let mut nodes = lay_out(devnet, reserved)?;
+        if self.late.is_some() {
+            nodes[usize::from(self.nodes)].role = Role::Late {
+                peer: String::new(),
+            };
+        }
+        let first = nodes.len() - self.guests.len();
+        for (index, name) in self.names().into_iter().enumerate().skip(first) {
+            let guest = Guest {
+                client: self.guests[index - first].clone(),
+                enrs: Vec::new(),
+                genesis_time: 0,
+            };
+            nodes[index] = NodeLayout::guest(devnet, name, nodes[index].ports, guest);
+        }
+        Ok(nodes)
+    }
+
+    /// Fills in what is only known once there is a genesis.
+    fn tell(
+        &self,
+        nodes: &mut [NodeLayout],
+        genesis: &GenesisDirectory,
+        paths: &GenesisPaths,
+    ) -> Result<()> {
+        let records: Vec<_> = (genesis.assignments.iter().zip(&genesis.identities))
+            .map(|(node, (_, record))| (node.name.clone(), record.to_string()))
+            .collect();
+        for node in nodes {
+            let assigned = genesis.assignments.iter().find(|of| of.name == node.name);
+            let validators = assigned.into_iter().flat_map(|of| &of.validators);
+            node.validators = validators.map(|validator| validator.index).collect();
+            match &mut node.role {
+                Role::Member => {}
+                Role::Late { peer } => {
+                    let from = self.late.as_ref().map_or("", |late| &late.from);
+                    let known = records.iter().find(|(name, _)| name == from);
+                    let (_, record) = known.context("the late node's peer is not there")?;
+                    peer.clone_from(record);
+                    NodeKey::generate()
+                        .context("no key for the late node")?
+                        .write(&paths.node_key(&node.name))?;
+                }
+                Role::Guest(guest) => {
+                    let others = records.iter().filter(|(name, _)| *name != node.name);
+                    guest.enrs = others.map(|(_, record)| record.clone()).collect();
+                    guest.genesis_time = genesis.config.genesis_time;
+                    for file in &guest.client.template.reads {
+                        let path = paths.directory().join(file.name());
+                        ensure!(
+                            path.exists(),
+                            "{} reads {}, which is not there",
+                            node.name,
+                            path.display()
+                        );
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn reserve(&self) -> Result<ReservedPorts> {
+        let names = self.names();
         let Some(base) = self.base_port else {
-            return ReservedPorts::any(self.nodes.into()).context("no free ports on loopback");
+            return ReservedPorts::any(names.len()).context("no free ports on loopback");
         };
-        let wanted = (0..self.nodes).map(|index| NodePorts::from_base(base, index));
+        let wanted = (0..)
+            .zip(&names)
+            .map(|(index, _)| NodePorts::from_base(base, index));
         ReservedPorts::these(&wanted.collect::<Vec<_>>()).map_err(|taken| {
-            let node = NodeLayout::name(taken.node);
+            let node = &names[taken.node];
             anyhow!("{taken}, and {node} is to have it: give another --base-port than {base}")
         })
     }
@@ -134,6 +230,14 @@ impl Former {
         let devnet = directory.path();
         let cannot = || format!("{} cannot be resumed", devnet.display());
         let description = Description::read(devnet).with_context(cannot)?;
+        let guests = description.guests();
+        ensure!(
+            guests.is_empty(),
+            "{}: {} of other clients had a part in it, and they do not all go on from where they were: start it anew, \
+             without --resume",
+            cannot(),
+            guests.join(", ")
+        );
         let genesis = directory.genesis();
         let config =
             GenesisConfig::read(&genesis.directory().join("config.yaml")).with_context(cannot)?;
@@ -179,6 +283,7 @@ impl Former {
             ready_by: clock.now() + RESUMING,
             clock,
             reserved,
+            late: None,
         })
     }
 }
@@ -206,6 +311,8 @@ mod tests {
             genesis_delay: 1,
             slot_duration: SlotDuration::default(),
             base_port: Some(base),
+            guests: Vec::new(),
+            late: None,
         };
         let said = setup.reserve().unwrap_err().to_string();
         assert_eq!(

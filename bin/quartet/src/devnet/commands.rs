@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::{
     control::{Reply, Request, ask, locate},
+    guests::LeashArgs,
     logs::LogsArgs,
     scale::{self, ScaleArgs},
     status::StatusArgs,
@@ -29,6 +30,9 @@ pub(super) enum DevnetCommand {
     /// Let all nodes talk to each other again
     Heal(Which),
     Scale(ScaleArgs),
+    /// Become another program, which ends with the devnet
+    #[command(hide = true)]
+    Leash(LeashArgs),
 }
 
 /// Which devnet.
@@ -64,6 +68,7 @@ impl DevnetCommand {
     pub(super) async fn run(self) -> Result<ExitCode> {
         let (request, which) = match self {
             Self::Scale(args) => return scale::run(&args),
+            Self::Leash(args) => return args.run(),
             Self::Status(args) => return args.run().await,
             Self::Logs(args) => return args.run().await,
             Self::Stop(which) => (Request::Stop, which),

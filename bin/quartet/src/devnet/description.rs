@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     files::replace_json,
+    guests::Questions,
     layout::{GenesisPaths, NodeLayout},
     ports::NodePorts,
 };
@@ -49,8 +50,18 @@ pub(super) struct NodeDescription {
     pub(super) http: SocketAddr,
     metrics: SocketAddr,
     quic: SocketAddr,
+    /// The client that it is of.
+    #[serde(default = "own")]
+    pub(super) client: String,
+    /// How it is asked what it sees, where it is of another client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) questions: Option<Questions>,
     /// What starts it again should it have ended, program first.
     command: Vec<String>,
+}
+
+fn own() -> String {
+    "quartet".to_owned()
 }
 
 impl Description {
@@ -106,6 +117,12 @@ impl Description {
         replace_json(&path, self).with_context(|| format!("{} cannot be written", path.display()))
     }
 
+    /// The names of nodes of other clients.
+    pub(super) fn guests(&self) -> Vec<&str> {
+        let guests = self.nodes.iter().filter(|node| node.questions.is_some());
+        guests.map(|node| node.name.as_str()).collect()
+    }
+
     /// The nodes' ports, as far as they make up a devnet.
     ///
     /// # Errors
@@ -128,15 +145,16 @@ impl Description {
 impl NodeDescription {
     /// Describes a node that runs as process `pid`.
     pub(super) fn new(node: &NodeLayout, pid: u32, program: &Path, genesis: &GenesisPaths) -> Self {
-        let arguments = node.arguments(genesis).into_iter();
-        let command = [program.as_os_str().to_owned()]
-            .into_iter()
-            .chain(arguments);
+        let command = node.command(genesis, program).into_iter();
+        let guest = node.as_guest();
+        let own_log = guest.and_then(|guest| guest.log(node, genesis, program));
         Self {
             name: node.name.clone(),
             pid,
             directory: node.directory.clone(),
-            log: node.log(),
+            log: own_log.unwrap_or_else(|| node.log()),
+            client: node.client().to_owned(),
+            questions: guest.map(|guest| guest.questions(node)),
             http: node.http(),
             metrics: node.metrics(),
             quic: node.quic(),

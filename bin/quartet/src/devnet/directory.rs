@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     description::DESCRIPTION,
-    layout::{GenesisPaths, NODE_PREFIX},
+    layout::{GUESTS, GenesisPaths, NODE_PREFIX},
 };
 use anyhow::{Context as _, Result, bail};
 
@@ -87,6 +87,7 @@ impl Directory {
     /// long to make.
     fn clear(&self) -> io::Result<()> {
         gone(fs::remove_file(self.path.join(DESCRIPTION)))?;
+        gone(fs::remove_dir_all(self.path.join(GUESTS)))?;
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             if entry.file_name().to_str().is_some_and(is_node) {
@@ -236,6 +237,7 @@ mod tests {
         fs::create_dir_all(&keys).unwrap();
         fs::create_dir_all(path.join("quartet_0/data")).unwrap();
         fs::create_dir_all(path.join("quartet_notes")).unwrap();
+        fs::create_dir_all(path.join("guests/ream_0")).unwrap();
         for file in [
             "genesis/config.yaml",
             "genesis/hash-sig-keys/validator_4.yaml",
@@ -252,6 +254,7 @@ mod tests {
             ("genesis/config.yaml", false),
             ("genesis/hash-sig-keys/validator_4.yaml", true),
             ("quartet_0", false),
+            ("guests", false),
             ("devnet.json", false),
             ("notes", true),
             ("quartet_notes", true),

@@ -13,6 +13,13 @@ pub(super) fn labelled(metrics: &str, name: &str, label: &str, word: &str) -> u6
     values.map(|(_, value)| value).sum::<f64>() as u64
 }
 
+/// A metric's value, over all its labels, where it is told.
+pub(super) fn sum(metrics: &str, name: &str) -> Option<f64> {
+    samples(metrics, name)
+        .map(|(_, value)| value)
+        .reduce(|sum, value| sum + value)
+}
+
 /// A gauge's value.
 pub(super) fn gauge(metrics: &str, name: &str) -> Option<f64> {
     Some(samples(metrics, name).next()?.1)

@@ -42,6 +42,14 @@ pub(super) async fn get(node: SocketAddr, path: &str) -> Result<String, HttpErro
     exchange(node, format!("GET {path} HTTP/1.1\r\n"), None).await
 }
 
+/// Gets `path` from a server that may not know where its answer ends: of the older version, which has no pieces.
+///
+/// # Errors
+/// When there is no answer, or none with status 200.
+pub(super) async fn get_from_any(node: SocketAddr, path: &str) -> Result<String, HttpError> {
+    exchange(node, format!("GET {path} HTTP/1.0\r\n"), None).await
+}
+
 /// Posts JSON to `path`.
 ///
 /// # Errors

@@ -10,14 +10,15 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use quartet_config::ValidatorKey;
-use quartet_keystore::{NewKey, generate, inspect, keystore_file_name};
-use quartet_types::SlotDuration;
+use quartet_keystore::{ForeignFormat, NewKey, generate, inspect, keystore_file_name};
+use quartet_types::{SlotDuration, ValidatorIndex};
 use quartet_xmss::Scheme;
 use rayon::prelude::*;
 use tokio::sync::oneshot;
 
 use super::terminal::note;
 use crate::{
+    genesis::export_as,
     progress::Work,
     words::{count, duration},
 };
@@ -63,38 +64,40 @@ pub(super) struct DevnetKeys {
     pub(super) log_active_epochs: u8,
 }
 
-/// Makes sure that `directory` has keys for `validators` validators that last for `slots`, if so many are known.
-/// Those that are there are kept; others are made, short-lived, and the user sees how far it is and how long they
-/// last.
+/// Which keys a devnet needs.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// How many.
+    pub(super) validators: u64,
+    /// For how many slots they shall last, if that is known.
+    pub(super) slots: Option<u64>,
+    pub(super) slot_duration: SlotDuration,
+    /// Those that another client takes, and in which form.
+    pub(super) foreign: Vec<(ValidatorIndex, ForeignFormat)>,
+}
+
+/// Makes sure that `directory` has the keys that are wanted. Those that are there are kept; others are made, short-lived,
+/// and the user sees how far it is and how long they last.
 ///
 /// # Errors
 /// When they cannot be read or written, or those that are there do not last.
-pub(super) async fn provide(
-    directory: PathBuf,
-    validators: u64,
-    slots: Option<u64>,
-    slot_duration: SlotDuration,
-) -> Result<DevnetKeys> {
+pub(super) async fn provide(directory: PathBuf, wanted: Wanted) -> Result<DevnetKeys> {
     let (sender, keys) = oneshot::channel();
     // A thread that the runtime does not wait for: the user may not want to wait for its end.
     thread::spawn(move || {
-        let _ = sender.send(provide_blocking(
-            &directory,
-            validators,
-            slots,
-            slot_duration,
-        ));
+        let _ = sender.send(provide_blocking(&directory, &wanted));
     });
     keys.await
         .map_err(|_| anyhow!("the making of keys has panicked"))?
 }
 
-fn provide_blocking(
-    directory: &Path,
-    validators: u64,
-    slots: Option<u64>,
-    slot_duration: SlotDuration,
-) -> Result<DevnetKeys> {
+fn provide_blocking(directory: &Path, wanted: &Wanted) -> Result<DevnetKeys> {
+    let Wanted {
+        validators,
+        slots,
+        slot_duration,
+        ref foreign,
+    } = *wanted;
     let unmade = || format!("{} cannot be made", directory.display());
     fs::create_dir_all(directory).with_context(unmade)?;
     let path = |index| directory.join(keystore_file_name(index));
@@ -103,15 +106,25 @@ fn provide_blocking(
         let unwritten = || format!("{} cannot be written", path.display());
         key.unpack(&path).with_context(unwritten)?;
     }
-    let missing: Vec<_> = (0..validators)
-        .map(path)
-        .filter(|path| !path.exists())
-        .collect();
-    let epochs = epochs_of_new(slots, missing.len() as u64);
-    make(&missing, epochs, slot_duration)?;
+    let missing = (0..validators).filter(|index| !path(*index).exists());
+    // The forms of others hold whole trees.
+    let is_foreign = |index: &u64| foreign.iter().any(|(of, _)| of == index);
+    let (others, own): (Vec<_>, Vec<_>) = missing.partition(is_foreign);
+    let new = (others.len() + own.len()) as u64;
+    let epochs = epochs_of_new(slots, new);
+    let whole = Scheme::Production.whole_trees(0, epochs)?.end;
+    for (indices, epochs) in [(own, epochs), (others, whole)] {
+        let paths: Vec<_> = indices.into_iter().map(path).collect();
+        make(&paths, epochs, slot_duration)?;
+    }
     let described = (0..validators).map(|index| describe(&path(index), index));
-    let (keys, epochs): (Vec<_>, Vec<_>) =
+    let (mut keys, epochs): (Vec<_>, Vec<_>) =
         described.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    for (index, format) in foreign {
+        if let Some(key) = keys.get_mut(usize::try_from(*index)?) {
+            export_as(*format, directory, *index, key)?;
+        }
+    }
     let fewest = epochs.into_iter().min().unwrap_or(0);
     if let Some(slots) = slots.filter(|slots| *slots >= fewest) {
         bail!(
@@ -226,21 +239,26 @@ mod tests {
 
     use super::*;
 
-    fn usual() -> SlotDuration {
-        SlotDuration::default()
+    fn wanted(validators: u64, slots: Option<u64>) -> Wanted {
+        Wanted {
+            validators,
+            slots,
+            slot_duration: SlotDuration::default(),
+            foreign: Vec::new(),
+        }
     }
 
     #[tokio::test]
     async fn the_first_four_keys_are_ready_and_put_right_where_damaged() {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("genesis/keys");
-        let keys = provide(directory.clone(), 4, None, usual()).await.unwrap();
+        let keys = provide(directory.clone(), wanted(4, None)).await.unwrap();
         assert_eq!(keys.keys.len(), 4);
         assert_eq!(keys.log_active_epochs, 18);
 
         let damaged = directory.join("validator_2.trees");
         fs::write(&damaged, "x").unwrap();
-        let again = provide(directory.clone(), 3, Some(1000), usual())
+        let again = provide(directory.clone(), wanted(3, Some(1000)))
             .await
             .unwrap();
         assert_eq!(again.keys, keys.keys[..3]);
@@ -259,7 +277,7 @@ mod tests {
         let unmarked = marked.replace("purpose: public-test-key\n", "");
         assert_ne!(marked, unmarked);
         fs::write(&path, &unmarked).unwrap();
-        let provided = provide(directory.path().to_owned(), 5, None, usual()).await;
+        let provided = provide(directory.path().to_owned(), wanted(5, None)).await;
         let error = provided.unwrap_err();
         let said = error.to_string();
         assert!(said.contains("validator_4.yaml is not marked"), "{said}");
@@ -271,13 +289,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("validator_4.yaml");
         fs::write(&path, READY_MADE[1].keystore).unwrap();
-        let keys = provide(directory.path().to_owned(), 5, None, usual())
+        let keys = provide(directory.path().to_owned(), wanted(5, None))
             .await
             .unwrap();
         assert_eq!(keys.keys[4].public_key, keys.keys[1].public_key);
 
         fs::write(&path, "version: 1\n").unwrap();
-        let error = provide(directory.path().to_owned(), 5, None, usual())
+        let error = provide(directory.path().to_owned(), wanted(5, None))
             .await
             .unwrap_err();
         assert!(error.to_string().contains("validator_4.yaml"), "{error}");
@@ -286,7 +304,7 @@ mod tests {
     #[tokio::test]
     async fn new_keys_last_for_the_run_and_a_longer_one_needs_others() {
         let directory = tempfile::tempdir().unwrap();
-        let provide = |slots| provide(directory.path().to_owned(), 7, Some(slots), usual());
+        let provide = |slots| provide(directory.path().to_owned(), wanted(7, Some(slots)));
         let made = provide(100).await.unwrap();
         // 164 epochs.
         assert_eq!(made.log_active_epochs, 7);

@@ -10,12 +10,17 @@ use anyhow::Result;
 use quartet_chain::PeerName;
 use quartet_config::{DevnetPlan, NodeKey, PlannedNode};
 use quartet_network::Identity;
-use quartet_types::SlotDuration;
+use quartet_types::{SlotDuration, ValidatorIndex};
 
-use super::ports::{LOOPBACK, NodePorts};
+use super::{
+    guests::{Guest, Launch},
+    ports::{LOOPBACK, NodePorts},
+};
 
 /// What a node's name begins with; its number follows.
 pub(super) const NODE_PREFIX: &str = "quartet_";
+/// Where guests have their directories.
+pub(super) const GUESTS: &str = "guests";
 
 /// The files of a genesis directory and the keys in it.
 #[derive(Clone, Debug)]
@@ -32,7 +37,7 @@ impl GenesisPaths {
     }
 
     /// The identity of the node with this name.
-    fn node_key(&self, name: &str) -> PathBuf {
+    pub(super) fn node_key(&self, name: &str) -> PathBuf {
         self.0.join(format!("{name}.key"))
     }
 
@@ -51,6 +56,20 @@ pub(super) struct NodeLayout {
     pub(super) directory: PathBuf,
     /// Its ports.
     pub(super) ports: NodePorts,
+    /// Its validators, where they are known.
+    pub(super) validators: Vec<ValidatorIndex>,
+    pub(super) role: Role,
+}
+
+/// What a node is in a devnet.
+#[derive(Clone, Debug)]
+pub(super) enum Role {
+    /// One of our own.
+    Member,
+    /// One of our own that starts late and knows one other node only, by this record.
+    Late { peer: String },
+    /// Another client's.
+    Guest(Box<Guest>),
 }
 
 impl NodeLayout {
@@ -61,7 +80,39 @@ impl NodeLayout {
             directory: devnet.join(&name),
             name,
             ports,
+            validators: Vec::new(),
+            role: Role::Member,
         }
+    }
+
+    /// A guest.
+    pub(super) fn guest(devnet: &Path, name: String, ports: NodePorts, guest: Guest) -> Self {
+        Self {
+            directory: devnet.join(GUESTS).join(&name),
+            name,
+            ports,
+            validators: Vec::new(),
+            role: Role::Guest(Box::new(guest)),
+        }
+    }
+
+    /// The guest that it is.
+    pub(super) fn as_guest(&self) -> Option<&Guest> {
+        match &self.role {
+            Role::Guest(guest) => Some(guest),
+            Role::Member | Role::Late { .. } => None,
+        }
+    }
+
+    /// The client that it is of.
+    pub(super) fn client(&self) -> &str {
+        self.as_guest()
+            .map_or("quartet", |guest| &guest.client.template.name)
+    }
+
+    /// Where it keeps its data.
+    pub(super) fn data(&self) -> PathBuf {
+        self.directory.join("data")
     }
 
     /// What the `index`-th node is called.
@@ -98,19 +149,49 @@ impl NodeLayout {
         SocketAddr::new(LOOPBACK, self.ports.quic)
     }
 
+    /// How it is started and ended, by `quartet`.
+    pub(super) fn launch(&self, genesis: &GenesisPaths, quartet: &Path) -> Launch {
+        match &self.role {
+            Role::Guest(guest) => guest.launch(self, genesis, quartet),
+            Role::Member | Role::Late { .. } => Launch {
+                program: quartet.to_owned(),
+                arguments: self.arguments(genesis),
+                environment: Vec::new(),
+                stops_on: None,
+            },
+        }
+    }
+
+    /// What starts it again by hand, program first.
+    pub(super) fn command(&self, genesis: &GenesisPaths, quartet: &Path) -> Vec<OsString> {
+        let launch = self.launch(genesis, quartet);
+        match self.role {
+            // Without the leash.
+            Role::Guest(_) => launch.arguments.into_iter().skip(3).collect(),
+            Role::Member | Role::Late { .. } => {
+                let program = [launch.program.into_os_string()];
+                program.into_iter().chain(launch.arguments).collect()
+            }
+        }
+    }
+
     /// The arguments of `quartet` that run it.
-    pub(super) fn arguments(&self, genesis: &GenesisPaths) -> Vec<OsString> {
+    fn arguments(&self, genesis: &GenesisPaths) -> Vec<OsString> {
+        let bootnodes = match &self.role {
+            Role::Late { peer } => OsString::from(peer),
+            Role::Member | Role::Guest(_) => genesis.directory().join("nodes.yaml").into(),
+        };
         let file = |name: &str| genesis.directory().join(name).into_os_string();
         let address = || OsString::from(LOOPBACK.to_string());
         let port = |port: u16| OsString::from(port.to_string());
         let flags = [
             ("--genesis", file("config.yaml")),
             ("--validators", file("validators.yaml")),
-            ("--bootnodes", file("nodes.yaml")),
+            ("--bootnodes", bootnodes),
             ("--node-id", OsString::from(&self.name)),
             ("--node-key", genesis.node_key(&self.name).into_os_string()),
             ("--keystores", genesis.keys().into_os_string()),
-            ("--data-dir", self.directory.join("data").into_os_string()),
+            ("--data-dir", self.data().into_os_string()),
             ("--listen-address", address()),
             ("--port", port(self.ports.quic)),
             ("--http-address", address()),
@@ -124,15 +205,22 @@ impl NodeLayout {
     }
 }
 
-/// The plan of a devnet whose validators are spread over its nodes as evenly as they go.
+/// The plan of a devnet whose validators are spread over its nodes as evenly as they go. Guests have the first ones: some
+/// clients take a validator's place among their own for its index, which is right for the first one only. A node that starts
+/// late has none, and nobody knows it.
 pub(super) fn plan(
     nodes: &[NodeLayout],
     validators: u64,
     log_active_epochs: u8,
     slot_duration: SlotDuration,
 ) -> DevnetPlan {
-    let count = nodes.len() as u64;
-    let planned = nodes.iter().zip(0..).map(|(node, index)| PlannedNode {
+    let (guests, others): (Vec<_>, Vec<_>) = nodes
+        .iter()
+        .filter(|node| !matches!(node.role, Role::Late { .. }))
+        .partition(|node| node.as_guest().is_some());
+    let count = (guests.len() + others.len()) as u64;
+    let planned = guests.into_iter().chain(others);
+    let planned = planned.zip(0..).map(|(node, index)| PlannedNode {
         name: node.name.clone(),
         key: None,
         ip: LOOPBACK,

@@ -2,7 +2,7 @@
 //!
 //! It makes keys, genesis and directories, starts the nodes, asks them slot after slot what they see, and
 //! takes them down again. All it knows of the chain it learns as any user would: from their JSON-RPC,
-//! metrics and logs. While it runs, further commands reach it over a socket in its directory.
+//! metrics and logs. Nodes of other clients may be among them. While it runs, further commands reach it over a socket in its directory.
 
 mod args;
 mod beginning;
@@ -14,10 +14,12 @@ mod directory;
 mod exit;
 mod exposition;
 mod files;
+mod guests;
 mod http;
 mod keys;
 mod layout;
 mod logs;
+mod mixed;
 mod network;
 mod observer;
 mod orders;

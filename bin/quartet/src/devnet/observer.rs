@@ -7,7 +7,10 @@ use quartet_clock::{Clock, Stopwatch};
 use quartet_types::{INTERVALS_PER_SLOT, Slot, SlotDuration};
 use tokio::sync::mpsc;
 
-use super::view::{Agreement, NodeView, Views};
+use super::{
+    guests::{GuestView, Questions},
+    view::{Agreement, NodeView, Views},
+};
 
 /// The nodes count the slot's votes at its last interval; a moment later they are asked. Of a usual slot; of another, as large
 /// a part.
@@ -17,26 +20,47 @@ const SETTLE: Duration = Duration::from_millis(350);
 #[derive(Debug)]
 pub(super) struct Observation {
     pub(super) slot: Slot,
+    /// Of our own nodes that are there from the start.
     pub(super) views: Views,
+    /// Of the nodes of other clients.
+    pub(super) guests: Vec<Option<GuestView>>,
+    /// Of our own node that starts late.
+    pub(super) late: Option<NodeView>,
     /// Seconds from the start until a node was seen to have finalized a block after genesis.
     pub(super) first_finalization: Option<f64>,
+}
+
+impl Observation {
+    /// How far all agree, but for the node that starts late.
+    pub(super) fn agreement(&self) -> Agreement {
+        Agreement::among(&self.views).with(&self.guests)
+    }
+}
+
+/// Whom to ask.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// The addresses of the JSON-RPC of our own nodes that are there from the start.
+    pub(super) members: Vec<SocketAddr>,
+    pub(super) guests: Vec<Questions>,
+    pub(super) late: Option<SocketAddr>,
 }
 
 /// Asks the nodes, once per slot, near its end.
 #[derive(Debug)]
 pub(super) struct Observer {
     clock: Clock,
-    nodes: Vec<SocketAddr>,
+    asked: Asked,
     since_start: Stopwatch,
     first_finalization: Option<f64>,
 }
 
 impl Observer {
-    /// Asks `nodes`, the addresses of their JSON-RPC.
-    pub(super) fn new(clock: Clock, nodes: Vec<SocketAddr>, since_start: Stopwatch) -> Self {
+    /// Asks these.
+    pub(super) fn new(clock: Clock, asked: Asked, since_start: Stopwatch) -> Self {
         Self {
             clock,
-            nodes,
+            asked,
             since_start,
             first_finalization: None,
         }
@@ -57,25 +81,39 @@ impl Observer {
                 continue;
             }
             tokio::time::sleep(settle).await;
-            let mut views = self.ask_all().await;
-            if !Agreement::among(&views).is_full() {
+            let mut observation = self.observe(tick.slot).await;
+            if !observation.agreement().is_full() {
                 // A block may just be on its way; there is time for a second look.
                 tokio::time::sleep(settle).await;
-                views = self.ask_all().await;
+                observation = self.observe(tick.slot).await;
             }
-            let observation = Observation {
-                slot: tick.slot,
-                views,
-                first_finalization: self.first_finalization,
-            };
             if observations.send(observation).await.is_err() {
                 return;
             }
         }
     }
 
+    async fn observe(&mut self, slot: Slot) -> Observation {
+        let Asked { guests, late, .. } = self.asked.clone();
+        let guests = join_all(guests.iter().map(Questions::ask));
+        let late = async {
+            match late {
+                Some(node) => NodeView::ask(node).await.ok(),
+                None => None,
+            }
+        };
+        let (views, guests, late) = tokio::join!(self.ask_all(), guests, late);
+        Observation {
+            slot,
+            views,
+            guests: guests.into_iter().map(Result::ok).collect(),
+            late,
+            first_finalization: self.first_finalization,
+        }
+    }
+
     async fn ask_all(&mut self) -> Views {
-        let asked = self.nodes.iter().map(|node| NodeView::ask(*node));
+        let asked = self.asked.members.iter().map(|node| NodeView::ask(*node));
         let views: Views = join_all(asked).await.into_iter().map(Result::ok).collect();
         let finalized = |view: &NodeView| view.chain.finalized.slot > 0;
         if self.first_finalization.is_none() && views.iter().flatten().any(finalized) {

@@ -21,7 +21,9 @@ impl Page {
             .first()
             .and_then(|node| node.ports.page())
             .unwrap_or(0);
-        let shown = nodes.iter().map(|node| PageNode {
+        // Other clients do not tell what the page shows.
+        let shown = nodes.iter().filter(|node| node.as_guest().is_none());
+        let shown = shown.map(|node| PageNode {
             name: node.name.clone(),
             url: format!("http://{}/", node.http()),
         });

@@ -1,12 +1,11 @@
 //! A node as a process of its own: started, watched, stopped.
 //!
-//! Each node holds the reading end of a pipe as its standard input and ends when that closes. So closing
+//! Each node of our own holds the reading end of a pipe as its standard input and ends when that closes. So closing
 //! it is how a node is told to stop, and it closes by itself should the devnet be killed: no node outlives
-//! it, whatever happens. Nodes are in process groups of their own, so that Ctrl-C in a terminal reaches
+//! it, whatever happens. Guests know nothing of that: they are told to stop by a signal, and on a leash. Nodes are in process groups of their own, so that Ctrl-C in a terminal reaches
 //! the devnet alone.
 
 use std::{
-    ffi::OsString,
     fs::{self, File},
     io::{self, Read as _, Seek as _, SeekFrom},
     path::Path,
@@ -23,7 +22,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::layout::NodeLayout;
+use quartet_config::StopSignal;
+
+use super::{guests::Launch, layout::NodeLayout};
 
 /// How long a node may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(6);
@@ -69,16 +70,20 @@ impl NodeProcess {
     pub(super) fn start(
         index: usize,
         node: &NodeLayout,
-        program: &Path,
-        arguments: Vec<OsString>,
+        launch: Launch,
         deaths: mpsc::Sender<Death>,
     ) -> io::Result<Self> {
         fs::create_dir_all(&node.directory)?;
         let log = File::options().create(true).append(true).open(node.log())?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(launch.program);
+        command.args(launch.arguments).envs(launch.environment);
+        if launch.stops_on.is_none() {
+            command.arg(EXIT_WITH_PARENT);
+        } else {
+            // Ours make theirs themselves.
+            fs::create_dir_all(node.data())?;
+        }
         command
-            .args(arguments)
-            .arg(EXIT_WITH_PARENT)
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -97,6 +102,7 @@ impl NodeProcess {
             pid,
             child,
             lifeline,
+            stops_on: launch.stops_on,
             orders: taken,
             stop: stop.clone(),
             kill: kill.clone(),
@@ -150,6 +156,7 @@ struct Watched {
     pid: u32,
     child: Child,
     lifeline: ChildStdin,
+    stops_on: Option<StopSignal>,
     orders: mpsc::Receiver<String>,
     stop: CancellationToken,
     kill: CancellationToken,
@@ -180,12 +187,28 @@ async fn watch(mut node: Watched) {
         let _ = node.deaths.send(Death { index, pid, status }).await;
         return;
     }
+    if let Some(signal) = node.stops_on {
+        send(signal, node.pid);
+    }
     tokio::select! {
         _ = timeout(GRACE, node.child.wait()) => {}
         () = node.kill.cancelled() => {}
     }
     // An error means that it has ended.
     let _ = node.child.kill().await;
+}
+
+/// Sends a signal. One that has ended, and was not waited for, keeps its id.
+fn send(signal: StopSignal, pid: u32) {
+    use rustix::process::{Pid, Signal, kill_process};
+    let signal = match signal {
+        StopSignal::Interrupt => Signal::INT,
+        StopSignal::Terminate => Signal::TERM,
+    };
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // Who is not ended by it is killed.
+        let _ = kill_process(pid, signal);
+    }
 }
 
 /// The last lines of a log, at most `lines`.
@@ -234,12 +257,45 @@ mod tests {
 
     /// Starts a shell script in a node's place; the flag that nodes get becomes its `$0`.
     fn start(directory: &Path, script: &str) -> (NodeProcess, NodeLayout, mpsc::Receiver<Death>) {
+        start_as(directory, script, None)
+    }
+
+    fn start_as(
+        directory: &Path,
+        script: &str,
+        stops_on: Option<StopSignal>,
+    ) -> (NodeProcess, NodeLayout, mpsc::Receiver<Death>) {
         let (sender, deaths) = mpsc::channel(1);
         let node = NodeLayout::new(directory, 0, PORTS);
-        let arguments = vec!["-c".into(), script.into()];
-        let process =
-            NodeProcess::start(0, &node, Path::new("/bin/sh"), arguments, sender).unwrap();
+        let launch = Launch {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".into(), script.into()],
+            environment: vec![("MOOD".into(), "good".into())],
+            stops_on,
+        };
+        let process = NodeProcess::start(0, &node, launch, sender).unwrap();
         (process, node, deaths)
+    }
+
+    #[tokio::test]
+    async fn a_guest_is_told_by_its_signal_and_gets_its_environment() {
+        for (signal, name) in [
+            (StopSignal::Interrupt, "INT"),
+            (StopSignal::Terminate, "TERM"),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let script = format!(
+                "trap 'echo $MOOD $0 bye; exit' {name}; echo on; while :; do sleep 0.01; done"
+            );
+            let (mut process, node, mut deaths) = start_as(directory.path(), &script, Some(signal));
+            while log_tail(&node.log(), 1) != ["on"] {
+                tokio::task::yield_now().await;
+            }
+            process.stop();
+            process.ended().await;
+            assert_eq!(log_tail(&node.log(), 1), ["good /bin/sh bye"]);
+            assert!(deaths.recv().await.is_none(), "it was told to end");
+        }
     }
 
     #[tokio::test]

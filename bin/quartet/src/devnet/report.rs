@@ -1,13 +1,14 @@
 //! The report that a run leaves: how far the network came, and what each node took for it.
 
-use quartet_types::{Checkpoint, Slot};
+use quartet_types::Slot;
 use serde::Serialize;
 
 use super::{
     exposition::{counter, gauge, median},
+    mixed::Mixed,
     reading::{Parts, Reading},
     usage::Usage,
-    view::{Agreement, NodeView},
+    view::{Point, Seen},
 };
 
 /// The whole report.
@@ -22,15 +23,18 @@ pub(super) struct Report {
     pub(super) first_finalization_seconds: Option<f64>,
     /// The nodes.
     pub(super) nodes: Vec<NodeReport>,
+    /// What each client did, where there are several.
+    #[serde(flatten)]
+    pub(super) mixed: Option<Mixed>,
 }
 
 /// What the report says of one node; null where it could not be learnt.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct NodeReport {
     name: String,
-    head: Option<Checkpoint>,
-    justified: Option<Checkpoint>,
-    finalized: Option<Checkpoint>,
+    head: Option<Point>,
+    justified: Option<Point>,
+    finalized: Option<Point>,
     peers: Option<usize>,
     missed_proposals: Option<u64>,
     late_attestations: Option<u64>,
@@ -97,29 +101,30 @@ impl Report {
     /// The report after `slots` slots.
     pub(super) fn new(
         slots: Slot,
-        views: &[Option<NodeView>],
+        agree: bool,
         first_finalization: Option<f64>,
         nodes: Vec<NodeReport>,
     ) -> Self {
         let milliseconds = |seconds: f64| (seconds * 1000.0).round() / 1000.0;
         Self {
             slots,
-            agree: Agreement::among(views).is_full(),
+            agree,
             first_finalization_seconds: first_finalization.map(milliseconds),
             nodes,
+            mixed: None,
         }
     }
 }
 
 impl NodeReport {
-    /// From a node's last view, what was asked of it then, and what it had spent so many slots before.
+    /// From what a node saw last, what was asked of it then, and what it had spent so many slots before.
     pub(super) fn new(
         name: String,
-        view: Option<NodeView>,
+        seen: Option<Seen>,
         asked: &Asked,
         before: Option<(u64, Reading)>,
     ) -> Self {
-        let chain = view.map(|view| view.chain);
+        let seen = seen.unwrap_or_default();
         let metrics = asked.metrics.as_deref();
         let count = |name| metrics.map(|text| counter(text, name));
         let times = |histogram, longest| Times::of(metrics?, histogram, longest);
@@ -130,10 +135,10 @@ impl NodeReport {
         });
         Self {
             name,
-            head: chain.map(|chain| chain.head),
-            justified: chain.map(|chain| chain.justified),
-            finalized: chain.map(|chain| chain.finalized),
-            peers: view.map(|view| view.peers),
+            head: seen.head,
+            justified: seen.justified,
+            finalized: seen.finalized,
+            peers: seen.peers,
             missed_proposals: count("quartet_proposals_missed_total"),
             late_attestations: count("quartet_attestations_late_total"),
             rss_bytes: asked.usage.map(|usage| usage.rss_bytes),
@@ -186,12 +191,12 @@ quartet_block_import_longest_seconds 0.08
             bytes_sent: 50,
             ..Reading::default()
         };
-        let views = [view(5, 0xaa), None];
+        let seen = view(5, 0xaa).map(Seen::from);
         let nodes = vec![
-            NodeReport::new("quartet_0".into(), views[0], &asked, Some((2, before))),
+            NodeReport::new("quartet_0".into(), seen, &asked, Some((2, before))),
             NodeReport::new("quartet_1".into(), None, &Asked::default(), None),
         ];
-        let report = Report::new(5, &views, Some(17.123_456), nodes);
+        let report = Report::new(5, false, Some(17.123_456), nodes);
         let root = |byte: &str| format!("0x{}", byte.repeat(32));
         let parts = serde_json::json!({
             "gossip": 1.0, "chain": 0.0, "verification": 0.25, "signing": 0.0, "transition": 0.0,

@@ -1,27 +1,33 @@
 //! A devnet from its beginning to its end.
 
-use std::{env, fs, path::Path, process::ExitCode};
+use std::{env, fs, path::Path, process::ExitCode, sync::Arc};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use quartet_clock::Stopwatch;
+use quartet_config::KeyForm;
+use quartet_keystore::ForeignFormat;
+use quartet_types::ValidatorIndex;
 use tokio::sync::oneshot;
 
 use super::{
-    args::DevnetArgs,
-    beginning::{Beginning, Former, Setup},
+    args::{DevnetArgs, MAX_NODES},
+    beginning::{Beginning, Former, LateNode, Setup},
     control::{Control, Reply, Request},
     detach,
     directory::Directory,
     exit::INTERRUPTED,
-    files, keys,
+    files,
+    guests::{self, Client},
+    keys::{self, Wanted},
+    layout::NodeLayout,
+    mixed::{ClientTally, Ended, LateTally, Mixed, Records},
     network::Network,
-    observer::Observation,
     page::Page,
     prometheus,
     report::Report,
     signals::Signals,
     terminal::note,
-    view::Agreement,
+    view::{Agreement, Seen},
     watch::{End, Plan, Watched, watch},
 };
 use crate::words::count;
@@ -73,29 +79,25 @@ pub(super) async fn run(args: DevnetArgs) -> Result<ExitCode> {
         reports: args.report.is_some(),
         since_start,
     };
-    let Watched {
-        last,
-        end,
-        earlier,
-        asker,
-    } = watch(&mut network, plan, &mut signals, &mut control).await;
+    let mut watched = watch(&mut network, plan, &mut signals, &mut control).await;
+    let asker = watched.asker.take();
+    let seen = seen(&network, &watched);
     let reports = match args.report {
-        Some(_) => (network.reports(last.slot, &last.views, earlier.as_ref())).await,
+        Some(_) => (network.reports(watched.last.slot, &seen, watched.earlier.as_ref())).await,
         None => Vec::new(),
     };
+    let mixed = mixed(&args, &network, &watched, &seen).await;
     drop(page);
     stop(&mut network, &mut signals).await;
+    let code = conclude(until, &network, &watched, mixed.as_ref());
     if let Some(path) = &args.report {
-        let Observation {
-            slot,
-            views,
-            first_finalization,
-        } = &last;
-        let report = Report::new(*slot, views, *first_finalization, reports);
+        let last = &watched.last;
+        let agree = last.agreement().is_full();
+        let mut report = Report::new(last.slot, agree, last.first_finalization, reports);
+        report.mixed = mixed;
         files::write_json(path, &report)
             .with_context(|| format!("{} cannot be written", path.display()))?;
     }
-    let code = conclude(until, &network, &last, end);
     // Whoever asks again is told that nothing runs, and who starts another there is not disturbed.
     control.close();
     drop(directory);
@@ -169,25 +171,98 @@ async fn begin(args: &DevnetArgs, directory: &Directory) -> Result<(Beginning, u
         ));
         return Ok((Beginning::Again(former), validators));
     }
-    let validators = args.validators.unwrap_or(u64::from(args.nodes));
-    let keys = keys::provide(
-        directory.genesis().keys(),
+    let guests = guests::clients(&args.with, &args.with_binary, args.slot_duration_ms)?;
+    let nodes = guests.len() + usize::from(args.nodes);
+    ensure!(
+        nodes <= MAX_NODES,
+        "{nodes} nodes are more than the {MAX_NODES} that fit on a usual machine"
+    );
+    let validators = args.validators.unwrap_or(nodes as u64);
+    if let Some(client) = guests
+        .iter()
+        .find(|guest| guest.template.one_validator_per_node)
+    {
+        ensure!(
+            validators == nodes as u64,
+            "{} takes each node to have one validator: leave --validators away, or say {nodes}",
+            client.template.name
+        );
+    }
+    ensure!(
+        validators >= guests.len() as u64,
+        "{validators} validators are too few: other clients take no node without one"
+    );
+    let late = late(args, &guests)?;
+    let wanted = Wanted {
         validators,
-        args.slots,
-        args.slot_duration_ms,
-    )
-    .await?;
+        slots: args.slots,
+        slot_duration: args.slot_duration_ms,
+        foreign: foreign_keys(&guests, nodes as u64, validators),
+    };
+    let keys = keys::provide(directory.genesis().keys(), wanted).await?;
     // Nodes load their keys and meet before genesis; many take longer on the same machine.
-    let crowd = u64::from(args.nodes) / 8 + validators / VALIDATORS_READY_A_SECOND;
+    let crowd = nodes as u64 / 8 + validators / VALIDATORS_READY_A_SECOND;
+    let slowest = guests.iter().map(|guest| guest.template.starts_in).max();
+    let usual = (4 + crowd).max(slowest.unwrap_or(0));
     let setup = Setup {
         nodes: args.nodes,
         keys: keys.keys,
         log_active_epochs: keys.log_active_epochs,
-        genesis_delay: args.genesis_delay.unwrap_or(4 + crowd),
+        genesis_delay: args.genesis_delay.unwrap_or(usual),
         slot_duration: args.slot_duration_ms,
         base_port: args.base_port,
+        guests,
+        late,
     };
     Ok((Beginning::Anew(setup), validators))
+}
+
+/// The keys that guests take, in their forms. Validators are dealt out in turn, to guests first.
+fn foreign_keys(
+    guests: &[Arc<Client>],
+    nodes: u64,
+    validators: u64,
+) -> Vec<(ValidatorIndex, ForeignFormat)> {
+    let of_guest = |index: u64| {
+        let guest = guests.get(usize::try_from(index % nodes).ok()?)?;
+        match guest.template.keys {
+            KeyForm::Keystore => None,
+            KeyForm::Ssz => Some((index, ForeignFormat::Ssz)),
+            KeyForm::Json => Some((index, ForeignFormat::Json)),
+        }
+    };
+    (0..validators).filter_map(of_guest).collect()
+}
+
+/// The node that starts late, if one is asked for.
+fn late(args: &DevnetArgs, guests: &[Arc<Client>]) -> Result<Option<LateNode>> {
+    let Some(from) = &args.late_node_from else {
+        return Ok(None);
+    };
+    let (client, number) = from.rsplit_once('_').unwrap_or((from, ""));
+    let number = number.parse::<usize>().ok();
+    let mut of_client = guests.iter().filter(|guest| guest.template.name == client);
+    let is_there = match client {
+        "quartet" => number.is_some_and(|number| number < usize::from(args.nodes)),
+        _ => number.and_then(|number| of_client.nth(number)).is_some(),
+    };
+    ensure!(is_there, "--late-node-from: no node is called {from:?}");
+    let silent = guests
+        .iter()
+        .find(|guest| guest.template.name == client && !guest.template.serves_blocks());
+    ensure!(
+        silent.is_none(),
+        "--late-node-from: by its template, {client} serves no blocks, so nobody can catch up from it"
+    );
+    let slot = args.late_node_slot;
+    ensure!(
+        args.slots.is_none_or(|slots| slot < slots),
+        "--late-node-slot: the devnet is over in slot {slot}"
+    );
+    Ok(Some(LateNode {
+        from: from.clone(),
+        slot,
+    }))
 }
 
 /// Stops all nodes; a further signal makes short work of it.
@@ -200,9 +275,69 @@ async fn stop(network: &mut Network, signals: &mut Signals) {
     }
 }
 
+/// What each node saw last, in the order of the nodes.
+fn seen(network: &Network, watched: &Watched) -> Vec<Option<Seen>> {
+    let last = &watched.last;
+    let members = last.views.iter().map(|view| view.map(Seen::from));
+    let late = network.late().map(|_| last.late.map(Seen::from));
+    let guests = last.guests.iter().map(|view| view.map(Seen::from));
+    members.chain(late).chain(guests).collect()
+}
+
+/// What the clients of a network of several did, where it is one.
+async fn mixed(
+    args: &DevnetArgs,
+    network: &Network,
+    watched: &Watched,
+    seen: &[Option<Seen>],
+) -> Option<Mixed> {
+    if args.with.is_empty() && args.late_node_from.is_none() {
+        return None;
+    }
+    let last = &watched.last;
+    let mut clients = Vec::new();
+    for node in network.members().iter().map(NodeLayout::http) {
+        match Records::ask(node, last.slot).await {
+            Ok(records) => {
+                clients = ClientTally::of(&network.nodes, &records);
+                break;
+            }
+            // Another one may.
+            Err(error) => note(format_args!(
+                "{node} does not tell what the clients did: {error:#}"
+            )),
+        }
+    }
+    let late = network.late().map(|(node, slot)| LateTally {
+        node: node.name.clone(),
+        from: args.late_node_from.clone().unwrap_or_default(),
+        started_in_slot: slot,
+        caught_up_in_slot: watched.caught_up,
+        view: last.late,
+    });
+    Some(Mixed::new(Ended {
+        slot: last.slot,
+        agreement: Agreement::among(&last.views),
+        nodes: &network.nodes,
+        seen,
+        late,
+        agreed: watched.agreed,
+        clients,
+    }))
+}
+
 /// Says how it went and finds the exit code.
-fn conclude(until: Option<u64>, network: &Network, last: &Observation, end: End) -> ExitCode {
-    let agreement = Agreement::among(&last.views);
+fn conclude(
+    until: Option<u64>,
+    network: &Network,
+    watched: &Watched,
+    mixed: Option<&Mixed>,
+) -> ExitCode {
+    let last = &watched.last;
+    let agreement = last.agreement();
+    if let Some(mixed) = mixed {
+        note(format_args!("\n{}", mixed.text()));
+    }
     if let Some(chain) = agreement.chain {
         let first = match last.first_finalization {
             Some(seconds) => format!("; the first finalization took {seconds:.1} s"),
@@ -218,22 +353,28 @@ fn conclude(until: Option<u64>, network: &Network, last: &Observation, end: End)
         note(format_args!(
             "failed: {dead} of {all} nodes ended by themselves"
         ));
-        return ExitCode::FAILURE;
     }
-    match (end, until) {
-        (End::Slots, _) => match agreement.complaint(last.slot) {
-            Some(complaint) => {
+    // What is only said of a network that was not broken off.
+    let mut complaints = Vec::new();
+    complaints.extend(agreement.complaint(last.slot));
+    complaints.extend(mixed.into_iter().flat_map(|mixed| mixed.complaints.clone()));
+    let failed = match (watched.end, until) {
+        (End::Slots, _) => {
+            for complaint in &complaints {
                 note(format_args!("failed: {complaint}"));
-                ExitCode::FAILURE
             }
-            None => ExitCode::SUCCESS,
-        },
-        (End::Interrupted, Some(slot)) => {
-            note(format_args!("interrupted before slot {slot}"));
-            ExitCode::from(INTERRUPTED)
+            !complaints.is_empty()
         }
-        (End::Interrupted, None) => ExitCode::SUCCESS,
-        (End::AllDied, _) => ExitCode::FAILURE,
+        (End::Interrupted, Some(slot)) if network.dead == 0 => {
+            note(format_args!("interrupted before slot {slot}"));
+            return ExitCode::from(INTERRUPTED);
+        }
+        (End::Interrupted, _) => false,
+        (End::AllDied, _) => true,
+    };
+    match failed || network.dead > 0 {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
     }
 }
 

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 pub(super) enum Standing {
     Running,
+    /// It starts late.
+    Waiting,
     /// By command.
     Killed,
     /// By itself.
@@ -21,6 +23,7 @@ impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Running => "running",
+            Self::Waiting => "waiting",
             Self::Killed => "killed",
             Self::Died => "died",
             Self::Stopped => "stopped",

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use futures::future::join_all;
-use quartet_types::Checkpoint;
 use serde_json::{Value, json};
 
 use super::{
@@ -13,7 +12,7 @@ use super::{
     description::Description,
     standing::Standing,
     terminal,
-    view::{NodeView, Views},
+    view::{NodeView, Point, Seen},
 };
 use crate::keys::table;
 
@@ -56,6 +55,8 @@ fn former(description: &Description) -> Status {
         standing: Standing::Stopped,
         pid: node.pid,
         http: node.http,
+        client: node.client.clone(),
+        questions: node.questions.clone(),
     });
     Status {
         pid: description.pid,
@@ -65,15 +66,20 @@ fn former(description: &Description) -> Status {
     }
 }
 
-async fn views(status: &Status) -> Views {
-    let asked = status.nodes.iter().map(async |node| match node.standing {
-        Standing::Running => NodeView::ask(node.http).await.ok(),
-        _ => None,
+async fn views(status: &Status) -> Vec<Option<Seen>> {
+    let asked = status.nodes.iter().map(async |node| {
+        if node.standing != Standing::Running {
+            return None;
+        }
+        match &node.questions {
+            None => NodeView::ask(node.http).await.ok().map(Seen::from),
+            Some(questions) => questions.ask().await.ok().map(Seen::from),
+        }
     });
     join_all(asked).await
 }
 
-fn as_text(status: &Status, runs: bool, views: &[Option<NodeView>]) -> String {
+fn as_text(status: &Status, runs: bool, views: &[Option<Seen>]) -> String {
     let mut text = match runs {
         true => format!("running, process {}, slot {}\n", status.pid, status.slot),
         false => "not running; `quartet devnet --resume` goes on with it\n".to_owned(),
@@ -93,8 +99,10 @@ fn as_text(status: &Status, runs: bool, views: &[Option<NodeView>]) -> String {
     ];
     let mut rows = vec![heading.map(str::to_owned)];
     for (node, view) in status.nodes.iter().zip(views) {
-        let slot = |of: fn(&NodeView) -> Checkpoint| {
-            (view.as_ref()).map_or_else(|| "-".to_owned(), |view| of(view).slot.to_string())
+        let unknown = || "-".to_owned();
+        let slot = |of: fn(&Seen) -> Option<Point>| {
+            let point = view.as_ref().and_then(of);
+            point.map_or_else(unknown, |point| point.slot.to_string())
         };
         let runs = node.standing == Standing::Running;
         let pid = if runs {
@@ -111,27 +119,28 @@ fn as_text(status: &Status, runs: bool, views: &[Option<NodeView>]) -> String {
             standing,
             pid,
             format!("http://{}", node.http),
-            slot(|view| view.chain.head),
-            slot(|view| view.chain.justified),
-            slot(|view| view.chain.finalized),
-            (view.as_ref()).map_or_else(|| "-".to_owned(), |view| view.peers.to_string()),
+            slot(|view| view.head),
+            slot(|view| view.justified),
+            slot(|view| view.finalized),
+            (view.and_then(|view| view.peers)).map_or_else(unknown, |peers| peers.to_string()),
         ]);
     }
     text + &table(&rows)
 }
 
-fn as_json(status: &Status, runs: bool, views: &[Option<NodeView>]) -> Value {
+fn as_json(status: &Status, runs: bool, views: &[Option<Seen>]) -> Value {
     let nodes = status.nodes.iter().zip(views).map(|(node, view)| {
-        let chain = view.map(|view| view.chain);
+        let seen = view.unwrap_or_default();
         json!({
             "name": node.name,
             "standing": node.standing,
             "pid": (node.standing == Standing::Running).then_some(node.pid),
             "http": node.http,
-            "head": chain.map(|chain| chain.head),
-            "justified": chain.map(|chain| chain.justified),
-            "finalized": chain.map(|chain| chain.finalized),
-            "peers": view.map(|view| view.peers),
+            "client": node.client,
+            "head": seen.head,
+            "justified": seen.justified,
+            "finalized": seen.finalized,
+            "peers": seen.peers,
         })
     });
     json!({
@@ -153,6 +162,8 @@ mod tests {
             standing,
             pid: 7,
             http: "127.0.0.1:9100".parse().unwrap(),
+            client: "quartet".to_owned(),
+            questions: None,
         };
         Status {
             pid: 5,
@@ -168,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_node_is_a_row() {
-        let text = as_text(&status(), true, &[view(9, 1), None, None]);
+        let text = as_text(&status(), true, &[view(9, 1).map(Seen::from), None, None]);
         let rows: Vec<Vec<_>> = text
             .lines()
             .map(|line| line.split_whitespace().collect())
@@ -183,7 +194,7 @@ mod tests {
 
     #[test]
     fn scripts_get_the_same() {
-        let json = as_json(&status(), true, &[view(9, 1), None, None]);
+        let json = as_json(&status(), true, &[view(9, 1).map(Seen::from), None, None]);
         assert_eq!(json["nodes"][0]["finalized"]["slot"], 6);
         assert_eq!(json["nodes"][0]["standing"], "running");
         assert_eq!(json["nodes"][2]["pid"], Value::Null);

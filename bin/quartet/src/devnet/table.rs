@@ -2,7 +2,10 @@
 
 use quartet_types::{Checkpoint, Root, Slot};
 
-use super::view::{Agreement, NodeView};
+use super::{
+    observer::Observation,
+    view::{Agreement, NodeView},
+};
 
 const GREEN: &str = "\x1b[32m";
 const RED: &str = "\x1b[1;31m";
@@ -27,8 +30,11 @@ impl Table {
     }
 
     /// The line of a slot: what most nodes see.
-    pub(super) fn line(self, slot: Slot, views: &[Option<NodeView>]) -> String {
-        let agreement = Agreement::among(views);
+    pub(super) fn line(self, seen: &Observation) -> String {
+        self.of(seen.slot, &seen.views, &seen.agreement())
+    }
+
+    fn of(self, slot: Slot, views: &[Option<NodeView>], agreement: &Agreement) -> String {
         let column = |checkpoint: Option<Checkpoint>| match checkpoint {
             Some(Checkpoint { slot, root }) => format!("{slot:>5} {}", short(root)),
             None => format!("{:>5} {:<11}", "-", "-"),
@@ -40,7 +46,7 @@ impl Table {
             column(chain.map(|chain| chain.justified)),
             column(chain.map(|chain| chain.finalized)),
             peers(views),
-            self.verdict(&agreement),
+            self.verdict(agreement),
         )
     }
 
@@ -83,6 +89,10 @@ mod tests {
 
     const PLAIN_TABLE: Table = Table { colour: false };
 
+    fn line(table: Table, slot: Slot, views: &[Option<NodeView>]) -> String {
+        table.of(slot, views, &Agreement::among(views))
+    }
+
     /// Where each column ends or begins, in characters.
     fn position(line: &str, part: &str) -> usize {
         let byte = line.find(part).unwrap();
@@ -97,7 +107,7 @@ mod tests {
             (12_345, vec![view(12_345, 0xab), view(12_345, 0xcd)]),
             (9, vec![None, None]),
         ] {
-            let line = PLAIN_TABLE.line(slot, &views);
+            let line = line(PLAIN_TABLE, slot, &views);
             let end = position(&header, "slot") + "slot".len();
             assert_eq!(
                 line.chars().take(end).collect::<String>().trim(),
@@ -110,7 +120,11 @@ mod tests {
 
     #[test]
     fn a_line_tells_what_most_nodes_see() {
-        let line = PLAIN_TABLE.line(8, &[view(7, 0xcd), view(8, 0xab), view(8, 0xab)]);
+        let line = line(
+            PLAIN_TABLE,
+            8,
+            &[view(7, 0xcd), view(8, 0xab), view(8, 0xab)],
+        );
         assert_eq!(
             line,
             "     8      8 0xabab…abab      6 0x0202…0202      5 0x0303…0303      3  NO 2/3"
@@ -123,14 +137,14 @@ mod tests {
         lonely.as_mut().unwrap().peers = 0;
         assert_eq!(peers(&[view(1, 1), lonely]), "0-3");
         assert_eq!(peers(&[None]), "-");
-        assert!(PLAIN_TABLE.line(3, &[None]).ends_with("-  NO 0/1"));
+        assert!(line(PLAIN_TABLE, 3, &[None]).ends_with("-  NO 0/1"));
     }
 
     #[test]
     fn colours_are_for_terminals_only() {
         let views = [view(1, 1)];
-        let coloured = Table { colour: true }.line(1, &views);
+        let coloured = line(Table { colour: true }, 1, &views);
         assert!(coloured.ends_with("\x1b[32myes\x1b[0m"));
-        assert!(!PLAIN_TABLE.line(1, &views).contains('\x1b'));
+        assert!(!line(PLAIN_TABLE, 1, &views).contains('\x1b'));
     }
 }

@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 
-use quartet_types::{Checkpoint, Slot};
-use serde::Deserialize;
+use quartet_types::{Checkpoint, Root, Slot};
+use serde::{Deserialize, Serialize};
 
-use super::http::{self, HttpError};
+use super::{
+    guests::GuestView,
+    http::{self, HttpError},
+};
 
 /// How far finality may be behind the clock's slot in a healthy network.
 pub(super) const MAX_FINALITY_LAG: u64 = 4;
@@ -30,6 +33,37 @@ pub(super) struct NodeView {
     pub(super) chain: ChainView,
     /// How many peers it has.
     pub(super) peers: usize,
+}
+
+/// A block, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Point {
+    pub(super) slot: Slot,
+    pub(super) root: Option<Root>,
+}
+
+/// What some node sees, of our own or a guest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) head: Option<Point>,
+    pub(super) justified: Option<Point>,
+    pub(super) finalized: Option<Point>,
+    pub(super) peers: Option<usize>,
+}
+
+impl From<NodeView> for Seen {
+    fn from(NodeView { chain, peers }: NodeView) -> Self {
+        let point = |Checkpoint { slot, root }| {
+            let root = Some(root);
+            Some(Point { slot, root })
+        };
+        Self {
+            head: point(chain.head),
+            justified: point(chain.justified),
+            finalized: point(chain.finalized),
+            peers: Some(peers),
+        }
+    }
 }
 
 /// Why a node's view is not known.
@@ -123,6 +157,14 @@ impl Agreement {
             }
         }
         agreement
+    }
+
+    /// The same with guests, of which each agrees that has the head of `chain`.
+    pub(super) fn with(mut self, guests: &[Option<GuestView>]) -> Self {
+        let agrees = |guest: &&GuestView| self.chain.is_some_and(|chain| guest.has_head_of(&chain));
+        self.sharing += guests.iter().flatten().filter(agrees).count();
+        self.nodes += guests.len();
+        self
     }
 
     /// Whether all nodes answered and say the same.

@@ -5,11 +5,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     control::{Asked, Control, Reply, Request},
+    layout::NodeLayout,
     network::{Earlier, Network},
-    observer::{Observation, Observer},
+    observer::{self, Observation, Observer},
     orders,
     signals::Signals,
-    terminal,
+    terminal::{self, note},
 };
 
 /// Why a network ended.
@@ -29,6 +30,10 @@ pub(super) struct Watched {
     pub(super) end: End,
     /// What the nodes had spent when the first finalization was seen.
     pub(super) earlier: Option<Earlier>,
+    /// Slots in which all nodes agreed, and those in which they were asked.
+    pub(super) agreed: (u64, u64),
+    /// When the late node first had the head of the others.
+    pub(super) caught_up: Option<u64>,
     /// Who has asked for the end, and waits for it.
     pub(super) asker: Option<oneshot::Sender<Reply>>,
 }
@@ -54,19 +59,26 @@ pub(super) async fn watch(
     let mut watched = Watched {
         last: Observation {
             slot: 0,
-            views: vec![None; network.nodes.len()],
+            views: vec![None; network.members().len()],
+            guests: vec![None; network.questions().len()],
+            late: None,
             first_finalization: None,
         },
         end: End::Interrupted,
         earlier: None,
+        agreed: (0, 0),
+        caught_up: None,
         asker: None,
     };
     if terminal::line(&table.header()).is_err() {
         return watched;
     }
-    let addresses = network.http_addresses().into_iter();
-    let addresses = addresses.map(|(_, address)| address).collect();
-    let observer = Observer::new(network.clock.clone(), addresses, plan.since_start);
+    let asked = observer::Asked {
+        members: network.members().iter().map(NodeLayout::http).collect(),
+        guests: network.questions(),
+        late: network.late().map(|(node, _)| node.http()),
+    };
+    let observer = Observer::new(network.clock.clone(), asked, plan.since_start);
     let (sender, mut observations) = mpsc::channel(1);
     let observer = tokio::spawn(observer.run(sender));
     watched.end = loop {
@@ -89,8 +101,11 @@ pub(super) async fn watch(
                 if watched.earlier.is_none() && plan.reports && last.first_finalization.is_some() {
                     watched.earlier = Some(network.readings(last.slot).await);
                 }
-                let printed = terminal::line(&table.line(last.slot, &last.views));
-                if plan.until.is_some_and(|slot| last.slot >= slot) {
+                let printed = terminal::line(&table.line(last));
+                watched.count();
+                let slot = watched.last.slot;
+                start_late(network, slot);
+                if plan.until.is_some_and(|until| slot >= until) {
                     break End::Slots;
                 }
                 if printed.is_err() {
@@ -101,6 +116,36 @@ pub(super) async fn watch(
     };
     observer.abort();
     watched
+}
+
+impl Watched {
+    fn count(&mut self) {
+        let agreement = self.last.agreement();
+        let (agreed, asked) = &mut self.agreed;
+        *asked += 1;
+        *agreed += u64::from(agreement.is_full());
+        let heads = self.last.late.zip(agreement.chain);
+        if self.caught_up.is_none()
+            && heads.is_some_and(|(late, chain)| late.chain.head == chain.head)
+        {
+            self.caught_up = Some(self.last.slot);
+        }
+    }
+}
+
+/// Starts the node that starts late, when it is time.
+fn start_late(network: &mut Network, slot: u64) {
+    let Some((node, at)) = network.late() else {
+        return;
+    };
+    if slot != at {
+        return;
+    }
+    let name = node.name.clone();
+    match network.start_late() {
+        Ok(()) => note(format_args!("{name} is started late")),
+        Err(error) => note(format_args!("{error:#}")),
+    }
 }
 
 /// Does what is asked for; gives back who asks for the end.

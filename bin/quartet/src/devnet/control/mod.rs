@@ -15,7 +15,7 @@ pub(super) use client::{Unreached, ask};
 pub(super) use locate::locate;
 pub(super) use server::{Asked, Control};
 
-use super::standing::Standing;
+use super::{guests::Questions, standing::Standing};
 
 /// Bytes of a request: the names of all nodes of the largest devnet, several times over.
 const MAX_REQUEST: u64 = 16 * 1024;
@@ -71,4 +71,9 @@ pub(super) struct NodeStatus {
     pub(super) standing: Standing,
     pub(super) pid: u32,
     pub(super) http: SocketAddr,
+    /// The client that it is of.
+    pub(super) client: String,
+    /// How it is asked what it sees, where it is of another client.
+    #[serde(default)]
+    pub(super) questions: Option<Questions>,
 }
