@@ -11,6 +11,10 @@ devnet *ARGS:
 scale *ARGS:
     cargo run --release -- devnet scale {{ARGS}}
 
+# Two nodes of ours and one of each other client, for 100 slots. Their programs have to be in PATH, or said with --with-binary.
+interop *ARGS:
+    cargo run --release -- devnet --nodes 2 --with ream:1 --with ethlambda:1 --slots 100 {{ARGS}}
+
 # Every test.
 test *ARGS:
     cargo test --release --workspace {{ARGS}}

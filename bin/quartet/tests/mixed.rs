@@ -336,3 +336,27 @@ fn each_template_is_read() {
     }
     assert!(count >= 3);
 }
+
+/// The one that the document shows as well.
+#[test]
+fn the_template_in_the_document_is_one() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/interop.md");
+    let text = fs::read_to_string(&document).unwrap();
+    let shown = text
+        .split("```yaml\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let template = quartet_config::ClientTemplate::of(shown, &document).unwrap();
+    assert!(template.serves_blocks());
+    // Each placeholder has its row.
+    let unknown = quartet_config::ClientTemplate::of(&shown.replace("{port}", "{x}"), &document);
+    let known = unknown.unwrap_err().to_string();
+    let known: Vec<_> = known.split(['{', '}']).skip(3).step_by(2).collect();
+    assert!(known.len() > 10, "{known:?}");
+    for name in known {
+        assert!(text.contains(&format!("`{{{name}}}`")), "{name} has no row");
+    }
+}

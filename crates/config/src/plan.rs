@@ -1,7 +1,7 @@
 //! `validator-config.yaml`: the plan of a devnet, as lean-quickstart has it, from which every other
 //! file is made.
 
-use std::{net::IpAddr, path::Path};
+use std::{fmt::Write as _, net::IpAddr, path::Path};
 
 use quartet_types::{SlotDuration, VALIDATOR_REGISTRY_LIMIT, ValidatorIndex};
 use serde::Deserialize;
@@ -164,6 +164,38 @@ impl DevnetPlan {
         Ok(plan)
     }
 
+    /// Writes a `validator-config.yaml` that only its owner may read: `keys` are the nodes' own, in their order.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path, keys: &[NodeKey]) -> Result<(), FileError> {
+        files::write_secret(path, &self.to_yaml(keys))
+    }
+
+    fn to_yaml(&self, keys: &[NodeKey]) -> zeroize::Zeroizing<String> {
+        let log = self.log_active_epochs;
+        let mut text = zeroize::Zeroizing::new(format!(
+            "shuffle: roundrobin\ndeployment_mode: local\nconfig:\n  activeEpoch: {log}\n  keyType: \"hash-sig\"\nvalidators:\n"
+        ));
+        for (node, key) in self.nodes.iter().zip(keys) {
+            let secret = zeroize::Zeroizing::new(const_hex::encode(key.secret_bytes()));
+            let _ = write!(
+                text,
+                "  - name: {}\n    privkey: \"{}\"\n    enrFields:\n      ip: \"{}\"\n      quic: {}\n      seq: {}\n",
+                files::scalar(&node.name),
+                *secret,
+                node.ip,
+                node.quic_port,
+                node.seq,
+            );
+            if let Some(port) = node.metrics_port {
+                let _ = writeln!(text, "    metricsPort: {port}");
+            }
+            let _ = writeln!(text, "    count: {}", node.validators);
+        }
+        text
+    }
+
     /// How many validators all nodes have together.
     pub fn validator_count(&self) -> u64 {
         self.nodes.iter().map(|node| node.validators).sum()
@@ -253,6 +285,25 @@ mod tests {
         assert_eq!(plan.log_active_epochs, 18);
         assert_eq!(plan.nodes[0].quic_port, 9000);
         assert_eq!(plan.round_robin(), [vec![0, 3], vec![1, 4], vec![2]]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let planned = plan(&(node("a", 2) + &node("b", 0))).unwrap();
+        let keys = [1, 2].map(|byte| NodeKey::from_bytes(&[byte; 32]).unwrap());
+        let read = DevnetPlan::parse(&planned.to_yaml(&keys)).unwrap();
+        assert_eq!(read.round_robin(), planned.round_robin());
+        assert_eq!(read.log_active_epochs, 18);
+        for (node, (key, before)) in read.nodes.iter().zip(keys.iter().zip(&planned.nodes)) {
+            assert_eq!(
+                node.key.as_ref().unwrap().secret_bytes(),
+                key.secret_bytes()
+            );
+            assert_eq!(
+                (node.quic_port, node.metrics_port),
+                (before.quic_port, before.metrics_port)
+            );
+        }
     }
 
     #[test]

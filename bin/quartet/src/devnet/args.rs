@@ -43,7 +43,7 @@ pub(crate) struct DevnetArgs {
 
     /// Also run so many nodes of another client, by its template; may be given several times
     ///
-    /// Templates of some clients are in config/clients/. What they are made of is in docs/interop.md.
+    /// A template is a file, or one of those that come along: ethlambda, quartet, ream, zeam. What it is made of is in docs/interop.md.
     #[arg(long, value_name = "FILE[:COUNT]")]
     pub(super) with: Vec<With>,
 

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use quartet_clock::Clock;
-use quartet_config::{GenesisConfig, GenesisDirectory, NodeKey, ValidatorKey};
+use quartet_config::{GenesisConfig, GenesisDirectory, GenesisFile, NodeKey, ValidatorKey};
 use quartet_types::{Slot, SlotDuration};
 
 use super::{
@@ -119,6 +119,22 @@ impl Setup {
         let genesis = GenesisDirectory::new(&plan, genesis_time, &self.keys)
             .context("genesis cannot be made")?;
         genesis.write(directory.genesis().directory())?;
+        if self
+            .guests
+            .iter()
+            .any(|guest| guest.template.reads.contains(&GenesisFile::Plan))
+        {
+            let keys: Vec<_> = genesis
+                .identities
+                .iter()
+                .map(|(key, _)| key.clone())
+                .collect();
+            let path = directory
+                .genesis()
+                .directory()
+                .join(GenesisFile::Plan.name());
+            plan.write(&path, &keys)?;
+        }
         self.tell(&mut nodes, &genesis, &directory.genesis())?;
         Ok(Prepared {
             nodes,

@@ -123,6 +123,10 @@ fn provide_blocking(directory: &Path, wanted: &Wanted) -> Result<DevnetKeys> {
     for (index, format) in foreign {
         if let Some(key) = keys.get_mut(usize::try_from(*index)?) {
             export_as(*format, directory, *index, key)?;
+            // zeam looks for it; others take the one in JSON, or none.
+            let path = directory.join(format!("validator_{index}_pk.ssz"));
+            let unwritten = || format!("{} cannot be written", path.display());
+            fs::write(&path, key.public_key.0).with_context(unwritten)?;
         }
     }
     let fewest = epochs.into_iter().min().unwrap_or(0);

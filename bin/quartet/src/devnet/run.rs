@@ -27,7 +27,7 @@ use super::{
     report::Report,
     signals::Signals,
     terminal::note,
-    view::{Agreement, Seen},
+    view::{Agreement, MAX_FINALITY_LAG, MAX_MIXED_FINALITY_LAG, Seen},
     watch::{End, Plan, Watched, watch},
 };
 use crate::words::count;
@@ -356,7 +356,11 @@ fn conclude(
     }
     // What is only said of a network that was not broken off.
     let mut complaints = Vec::new();
-    complaints.extend(agreement.complaint(last.slot));
+    let most = match network.questions().is_empty() {
+        true => MAX_FINALITY_LAG,
+        false => MAX_MIXED_FINALITY_LAG,
+    };
+    complaints.extend(agreement.complaint(last.slot, most));
     complaints.extend(mixed.into_iter().flat_map(|mixed| mixed.complaints.clone()));
     let failed = match (watched.end, until) {
         (End::Slots, _) => {

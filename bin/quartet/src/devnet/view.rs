@@ -12,6 +12,8 @@ use super::{
 
 /// How far finality may be behind the clock's slot in a healthy network.
 pub(super) const MAX_FINALITY_LAG: u64 = 4;
+/// The same with other clients in it: not all take all votes into their blocks.
+pub(super) const MAX_MIXED_FINALITY_LAG: u64 = 8;
 
 /// All that is asked of a node, in one batch; see `docs/rpc.md`.
 const QUESTIONS: &str = r#"[
@@ -172,8 +174,8 @@ impl Agreement {
         self.nodes > 0 && self.sharing == self.nodes
     }
 
-    /// What keeps the network from being called healthy at `slot`, if anything does.
-    pub(super) fn complaint(&self, slot: Slot) -> Option<String> {
+    /// What keeps the network from being called healthy at `slot`, if anything does. Finality may be `most` behind.
+    pub(super) fn complaint(&self, slot: Slot, most: u64) -> Option<String> {
         let Some(chain) = self.chain else {
             return Some("no node answers".to_owned());
         };
@@ -182,9 +184,9 @@ impl Agreement {
             return Some(format!("only {sharing} of {nodes} nodes agree"));
         }
         let lag = slot.saturating_sub(chain.finalized.slot);
-        (lag > MAX_FINALITY_LAG).then(|| {
+        (lag > most).then(|| {
             format!(
-                "finality is {lag} slots behind slot {slot}, more than {MAX_FINALITY_LAG}: \
+                "finality is {lag} slots behind slot {slot}, more than {most}: \
                  slot {} is the last finalized one",
                 chain.finalized.slot
             )
@@ -248,7 +250,7 @@ pub(super) mod tests {
         other.as_mut().unwrap().peers = 1;
         let agreement = Agreement::among(&[view(9, 1), other]);
         assert!(agreement.is_full());
-        assert_eq!(agreement.complaint(9), None);
+        assert_eq!(agreement.complaint(9, MAX_FINALITY_LAG), None);
     }
 
     #[test]
@@ -256,7 +258,10 @@ pub(super) mod tests {
         let most = Agreement::among(&[view(9, 1), view(9, 7), None, view(9, 7)]);
         assert_eq!(most.chain, view(9, 7).map(|view| view.chain));
         assert_eq!((most.sharing, most.nodes), (2, 4));
-        assert_eq!(most.complaint(9).unwrap(), "only 2 of 4 nodes agree");
+        assert_eq!(
+            most.complaint(9, MAX_FINALITY_LAG).unwrap(),
+            "only 2 of 4 nodes agree"
+        );
         let equals = Agreement::among(&[view(9, 1), view(9, 7)]);
         assert_eq!(equals.chain, view(9, 1).map(|view| view.chain));
     }
@@ -266,15 +271,15 @@ pub(super) mod tests {
         let agreement = Agreement::among(&[view(9, 1), None]);
         assert!(!agreement.is_full());
         assert!(!Agreement::among(&[]).is_full());
-        let silent = Agreement::among(&[None, None]).complaint(9);
+        let silent = Agreement::among(&[None, None]).complaint(9, MAX_FINALITY_LAG);
         assert_eq!(silent.unwrap(), "no node answers");
     }
 
     #[test]
     fn finality_may_be_four_slots_behind_the_clock_and_not_five() {
         let agreement = Agreement::among(&[view(9, 1)]);
-        assert_eq!(agreement.complaint(10), None);
-        let complaint = agreement.complaint(11).unwrap();
+        assert_eq!(agreement.complaint(10, MAX_FINALITY_LAG), None);
+        let complaint = agreement.complaint(11, MAX_FINALITY_LAG).unwrap();
         assert!(complaint.contains("5 slots behind slot 11"), "{complaint}");
     }
 }

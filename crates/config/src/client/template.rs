@@ -69,6 +69,9 @@ pub enum GenesisFile {
     /// The nodes' records.
     #[serde(rename = "nodes.yaml")]
     Nodes,
+    /// The plan, with the nodes' keys and ports.
+    #[serde(rename = "validator-config.yaml")]
+    Plan,
     /// The genesis state without its registry.
     #[serde(rename = "genesis.json")]
     Genesis,
@@ -86,6 +89,7 @@ impl GenesisFile {
             Self::Validators => "validators.yaml",
             Self::AnnotatedValidators => "annotated_validators.yaml",
             Self::Nodes => "nodes.yaml",
+            Self::Plan => "validator-config.yaml",
             Self::Genesis => "genesis.json",
             Self::Keys => "hash-sig-keys",
         }
@@ -137,7 +141,15 @@ impl ClientTemplate {
     /// When the file cannot be read, has a field that there is none, lacks one, or has a wrong one; or when it does not tell the
     /// client its ports, its name or its key.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        Self::parse(&files::read(path)?).map_err(|problem| problem.in_file(path))
+        Self::of(&files::read(path)?, path)
+    }
+
+    /// The template that a file has or would have.
+    ///
+    /// # Errors
+    /// As [`ClientTemplate::read`].
+    pub fn of(text: &str, path: &Path) -> Result<Self, FileError> {
+        Self::parse(text).map_err(|problem| problem.in_file(path))
     }
 
     fn parse(text: &str) -> Result<Self, Problem> {
@@ -169,11 +181,13 @@ impl ClientTemplate {
                 "one program is for all nodes; only {quartet} may stand here".to_owned(),
             );
         }
+        // The plan has both.
+        let has_plan = self.reads.contains(&GenesisFile::Plan);
         for (name, what) in [
             ("port", Placeholder::Port),
             ("node_key", Placeholder::NodeKey),
         ] {
-            if !self.tells(what) {
+            if !has_plan && !self.tells(what) {
                 return wrong(
                     "arguments",
                     format!("{{{name}}} is in none, so the nodes would not find each other"),
@@ -251,6 +265,15 @@ view:
             })
             .collect();
         assert_eq!(paths, ["/metrics", "/m"]);
+    }
+
+    #[test]
+    fn a_client_that_reads_the_plan_needs_no_port_and_no_key() {
+        let text = GOOD
+            .replace("\"{port}\"", "x")
+            .replace("\"{node_key}\"", "y");
+        ClientTemplate::parse(&text).unwrap_err();
+        ClientTemplate::parse(&text.replace("config.yaml", "validator-config.yaml")).unwrap();
     }
 
     #[test]

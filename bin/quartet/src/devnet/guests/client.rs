@@ -12,6 +12,23 @@ use anyhow::{Context as _, Result, bail, ensure};
 use quartet_config::{ClientTemplate, Placeholder};
 use quartet_types::SlotDuration;
 
+macro_rules! built_in {
+    ($name:literal) => {
+        (
+            $name,
+            include_str!(concat!("../../../../../config/clients/", $name, ".yaml")),
+        )
+    };
+}
+
+/// Templates that come with the program, by the names of their files. Part of it, so that an installed one needs no checkout.
+const BUILT_IN: [(&str, &str); 4] = [
+    built_in!("ethlambda"),
+    built_in!("quartet"),
+    built_in!("ream"),
+    built_in!("zeam"),
+];
+
 /// `--with FILE:COUNT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct With {
@@ -31,7 +48,7 @@ impl FromStr for With {
                 count,
             }),
             _ => Err(
-                "it is a template and a number of nodes, such as config/clients/ream.yaml:1"
+                "it is a template and a number of nodes, such as ream:1 or ./ream.yaml:1"
                     .to_owned(),
             ),
         }
@@ -81,7 +98,7 @@ pub(in super::super) fn clients(
 ) -> Result<Vec<Arc<Client>>> {
     let mut clients: Vec<Arc<Client>> = Vec::new();
     for With { file, count } in with {
-        let template = ClientTemplate::read(file)?;
+        let template = template(file)?;
         let name = &template.name;
         if let Some(earlier) = clients.iter().find(|client| client.template.name == *name) {
             ensure!(
@@ -106,6 +123,17 @@ pub(in super::super) fn clients(
         );
     }
     Ok(clients)
+}
+
+/// The template in a file, or the one that comes with the program where a bare name is no file.
+fn template(file: &Path) -> Result<ClientTemplate> {
+    let built_in = BUILT_IN.iter().find(|(name, _)| Path::new(name) == file);
+    let template = match built_in {
+        Some((_, text)) if !file.exists() => ClientTemplate::of(text, file),
+        _ => ClientTemplate::read(file),
+    };
+    let known = BUILT_IN.map(|(name, _)| name).join(", ");
+    template.with_context(|| format!("--with takes a file, or one of {known}"))
 }
 
 /// Where a client's program is.
@@ -192,6 +220,18 @@ view: {head_slot: {metric: a}, finalized_slot: {metric: b}}
         let own = TEMPLATE.replace("no-such-client", "\"{quartet}\"");
         let program = ask(&own, &[":1"], &[], usual).unwrap()[0].program.clone();
         assert_eq!(program, env::current_exe().unwrap().canonicalize().unwrap());
+    }
+
+    #[test]
+    fn templates_that_come_along_are_known_by_their_names() {
+        for (name, _) in BUILT_IN {
+            template(Path::new(name)).unwrap();
+        }
+        let error = format!("{:#}", template(Path::new("raem")).unwrap_err());
+        assert!(
+            error.contains("or one of ethlambda, quartet, ream, zeam: raem: cannot be read"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -6,14 +6,12 @@ use serde::Serialize;
 use super::{
     super::{
         layout::NodeLayout,
-        view::{Agreement, ChainView, NodeView, Seen},
+        view::{Agreement, ChainView, MAX_MIXED_FINALITY_LAG, NodeView, Point, Seen},
     },
     ClientTally,
 };
 use crate::keys::table;
 
-/// How far a guest's finality may be behind the clock's slot: some tell the one of their head's state, which is older.
-const GUEST_FINALITY_LAG: u64 = 8;
 /// How far the head of a node that knows one other node only may be behind: many clients do not pass on what they hear.
 const LATE_HEAD_LAG: u64 = 4;
 
@@ -109,7 +107,7 @@ fn of_guest(node: &NodeLayout, seen: Seen, chain: &ChainView, slot: Slot) -> Opt
     }
     match seen.finalized {
         None => Some(format!("{name} does not tell what is finalized")),
-        Some(finalized) if finalized.slot + GUEST_FINALITY_LAG < slot => Some(format!(
+        Some(finalized) if finalized.slot + MAX_MIXED_FINALITY_LAG < slot => Some(format!(
             "{name} has finalized slot {} in slot {slot}",
             finalized.slot
         )),
@@ -149,9 +147,8 @@ fn text(ended: &Ended<'_>) -> String {
     let unknown = || "-".to_owned();
     for (node, seen) in ended.nodes.iter().zip(ended.seen) {
         let seen = seen.unwrap_or_default();
-        let slot = |point: Option<super::super::view::Point>| {
-            point.map_or_else(unknown, |point| point.slot.to_string())
-        };
+        let slot =
+            |point: Option<Point>| point.map_or_else(unknown, |point| point.slot.to_string());
         let indices: Vec<_> = node.validators.iter().map(u64::to_string).collect();
         rows.push([
             node.name.clone(),
