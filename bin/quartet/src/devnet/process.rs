@@ -23,6 +23,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use quartet_config::StopSignal;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{guests::Launch, layout::NodeLayout};
 
@@ -168,6 +169,7 @@ async fn watch(mut node: Watched) {
         tokio::select! {
             biased;
             () = node.kill.cancelled() => {
+                kill_group(node.stops_on, node.pid);
                 // An error means that it has just ended after all.
                 let _ = node.child.kill().await;
                 return;
@@ -188,26 +190,41 @@ async fn watch(mut node: Watched) {
         return;
     }
     if let Some(signal) = node.stops_on {
-        send(signal, node.pid);
+        send_to_group(signal, node.pid);
     }
     tokio::select! {
-        _ = timeout(GRACE, node.child.wait()) => {}
+        ended = timeout(GRACE, node.child.wait()) => {
+            if ended.is_ok() {
+                return;
+            }
+        }
         () = node.kill.cancelled() => {}
     }
+    kill_group(node.stops_on, node.pid);
     // An error means that it has ended.
     let _ = node.child.kill().await;
 }
 
-/// Sends a signal. One that has ended, and was not waited for, keeps its id.
-fn send(signal: StopSignal, pid: u32) {
-    use rustix::process::{Pid, Signal, kill_process};
+/// Kills a guest with all that it has started. Only while its process was not waited for: that keeps the group's id.
+fn kill_group(stops_on: Option<StopSignal>, leader: u32) {
+    if stops_on.is_some() {
+        signal_group(Signal::KILL, leader);
+    }
+}
+
+/// Tells a guest, and all that it has started, to end.
+fn send_to_group(signal: StopSignal, pid: u32) {
     let signal = match signal {
         StopSignal::Interrupt => Signal::INT,
         StopSignal::Terminate => Signal::TERM,
     };
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+    signal_group(signal, pid);
+}
+
+fn signal_group(signal: Signal, leader: u32) {
+    if let Some(leader) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
         // Who is not ended by it is killed.
-        let _ = kill_process(pid, signal);
+        let _ = kill_process_group(leader, signal);
     }
 }
 
@@ -333,6 +350,27 @@ mod tests {
         process.kill();
         process.ended().await;
         assert!(deaths.recv().await.is_none(), "it was killed on purpose");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_guest_has_started_ends_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let script = "trap '' INT; sleep 1000 & echo $!; wait; wait";
+        let (mut process, node, _deaths) =
+            start_as(directory.path(), script, Some(StopSignal::Interrupt));
+        let child = loop {
+            if let Some(child) = log_tail(&node.log(), 1).pop() {
+                break child;
+            }
+            tokio::task::yield_now().await;
+        };
+        process.stop();
+        process.ended().await;
+        let stat = || fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        // It is collected by whoever comes next.
+        while !stat().is_empty() && !stat().contains(") Z ") {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test(start_paused = true)]
