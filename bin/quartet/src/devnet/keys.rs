@@ -122,7 +122,12 @@ fn provide_blocking(directory: &Path, wanted: &Wanted) -> Result<DevnetKeys> {
         described.collect::<Result<Vec<_>>>()?.into_iter().unzip();
     for (index, format) in foreign {
         if let Some(key) = keys.get_mut(usize::try_from(*index)?) {
-            export_as(*format, directory, *index, key)?;
+            export_as(*format, directory, *index, key).with_context(|| {
+                format!(
+                    "validator {index}'s key cannot be written for another client: give another --data-dir, where new \
+                     ones are made"
+                )
+            })?;
             // zeam looks for it; others take the one in JSON, or none.
             let path = directory.join(format!("validator_{index}_pk.ssz"));
             let unwritten = || format!("{} cannot be written", path.display());

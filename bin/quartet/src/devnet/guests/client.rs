@@ -125,12 +125,13 @@ pub(in super::super) fn clients(
     Ok(clients)
 }
 
-/// The template in a file, or the one that comes with the program where a bare name is no file.
+/// The template that comes with the program by this name, or else the one in a file. A program's own file may lie here by that
+/// name as well.
 fn template(file: &Path) -> Result<ClientTemplate> {
     let built_in = BUILT_IN.iter().find(|(name, _)| Path::new(name) == file);
     let template = match built_in {
-        Some((_, text)) if !file.exists() => ClientTemplate::of(text, file),
-        _ => ClientTemplate::read(file),
+        Some((_, text)) => ClientTemplate::of(text, file),
+        None => ClientTemplate::read(file),
     };
     let known = BUILT_IN.map(|(name, _)| name).join(", ");
     template.with_context(|| format!("--with takes a file, or one of {known}"))
