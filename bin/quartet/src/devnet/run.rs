@@ -316,7 +316,6 @@ async fn mixed(
         view: last.late,
     });
     Some(Mixed::new(Ended {
-        slot: last.slot,
         agreement: Agreement::among(&last.views),
         nodes: &network.nodes,
         seen,

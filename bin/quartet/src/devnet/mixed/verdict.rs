@@ -17,7 +17,6 @@ const LATE_HEAD_LAG: u64 = 4;
 
 /// What was seen at the end.
 pub(in super::super) struct Ended<'n> {
-    pub(in super::super) slot: Slot,
     /// What most of our own nodes agreed on.
     pub(in super::super) agreement: Agreement,
     /// All nodes, and what they saw.
@@ -65,7 +64,7 @@ impl Mixed {
         if let Some(chain) = ended.agreement.chain {
             for (node, seen) in ended.nodes.iter().zip(ended.seen) {
                 if node.as_guest().is_some() {
-                    complaints.extend(of_guest(node, seen.unwrap_or_default(), &chain, ended.slot));
+                    complaints.extend(of_guest(node, seen.unwrap_or_default(), &chain));
                 }
             }
             complaints.extend(ended.late.as_ref().and_then(|late| of_late(late, &chain)));
@@ -91,7 +90,7 @@ impl Mixed {
     }
 }
 
-fn of_guest(node: &NodeLayout, seen: Seen, chain: &ChainView, slot: Slot) -> Option<String> {
+fn of_guest(node: &NodeLayout, seen: Seen, chain: &ChainView) -> Option<String> {
     let name = &node.name;
     let Some(head) = seen.head else {
         return Some(format!("{name} does not tell its head"));
@@ -107,10 +106,12 @@ fn of_guest(node: &NodeLayout, seen: Seen, chain: &ChainView, slot: Slot) -> Opt
     }
     match seen.finalized {
         None => Some(format!("{name} does not tell what is finalized")),
-        Some(finalized) if finalized.slot + MAX_MIXED_FINALITY_LAG < slot => Some(format!(
-            "{name} has finalized slot {} in slot {slot}",
-            finalized.slot
-        )),
+        Some(finalized) if finalized.slot + MAX_MIXED_FINALITY_LAG < chain.finalized.slot => {
+            Some(format!(
+                "{name} has finalized slot {}, and our nodes have {}",
+                finalized.slot, chain.finalized.slot
+            ))
+        }
         Some(_) => None,
     }
 }
