@@ -60,6 +60,10 @@ simulate *ARGS:
 fuzz *ARGS:
     cargo run --release -p quartet-simulation -- fuzz {{ARGS}}
 
+# State transition and fork choice against the specification's transcription: `just differential --blocks 1000000 --seed 7`.
+differential *ARGS:
+    cargo run --release -p quartet-differential -- {{ARGS}}
+
 # How fast a node catches up with a long chain: `just catch-up --delay 50`.
 catch-up *ARGS:
     cargo run --release -p quartet-catch-up -- {{ARGS}}

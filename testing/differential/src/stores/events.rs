@@ -1,0 +1,520 @@
+//! What happens to the stores.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use quartet_fork_choice::{AttestationOutcome, BlockError, BlockOutcome};
+use quartet_oracle::ChainError;
+use quartet_state_transition::{
+    MAX_PROPOSED_ATTESTATIONS, Selection, build_block, state_transition,
+};
+use quartet_types::{Attestation, AttestationData, Block, Checkpoint, Root};
+use tree_hash::TreeHash as _;
+
+use super::Episode;
+use crate::{
+    draw::{self, Ground},
+    refusal::{self, Place},
+    subject::Subject,
+    transitions::note_progress,
+};
+
+impl Episode<'_> {
+    /// Lets something happen, and says what.
+    pub(super) fn event(&mut self) -> Result<&'static str> {
+        Ok(
+            match self.random.weighted(&[330, 330, 260, 25, 20, 25, 10]) {
+                0 => self.block().map(|()| "a block")?,
+                1 => self.gossip().map(|()| "gossip")?,
+                2 => {
+                    self.tick();
+                    "a tick"
+                }
+                3 => {
+                    self.equivocate();
+                    "an equivocation"
+                }
+                4 => self.prune().map(|()| "a pruning")?,
+                5 => self.propose().map(|()| "a proposal")?,
+                _ => self.block_again().map(|()| "a known block")?,
+            },
+        )
+    }
+
+    fn tick(&mut self) {
+        let intervals = match self.random.weighted(&[500, 400, 95, 5]) {
+            0 => 1,
+            1 => self.random.within(2, 4),
+            2 => self.random.within(5, 40),
+            _ => self.random.within(100, 600),
+        };
+        self.counts.when("many intervals at once", intervals >= 100);
+        self.advance(self.oracle.store.time + intervals);
+    }
+
+    fn advance(&mut self, time: u64) {
+        let has_proposal = self.random.chance(400);
+        let before = self.oracle.store.safe_target;
+        self.oracle.store.on_tick(time, has_proposal);
+        self.subject.advance(time, has_proposal);
+        let store = &self.oracle.store;
+        self.counts.when(
+            "safe target falls back",
+            store.slot(store.safe_target) < store.slot(before),
+        );
+    }
+
+    fn gossip(&mut self) -> Result<()> {
+        let slot = self.vote_slot();
+        let data = self.attestation_data(slot);
+        let voters = match self.random.weighted(&[50, 30, 20]) {
+            0 => 1,
+            1 => self.random.within(1, 4),
+            _ => self.oracle.store.validators.min(64),
+        };
+        let first = self.validator();
+        for voter in 0..voters {
+            let mut vote = Attestation {
+                validator_id: (first + voter) % self.oracle.store.validators,
+                data,
+            };
+            if self.random.chance(60) {
+                vote.data = self.attestation_data(slot);
+            }
+            if self.random.chance(60) {
+                self.flaw(&mut vote);
+            }
+            if self.random.chance(40)
+                && let Some(old) = self.random.pick(&self.cast)
+            {
+                vote = *old;
+            }
+            self.vote(vote)?;
+        }
+        Ok(())
+    }
+
+    fn vote(&mut self, vote: Attestation) -> Result<()> {
+        let before = self.oracle.store.new.clone();
+        let expected = self.oracle.store.on_gossip(&vote);
+        let found = self.subject.on_gossip(&vote)?;
+        let is_accepted = expected.is_ok();
+        match (expected, found) {
+            (Ok(()), Ok(outcome)) => {
+                self.counts.add("gossip accepted");
+                let is_superseded = outcome == AttestationOutcome::Superseded;
+                self.counts.when("gossip superseded", is_superseded);
+                ensure!(
+                    is_superseded == (before == self.oracle.store.new),
+                    "recorded on one side alone: {vote:?}"
+                );
+            }
+            (Err(expected), Err(found)) => {
+                self.counts.add(refusal::vote_name(Place::Gossip, expected));
+                ensure!(
+                    refusal::vote(&found) == expected,
+                    "gossip: the specification says {expected:?}, we say {found:?}: {vote:?}"
+                );
+            }
+            (expected, found) => bail!("gossip: {expected:?}, but we say {found:?}: {vote:?}"),
+        }
+        self.note_cast(&[vote]);
+        self.note_equivocations(&[vote], is_accepted)
+    }
+
+    /// The node's chain notices equivocations by itself.
+    fn note_equivocations(&mut self, votes: &[Attestation], is_accepted: bool) -> Result<()> {
+        if let Subject::Node(_) = self.subject {
+            for vote in votes {
+                let is_second = match is_accepted {
+                    true => self.pool.keep(vote),
+                    false => self.pool.contradicts(vote),
+                };
+                if is_second {
+                    self.counts.add("equivocation");
+                    self.oracle
+                        .store
+                        .on_equivocation(vote.validator_id, vote.data.slot);
+                }
+            }
+        }
+        for vote in votes {
+            let (validator, slot) = (vote.validator_id, vote.data.slot);
+            ensure!(
+                self.subject.fork_choice().has_equivocated(validator, slot)
+                    == self.oracle.store.has_equivocated(validator, slot),
+                "has {validator} voted twice in slot {slot}?"
+            );
+        }
+        Ok(())
+    }
+
+    fn equivocate(&mut self) {
+        let validator = self.validator();
+        let slot = match self.random.pick_late(&self.cast, 40) {
+            Some(vote) if vote.data.slot <= self.oracle.store.current_slot() + 2 => vote.data.slot,
+            _ => self.oracle.store.current_slot(),
+        };
+        if let Subject::Bare(fork_choice) = &mut self.subject {
+            self.counts.add("equivocation");
+            self.oracle.store.on_equivocation(validator, slot);
+            fork_choice.on_equivocation(validator, slot);
+        }
+    }
+
+    fn prune(&mut self) -> Result<()> {
+        if let Subject::Bare(fork_choice) = &mut self.subject
+            && self.prunes
+        {
+            fork_choice.prune();
+        }
+        self.note_forgotten()
+    }
+
+    /// What our side has dropped must not descend from what is final.
+    fn note_forgotten(&mut self) -> Result<()> {
+        let store = &mut self.oracle.store;
+        let ours = self.subject.fork_choice();
+        for block in store.blocks.clone() {
+            if store.forgotten.contains(&block.root) || ours.contains(&block.root) {
+                continue;
+            }
+            self.counts.add("pruned");
+            ensure!(
+                !store.is_ancestor(store.latest_finalized.root, block.root),
+                "dropped {block:?}, which descends from what is final"
+            );
+            store.forgotten.insert(block.root);
+        }
+        Ok(())
+    }
+
+    fn block_again(&mut self) -> Result<()> {
+        let Some((block, proposer)) = self.random.pick(&self.blocks).cloned() else {
+            return Ok(());
+        };
+        let root = block.tree_hash_root();
+        if self.oracle.store.forgotten.contains(&root) {
+            return Ok(());
+        }
+        self.counts.add("block known already");
+        self.oracle
+            .on_block(&block, &proposer)
+            .context("a block that is known")?;
+        let state = self
+            .states
+            .get(&root)
+            .context("no state of a known block")?;
+        let found = self.subject.on_block(&block, root, state, &proposer)?;
+        ensure!(
+            found == Ok(BlockOutcome::AlreadyKnown),
+            "{found:?} for a known block"
+        );
+        Ok(())
+    }
+
+    /// A block on some parent, with votes of some kind, right or wrong.
+    fn block(&mut self) -> Result<()> {
+        self.left -= 1;
+        let store = &self.oracle.store;
+        let head = store.head;
+        let parent = match self.random.chance(720) {
+            true => head,
+            false => self.any_block().root,
+        };
+        self.counts.when("fork", parent != head);
+        let oracle = &self.oracle;
+        let before = oracle
+            .states
+            .get(&parent)
+            .context("no state of a known block")?
+            .clone();
+        let mut slot = oracle.store.current_slot();
+        if slot <= before.slot || self.random.chance(60) {
+            let room = 600_u64.saturating_sub(before.slot);
+            slot = before.slot + 1 + draw::gap(self.random, room);
+            if slot > oracle.store.current_slot() && self.random.chance(900) {
+                self.counts
+                    .when("a hundred slots skipped", slot > before.slot + 100);
+                self.advance(slot * 4);
+            }
+        }
+        let ground = Ground::new(&before, parent, slot);
+        let mut votes = match self.random.weighted(&[45, 25, 20, 10]) {
+            0 => {
+                let mut votes = ground.group(self.random, false);
+                if self.random.chance(350) {
+                    votes.extend(ground.group(self.random, false));
+                }
+                votes
+            }
+            1 if parent == self.oracle.store.head => {
+                let block = self.oracle.produce_block(slot);
+                block.map_or(Vec::new(), |block| block.body.attestations.to_vec())
+            }
+            3 => Vec::new(),
+            _ => {
+                let count = self.random.within(1, 12);
+                let some =
+                    (0..count).filter_map(|_| self.random.pick_late(&self.cast, 60).copied());
+                some.collect()
+            }
+        };
+        if self.random.chance(90)
+            && let Some(mut vote) = self.random.pick(&votes).copied()
+        {
+            match self.random.chance(500) {
+                true => ground.flaw(self.random, &mut vote),
+                false => self.flaw(&mut vote),
+            }
+            votes.insert(self.random.below(votes.len() as u64 + 1) as usize, vote);
+        }
+        // With the proposer's there are as many signatures as fit an envelope.
+        votes.truncate(4095);
+        let Some(mut block) = draw::block(&ground, votes) else {
+            return Ok(());
+        };
+        if self.random.chance(30) {
+            match self.random.below(3) {
+                0 => block.proposer_index += 1,
+                1 => block.parent_root = Root::repeat_byte(0x44),
+                _ => block.slot = before.slot - self.random.below(2).min(before.slot),
+            }
+        }
+        if let Ok(post) = before.apply(&block) {
+            block.state_root = match self.random.chance(10) {
+                true => Root::repeat_byte(1),
+                false => post.root(),
+            };
+        }
+        let proposer = self.proposer_attestation(&block);
+        self.import(&block, &proposer).map(drop)
+    }
+
+    fn proposer_attestation(&mut self, block: &Block) -> Attestation {
+        let mut data = self.attestation_data(block.slot);
+        if self.random.chance(850) {
+            data.head = block.checkpoint();
+        }
+        let mut attestation = Attestation {
+            validator_id: block.proposer_index,
+            data,
+        };
+        if self.random.chance(50) {
+            self.flaw(&mut attestation);
+        }
+        attestation
+    }
+
+    /// Gives a block to both; true if they take it.
+    fn import(&mut self, block: &Block, proposer: &Attestation) -> Result<bool> {
+        let root = block.tree_hash_root();
+        let votes: Vec<Attestation> = block
+            .body
+            .attestations
+            .iter()
+            .copied()
+            .chain([*proposer])
+            .collect();
+        let Some(parent) = self.states.get(&block.parent_root).cloned() else {
+            self.counts.add("block: unknown parent");
+            let expected = self.oracle.on_block(block, proposer);
+            ensure!(expected == Err(ChainError::UnknownParent), "{expected:?}");
+            let genesis = self
+                .states
+                .values()
+                .next()
+                .context("no state at all")?
+                .clone();
+            let found = self.subject.on_block(block, root, &genesis, proposer)?;
+            let is_unknown = matches!(
+                found,
+                Err(BlockError::UnknownParent { .. } | BlockError::RuledOut { .. })
+            );
+            ensure!(is_unknown, "{found:?} for a block without its parent");
+            return Ok(false);
+        };
+        let expected = self.oracle.transition(block);
+        let found = state_transition(&parent, block);
+        let (naive, post) = match (expected, found) {
+            (Ok(naive), Ok(post)) => (naive, Arc::new(post)),
+            (Err(ChainError::Transition(expected)), Err(found)) => {
+                self.counts.add(refusal::transition_name(&expected));
+                ensure!(
+                    refusal::transition(&found) == Some(expected),
+                    "the specification says {expected:?}, we say {found:?}"
+                );
+                return Ok(false);
+            }
+            (expected, found) => bail!(
+                "transition: {:?}, but we say {:?}",
+                expected.map(drop),
+                found.map(drop)
+            ),
+        };
+        if self.oracle.store.forgotten.contains(&block.parent_root) {
+            let found = self.subject.on_block(block, root, &post, proposer)?;
+            let is_ruled_out = matches!(found, Err(BlockError::RuledOut { .. }));
+            ensure!(
+                is_ruled_out,
+                "{found:?} for a block on one that was dropped"
+            );
+            self.counts.add("block: ruled out by finality");
+            return Ok(false);
+        }
+        let is_news = !self.states.contains_key(&root);
+        let head = self.oracle.store.head;
+        let before = self.oracle.states.get(&block.parent_root).cloned();
+        let expected = self.oracle.insert(block, root, naive, proposer);
+        let found = self.subject.on_block(block, root, &post, proposer)?;
+        match (expected, found) {
+            (Ok(()), Ok(_)) => {
+                self.counts.when("block accepted", is_news);
+                if let (Some(before), Some(after)) = (before, self.oracle.states.get(&root)) {
+                    note_progress(&before, after, block, self.counts);
+                }
+                let store = &self.oracle.store;
+                let moved = !store.is_ancestor(head, store.head);
+                self.counts.when("reorganization", moved);
+                self.states.insert(root, post);
+                self.blocks.push((block.clone(), *proposer));
+                self.note_cast(&votes);
+                if is_news {
+                    self.note_equivocations(&votes, true)?;
+                }
+                self.note_forgotten()?;
+                Ok(true)
+            }
+            (Err(expected), Err(found)) => {
+                let name = match expected {
+                    quartet_oracle::BlockError::Body(_, error) => {
+                        refusal::vote_name(Place::Body, error)
+                    }
+                    quartet_oracle::BlockError::Proposer(error) => {
+                        refusal::vote_name(Place::Proposer, error)
+                    }
+                    quartet_oracle::BlockError::UnknownParent => "block: unknown parent",
+                    quartet_oracle::BlockError::UnknownJustified => "block: unknown justified",
+                };
+                self.counts.add(name);
+                ensure!(
+                    refusal::block(&found) == Some(expected),
+                    "the specification says {expected:?}, we say {found:?}"
+                );
+                Ok(false)
+            }
+            (expected, found) => bail!("store: {expected:?}, but we say {found:?}"),
+        }
+    }
+
+    /// A proposal by the specification's rule, which is compared, and one by ours, which has to be valid.
+    fn propose(&mut self) -> Result<()> {
+        if self.random.chance(200) {
+            self.vote_across()?;
+        }
+        let store = &self.oracle.store;
+        let head: Root = store.head;
+        // Now, or so early that some votes are for what comes later.
+        let next = store.slot(head) + 1;
+        let slot = match self.random.chance(700) {
+            true => next.max(store.current_slot() + self.random.below(2)),
+            false => next,
+        };
+        let state = self.states.get(&head).context("no state of the head")?;
+        let candidates: Vec<_> = self.subject.fork_choice().known_attestations().collect();
+        let (block, post) = build_block(state, slot, &candidates, Selection::LatestSource)?;
+        match self.oracle.produce_block(slot) {
+            // Ours leaves out in advance what would make a block invalid if it completed its target.
+            Some(_) if post.latest_justified.slot < post.latest_finalized.slot => {
+                self.counts.add("proposal from before what is final");
+            }
+            Some(expected) if expected.body.attestations.len() > MAX_PROPOSED_ATTESTATIONS => {
+                self.counts.add("proposal cut to what a message holds");
+                let cut = &expected.body.attestations[..MAX_PROPOSED_ATTESTATIONS];
+                ensure!(block.body.attestations[..] == *cut, "cut proposals differ");
+            }
+            Some(expected) => {
+                self.counts.add("proposal compared");
+                ensure!(
+                    expected == block,
+                    "proposals differ: {} and {} votes",
+                    expected.body.attestations.len(),
+                    block.body.attestations.len()
+                );
+            }
+            None => self.counts.add("the specification cannot propose"),
+        }
+        let valid = self.oracle.transition(&block);
+        ensure!(
+            valid.is_ok(),
+            "our proposal is invalid: {:?}",
+            valid.map(drop)
+        );
+        self.propose_ours(slot)
+    }
+
+    /// Somebody votes from what the head's chain has justified, for a target elsewhere.
+    fn vote_across(&mut self) -> Result<()> {
+        let store = &self.oracle.store;
+        let head = store.block(store.head).copied();
+        let blocks = store.blocks.iter();
+        let (Some(head), Some(newest)) = (head, blocks.max_by_key(|block| block.slot).copied())
+        else {
+            return Ok(());
+        };
+        let target = Checkpoint {
+            root: newest.root,
+            slot: newest.slot,
+        };
+        let data = AttestationData {
+            slot: store.current_slot(),
+            head: target,
+            target,
+            source: head.justified,
+        };
+        let validator_id = self.validator();
+        self.vote(Attestation { validator_id, data })?;
+        self.advance(self.oracle.store.time + 4);
+        Ok(())
+    }
+
+    fn propose_ours(&mut self, slot: u64) -> Result<()> {
+        let Subject::Node(chain) = &self.subject else {
+            return Ok(());
+        };
+        let Some(basis) = chain.proposal_basis() else {
+            return Ok(());
+        };
+        let produced = basis.build(slot)?;
+        let data = produced.attestation_data(chain);
+        let proposer = Attestation {
+            validator_id: produced.block.proposer_index,
+            data,
+        };
+        ensure!(
+            data.head
+                == Checkpoint {
+                    root: produced.root,
+                    slot
+                },
+            "a proposer attests another head"
+        );
+        // Early blocks are for others to hold.
+        if slot > self.oracle.store.current_slot() {
+            self.advance(slot * 4);
+            if self.subject.fork_choice().head().root != produced.block.parent_root {
+                return Ok(());
+            }
+        }
+        self.left = self.left.saturating_sub(1);
+        let is_taken = self.import(&produced.block, &proposer)?;
+        let after = self.oracle.store.block(produced.root);
+        let runs_backwards = data.target.slot < data.source.slot;
+        ensure!(
+            is_taken && after.is_some() || runs_backwards || data.source.root.is_zero(),
+            "our own proposal is refused: slot {slot} with {data:?}"
+        );
+        self.counts.when("own proposal accepted", is_taken);
+        Ok(())
+    }
+}
