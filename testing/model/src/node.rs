@@ -3,6 +3,7 @@
 use crate::{
     Scope,
     block::{Block, Blocks, Vote},
+    journal::{Deed, Journal},
     names::{Root, RootSet, Slot, Validator, Validators},
     rules::Rules,
 };
@@ -76,6 +77,8 @@ pub struct Node {
     pub attested_source: Root,
     /// Whether a vote was ever replaced by an older one.
     pub votes_went_back: bool,
+    /// What it did, if that is written down.
+    pub journal: Journal,
 }
 
 impl Node {
@@ -101,6 +104,7 @@ impl Node {
             attested_targets: RootSet::default(),
             attested_source: Root::GENESIS,
             votes_went_back: false,
+            journal: Journal::default(),
         }
     }
 
@@ -154,6 +158,7 @@ impl Node {
 
     /// What happens at three quarters of a slot, and before a proposal.
     pub fn accept_new_votes(&mut self, context: Context<'_>) {
+        self.journal.note(context.slot, Deed::Accepted);
         for index in 0..self.new.len() {
             let Some(vote) = self.new[index].take() else {
                 continue;
@@ -171,6 +176,7 @@ impl Node {
 
     /// What happens at half a slot.
     pub fn update_safe_target(&mut self, context: Context<'_>) {
+        self.journal.note(context.slot, Deed::SafeTarget);
         let quorum = (2 * u32::from(context.validators)).div_ceil(3);
         self.safe_target = self.ghost(context, &self.new, quorum);
     }
@@ -189,12 +195,18 @@ impl Node {
             }
             return;
         }
+        self.journal.note(context.slot, Deed::Heard(vote));
         let blocks = context.blocks;
-        if !blocks.is_ancestor(vote.source, vote.target)
-            || !blocks.is_ancestor(vote.target, vote.head)
+        if blocks.is_ancestor(vote.source, vote.target)
+            && blocks.is_ancestor(vote.target, vote.head)
         {
-            return;
+            self.record_new(context, vote);
         }
+    }
+
+    /// A vote that may be counted at the end of the slot.
+    fn record_new(&mut self, context: Context<'_>, vote: Vote) {
+        let index = usize::from(vote.validator);
         let newer = |held: Option<Vote>| held.is_none_or(|held| held.slot < vote.slot);
         let newer_than_known = !context.rules.votes_only_get_newer || newer(self.known[index]);
         if newer(self.new[index]) && newer_than_known {
@@ -289,6 +301,7 @@ impl Node {
 
     fn import(&mut self, context: Context<'_>, root: Root, block: &Block) {
         let slot = |root| context.blocks.slot(root);
+        self.journal.note(context.slot, Deed::Imported(root));
         self.imported.insert(root);
         if slot(block.post.justified) > slot(self.justified) {
             self.justified = block.post.justified;
@@ -309,6 +322,13 @@ impl Node {
             self.receive_carried_vote(context, *vote);
         }
         self.update_head(context);
+        // The store takes it with the block, and does not ask for one chain.
+        let known = |root: &Root| self.imported.contains(*root);
+        let vote = block.proposer_vote;
+        if let Some(vote) = vote.filter(|vote| vote.names().iter().all(known)) {
+            self.notice_equivocation(vote);
+            self.record_new(context, vote);
+        }
         for index in 0..self.waiting.len() {
             if let Some(vote) = self.waiting[index].take() {
                 self.receive_vote(context, vote);

@@ -3,6 +3,7 @@
 use crate::{
     action::{Action, Body, Forgery, Reach, Sent},
     block::{Block, Blocks, Envelope, Vote},
+    journal::Journal,
     names::{Root, RootSet, Slot, Validator},
     node::{Context, Node},
     publication::sealed,
@@ -82,6 +83,16 @@ impl World {
             late: Vec::new(),
         };
         world.begin_slot(scope);
+        world
+    }
+
+    /// The same, with a journal for each node.
+    #[must_use]
+    pub fn recorded(scope: &Scope) -> Self {
+        let mut world = Self::new(scope);
+        for node in &mut world.nodes {
+            node.journal = Journal::begin();
+        }
         world
     }
 

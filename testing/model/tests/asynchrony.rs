@@ -61,6 +61,10 @@ fn asynchrony_can_finalize_two_branches_since_a_tally_takes_votes_of_every_sourc
     assert_eq!(run.finalized(2), block(1));
     assert_eq!(run.finalized(0), block(3));
     assert!(run.world.blocks.conflict(block(1), block(3)));
+    assert!(
+        run.has_followed(0) && run.has_followed(2),
+        "so does the node's own code"
+    );
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A run that is written down decision by decision.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
+
+pub(crate) mod replay;
 
 use quartet_model::{
     Scope,
@@ -10,12 +12,15 @@ use quartet_model::{
     world::World,
 };
 
+use replay::Replay;
+
 /// Four validators of which the last is Byzantine, in an asynchronous network that loses or delays what the schedule
 /// says.
 pub(crate) struct Schedule {
     pub(crate) scope: Scope,
     pub(crate) world: World,
     cast: Vec<Vote>,
+    replay: Replay,
 }
 
 /// What a Byzantine proposer makes, and whom it shows it.
@@ -37,8 +42,9 @@ pub(crate) fn block(number: u8) -> Root {
 
 impl Schedule {
     pub(crate) fn new(scope: Scope) -> Self {
-        let world = World::new(&scope);
+        let world = World::recorded(&scope);
         Self {
+            replay: Replay::new(&scope),
             scope,
             world,
             cast: Vec::new(),
@@ -55,6 +61,7 @@ impl Schedule {
         }
         let next = self.world.after(&self.scope, action.clone());
         self.world = next.unwrap_or_else(|| panic!("{action:?} makes an invalid block"));
+        self.replay.follow(&self.scope, &mut self.world);
         let newest = self
             .world
             .blocks
@@ -136,6 +143,11 @@ impl Schedule {
     pub(crate) fn byzantine_as_if_honest(&mut self, to: &[Validator]) {
         let vote = self.world.nodes[3].attestation(self.world.context(&self.scope), 3);
         self.byzantine(&[(vote, to)]);
+    }
+
+    /// Whether the node's own fork choice has followed to the end.
+    pub(crate) fn has_followed(&self, node: usize) -> bool {
+        self.replay.has_followed(node)
     }
 
     /// What a node holds final.
