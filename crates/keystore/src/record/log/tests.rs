@@ -492,6 +492,34 @@ fn a_grown_log_is_rewritten_and_refuses_as_before() {
 }
 
 #[test]
+fn a_short_log_is_left_as_it_is_however_little_of_it_is_remembered() {
+    let fixture = Fixture::new();
+    let mut log = Log::open(&fixture.path).unwrap();
+    for epoch in 0..300 {
+        log.authorise(&[request(1, epoch, 1)]).unwrap();
+    }
+    assert!(REWRITE_FACTOR * (log.history.len() as u64) < 300);
+    assert_eq!(log.disk.entries, 300);
+    drop(log);
+    let record = fixture.open();
+    let log = record.log.lock().unwrap();
+    assert_eq!(log.disk.entries, 300, "nor when it is opened again");
+    let shown = format!("{record:?}");
+    assert!(shown.contains("signing-record"), "{shown}");
+}
+
+#[test]
+fn the_source_of_a_keys_only_vote_outlives_a_rewriting() {
+    let fixture = Fixture::new();
+    let mut log = Log::open(&fixture.path).unwrap();
+    log.authorise(&[vote(1, 10, 9)]).unwrap();
+    log.disk.replace(&log.history).unwrap();
+    drop(log);
+    let log = Log::open(&fixture.path).unwrap();
+    assert_eq!(sources(&log)[1], Some(9));
+}
+
+#[test]
 fn the_highest_source_outlives_its_vote_and_every_rewriting() {
     let fixture = Fixture::new();
     let mut log = Log::open(&fixture.path).unwrap();
