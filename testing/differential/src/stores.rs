@@ -2,6 +2,8 @@
 
 mod compare;
 mod events;
+mod imports;
+mod proposals;
 mod votes;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -1,5 +1,8 @@
 //! The store: votes, weights, head, safe target and what to attest.
 
+mod refusals;
+mod targets;
+
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
@@ -7,12 +10,10 @@ use std::{
 
 use quartet_types::{Attestation, AttestationData, Checkpoint, Root, Slot};
 
-use crate::is_justifiable_after;
+pub use refusals::{BlockError, VoteError};
 
 /// `INTERVALS_PER_SLOT`.
 const INTERVALS: u64 = 4;
-/// `JUSTIFICATION_LOOKBACK_SLOTS`.
-const LOOKBACK: usize = 3;
 
 /// The deviations of `docs/protocol.md` that the store knows, by the names of the node's switches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,64 +73,6 @@ pub struct Vote {
     pub attestation: Attestation,
     /// Whether it has no weight, as one of two for a slot.
     pub is_weightless: bool,
-}
-
-/// The assertion that an attestation fails, in the specification's order; those of the deviations at the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-pub enum VoteError {
-    /// From `verify_signatures`, which comes before everything else: no such validator.
-    #[error("nobody in the registry")]
-    Validator,
-    /// No such block.
-    #[error("the source is unknown")]
-    UnknownSource,
-    /// No such block.
-    #[error("the target is unknown")]
-    UnknownTarget,
-    /// No such block.
-    #[error("the head is unknown")]
-    UnknownHead,
-    /// The source comes after the target.
-    #[error("the source comes after the target")]
-    SourceAfterTarget,
-    /// Another slot than the block's.
-    #[error("the source has another slot")]
-    SourceSlot,
-    /// Another slot than the block's.
-    #[error("the target has another slot")]
-    TargetSlot,
-    /// More than a slot ahead, or by gossip ahead at all.
-    #[error("the slot is in the future")]
-    FutureSlot,
-    /// A deviation: another slot than the block's.
-    #[error("the head has another slot")]
-    HeadSlot,
-    /// A deviation: older than its head.
-    #[error("the vote is older than its head")]
-    BeforeHead,
-    /// A deviation: the source is not an ancestor of the target.
-    #[error("the source is not on the target's chain")]
-    SourceOffChain,
-    /// A deviation: the target is not an ancestor of the head.
-    #[error("the target is not on the head's chain")]
-    TargetOffChain,
-}
-
-/// The assertion that a block fails in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BlockError {
-    /// `on_block`: no parent.
-    #[error("the parent is unknown")]
-    UnknownParent,
-    /// An attestation of the body.
-    #[error("attestation {0}: {1}")]
-    Body(usize, VoteError),
-    /// `_compute_lmd_ghost_head`: the dictionary of blocks does not have the justified root.
-    #[error("the justified block is unknown")]
-    UnknownJustified,
-    /// The proposer's attestation.
-    #[error("the proposer's attestation: {0}")]
-    Proposer(VoteError),
 }
 
 /// The store, which forgets nothing.
@@ -463,79 +406,6 @@ impl Store {
     pub fn update_safe_target(&mut self) {
         let threshold = (self.validators * 2).div_ceil(3);
         self.safe_target = self.ghost(&self.new, threshold).unwrap_or(self.safe_target);
-    }
-
-    /// `get_attestation_target`, measured from a finalized slot. `None` where the specification raises.
-    pub fn attestation_target(&self, finalized: Slot) -> Option<Checkpoint> {
-        let mut root = self.head;
-        for _ in 0..LOOKBACK {
-            if self.block(root)?.slot > self.slot(self.safe_target) {
-                root = self.block(root)?.parent_root;
-            } else {
-                break;
-            }
-        }
-        while !is_justifiable_after(self.block(root)?.slot, finalized)? {
-            root = self.block(root)?.parent_root;
-        }
-        Some(self.block(root)?.checkpoint())
-    }
-
-    /// The same walk, which stays where the specification's would fail: above the finalized slot and what is kept.
-    pub fn cautious_target(&self, finalized: Slot) -> Option<Checkpoint> {
-        let kept_parent = |root: Root| {
-            let parent = self.block(root)?.parent_root;
-            let parent = self.block(parent)?;
-            (!self.forgotten.contains(&parent.root)).then_some(*parent)
-        };
-        let mut candidate = *self.block(self.head)?;
-        for _ in 0..LOOKBACK {
-            let parent = kept_parent(candidate.root).filter(|parent| parent.slot >= finalized);
-            match parent {
-                Some(parent) if candidate.slot > self.slot(self.safe_target) => candidate = parent,
-                _ => break,
-            }
-        }
-        while !is_justifiable_after(candidate.slot, finalized)? {
-            candidate = kept_parent(candidate.root)?;
-        }
-        Some(candidate.checkpoint())
-    }
-
-    /// The justified and finalized checkpoints that a vote builds on.
-    fn basis(&self) -> (Checkpoint, Checkpoint) {
-        match self.block(self.head) {
-            Some(head) if self.deviations.votes_build_on_the_head => {
-                (head.justified, head.finalized)
-            }
-            _ => (self.latest_justified, self.latest_finalized),
-        }
-    }
-
-    /// The target of a vote by the walk that cannot fail, and by the specification's.
-    pub fn targets(&self) -> (Option<Checkpoint>, Option<Checkpoint>) {
-        let (_, finalized) = self.basis();
-        (
-            self.cautious_target(finalized.slot),
-            self.attestation_target(finalized.slot),
-        )
-    }
-
-    /// `produce_attestation_data`; where there is no target, the source is the target.
-    pub fn attestation_data(&self, slot: Slot) -> AttestationData {
-        let (source, finalized) = self.basis();
-        let clamps = self.deviations.targets_never_precede_sources;
-        let target = self.cautious_target(finalized.slot);
-        let target = target.filter(|target| !clamps || target.slot >= source.slot);
-        AttestationData {
-            slot,
-            head: Checkpoint {
-                root: self.head,
-                slot: self.slot(self.head),
-            },
-            target: target.unwrap_or(source),
-            source,
-        }
     }
 }
 

@@ -1,14 +1,8 @@
 //! What happens to the stores.
 
-use std::sync::Arc;
-
 use anyhow::{Context as _, Result, bail, ensure};
-use quartet_fork_choice::{AttestationOutcome, BlockError, BlockOutcome};
-use quartet_oracle::ChainError;
-use quartet_state_transition::{
-    MAX_PROPOSED_ATTESTATIONS, Selection, build_block, state_transition,
-};
-use quartet_types::{Attestation, AttestationData, Block, Checkpoint, Root};
+use quartet_fork_choice::{AttestationOutcome, BlockOutcome};
+use quartet_types::{Attestation, Block, Root};
 use tree_hash::TreeHash as _;
 
 use super::Episode;
@@ -16,7 +10,6 @@ use crate::{
     draw::{self, Ground},
     refusal::{self, Place},
     subject::Subject,
-    transitions::note_progress,
 };
 
 impl Episode<'_> {
@@ -52,7 +45,7 @@ impl Episode<'_> {
         self.advance(self.oracle.store.time + intervals);
     }
 
-    fn advance(&mut self, time: u64) {
+    pub(super) fn advance(&mut self, time: u64) {
         let has_proposal = self.random.chance(400);
         let before = self.oracle.store.safe_target;
         self.oracle.store.on_tick(time, has_proposal);
@@ -94,7 +87,7 @@ impl Episode<'_> {
         Ok(())
     }
 
-    fn vote(&mut self, vote: Attestation) -> Result<()> {
+    pub(super) fn vote(&mut self, vote: Attestation) -> Result<()> {
         let before = self.oracle.store.new.clone();
         let expected = self.oracle.store.on_gossip(&vote);
         let found = self.subject.on_gossip(&vote)?;
@@ -123,7 +116,11 @@ impl Episode<'_> {
     }
 
     /// The node's chain notices equivocations by itself.
-    fn note_equivocations(&mut self, votes: &[Attestation], is_accepted: bool) -> Result<()> {
+    pub(super) fn note_equivocations(
+        &mut self,
+        votes: &[Attestation],
+        is_accepted: bool,
+    ) -> Result<()> {
         if let Subject::Node(_) = self.subject {
             for vote in votes {
                 let is_second = match is_accepted {
@@ -172,7 +169,7 @@ impl Episode<'_> {
     }
 
     /// What our side has dropped must not descend from what is final.
-    fn note_forgotten(&mut self) -> Result<()> {
+    pub(super) fn note_forgotten(&mut self) -> Result<()> {
         let store = &mut self.oracle.store;
         let ours = self.subject.fork_choice();
         for block in store.blocks.clone() {
@@ -304,217 +301,5 @@ impl Episode<'_> {
             self.flaw(&mut attestation);
         }
         attestation
-    }
-
-    /// Gives a block to both; true if they take it.
-    fn import(&mut self, block: &Block, proposer: &Attestation) -> Result<bool> {
-        let root = block.tree_hash_root();
-        let votes: Vec<Attestation> = block
-            .body
-            .attestations
-            .iter()
-            .copied()
-            .chain([*proposer])
-            .collect();
-        let Some(parent) = self.states.get(&block.parent_root).cloned() else {
-            self.counts.add("block: unknown parent");
-            let expected = self.oracle.on_block(block, proposer);
-            ensure!(expected == Err(ChainError::UnknownParent), "{expected:?}");
-            let genesis = self
-                .states
-                .values()
-                .next()
-                .context("no state at all")?
-                .clone();
-            let found = self.subject.on_block(block, root, &genesis, proposer)?;
-            let is_unknown = matches!(
-                found,
-                Err(BlockError::UnknownParent { .. } | BlockError::RuledOut { .. })
-            );
-            ensure!(is_unknown, "{found:?} for a block without its parent");
-            return Ok(false);
-        };
-        let expected = self.oracle.transition(block);
-        let found = state_transition(&parent, block);
-        let (naive, post) = match (expected, found) {
-            (Ok(naive), Ok(post)) => (naive, Arc::new(post)),
-            (Err(ChainError::Transition(expected)), Err(found)) => {
-                self.counts.add(refusal::transition_name(&expected));
-                ensure!(
-                    refusal::transition(&found) == Some(expected),
-                    "the specification says {expected:?}, we say {found:?}"
-                );
-                return Ok(false);
-            }
-            (expected, found) => bail!(
-                "transition: {:?}, but we say {:?}",
-                expected.map(drop),
-                found.map(drop)
-            ),
-        };
-        if self.oracle.store.forgotten.contains(&block.parent_root) {
-            let found = self.subject.on_block(block, root, &post, proposer)?;
-            let is_ruled_out = matches!(found, Err(BlockError::RuledOut { .. }));
-            ensure!(
-                is_ruled_out,
-                "{found:?} for a block on one that was dropped"
-            );
-            self.counts.add("block: ruled out by finality");
-            return Ok(false);
-        }
-        let is_news = !self.states.contains_key(&root);
-        let head = self.oracle.store.head;
-        let before = self.oracle.states.get(&block.parent_root).cloned();
-        let expected = self.oracle.insert(block, root, naive, proposer);
-        let found = self.subject.on_block(block, root, &post, proposer)?;
-        match (expected, found) {
-            (Ok(()), Ok(_)) => {
-                self.counts.when("block accepted", is_news);
-                if let (Some(before), Some(after)) = (before, self.oracle.states.get(&root)) {
-                    note_progress(&before, after, block, self.counts);
-                }
-                let store = &self.oracle.store;
-                let moved = !store.is_ancestor(head, store.head);
-                self.counts.when("reorganization", moved);
-                self.states.insert(root, post);
-                self.blocks.push((block.clone(), *proposer));
-                self.note_cast(&votes);
-                if is_news {
-                    self.note_equivocations(&votes, true)?;
-                }
-                self.note_forgotten()?;
-                Ok(true)
-            }
-            (Err(expected), Err(found)) => {
-                let name = match expected {
-                    quartet_oracle::BlockError::Body(_, error) => {
-                        refusal::vote_name(Place::Body, error)
-                    }
-                    quartet_oracle::BlockError::Proposer(error) => {
-                        refusal::vote_name(Place::Proposer, error)
-                    }
-                    quartet_oracle::BlockError::UnknownParent => "block: unknown parent",
-                    quartet_oracle::BlockError::UnknownJustified => "block: unknown justified",
-                };
-                self.counts.add(name);
-                ensure!(
-                    refusal::block(&found) == Some(expected),
-                    "the specification says {expected:?}, we say {found:?}"
-                );
-                Ok(false)
-            }
-            (expected, found) => bail!("store: {expected:?}, but we say {found:?}"),
-        }
-    }
-
-    /// A proposal by the specification's rule, which is compared, and one by ours, which has to be valid.
-    fn propose(&mut self) -> Result<()> {
-        if self.random.chance(200) {
-            self.vote_across()?;
-        }
-        let store = &self.oracle.store;
-        let head: Root = store.head;
-        // Now, or so early that some votes are for what comes later.
-        let next = store.slot(head) + 1;
-        let slot = match self.random.chance(700) {
-            true => next.max(store.current_slot() + self.random.below(2)),
-            false => next,
-        };
-        let state = self.states.get(&head).context("no state of the head")?;
-        let candidates: Vec<_> = self.subject.fork_choice().known_attestations().collect();
-        let (block, post) = build_block(state, slot, &candidates, Selection::LatestSource)?;
-        match self.oracle.produce_block(slot) {
-            // Ours leaves out in advance what would make a block invalid if it completed its target.
-            Some(_) if post.latest_justified.slot < post.latest_finalized.slot => {
-                self.counts.add("proposal from before what is final");
-            }
-            Some(expected) if expected.body.attestations.len() > MAX_PROPOSED_ATTESTATIONS => {
-                self.counts.add("proposal cut to what a message holds");
-                let cut = &expected.body.attestations[..MAX_PROPOSED_ATTESTATIONS];
-                ensure!(block.body.attestations[..] == *cut, "cut proposals differ");
-            }
-            Some(expected) => {
-                self.counts.add("proposal compared");
-                ensure!(
-                    expected == block,
-                    "proposals differ: {} and {} votes",
-                    expected.body.attestations.len(),
-                    block.body.attestations.len()
-                );
-            }
-            None => self.counts.add("the specification cannot propose"),
-        }
-        let valid = self.oracle.transition(&block);
-        ensure!(
-            valid.is_ok(),
-            "our proposal is invalid: {:?}",
-            valid.map(drop)
-        );
-        self.propose_ours(slot)
-    }
-
-    /// Somebody votes from what the head's chain has justified, for a target elsewhere.
-    fn vote_across(&mut self) -> Result<()> {
-        let store = &self.oracle.store;
-        let head = store.block(store.head).copied();
-        let blocks = store.blocks.iter();
-        let (Some(head), Some(newest)) = (head, blocks.max_by_key(|block| block.slot).copied())
-        else {
-            return Ok(());
-        };
-        let target = Checkpoint {
-            root: newest.root,
-            slot: newest.slot,
-        };
-        let data = AttestationData {
-            slot: store.current_slot(),
-            head: target,
-            target,
-            source: head.justified,
-        };
-        let validator_id = self.validator();
-        self.vote(Attestation { validator_id, data })?;
-        self.advance(self.oracle.store.time + 4);
-        Ok(())
-    }
-
-    fn propose_ours(&mut self, slot: u64) -> Result<()> {
-        let Subject::Node(chain) = &self.subject else {
-            return Ok(());
-        };
-        let Some(basis) = chain.proposal_basis() else {
-            return Ok(());
-        };
-        let produced = basis.build(slot)?;
-        let data = produced.attestation_data(chain);
-        let proposer = Attestation {
-            validator_id: produced.block.proposer_index,
-            data,
-        };
-        ensure!(
-            data.head
-                == Checkpoint {
-                    root: produced.root,
-                    slot
-                },
-            "a proposer attests another head"
-        );
-        // Early blocks are for others to hold.
-        if slot > self.oracle.store.current_slot() {
-            self.advance(slot * 4);
-            if self.subject.fork_choice().head().root != produced.block.parent_root {
-                return Ok(());
-            }
-        }
-        self.left = self.left.saturating_sub(1);
-        let is_taken = self.import(&produced.block, &proposer)?;
-        let after = self.oracle.store.block(produced.root);
-        let runs_backwards = data.target.slot < data.source.slot;
-        ensure!(
-            is_taken && after.is_some() || runs_backwards || data.source.root.is_zero(),
-            "our own proposal is refused: slot {slot} with {data:?}"
-        );
-        self.counts.when("own proposal accepted", is_taken);
-        Ok(())
     }
 }
