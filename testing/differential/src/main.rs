@@ -8,9 +8,10 @@
 // Figures are what this program is for.
 #![allow(clippy::print_stdout)]
 
-use std::{process::ExitCode, time::Instant};
+use std::process::ExitCode;
 
 use clap::Parser;
+use quartet_clock::Stopwatch;
 use quartet_differential::{Run, run};
 use serde_json::json;
 
@@ -33,13 +34,13 @@ struct Arguments {
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let begin = Instant::now();
+    let begin = Stopwatch::start();
     let report = run(Run {
         seed: arguments.seed,
         blocks: arguments.blocks,
         only: arguments.episode,
     })?;
-    let seconds = begin.elapsed().as_secs_f64();
+    let seconds = begin.seconds();
     let missing = match arguments.episode {
         Some(_) => Vec::new(),
         None => report.counts.missing(arguments.blocks),
