@@ -1,13 +1,9 @@
 //! A slot's worth of votes, safe target and head, beside the specification's walk over all blocks.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "../tests/oracle/naive.rs"]
-#[allow(dead_code)]
-mod naive;
-
 use criterion::{Criterion, criterion_group, criterion_main};
-use naive::NaiveStore;
 use quartet_fork_choice::{AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, Names, Rules};
+use quartet_oracle::{Deviations, KnownBlock, Origin, Store};
 use quartet_types::{Attestation, AttestationData, Root};
 
 const VALIDATORS: u64 = 64;
@@ -94,9 +90,17 @@ fn bench(criterion: &mut Criterion) {
             });
         });
 
-        let mut store = NaiveStore::new(genesis, VALIDATORS);
+        let known = |block: &BlockInfo| KnownBlock {
+            root: block.root,
+            parent_root: block.parent_root,
+            slot: block.slot,
+            justified: anchor,
+            finalized: anchor,
+        };
+        let mut store = Store::new(known(&genesis), VALIDATORS, Deviations::default());
         store.time = FAR;
-        store.insert_all(&blocks[1..]);
+        let known: Vec<_> = blocks[1..].iter().map(known).collect();
+        store.insert_all(&known);
         let mut slot = 1;
         let mut group = criterion.benchmark_group("fork_choice::naive_slot");
         group.sample_size(10);
@@ -104,9 +108,7 @@ fn bench(criterion: &mut Criterion) {
             b.iter(|| {
                 slot += 1;
                 for vote in votes(&blocks, slot) {
-                    store
-                        .on_attestation(&vote, AttestationOrigin::Gossip)
-                        .unwrap();
+                    store.on_attestation(&vote, Origin::Gossip).unwrap();
                 }
                 store.update_safe_target();
                 store.accept_new_attestations();

@@ -58,7 +58,8 @@ pub struct KnownBlock {
 }
 
 impl KnownBlock {
-    fn checkpoint(&self) -> Checkpoint {
+    /// The checkpoint that names it.
+    pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
             root: self.root,
             slot: self.slot,
@@ -327,6 +328,13 @@ impl Store {
         outcome.map_err(BlockError::Proposer)?;
         *self = store;
         Ok(())
+    }
+
+    /// Blocks without votes, for a long chain in short time.
+    pub fn insert_all(&mut self, blocks: &[KnownBlock]) {
+        self.blocks.extend(blocks);
+        let by_root = blocks.iter().map(|block| (block.root, *block));
+        self.by_root.extend(by_root);
     }
 
     /// `_compute_lmd_ghost_head`, from the latest justified block. `None` where the specification raises.

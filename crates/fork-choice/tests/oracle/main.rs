@@ -2,17 +2,16 @@
 #![allow(clippy::unwrap_used)]
 
 mod events;
-mod naive;
 
 use events::{Event, Flaw, Vote, event};
-use naive::NaiveStore;
 use proptest::{prelude::*, sample::Index};
 use quartet_fork_choice::{AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, Names, Rules};
+use quartet_oracle::{Deviations, KnownBlock, Origin, Store, Vote as NaiveVote};
 use quartet_types::{Attestation, AttestationData, Checkpoint, Root};
 
 /// Three stores, fed the same: the specification's, ours by its rules, and ours by our own.
 struct Stores {
-    naive: NaiveStore,
+    naive: Store,
     indexed: ForkChoice,
     own: ForkChoice,
 }
@@ -30,7 +29,11 @@ impl Stores {
         };
         let store = |rules| ForkChoice::new(anchor, checkpoints, validators, rules);
         Self {
-            naive: NaiveStore::new(anchor, validators),
+            naive: Store::new(
+                known(anchor, checkpoints),
+                validators,
+                Deviations::default(),
+            ),
             indexed: store(Rules::SPECIFICATION),
             own: store(Rules::QUARTET),
         }
@@ -81,28 +84,27 @@ impl Stores {
         match event {
             Event::Gossip(vote) => {
                 let attestation = self.attestation(vote);
-                let expected = self
-                    .naive
-                    .on_attestation(&attestation, AttestationOrigin::Gossip);
+                let expected = self.naive.on_gossip(&attestation);
                 let found = self
                     .indexed
                     .on_attestation(&attestation, AttestationOrigin::Gossip);
                 assert_eq!(
-                    expected.is_some(),
+                    expected.is_ok(),
                     found.is_ok(),
                     "{found:?} for {attestation:?}"
                 );
                 let own = self
                     .own
                     .on_attestation(&attestation, AttestationOrigin::Gossip);
-                assert!(own.is_err() || expected.is_some(), "stricter, never laxer");
+                assert!(own.is_err() || expected.is_ok(), "stricter, never laxer");
             }
             Event::Tick {
                 intervals,
                 has_proposal,
             } => {
                 for interval in 1..=*intervals {
-                    self.naive.tick(*has_proposal && interval == *intervals);
+                    self.naive
+                        .tick_interval(*has_proposal && interval == *intervals);
                 }
                 self.indexed.advance_to(self.naive.time, *has_proposal);
                 self.own.advance_to(self.naive.time, *has_proposal);
@@ -172,19 +174,19 @@ impl Stores {
                 let foretold = self.indexed.attestation_data_for(&block, checkpoints);
                 let expected = self
                     .naive
-                    .on_block(block, justified, finalized, &body, &proposer);
-                let known = Names::Known;
-                let checked = self.indexed.validate_block(&block, &body, &proposer, known);
+                    .on_block(known(block, checkpoints), &body, &proposer);
+                let names = Names::Known;
+                let checked = self.indexed.validate_block(&block, &body, &proposer, names);
                 let found = self
                     .indexed
-                    .on_block(block, checkpoints, &body, &proposer, known);
-                assert_eq!(expected.is_some(), found.is_ok(), "{found:?}");
+                    .on_block(block, checkpoints, &body, &proposer, names);
+                assert_eq!(expected.is_ok(), found.is_ok(), "{found:?}");
                 assert_eq!(checked.is_ok(), found.is_ok(), "{found:?}");
                 if found.is_ok() && self.indexed.head() == block.checkpoint() {
                     // What a proposer attests beforehand is what it would attest afterwards.
                     assert_eq!(self.indexed.attestation_data(block.slot), foretold);
                 }
-                self.import_own(block, checkpoints, &body, &proposer, expected.is_some());
+                self.import_own(block, checkpoints, &body, &proposer, expected.is_ok());
             }
         }
     }
@@ -217,12 +219,11 @@ impl Stores {
             justified: anchor,
             finalized: anchor,
         };
-        let known = Names::Known;
         self.naive
-            .on_block(block, anchor, anchor, &[], &proposer)
+            .on_block(known(block, checkpoints), &[], &proposer)
             .unwrap();
         self.indexed
-            .on_block(block, checkpoints, &[], &proposer, known)
+            .on_block(block, checkpoints, &[], &proposer, Names::Known)
             .unwrap();
         self.import_own(block, checkpoints, &[], &proposer, true);
     }
@@ -251,17 +252,19 @@ impl Stores {
     fn assert_same(&self) {
         let (naive, indexed) = (&self.naive, &self.indexed);
         assert_eq!(indexed.time(), naive.time);
-        assert_eq!(indexed.latest_justified(), naive.justified);
-        assert_eq!(indexed.latest_finalized(), naive.finalized);
+        assert_eq!(indexed.latest_justified(), naive.latest_justified);
+        assert_eq!(indexed.latest_finalized(), naive.latest_finalized);
         assert_eq!(indexed.head().root, naive.head, "head");
         assert_eq!(indexed.safe_target().root, naive.safe_target, "safe target");
         assert_eq!(indexed.safe_target().slot, naive.slot(naive.safe_target));
-        assert_eq!(
-            indexed.known_attestations().collect::<Vec<_>>(),
-            naive.known
-        );
-        assert_eq!(indexed.new_attestations().collect::<Vec<_>>(), naive.new);
-        if let Some(target) = naive.attestation_target() {
+        let votes = |votes: &[NaiveVote]| -> Vec<Attestation> {
+            votes.iter().map(|vote| vote.attestation).collect()
+        };
+        let known: Vec<_> = indexed.known_attestations().collect();
+        assert_eq!(known, votes(&naive.known));
+        let new: Vec<_> = indexed.new_attestations().collect();
+        assert_eq!(new, votes(&naive.new));
+        if let Some(target) = naive.attestation_target(naive.latest_finalized.slot) {
             assert_eq!(indexed.attestation_target(), Some(target));
         }
         // What this node attests, others will accept; a zero root names no block, and no block comes before its slot.
@@ -269,10 +272,8 @@ impl Stores {
         if !data.source.root.is_zero() && data.head.slot <= data.slot {
             let validator_id = 0;
             let own = Attestation { validator_id, data };
-            let verdict = naive
-                .clone()
-                .on_attestation(&own, AttestationOrigin::Gossip);
-            assert_eq!(verdict, Some(()), "{own:?}");
+            let verdict = naive.clone().on_attestation(&own, Origin::Gossip);
+            assert_eq!(verdict, Ok(()), "{own:?}");
             let verdict = self
                 .own
                 .validate_attestation(&own, AttestationOrigin::Gossip);
@@ -287,6 +288,17 @@ impl Stores {
             );
             assert_eq!(indexed.weight_of(&node.block.root), Some(node.weight));
         }
+    }
+}
+
+/// What the oracle is to know of a block.
+fn known(block: BlockInfo, checkpoints: Checkpoints) -> KnownBlock {
+    KnownBlock {
+        root: block.root,
+        parent_root: block.parent_root,
+        slot: block.slot,
+        justified: checkpoints.justified,
+        finalized: checkpoints.finalized,
     }
 }
 
