@@ -1,12 +1,10 @@
-//! The state transition against a transcription of the specification that uses nothing but plain vectors.
+//! The state transition against the specification's transcription, on arbitrary blocks and states.
 #![allow(clippy::unwrap_used)]
-
-mod naive;
 
 use std::collections::BTreeMap;
 
-use naive::NaiveState;
 use proptest::prelude::*;
+use quartet_oracle::State as Naive;
 use quartet_state_transition::{
     apply_block, process_slots, replay_block, seal_block, state_transition,
 };
@@ -172,7 +170,7 @@ proptest! {
         let mut state = genesis(validators);
         for step in &steps {
             let block = block(&state, step);
-            let expected = NaiveState::from(&state).apply(&block);
+            let expected = Naive::of(&state).apply(&block).ok();
             let found = apply_block(&state, &block);
             let Some(expected) = expected else {
                 prop_assert!(found.is_err(), "the specification refuses {block:?}");
@@ -181,7 +179,7 @@ proptest! {
                 continue;
             };
             let post = found.unwrap();
-            prop_assert_eq!(NaiveState::from(&post).without_root(), expected);
+            prop_assert_eq!(Naive::of(&post), expected);
             // Cached hashes must equal those of a state that has none.
             let uncached = State::from_ssz_bytes(&post.as_ssz_bytes()).unwrap();
             prop_assert_eq!(post.tree_hash_root(), uncached.tree_hash_root());
@@ -213,6 +211,8 @@ proptest! {
         let mut rows: Vec<(Root, u64)> = rows.into_iter().collect();
         if reversed {
             rows.reverse();
+            // The oracle has a dictionary for them: it cannot tell the root of a state that is out of order.
+            state.latest_block_header.state_root = Root::repeat_byte(1);
         }
         // Most of them close to two thirds.
         let voted = |pattern: u64, validator: usize| pattern >> (validator % 64) & 1 == 1 || !validator.is_multiple_of(3);
@@ -229,9 +229,9 @@ proptest! {
         });
         let mut block = block(&state, &Step { empty_slots: 0, proposer_off_by: 0, wrong_parent: false, votes: Vec::new() });
         block.body.attestations = attestations.collect::<Vec<_>>().try_into().unwrap();
-        let expected = NaiveState::from(&state).apply(&block).unwrap();
+        let expected = Naive::of(&state).apply(&block).unwrap();
         let post = apply_block(&state, &block).unwrap();
-        prop_assert_eq!(NaiveState::from(&post).without_root(), expected);
+        prop_assert_eq!(Naive::of(&post), expected);
         let uncached = State::from_ssz_bytes(&post.as_ssz_bytes()).unwrap();
         prop_assert_eq!(post.tree_hash_root(), uncached.tree_hash_root());
     }
