@@ -255,6 +255,77 @@ proptest! {
     }
 }
 
+/// A block without votes on a chain of 60 slots, and a vote for the block of slot 36, which counts.
+fn one_vote(state: &State, validator_id: u64) -> (Block, Attestation) {
+    let step = Step {
+        empty_slots: 0,
+        proposer_off_by: 0,
+        wrong_parent: false,
+        votes: Vec::new(),
+    };
+    // A square away from what is final, which is the genesis.
+    let target = Checkpoint {
+        root: *state.historical_block_hashes.get(36).unwrap(),
+        slot: 36,
+    };
+    let data = AttestationData {
+        slot: 60,
+        head: target,
+        target,
+        source: Checkpoint {
+            root: *state.historical_block_hashes.get(0).unwrap(),
+            slot: 0,
+        },
+    };
+    (block(state, &step), Attestation { validator_id, data })
+}
+
+#[test]
+fn the_validator_right_behind_the_registry_is_refused() {
+    for validators in [1, 4, 63, 64, 65] {
+        let state = long_chain(validators);
+        let verdict = |validator_id| {
+            let (mut block, vote) = one_vote(&state, validator_id);
+            block.body.attestations = vec![vote].try_into().unwrap();
+            apply_block(&state, &block).map(drop)
+        };
+        let count = validators as u64;
+        assert_eq!(verdict(count - 1), Ok(()));
+        for validator in [count, count + 1, u64::MAX] {
+            let refused = matches!(
+                verdict(validator),
+                Err(quartet_state_transition::Error::BeyondRegistry { .. })
+            );
+            assert!(refused, "{validator} of {validators}");
+        }
+    }
+}
+
+#[test]
+fn of_two_tallies_for_one_target_the_last_one_counts() {
+    let mut state = long_chain(4);
+    let (mut block, vote) = one_vote(&state, 0);
+    let target = vote.data.target.root;
+    let bits = [false, true, true, true, false, false, false, false];
+    state.justifications_roots =
+        quartet_types::JustificationRoots::try_from_iter([target, target]).unwrap();
+    state.justifications_validators = quartet_types::Bitlist::try_from_iter(bits).unwrap();
+    // The root of such a state is not the oracle's to tell.
+    state.latest_block_header.state_root = Root::repeat_byte(1);
+    let step = Step {
+        empty_slots: 0,
+        proposer_off_by: 0,
+        wrong_parent: false,
+        votes: Vec::new(),
+    };
+    block.parent_root = self::block(&state, &step).parent_root;
+    block.body.attestations = vec![vote].try_into().unwrap();
+    let expected = Naive::of(&state).apply(&block).unwrap();
+    let post = apply_block(&state, &block).unwrap();
+    assert_eq!(Naive::of(&post), expected);
+    assert_eq!(post.justifications_roots.len(), 1);
+}
+
 #[test]
 fn the_generator_justifies_and_finalizes() {
     // The property above would say little if its random votes never passed the threshold.
