@@ -1,5 +1,6 @@
 //! The command line: parses, wires and supervises; holds no logic of its own.
 
+mod check;
 mod completions;
 mod db;
 mod devnet;
@@ -45,6 +46,8 @@ enum Command {
     Db(db::DbArgs),
     /// Ask a node how it is.
     Status(status::StatusArgs),
+    /// Check over the wire whether a node of any client keeps the protocol's rules.
+    Check(check::CheckArgs),
     /// Watch one or several nodes in the terminal.
     Watch(watch::WatchArgs),
     /// Print what a shell needs to complete this program's commands and flags.
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Node(args) => node::run(*args),
         Command::Devnet(args) => on_this_thread(devnet::run(args)),
         Command::Status(args) => on_this_thread(args.run()),
+        Command::Check(args) => args.run(),
         Command::Watch(args) => on_this_thread(args.run()),
         Command::Genesis(args) => args.run().map(|()| ExitCode::SUCCESS),
         Command::Keys(args) => args.run().map(|()| ExitCode::SUCCESS),

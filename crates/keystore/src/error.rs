@@ -43,6 +43,9 @@ pub enum KeyFileProblem {
     /// It cannot be written.
     #[error("cannot be written: {0}")]
     Unwritable(io::Error),
+    /// A key whose secret is not public would be used up.
+    #[error("is not marked as a public test key, and what would be done with it uses a key up")]
+    NotPublic,
     /// Keys are never replaced.
     #[error("exists already; not replacing a key")]
     Exists,

@@ -18,6 +18,7 @@ mod mark;
 mod marked;
 pub mod record;
 mod signer;
+mod throwaway;
 mod trees;
 
 pub use encryption::{EncryptionError, Passphrase};
@@ -33,4 +34,5 @@ pub use manage::{KeyReport, NewKey, TreesReport, convert, export, generate, insp
 pub use mark::MarkError;
 pub use marked::{MarkReport, copy_mark, set_mark};
 pub use signer::{SignError, Signer, SigningDuty, reserve, sign_many};
+pub use throwaway::read_throwaway;
 pub use trees::OnProgress;

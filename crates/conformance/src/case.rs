@@ -1,0 +1,207 @@
+//! What a case is, and what comes of it.
+
+use std::fmt;
+
+use futures::future::BoxFuture;
+use serde::Serialize;
+
+use crate::{
+    peer::{ConnectError, OpenError},
+    scene::Scene,
+};
+
+/// Which part of the protocol a case is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Group {
+    /// QUIC, identities, the names of protocols.
+    Transport,
+    /// The status.
+    Status,
+    /// The bytes of requests, one by one.
+    Framing,
+    /// Blocks by their roots.
+    Blocks,
+    /// Streams that are slow, not ended, or many.
+    Streams,
+    /// What the node says by gossip.
+    Gossip,
+    /// How it keeps its mesh.
+    Mesh,
+    /// What it must not pass on, made without any key.
+    Invalid,
+    /// Attestations made with a validator's key.
+    Votes,
+    /// Blocks made with a validator's key.
+    Proposals,
+    /// Peers that come again, and the node itself.
+    Restarts,
+}
+
+impl Group {
+    /// All of them, in the order in which they are played.
+    pub const ALL: [Self; 11] = [
+        Self::Transport,
+        Self::Status,
+        Self::Framing,
+        Self::Blocks,
+        Self::Streams,
+        Self::Gossip,
+        Self::Mesh,
+        Self::Invalid,
+        Self::Votes,
+        Self::Proposals,
+        Self::Restarts,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Transport => "transport",
+            Self::Status => "status",
+            Self::Framing => "framing",
+            Self::Blocks => "blocks",
+            Self::Streams => "streams",
+            Self::Gossip => "gossip",
+            Self::Mesh => "mesh",
+            Self::Invalid => "invalid",
+            Self::Votes => "votes",
+            Self::Proposals => "proposals",
+            Self::Restarts => "restarts",
+        }
+    }
+
+    /// The group of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|group| group.name() == name)
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What is said of a node after a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It keeps the rule.
+    Pass,
+    /// It breaks the rule.
+    Fail,
+    /// What it does is allowed, or nowhere ruled, and other than what most do.
+    Differs,
+    /// The node has not what the case is about, or the checker lacks the means to try it.
+    Unsupported,
+}
+
+impl Verdict {
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Differs => "differs",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// What was tried and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) verdict: Verdict,
+    pub(crate) sent: String,
+    pub(crate) seen: String,
+}
+
+/// Why a case could not be played to its end.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The checker, or the node, lacks something.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The node lets nobody in.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// A stream that should be there is not.
+    #[error("cannot open a stream: {0}")]
+    Open(#[from] OpenError),
+    /// What the case begins with does not work.
+    #[error("{0}")]
+    Broken(String),
+}
+
+pub(crate) type Outcome = Result<Finding, Failure>;
+
+/// The node keeps the rule.
+pub(crate) fn pass(sent: impl Into<String>, seen: impl Into<String>) -> Outcome {
+    found(Verdict::Pass, sent, seen)
+}
+
+/// The node breaks the rule.
+pub(crate) fn fail(sent: impl Into<String>, seen: impl Into<String>) -> Outcome {
+    found(Verdict::Fail, sent, seen)
+}
+
+/// The node does something else than most.
+pub(crate) fn differs(sent: impl Into<String>, seen: impl Into<String>) -> Outcome {
+    found(Verdict::Differs, sent, seen)
+}
+
+/// It passes if `holds`, and fails otherwise.
+pub(crate) fn judge(holds: bool, sent: impl Into<String>, seen: impl Into<String>) -> Outcome {
+    match holds {
+        true => pass(sent, seen),
+        false => fail(sent, seen),
+    }
+}
+
+/// Something is missing.
+pub(crate) fn unsupported(why: impl Into<String>) -> Failure {
+    Failure::Unsupported(why.into())
+}
+
+/// Something that should work does not.
+pub(crate) fn broken(why: impl Into<String>) -> Failure {
+    Failure::Broken(why.into())
+}
+
+fn found(verdict: Verdict, sent: impl Into<String>, seen: impl Into<String>) -> Outcome {
+    let (sent, seen) = (sent.into(), seen.into());
+    Ok(Finding {
+        verdict,
+        sent,
+        seen,
+    })
+}
+
+/// A case. Its id stays the same for ever.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// A letter for the group and a number.
+    pub id: &'static str,
+    /// Its group.
+    pub group: Group,
+    /// The rule, in one sentence.
+    pub rule: &'static str,
+    /// Where the rule stands.
+    pub source: &'static str,
+    pub(crate) play: for<'a> fn(&'a Scene) -> BoxFuture<'a, Outcome>,
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Case")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

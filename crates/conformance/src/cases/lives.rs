@@ -1,0 +1,33 @@
+//! The last case of each group: whatever was done to the node, it lives.
+
+use crate::{
+    case::{Outcome, fail, judge},
+    scene::Scene,
+};
+
+/// What it is, in one sentence.
+pub(super) const RULE: &str =
+    "after all that, the node lets somebody new in, tells its status, and its head goes on";
+
+/// A newcomer asks for the status; listeners that have done nothing wrong are still there.
+pub(super) async fn lives(scene: &Scene) -> Outcome {
+    let sent = "a status by somebody new";
+    let guest = scene.stranger(scene.manners()).await?;
+    let status = scene.status_of(&guest).await?;
+    guest.leave().await;
+    if status.finalized.slot > status.head.slot {
+        return fail(
+            sent,
+            format!(
+                "finalized slot {} after head slot {}",
+                status.finalized.slot, status.head.slot
+            ),
+        );
+    }
+    let goes_on = scene.head_goes_on(status.head);
+    let at = format!(
+        "head at slot {}, finalized {}",
+        status.head.slot, status.finalized.slot
+    );
+    judge(goes_on.is_ok(), sent, goes_on.err().unwrap_or(at))
+}

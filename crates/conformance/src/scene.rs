@@ -1,0 +1,274 @@
+//! What all cases share: the node, what is known of it and its network, and the checker's means.
+
+use std::{sync::Arc, time::Duration};
+
+use libp2p::{Multiaddr, PeerId};
+use parking_lot::Mutex;
+use quartet_clock::Clock;
+use quartet_types::{Checkpoint, Root, SlotDuration, State, Status};
+use ssz::{Decode as _, Encode as _};
+use tokio::{sync::Mutex as AsyncMutex, time::Instant};
+
+use crate::{
+    Options,
+    case::{Failure, broken},
+    chain::Chain,
+    frames,
+    gossip::Gossip,
+    identity::{self, About},
+    peer::{BLOCKS_BY_ROOT, Manners, Peer, STATUS},
+    requests::{self, Answer},
+    signing::Keys,
+};
+
+/// How long nothing has to come before it counts as not forwarded, with slots of four seconds; what is valid is forwarded
+/// within a tenth of that.
+const SILENCE: Duration = Duration::from_millis(1_500);
+
+/// What stands before the milliseconds of a slot in the protocol version of a Quartet network with other slots.
+const SLOT_MS: &str = ";slot-ms=";
+
+/// The scene.
+pub(crate) struct Scene {
+    pub(crate) address: Multiaddr,
+    /// The node's identity, by its certificate.
+    pub(crate) node: PeerId,
+    /// What the node says of itself; `None` where it says nothing.
+    pub(crate) about: Option<About>,
+    /// How long an answer may take.
+    pub(crate) patience: Duration,
+    pub(crate) slot: SlotDuration,
+    fork: String,
+    /// The network's genesis, where it is known, and its clock.
+    pub(crate) genesis: Option<Arc<State>>,
+    pub(crate) clock: Option<Clock>,
+    pub(crate) keys: Keys,
+    pub(crate) restart: Option<String>,
+    claim: Mutex<Status>,
+    ears: AsyncMutex<Option<Arc<Gossip>>>,
+    pub(crate) chain: AsyncMutex<Chain>,
+    /// The node's head when it was last looked at, and when that was.
+    last_head: Mutex<Option<(u64, Instant)>>,
+}
+
+impl Scene {
+    /// Gets to know the node.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub(crate) async fn set(options: Options) -> Result<Self, Failure> {
+        let claim = options
+            .genesis
+            .as_deref()
+            .map_or_else(Status::default, genesis_status);
+        // Identify is heard before it is answered: nodes send away whoever says that slots last longer or shorter.
+        let mut manners = Manners::new("", claim);
+        manners.protocol_version = None;
+        let address = options.address.0.clone();
+        let peer = Peer::connect(address, manners, options.patience).await?;
+        let node = peer.node;
+        let about = identity::ask(&peer, options.patience).await;
+        let first = status(&peer, claim, options.patience).await.ok();
+        peer.leave().await;
+
+        let slot = options.slot.or_else(|| stated_slot(about.as_ref()?));
+        let slot = slot.unwrap_or_default();
+        let clock = options
+            .genesis
+            .as_deref()
+            .map(|genesis| Clock::system(genesis.config.genesis_time).with_slot_duration(slot));
+        Ok(Self {
+            address: options.address.0,
+            node,
+            about,
+            patience: options.patience,
+            slot,
+            fork: options.fork_name,
+            chain: AsyncMutex::new(Chain::new(options.genesis.clone())),
+            genesis: options.genesis,
+            clock,
+            keys: options.keys,
+            restart: options.restart_command,
+            claim: Mutex::new(first.unwrap_or(claim)),
+            ears: AsyncMutex::default(),
+            last_head: Mutex::default(),
+        })
+    }
+
+    /// The name of a topic.
+    pub(crate) fn topic(&self, word: &str) -> String {
+        format!("/leanconsensus/{}/{word}/ssz_snappy", self.fork)
+    }
+
+    /// The names of all topics.
+    pub(crate) fn topics(&self) -> Vec<String> {
+        ["block", "attestation"]
+            .map(|word| self.topic(word))
+            .to_vec()
+    }
+
+    /// How somebody new behaves who has done nothing wrong yet: claims what the node said last.
+    pub(crate) fn manners(&self) -> Manners {
+        let version = self
+            .about
+            .as_ref()
+            .map(|about| about.protocol_version.as_str());
+        Manners::new(version.unwrap_or("eth2/1.0.0"), *self.claim.lock())
+    }
+
+    /// Somebody new, connected, whose status the node has been told.
+    ///
+    /// # Errors
+    /// When the node does not let it in.
+    pub(crate) async fn guest(&self) -> Result<Peer, Failure> {
+        self.guest_with(self.manners()).await
+    }
+
+    /// As [`Scene::guest`], with these manners.
+    pub(crate) async fn guest_with(&self, manners: Manners) -> Result<Peer, Failure> {
+        let peer = self.stranger(manners).await?;
+        // Who dials tells its status first. What the node makes of it is for the cases about statuses.
+        if let Ok(status) = self.status_of(&peer).await {
+            *self.claim.lock() = status;
+        }
+        Ok(peer)
+    }
+
+    /// Somebody connected who has said nothing yet.
+    ///
+    /// # Errors
+    /// When the node does not let it in.
+    pub(crate) async fn stranger(&self, manners: Manners) -> Result<Peer, Failure> {
+        Ok(Peer::connect(self.address.clone(), manners, self.patience).await?)
+    }
+
+    /// Somebody new who gossips on all topics.
+    ///
+    /// # Errors
+    /// When the node does not let it in, or does not gossip.
+    pub(crate) async fn gossiper(&self) -> Result<Gossip, Failure> {
+        let gossip = Gossip::begin(self.guest().await?).await?;
+        gossip.join(&self.topics()).await;
+        Ok(gossip)
+    }
+
+    /// The listener, who does nothing wrong, and whom the node tells all that it passes on.
+    ///
+    /// # Errors
+    /// When the node does not let it in, or does not gossip.
+    pub(crate) async fn ears(&self) -> Result<Arc<Gossip>, Failure> {
+        let mut ears = self.ears.lock().await;
+        if let Some(ears) = ears.as_ref().filter(|ears| ears.peer.is_connected()) {
+            return Ok(ears.clone());
+        }
+        let new = Arc::new(self.gossiper().await?);
+        *ears = Some(new.clone());
+        Ok(new)
+    }
+
+    /// Sends the bytes of a request and reads the answer to its end.
+    ///
+    /// # Errors
+    /// When there is no stream.
+    pub(crate) async fn ask(
+        &self,
+        peer: &Peer,
+        protocol: &str,
+        bytes: &[u8],
+    ) -> Result<Answer, Failure> {
+        requests::ask(peer, protocol, bytes, self.patience).await
+    }
+
+    /// Asks for blocks.
+    ///
+    /// # Errors
+    /// When there is no stream.
+    pub(crate) async fn ask_blocks(&self, peer: &Peer, roots: &[Root]) -> Result<Answer, Failure> {
+        self.ask(peer, BLOCKS_BY_ROOT, &requests::by_root(roots))
+            .await
+    }
+
+    /// The node's status.
+    ///
+    /// # Errors
+    /// When it does not tell it.
+    pub(crate) async fn status_of(&self, peer: &Peer) -> Result<Status, Failure> {
+        let claim = *self.claim.lock();
+        status(peer, claim, self.patience).await
+    }
+
+    /// What is claimed at present, as a request.
+    pub(crate) fn status_request(&self) -> Vec<u8> {
+        frames::payload(&self.claim.lock().as_ssz_bytes())
+    }
+
+    /// What is claimed at present.
+    pub(crate) fn claim(&self) -> Status {
+        *self.claim.lock()
+    }
+
+    /// How long to wait for what must not come.
+    pub(crate) fn silence(&self) -> Duration {
+        SILENCE.min(self.slots(1))
+    }
+
+    /// So many slots.
+    pub(crate) fn slots(&self, slots: u32) -> Duration {
+        self.slot.slot() * slots
+    }
+
+    /// Whether the node's head has gone on since this was last asked, as far as one can tell: `Err` says how not.
+    pub(crate) fn head_goes_on(&self, head: Checkpoint) -> Result<(), String> {
+        let now = Instant::now();
+        let mut last = self.last_head.lock();
+        let Some((slot, since)) = *last else {
+            *last = Some((head.slot, now));
+            return Ok(());
+        };
+        let slots = now.duration_since(since).as_secs_f64() / self.slot.slot().as_secs_f64();
+        if head.slot < slot {
+            return Err(format!(
+                "its head went back from slot {slot} to {}",
+                head.slot
+            ));
+        }
+        if head.slot > slot {
+            *last = Some((head.slot, now));
+            return Ok(());
+        }
+        // Proposers may be missing, but not twenty in a row.
+        match slot > 0 && slots > 20.0 {
+            true => Err(format!(
+                "its head has been at slot {slot} for {slots:.0} slots"
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The status of who knows nothing but genesis.
+fn genesis_status(genesis: &State) -> Status {
+    let checkpoint = quartet_types::Block::genesis(genesis).checkpoint();
+    Status {
+        finalized: checkpoint,
+        head: checkpoint,
+    }
+}
+
+async fn status(peer: &Peer, claim: Status, patience: Duration) -> Result<Status, Failure> {
+    let request = frames::payload(&claim.as_ssz_bytes());
+    let answer = requests::ask(peer, STATUS, &request, patience).await?;
+    let chunks = answer
+        .chunks()
+        .map_err(|error| broken(format!("status: {error}")))?;
+    match chunks.first() {
+        Some(chunk) if chunk.code == 0 => Status::from_ssz_bytes(&chunk.ssz)
+            .map_err(|error| broken(format!("a status that is none: {error:?}"))),
+        _ => Err(broken(format!("instead of a status: {answer}"))),
+    }
+}
+
+fn stated_slot(about: &About) -> Option<SlotDuration> {
+    let (_, stated) = about.protocol_version.split_once(SLOT_MS)?;
+    SlotDuration::from_millis(stated.parse().ok()?).ok()
+}
