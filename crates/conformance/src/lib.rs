@@ -11,6 +11,8 @@
 mod case;
 mod cases;
 mod chain;
+#[cfg(test)]
+mod fake;
 mod frames;
 mod gossip;
 mod identity;

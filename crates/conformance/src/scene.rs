@@ -1,11 +1,13 @@
 //! What all cases share: the node, what is known of it and its network, and the checker's means.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use libp2p::{Multiaddr, PeerId};
 use parking_lot::Mutex;
 use quartet_clock::Clock;
-use quartet_types::{Checkpoint, Root, SlotDuration, State, Status};
+use quartet_types::{
+    Checkpoint, Root, SignedBlockWithAttestation, Slot, SlotDuration, State, Status, ValidatorIndex,
+};
 use ssz::{Decode as _, Encode as _};
 use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
@@ -49,6 +51,10 @@ pub(crate) struct Scene {
     pub(crate) chain: AsyncMutex<Chain>,
     /// The node's head when it was last looked at, and when that was.
     last_head: Mutex<Option<(u64, Instant)>>,
+    /// Slots in which a validator of the checker's has voted or proposed.
+    pub(crate) used: Mutex<BTreeSet<(Slot, ValidatorIndex)>>,
+    /// The checker's last valid block.
+    pub(crate) proposed: Mutex<Option<SignedBlockWithAttestation>>,
 }
 
 impl Scene {
@@ -92,6 +98,8 @@ impl Scene {
             claim: Mutex::new(first.unwrap_or(claim)),
             ears: AsyncMutex::default(),
             last_head: Mutex::default(),
+            used: Mutex::default(),
+            proposed: Mutex::default(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! The last case of each group: whatever was done to the node, it lives.
 
 use crate::{
-    case::{Outcome, fail, judge},
+    case::{Outcome, Verdict, fail, judge},
     scene::Scene,
 };
 
@@ -30,4 +30,26 @@ pub(super) async fn lives(scene: &Scene) -> Outcome {
         status.head.slot, status.finalized.slot
     );
     judge(goes_on.is_ok(), sent, goes_on.err().unwrap_or(at))
+}
+
+/// As [`lives`]; and the listener, who has done nothing wrong, still hears what it heard before.
+pub(super) async fn listens(scene: &Scene) -> Outcome {
+    let finding = lives(scene).await?;
+    let ears = scene.ears().await?;
+    let topics = scene.topics();
+    let heard = ears
+        .log()
+        .look(|sounds| topics.iter().any(|topic| sounds.of(topic).next().is_some()));
+    if finding.verdict != Verdict::Pass || !heard {
+        return Ok(finding);
+    }
+    let next = scene.hear_next(&ears, "block").await;
+    judge(
+        next.is_ok(),
+        finding.sent,
+        match next {
+            Ok(_) => format!("{}; the listener hears blocks", finding.seen),
+            Err(error) => format!("{}; the listener: {error}", finding.seen),
+        },
+    )
 }

@@ -7,7 +7,7 @@ use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use rand::RngExt as _;
 use tokio::{net::UdpSocket, time::timeout};
 
-use super::{lives, source};
+use super::{case, lives, source};
 use crate::{
     case::{Case, Group, Outcome, broken, differs, fail, judge, pass, unsupported},
     identity::{self, IDENTIFY},
@@ -15,104 +15,108 @@ use crate::{
     scene::Scene,
 };
 
-const fn case(
-    id: &'static str,
-    rule: &'static str,
-    source: &'static str,
-    play: for<'a> fn(&'a Scene) -> futures::future::BoxFuture<'a, Outcome>,
-) -> Case {
-    Case {
-        id,
-        group: Group::Transport,
-        rule,
-        source,
-        play,
-    }
-}
+const GROUP: Group = Group::Transport;
 
 pub(super) const CASES: &[Case] = &[
     case(
+        GROUP,
         "T01",
         "the node takes QUIC connections, and its certificate names the identity in its address",
         source::QUIC,
         |s| Box::pin(quic(s)),
     ),
     case(
+        GROUP,
         "T02",
         "who dials another identity at the node's address is not connected with it",
         source::TLS,
         |s| Box::pin(another_identity(s)),
     ),
     case(
+        GROUP,
         "T03",
         "identify is answered, with the public key of the certificate",
         source::IDENTIFY,
         |s| Box::pin(identify(s)),
     ),
     case(
+        GROUP,
         "T04",
         "the identity is a secp256k1 key",
         source::LEAN_NETWORKING,
         |s| Box::pin(secp256k1(s)),
     ),
     case(
+        GROUP,
         "T05",
         "identify names the protocols that the node speaks",
         source::IDENTIFY,
         |s| Box::pin(names(s)),
     ),
     case(
+        GROUP,
         "T06",
         "a stream of the status' protocol opens",
         source::LEAN_STATUS,
         |s| Box::pin(speaks(s, STATUS)),
     ),
     case(
+        GROUP,
         "T07",
         "a stream of the protocol for blocks by root opens",
         source::LEAN_BLOCKS,
         |s| Box::pin(speaks(s, BLOCKS_BY_ROOT)),
     ),
     case(
+        GROUP,
         "T08",
         "gossipsub is spoken, 1.0.0 at least",
         source::LEAN_GOSSIP,
         |s| Box::pin(meshsub(s)),
     ),
     case(
+        GROUP,
         "T09",
         "an unknown protocol is refused, and the connection stays",
         source::MULTISTREAM,
         |s| Box::pin(unknown_protocol(s)),
     ),
     case(
+        GROUP,
         "T10",
         "a protocol's name with something behind it is another protocol",
         source::MULTISTREAM,
         |s| Box::pin(longer_name(s)),
     ),
-    case("T11", "ping sends back what came", source::PING, |s| {
-        Box::pin(ping(s))
-    }),
     case(
+        GROUP,
+        "T11",
+        "ping sends back what came",
+        source::PING,
+        |s| Box::pin(ping(s)),
+    ),
+    case(
+        GROUP,
         "T12",
         "two identities from one address are both served",
         source::PEER_IDS,
         |s| Box::pin(two_identities(s)),
     ),
     case(
+        GROUP,
         "T13",
         "datagrams that are no QUIC disturb nobody",
         source::ROBUST,
         |s| Box::pin(noise(s)),
     ),
     case(
+        GROUP,
         "T14",
         "a connection without traffic stays open",
         source::QUIC,
         |s| Box::pin(idle(s)),
     ),
-    case("T90", lives::RULE, source::ROBUST, |s| {
+    case(GROUP, "T90", lives::RULE, source::ROBUST, |s| {
         Box::pin(lives::lives(s))
     }),
 ];

@@ -121,7 +121,7 @@ impl Sounds {
     }
 
     /// The messages of a topic.
-    pub(crate) fn of<'a>(&'a self, topic: &'a str) -> impl Iterator<Item = &'a Heard> {
+    pub(crate) fn of<'a>(&'a self, topic: &'a str) -> impl DoubleEndedIterator<Item = &'a Heard> {
         let messages = self.messages.iter();
         messages.filter(move |heard| heard.message.topic == topic)
     }

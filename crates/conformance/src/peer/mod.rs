@@ -18,7 +18,9 @@ use tokio::{
 
 use crate::gossip::Log;
 pub(crate) use streams::OpenError;
-use streams::Wanted;
+#[cfg(test)]
+pub(crate) use streams::Streams;
+pub(crate) use streams::Wanted;
 pub(crate) use swarm::ConnectError;
 
 /// How long a peer takes to leave.

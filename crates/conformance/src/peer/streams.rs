@@ -57,6 +57,10 @@ pub(crate) struct Wanted {
 /// A stream that the other side has opened.
 #[derive(Debug)]
 pub(crate) struct Arrived {
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "only who has many peers needs it")
+    )]
     pub(crate) peer: PeerId,
     pub(crate) protocol: StreamProtocol,
     pub(crate) stream: Stream,

@@ -37,8 +37,6 @@ pub(crate) enum ConnectError {
     Refused(String),
     #[error("no connection within {0:?}")]
     Silent(Duration),
-    #[error("the node at this address is {found}, not {expected}")]
-    SomebodyElse { expected: PeerId, found: PeerId },
 }
 
 #[derive(NetworkBehaviour)]

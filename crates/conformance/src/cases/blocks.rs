@@ -1,0 +1,392 @@
+//! Blocks by their roots.
+
+use std::collections::HashSet;
+
+use quartet_types::{Root, SignedBlockWithAttestation, State};
+
+use super::{case, lives, source};
+use crate::{
+    case::{Case, Failure, Group, Outcome, broken, differs, fail, judge, pass, unsupported},
+    chain::Envelope,
+    frames::MAX_ERROR,
+    peer::Peer,
+    requests::{Answer, End},
+    scene::Scene,
+    signing::is_signed,
+};
+
+const GROUP: Group = Group::Blocks;
+/// Most roots in a request.
+const MAX_ROOTS: usize = 1024;
+/// Blocks that are asked for together.
+const SEVERAL: usize = 6;
+
+pub(super) const CASES: &[Case] = &[
+    case(
+        GROUP,
+        "B01",
+        "a request for no roots is answered with no blocks, or refused",
+        source::LEAN_BLOCKS,
+        |s| Box::pin(none(s)),
+    ),
+    case(
+        GROUP,
+        "B02",
+        "a block is served by its root, and hashes to it",
+        source::LEAN_BLOCKS,
+        |s| Box::pin(one(s)),
+    ),
+    case(
+        GROUP,
+        "B03",
+        "several blocks are served, each in a chunk of its own, each hashes to a root that was asked for",
+        source::LEAN_BLOCKS,
+        |s| Box::pin(several(s)),
+    ),
+    case(
+        GROUP,
+        "B04",
+        "a request for 1,024 roots is answered with what the node has of them",
+        source::LEAN_MAX_BLOCKS,
+        |s| Box::pin(most(s)),
+    ),
+    case(
+        GROUP,
+        "B05",
+        "a request for 1,025 roots is refused",
+        source::LEAN_MAX_BLOCKS,
+        |s| Box::pin(too_many(s)),
+    ),
+    case(
+        GROUP,
+        "B06",
+        "for a root that nobody has there is no block",
+        source::LEAN_BLOCKS,
+        |s| Box::pin(unknown(s)),
+    ),
+    case(
+        GROUP,
+        "B07",
+        "roots that nobody has do not hide those that the node has",
+        source::LEAN_BLOCKS,
+        |s| Box::pin(mixed(s)),
+    ),
+    case(
+        GROUP,
+        "B08",
+        "a root that is asked for twice is served once",
+        source::LEAN_BLOCKS,
+        |s| Box::pin(doubled(s)),
+    ),
+    case(
+        GROUP,
+        "B09",
+        "blocks come in the order in which they were asked for",
+        source::LEAN_BLOCKS,
+        |s| Box::pin(ordered(s)),
+    ),
+    case(
+        GROUP,
+        "B10",
+        "each block has a signature for each attestation and the proposer's, all of them valid",
+        source::LEAN_BLOCK,
+        |s| Box::pin(signed(s)),
+    ),
+    case(
+        GROUP,
+        "B11",
+        "an error has a code from 1 to 3 and at most 256 bytes of text",
+        source::ETH2_REQUESTS,
+        |s| Box::pin(errors(s)),
+    ),
+    case(
+        GROUP,
+        "B12",
+        "blocks follow each other from genesis to the head by the state transition",
+        source::LEAN_STATE,
+        |s| Box::pin(transition(s)),
+    ),
+    case(
+        GROUP,
+        "B13",
+        "an answer ends with its last chunk: the node closes the stream",
+        source::ETH2_REQUESTS,
+        |s| Box::pin(ends(s)),
+    ),
+    case(GROUP, "B90", lives::RULE, source::ROBUST, |s| {
+        Box::pin(lives::lives(s))
+    }),
+];
+
+/// Roots and blocks from the head back, at most so many.
+async fn recent(
+    scene: &Scene,
+    guest: &Peer,
+    most: usize,
+) -> Result<Vec<(Root, Envelope)>, Failure> {
+    let mut root = scene.status_of(guest).await?.head.root;
+    let mut blocks = Vec::new();
+    while blocks.len() < most {
+        match scene.block(guest, root).await {
+            Ok(block) => {
+                let parent = block.block().parent_root;
+                blocks.push((root, block));
+                root = parent;
+            }
+            // Genesis has no signatures, and what is older may have been dropped.
+            Err(_) if !blocks.is_empty() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(blocks)
+}
+
+async fn roots(scene: &Scene, guest: &Peer, most: usize) -> Result<Vec<Root>, Failure> {
+    if scene.status_of(guest).await?.head.slot == 0 {
+        return Err(unsupported(
+            "the node's head is genesis: there is no block to ask for",
+        ));
+    }
+    let blocks = recent(scene, guest, most).await?;
+    Ok(blocks.into_iter().map(|(root, _)| root).collect())
+}
+
+fn served(answer: &Answer) -> Result<Vec<Root>, Failure> {
+    let blocks = answer.blocks().map_err(broken)?;
+    Ok(blocks.into_iter().map(|(root, _)| root).collect())
+}
+
+fn unknown_roots(count: usize) -> impl Iterator<Item = Root> {
+    (0..count).map(|number| {
+        let mut root = Root::repeat_byte(0x77);
+        root[..8].copy_from_slice(&(number as u64).to_le_bytes());
+        root
+    })
+}
+
+async fn none(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let answer = scene.ask_blocks(&guest, &[]).await?;
+    let sent = "a request for no roots";
+    match answer.succeeds() || answer.end == End::Open {
+        true => fail(sent, answer.to_string()),
+        false => pass(sent, answer.to_string()),
+    }
+}
+
+async fn one(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let roots = roots(scene, &guest, 1).await?;
+    let answer = scene.ask_blocks(&guest, &roots).await?;
+    let found = served(&answer)?;
+    judge(
+        found == roots,
+        format!("a request for {}", roots[0]),
+        format!("{found:?}"),
+    )
+}
+
+async fn several(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let roots = roots(scene, &guest, SEVERAL).await?;
+    let answer = scene.ask_blocks(&guest, &roots).await?;
+    let found: HashSet<_> = served(&answer)?.into_iter().collect();
+    let asked: HashSet<_> = roots.iter().copied().collect();
+    judge(
+        found == asked,
+        format!("a request for {} roots", roots.len()),
+        format!(
+            "{} blocks, {} of them asked for",
+            found.len(),
+            found.intersection(&asked).count()
+        ),
+    )
+}
+
+async fn most(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let known = roots(scene, &guest, SEVERAL).await?;
+    let all: Vec<_> = known
+        .iter()
+        .copied()
+        .chain(unknown_roots(MAX_ROOTS - known.len()))
+        .collect();
+    let answer = scene.ask_blocks(&guest, &all).await?;
+    let found = served(&answer)?;
+    let is_there = known.iter().all(|root| found.contains(root));
+    judge(
+        is_there,
+        format!(
+            "a request for 1,024 roots, {} of them the node's",
+            known.len()
+        ),
+        format!("{} blocks", found.len()),
+    )
+}
+
+async fn too_many(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let known = roots(scene, &guest, SEVERAL).await?;
+    let all: Vec<_> = known
+        .iter()
+        .copied()
+        .chain(unknown_roots(MAX_ROOTS + 1 - known.len()))
+        .collect();
+    let answer = scene.ask_blocks(&guest, &all).await?;
+    let sent = format!(
+        "a request for 1,025 roots, {} of them the node's",
+        known.len()
+    );
+    match answer.succeeds() {
+        true => fail(sent, answer.to_string()),
+        false => pass(sent, answer.to_string()),
+    }
+}
+
+async fn unknown(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let root = Root::repeat_byte(0x77);
+    let answer = scene.ask_blocks(&guest, &[root]).await?;
+    let sent = format!("a request for {root}");
+    match answer.succeeds() || answer.end == End::Open {
+        true => fail(sent, answer.to_string()),
+        false => pass(sent, answer.to_string()),
+    }
+}
+
+async fn mixed(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let known = roots(scene, &guest, 2).await?;
+    let all: Vec<_> = unknown_roots(3)
+        .chain(known.iter().copied())
+        .chain(unknown_roots(5).skip(3))
+        .collect();
+    let answer = scene.ask_blocks(&guest, &all).await?;
+    let sent = format!(
+        "a request for three unknown roots, {} known ones and two unknown ones",
+        known.len()
+    );
+    match served(&answer) {
+        Ok(found) => judge(
+            known.iter().all(|root| found.contains(root)),
+            sent,
+            format!("{} blocks", found.len()),
+        ),
+        Err(error) => fail(sent, error.to_string()),
+    }
+}
+
+async fn doubled(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let root = roots(scene, &guest, 1).await?[0];
+    let answer = scene.ask_blocks(&guest, &[root, root, root]).await?;
+    let sent = format!("a request for {root}, three times");
+    match served(&answer)?.len() {
+        1 => pass(sent, "one block"),
+        0 => differs(sent, answer.to_string()),
+        count => differs(sent, format!("{count} blocks")),
+    }
+}
+
+async fn ordered(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let mut roots = roots(scene, &guest, SEVERAL).await?;
+    if roots.len() < 3 {
+        return Err(unsupported("there are fewer than three blocks"));
+    }
+    // Neither that of the chain nor its reverse.
+    roots.rotate_left(1);
+    roots.swap(0, 1);
+    let found = served(&scene.ask_blocks(&guest, &roots).await?)?;
+    let sent = format!("a request for {} roots in an order of its own", roots.len());
+    match found == roots {
+        true => pass(sent, "the same order"),
+        false => differs(sent, "another order"),
+    }
+}
+
+async fn signed(scene: &Scene) -> Outcome {
+    let genesis = scene.genesis.clone();
+    let genesis =
+        genesis.ok_or_else(|| unsupported("the network's genesis was not given (--genesis)"))?;
+    let guest = scene.guest().await?;
+    let blocks = recent(scene, &guest, SEVERAL).await?;
+    let sent = format!("requests for {} blocks from the head back", blocks.len());
+    let mut signatures = 0;
+    for (root, block) in &blocks {
+        match unsigned(&genesis, block) {
+            None => signatures += block.signature.len(),
+            Some(what) => {
+                return fail(
+                    sent,
+                    format!("block {root} of slot {}: {what}", block.block().slot),
+                );
+            }
+        }
+    }
+    pass(sent, format!("{signatures} valid signatures"))
+}
+
+/// What of a block's signatures is missing or wrong.
+pub(super) fn unsigned(genesis: &State, block: &SignedBlockWithAttestation) -> Option<String> {
+    let (expected, found) = (block.attestations().count(), block.signature.len());
+    if expected != found {
+        return Some(format!("{found} signatures for {expected} attestations"));
+    }
+    let mut pairs = block.attestations().zip(block.signature.iter());
+    let wrong = pairs.find(|(attestation, signature)| !is_signed(genesis, attestation, signature));
+    wrong.map(|(attestation, _)| {
+        format!(
+            "the signature of validator {} is not valid",
+            attestation.validator_id
+        )
+    })
+}
+
+async fn errors(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let roots: Vec<_> = unknown_roots(MAX_ROOTS + 1).collect();
+    let answer = scene.ask_blocks(&guest, &roots).await?;
+    let sent = "a request for 1,025 roots";
+    let chunks = answer.chunks().map_err(|error| broken(error.to_string()))?;
+    match chunks.as_slice() {
+        [] => Err(unsupported(format!("the node says no error: {answer}"))),
+        [error] => judge(
+            (1..=3).contains(&error.code) && error.ssz.len() <= MAX_ERROR,
+            sent,
+            answer.to_string(),
+        ),
+        _ => fail(sent, answer.to_string()),
+    }
+}
+
+async fn transition(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let head = scene.status_of(&guest).await?.head;
+    let state = scene.state(&guest, head.root).await;
+    let sent = format!("requests for all blocks from {head} back to genesis");
+    match state {
+        Ok(state) => judge(
+            state.slot == head.slot,
+            sent,
+            format!("a state of slot {}", state.slot),
+        ),
+        Err(Failure::Broken(why)) => fail(sent, why),
+        Err(error) => Err(error),
+    }
+}
+
+async fn ends(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let roots = roots(scene, &guest, 2).await?;
+    let answer = scene.ask_blocks(&guest, &roots).await?;
+    let (sent, seen) = (
+        format!("a request for {} roots", roots.len()),
+        answer.to_string(),
+    );
+    match answer.end {
+        End::Closed => pass(sent, seen),
+        End::Broken(_) => fail(sent, seen),
+        End::Open => differs(sent, seen),
+    }
+}

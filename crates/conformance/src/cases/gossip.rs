@@ -1,0 +1,421 @@
+//! What the node says by gossip.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use tokio::time::{Instant, sleep};
+use tree_hash::TreeHash as _;
+
+use super::{
+    blocks::unsigned,
+    case,
+    hearing::{blocks, votes},
+    lives, source,
+};
+use crate::{
+    case::{Case, Group, Outcome, differs, fail, judge, pass, unsupported},
+    frames::{IDENTIFIER, unblock},
+    gossip::{Rpc, Sounds, message_id},
+    scene::Scene,
+    signing::is_signed,
+};
+
+const GROUP: Group = Group::Gossip;
+/// Slots in which the node tells what it has.
+const GOSSIP_SLOTS: u32 = 4;
+
+pub(super) const CASES: &[Case] = &[
+    case(
+        GROUP,
+        "G01",
+        "the node subscribes to the topics of blocks and attestations, by their names",
+        source::LEAN_TOPIC,
+        |s| Box::pin(subscribes(s)),
+    ),
+    case(
+        GROUP,
+        "G02",
+        "blocks come on their topic",
+        source::LEAN_TOPIC,
+        |s| Box::pin(blocks_come(s)),
+    ),
+    case(
+        GROUP,
+        "G03",
+        "attestations come on their topic",
+        source::LEAN_TOPIC,
+        |s| Box::pin(votes_come(s)),
+    ),
+    case(
+        GROUP,
+        "G04",
+        "data are SSZ in snappy's block format, not framed",
+        source::LEAN_ENCODING,
+        |s| Box::pin(encoding(s)),
+    ),
+    case(
+        GROUP,
+        "G05",
+        "messages have neither author nor number nor signature nor key",
+        source::LEAN_NO_SIGN,
+        |s| Box::pin(anonymous(s)),
+    ),
+    case(
+        GROUP,
+        "G06",
+        "a message is had by the id that the specification gives it (IWANT)",
+        source::LEAN_MESSAGE_ID,
+        |s| Box::pin(by_id(s)),
+    ),
+    case(
+        GROUP,
+        "G07",
+        "the ids that the node tells (IHAVE) are those that the specification gives its messages",
+        source::LEAN_MESSAGE_ID,
+        |s| Box::pin(told_ids(s)),
+    ),
+    case(
+        GROUP,
+        "G08",
+        "no message comes twice",
+        source::LEAN_SEEN,
+        |s| Box::pin(once(s)),
+    ),
+    case(
+        GROUP,
+        "G09",
+        "a block that comes is served by its root",
+        source::LEAN_DIRECT,
+        |s| Box::pin(served(s)),
+    ),
+    case(
+        GROUP,
+        "G10",
+        "attestations that come are signed",
+        source::LEAN_VOTE_SIGNATURE,
+        |s| Box::pin(votes_signed(s)),
+    ),
+    case(
+        GROUP,
+        "G11",
+        "blocks that come have a signature for each attestation and the proposer's, all of them valid",
+        source::LEAN_BLOCK,
+        |s| Box::pin(blocks_signed(s)),
+    ),
+    case(
+        GROUP,
+        "G12",
+        "nothing comes on other topics than were subscribed to",
+        source::PUBSUB,
+        |s| Box::pin(other_topics(s)),
+    ),
+    case(GROUP, "G90", lives::RULE, source::ROBUST, |s| {
+        Box::pin(lives::listens(s))
+    }),
+];
+
+async fn subscribes(scene: &Scene) -> Outcome {
+    let ears = scene.ears().await?;
+    let topics = scene.topics();
+    let until = Instant::now() + scene.patience;
+    let all = |sounds: &Sounds| {
+        topics
+            .iter()
+            .all(|topic| sounds.topics.get(topic) == Some(&true))
+    };
+    ears.log()
+        .wait(until, |sounds| all(sounds).then_some(()))
+        .await;
+    let (holds, said) = ears.log().look(|sounds| {
+        let said: Vec<_> = sounds
+            .topics
+            .iter()
+            .filter(|(_, on)| **on)
+            .map(|(name, _)| name.clone())
+            .collect();
+        (all(sounds), said)
+    });
+    judge(
+        holds,
+        format!("subscriptions to {}", topics.join(" ")),
+        format!("subscriptions to {}", said.join(" ")),
+    )
+}
+
+async fn blocks_come(scene: &Scene) -> Outcome {
+    let ears = scene.ears().await?;
+    scene.hear(&ears, "block").await?;
+    let found = scene.heard_block(&ears).await;
+    let sent = "a place in the topic's mesh";
+    match found {
+        Ok((block, _)) => pass(sent, format!("a block of slot {}", block.block().slot)),
+        Err(error) => fail(sent, error.to_string()),
+    }
+}
+
+async fn votes_come(scene: &Scene) -> Outcome {
+    let ears = scene.ears().await?;
+    scene.hear(&ears, "attestation").await?;
+    let found = scene.heard_vote(&ears).await;
+    let sent = "a place in the topic's mesh";
+    match found {
+        Ok((vote, _)) => pass(sent, format!("a vote of slot {}", vote.message.data.slot)),
+        Err(error) => fail(sent, error.to_string()),
+    }
+}
+
+async fn encoding(scene: &Scene) -> Outcome {
+    let ears = scene.ears().await?;
+    scene.hear(&ears, "block").await?;
+    let (all, framed, wrong) = ears.log().look(|sounds| {
+        let data = || sounds.messages.iter().map(|heard| &heard.message.data);
+        let framed = data().filter(|data| data.starts_with(&IDENTIFIER)).count();
+        let wrong = data().filter(|data| unblock(data).is_none()).count();
+        (data().count(), framed, wrong)
+    });
+    judge(
+        framed + wrong == 0,
+        "nothing",
+        format!("{all} messages, {framed} of them framed, {wrong} do not decompress"),
+    )
+}
+
+async fn anonymous(scene: &Scene) -> Outcome {
+    let ears = scene.ears().await?;
+    scene.hear(&ears, "block").await?;
+    let (all, filled) = ears.log().look(|sounds| {
+        let filled: HashSet<_> = sounds
+            .messages
+            .iter()
+            .flat_map(|heard| heard.message.forbidden())
+            .collect();
+        (sounds.messages.len(), filled)
+    });
+    judge(
+        filled.is_empty(),
+        "nothing",
+        format!("{all} messages, with the fields {filled:?}"),
+    )
+}
+
+async fn by_id(scene: &Scene) -> Outcome {
+    let ears = scene.ears().await?;
+    let other = scene.gossiper().await?;
+    let message = scene.hear_next(&ears, "block").await?;
+    let id = message_id(&message.topic, &message.data);
+    let since = Instant::now();
+    let ssz = unblock(&message.data).unwrap_or_default();
+    let before = other
+        .log()
+        .look(|sounds| sounds.count(&message.topic, &ssz));
+    let rpc = Rpc {
+        iwant: vec![id.clone()],
+        ..Rpc::default()
+    };
+    other.send(&rpc).await;
+    let until = since + scene.patience;
+    // What came before on the way of the mesh is not the answer.
+    let asked = other.log().wait(until, |sounds| {
+        (sounds.count(&message.topic, &ssz) > before.max(1)).then_some(())
+    });
+    let came = asked.await.is_some();
+    let sent = format!("IWANT {}", hex(&id));
+    if came {
+        return pass(sent, "the message");
+    }
+    // Perhaps the mesh was slower than the request.
+    let count = other
+        .log()
+        .look(|sounds| sounds.count(&message.topic, &ssz));
+    judge(
+        count > before,
+        sent,
+        match count {
+            0 => "nothing".into(),
+            _ => format!("the message, {count} times in all"),
+        },
+    )
+}
+
+async fn told_ids(scene: &Scene) -> Outcome {
+    let ears = scene.ears().await?;
+    scene.hear(&ears, "block").await?;
+    // Ids are told to those who listen and are in no mesh.
+    let lazy = crate::gossip::Gossip::begin(scene.guest().await?).await?;
+    let subscriptions = scene
+        .topics()
+        .into_iter()
+        .map(|topic| (true, topic))
+        .collect();
+    let prune: Vec<_> = scene
+        .topics()
+        .into_iter()
+        .map(|topic| (topic, 600))
+        .collect();
+    lazy.send(&Rpc {
+        subscriptions,
+        prune: prune.clone(),
+        ..Rpc::default()
+    })
+    .await;
+    let until = Instant::now() + scene.slots(GOSSIP_SLOTS).max(scene.patience);
+    let mut refused = 0;
+    let mut told = Vec::new();
+    while Instant::now() < until && told.len() < 3 {
+        sleep(scene.slot.slot() / 8).await;
+        let grafts = lazy.log().look(|sounds| sounds.graft.len());
+        if grafts > refused {
+            refused = grafts;
+            lazy.send(&Rpc {
+                prune: prune.clone(),
+                ..Rpc::default()
+            })
+            .await;
+        }
+        told = lazy.log().look(|sounds| sounds.ihave.clone());
+    }
+    if told.is_empty() {
+        return differs("subscriptions, and PRUNE for each GRAFT", "no IHAVE");
+    }
+    // The listener has heard all that the node has said meanwhile, or is about to.
+    sleep(scene.silence()).await;
+    let known: HashSet<_> = ears.log().look(|sounds| {
+        let ids = sounds
+            .messages
+            .iter()
+            .map(|heard| message_id(&heard.message.topic, &heard.message.data));
+        ids.collect()
+    });
+    let strange: Vec<_> = told
+        .iter()
+        .filter(|(_, id)| !known.contains(id))
+        .map(|(_, id)| hex(id))
+        .collect();
+    let seen = format!(
+        "{} ids, {} of them of no message that was heard {}",
+        told.len(),
+        strange.len(),
+        strange.first().map_or("", String::as_str)
+    );
+    // Some may be of messages from before the listener came.
+    judge(
+        strange.len() * 2 < told.len(),
+        "subscriptions, and PRUNE for each GRAFT",
+        seen,
+    )
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn once(scene: &Scene) -> Outcome {
+    let ears = scene.ears().await?;
+    scene.hear(&ears, "block").await?;
+    let (all, twice) = ears.log().look(|sounds| {
+        let mut counts: HashMap<Vec<u8>, (usize, &str)> = HashMap::new();
+        for heard in &sounds.messages {
+            let id = message_id(&heard.message.topic, &heard.message.data);
+            counts.entry(id).or_insert((0, &heard.message.topic)).0 += 1;
+        }
+        let mut twice: BTreeMap<String, usize> = BTreeMap::new();
+        for (_, topic) in counts.values().filter(|(count, _)| *count > 1) {
+            *twice.entry((*topic).to_owned()).or_default() += 1;
+        }
+        (sounds.messages.len(), twice)
+    });
+    judge(
+        twice.is_empty(),
+        "nothing",
+        format!("{all} messages, more than once: {twice:?}"),
+    )
+}
+
+async fn served(scene: &Scene) -> Outcome {
+    let ears = scene.ears().await?;
+    let (block, _) = scene.heard_block(&ears).await?;
+    let root = block.block().tree_hash_root();
+    let guest = scene.guest().await?;
+    let sent = format!("a request for {root}, which was heard");
+    let until = Instant::now() + scene.patience;
+    loop {
+        // It may still be on its way into the node's own chain.
+        match scene.block(&guest, root).await {
+            Ok(served) => {
+                return judge(
+                    *served == block,
+                    sent,
+                    if *served == block {
+                        "the same"
+                    } else {
+                        "the block in another envelope"
+                    },
+                );
+            }
+            Err(error) if Instant::now() > until => return fail(sent, error.to_string()),
+            Err(_) => sleep(scene.slot.slot() / 4).await,
+        }
+    }
+}
+
+async fn votes_signed(scene: &Scene) -> Outcome {
+    let genesis = scene.genesis.clone();
+    let genesis =
+        genesis.ok_or_else(|| unsupported("the network's genesis was not given (--genesis)"))?;
+    let ears = scene.ears().await?;
+    scene.hear(&ears, "attestation").await?;
+    let topic = scene.topic("attestation");
+    let votes = ears.log().look(|sounds| votes(sounds, &topic));
+    let wrong = votes
+        .iter()
+        .take(64)
+        .find(|(vote, _)| !is_signed(&genesis, &vote.message, &vote.signature));
+    match wrong {
+        None => pass("nothing", format!("{} votes, signed", votes.len().min(64))),
+        Some((vote, _)) => fail(
+            "nothing",
+            format!(
+                "validator {} has not signed its vote of slot {}",
+                vote.message.validator_id, vote.message.data.slot
+            ),
+        ),
+    }
+}
+
+async fn blocks_signed(scene: &Scene) -> Outcome {
+    let genesis = scene.genesis.clone();
+    let genesis =
+        genesis.ok_or_else(|| unsupported("the network's genesis was not given (--genesis)"))?;
+    let ears = scene.ears().await?;
+    scene.hear(&ears, "block").await?;
+    let topic = scene.topic("block");
+    let blocks = ears.log().look(|sounds| blocks(sounds, &topic));
+    for (block, _) in blocks.iter().take(8) {
+        if let Some(what) = unsigned(&genesis, block) {
+            return fail(
+                "nothing",
+                format!("block of slot {}: {what}", block.block().slot),
+            );
+        }
+    }
+    pass("nothing", format!("{} blocks, signed", blocks.len().min(8)))
+}
+
+async fn other_topics(scene: &Scene) -> Outcome {
+    let ears = scene.ears().await?;
+    scene.hear(&ears, "block").await?;
+    let topics = scene.topics();
+    let others = ears.log().look(|sounds| {
+        let topics_heard = sounds
+            .messages
+            .iter()
+            .map(|heard| heard.message.topic.clone());
+        topics_heard
+            .filter(|topic| !topics.contains(topic))
+            .collect::<HashSet<_>>()
+    });
+    judge(
+        others.is_empty(),
+        format!("subscriptions to {}", topics.join(" ")),
+        format!("others: {others:?}"),
+    )
+}

@@ -1,0 +1,150 @@
+//! What cases about gossip share: votes and blocks as they are heard, and whether something is passed on.
+
+use std::sync::Arc;
+
+use quartet_types::{SignedAttestation, SignedBlockWithAttestation};
+use ssz::Decode as _;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    case::{Failure, unsupported},
+    frames::unblock,
+    gossip::{Gossip, Message, Sounds},
+    scene::Scene,
+};
+
+/// Slots in which something is heard where validators are at work.
+const SLOTS: u32 = 8;
+
+/// A message with its SSZ.
+#[derive(Clone, Debug)]
+pub(super) struct Raw {
+    pub(super) data: Vec<u8>,
+    pub(super) ssz: Vec<u8>,
+}
+
+/// The newest votes, with their messages, the newest first.
+pub(super) fn votes(sounds: &Sounds, topic: &str) -> Vec<(SignedAttestation, Raw)> {
+    let heard = sounds.of(topic).rev().filter_map(|heard| {
+        let raw = raw(&heard.message)?;
+        Some((SignedAttestation::from_ssz_bytes(&raw.ssz).ok()?, raw))
+    });
+    heard.take(256).collect()
+}
+
+/// The newest blocks, with their messages, the newest first.
+pub(super) fn blocks(sounds: &Sounds, topic: &str) -> Vec<(SignedBlockWithAttestation, Raw)> {
+    let heard = sounds.of(topic).rev().filter_map(|heard| {
+        let raw = raw(&heard.message)?;
+        Some((
+            SignedBlockWithAttestation::from_ssz_bytes(&raw.ssz).ok()?,
+            raw,
+        ))
+    });
+    heard.take(32).collect()
+}
+
+fn raw(message: &Message) -> Option<Raw> {
+    let ssz = unblock(&message.data)?;
+    let data = message.data.clone();
+    Some(Raw { data, ssz })
+}
+
+impl Scene {
+    /// Waits for a message of a topic, at most so many slots as are enough where validators are at work.
+    ///
+    /// # Errors
+    /// When none comes.
+    pub(super) async fn hear(&self, ears: &Gossip, word: &str) -> Result<Message, Failure> {
+        let topic = self.topic(word);
+        let until = Instant::now() + self.slots(SLOTS);
+        let heard = ears.log().wait(until, |sounds| {
+            let newest = sounds.of(&topic).next_back();
+            newest.map(|heard| heard.message.clone())
+        });
+        heard
+            .await
+            .ok_or_else(|| unsupported(format!("no {word} was heard within {SLOTS} slots")))
+    }
+
+    /// As [`Scene::hear`], one that comes from now on.
+    pub(super) async fn hear_next(&self, ears: &Gossip, word: &str) -> Result<Message, Failure> {
+        let topic = self.topic(word);
+        let since = Instant::now();
+        let until = since + self.slots(SLOTS);
+        let heard = ears.log().wait(until, |sounds| {
+            let newest = sounds
+                .of(&topic)
+                .next_back()
+                .filter(|heard| heard.at >= since);
+            newest.map(|heard| heard.message.clone())
+        });
+        heard
+            .await
+            .ok_or_else(|| unsupported(format!("no {word} was heard within {SLOTS} slots")))
+    }
+
+    /// The newest vote that was heard, once there is one.
+    pub(super) async fn heard_vote(
+        &self,
+        ears: &Gossip,
+    ) -> Result<(SignedAttestation, Raw), Failure> {
+        self.hear(ears, "attestation").await?;
+        let topic = self.topic("attestation");
+        let newest = ears
+            .log()
+            .look(|sounds| votes(sounds, &topic).into_iter().next());
+        newest.ok_or_else(|| unsupported("no vote was heard that can be decoded"))
+    }
+
+    /// The newest block that was heard, once there is one.
+    pub(super) async fn heard_block(
+        &self,
+        ears: &Gossip,
+    ) -> Result<(SignedBlockWithAttestation, Raw), Failure> {
+        self.hear(ears, "block").await?;
+        let topic = self.topic("block");
+        let newest = ears
+            .log()
+            .look(|sounds| blocks(sounds, &topic).into_iter().next());
+        newest.ok_or_else(|| unsupported("no block was heard that can be decoded"))
+    }
+
+    /// Whether somebody new who publishes this is heard by the listener. Also the publisher, so that it is not gone too soon.
+    pub(super) async fn passes_on(&self, message: Message) -> Result<(bool, Gossip), Failure> {
+        let ears = self.ears().await?;
+        let culprit = self.gossiper().await?;
+        let passed = self.passes_on_from(&culprit, &ears, message).await;
+        Ok((passed, culprit))
+    }
+
+    /// Whether what a peer publishes is heard by the listener.
+    pub(super) async fn passes_on_from(
+        &self,
+        from: &Gossip,
+        ears: &Arc<Gossip>,
+        message: Message,
+    ) -> bool {
+        let (topic, data) = (message.topic.clone(), message.data.clone());
+        let ssz = unblock(&data);
+        let since = Instant::now();
+        from.publish_message(message).await;
+        let until = since + self.silence();
+        let heard = ears.log().wait(until, |sounds| {
+            let is_it = sounds
+                .of(&topic)
+                .filter(|heard| heard.at >= since)
+                .any(|heard| {
+                    heard.message.data == data
+                        || ssz.is_some() && unblock(&heard.message.data) == ssz
+                });
+            is_it.then_some(())
+        });
+        heard.await.is_some()
+    }
+
+    /// Waits for a part of a slot.
+    pub(super) async fn pause(&self, part: f64) {
+        sleep(self.slot.slot().mul_f64(part)).await;
+    }
+}

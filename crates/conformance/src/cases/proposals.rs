@@ -1,0 +1,284 @@
+//! Blocks made with a validator's key.
+
+use quartet_types::{Root, SignedBlockWithAttestation};
+use ssz::Encode as _;
+use tokio::time::{Instant, sleep};
+use tree_hash::TreeHash as _;
+
+use super::{ballots::Draft, case, invalid::spoil, lives, source};
+use crate::{
+    case::{Case, Failure, Group, Outcome, differs, fail, judge, pass, unsupported},
+    frames::block,
+    gossip::{Gossip, Message},
+    scene::Scene,
+};
+
+const GROUP: Group = Group::Proposals;
+
+pub(super) const CASES: &[Case] = &[
+    case(
+        GROUP,
+        "P01",
+        "a valid block is passed on, and served by its root",
+        source::LEAN_ON_BLOCK,
+        |s| Box::pin(valid(s)),
+    ),
+    case(
+        GROUP,
+        "P02",
+        "a valid block in time becomes the head, or the head's ancestor",
+        source::LEAN_ON_BLOCK,
+        |s| Box::pin(becomes_head(s)),
+    ),
+    case(
+        GROUP,
+        "P03",
+        "of two blocks of a slot the second is not passed on, or both are; the node stands it",
+        source::ROBUST,
+        |s| Box::pin(second(s)),
+    ),
+    case(
+        GROUP,
+        "P04",
+        "a block whose proposer's signature is not valid is not passed on",
+        source::LEAN_BLOCK,
+        |s| Box::pin(bad_signature(s)),
+    ),
+    case(
+        GROUP,
+        "P05",
+        "a block by a validator whose turn it is not is not passed on",
+        source::LEAN_STATE,
+        |s| Box::pin(wrong_proposer(s)),
+    ),
+    case(
+        GROUP,
+        "P06",
+        "a block of a slot far ahead is not passed on",
+        source::LEAN_ON_BLOCK,
+        |s| Box::pin(far_future(s)),
+    ),
+    case(
+        GROUP,
+        "P07",
+        "a block with a wrong state root is not passed on, though its proposer has signed it",
+        source::LEAN_STATE,
+        |s| Box::pin(wrong_state(s)),
+    ),
+    case(
+        GROUP,
+        "P08",
+        "a block whose parent is unknown is not passed on, and its parent is asked for",
+        source::LEAN_DIRECT,
+        |s| Box::pin(unknown_parent(s)),
+    ),
+    case(GROUP, "P90", lives::RULE, source::ROBUST, |s| {
+        Box::pin(lives::listens(s))
+    }),
+];
+
+fn message(scene: &Scene, envelope: &SignedBlockWithAttestation) -> Message {
+    Message::new(&scene.topic("block"), block(&envelope.as_ssz_bytes()))
+}
+
+/// A valid block of a slot of the checker's own, from now on used.
+async fn own_block(scene: &Scene) -> Result<SignedBlockWithAttestation, Failure> {
+    scene.ears().await?;
+    let (slot, proposer) = scene.own_slot().await?;
+    let draft = scene.draft(slot).await?;
+    scene.used.lock().insert((slot, proposer));
+    scene.seal(draft, proposer).await
+}
+
+async fn valid(scene: &Scene) -> Outcome {
+    let envelope = own_block(scene).await?;
+    let root = envelope.block().tree_hash_root();
+    let (passed_on, _culprit) = scene.passes_on(message(scene, &envelope)).await?;
+    *scene.proposed.lock() = Some(envelope.clone());
+    let sent = format!("block {root} of slot {}", envelope.block().slot);
+    if !passed_on {
+        return fail(sent, "nothing comes out");
+    }
+    let guest = scene.guest().await?;
+    match scene.block(&guest, root).await {
+        Ok(served) => judge(*served == envelope, sent, "it comes out, and is served"),
+        Err(error) => fail(sent, format!("it comes out, but: {error}")),
+    }
+}
+
+async fn becomes_head(scene: &Scene) -> Outcome {
+    let last = scene.proposed.lock().clone();
+    let envelope = match last {
+        Some(envelope) => envelope,
+        None => {
+            let envelope = own_block(scene).await?;
+            scene.passes_on(message(scene, &envelope)).await?;
+            envelope
+        }
+    };
+    let (slot, root) = (envelope.block().slot, envelope.block().tree_hash_root());
+    let sent = format!("block {root} of slot {slot}");
+    let guest = scene.guest().await?;
+    let until = Instant::now() + scene.slots(3);
+    loop {
+        let mut at = scene.status_of(&guest).await?.head;
+        while at.slot > slot {
+            at.root = scene.block(&guest, at.root).await?.block().parent_root;
+            at.slot = scene.block(&guest, at.root).await?.block().slot;
+        }
+        if at.root == root {
+            return pass(sent, "it is in the head's chain");
+        }
+        if Instant::now() > until {
+            return differs(sent, format!("the head's chain has {at}"));
+        }
+        sleep(scene.slot.slot() / 2).await;
+    }
+}
+
+async fn second(scene: &Scene) -> Outcome {
+    let (slot, proposer) = scene.own_slot().await?;
+    let draft = scene.draft(slot).await?;
+    scene.used.lock().insert((slot, proposer));
+    // The same without votes is another block.
+    let guest = scene.guest().await?;
+    let parent = scene.state(&guest, draft.block.parent_root).await?;
+    let bare = quartet_state_transition::build_block(
+        &parent,
+        slot,
+        &[],
+        quartet_state_transition::Selection::LatestSource,
+    );
+    let Ok((bare, _)) = bare else {
+        return Err(unsupported("no second block can be built"));
+    };
+    if bare == draft.block {
+        return Err(unsupported(
+            "there are no votes with which the two would differ",
+        ));
+    }
+    let other = Draft {
+        block: bare,
+        votes: Vec::new(),
+        data: draft.data,
+    };
+    let (one, other) = (
+        scene.seal(draft, proposer).await?,
+        scene.seal(other, proposer).await?,
+    );
+    let (first, _one) = scene.passes_on(message(scene, &one)).await?;
+    let (second, _other) = scene.passes_on(message(scene, &other)).await?;
+    let status = scene.status_of(&scene.guest().await?).await;
+    let sent = format!("two blocks of slot {slot}, both signed by validator {proposer}");
+    let seen = format!("they come out: {first}, {second}");
+    match status {
+        Err(error) => fail(sent, format!("{seen}; then {error}")),
+        Ok(_) if !first => fail(sent, seen),
+        Ok(_) if second => differs(sent, seen),
+        Ok(_) => pass(sent, seen),
+    }
+}
+
+/// Publishes a block, which nobody is to hear; and whether the node is there afterwards. Also the publisher.
+async fn kept_back(
+    scene: &Scene,
+    envelope: &SignedBlockWithAttestation,
+) -> Result<(bool, Gossip), Failure> {
+    let (passed_on, culprit) = scene.passes_on(message(scene, envelope)).await?;
+    scene.status_of(&scene.guest().await?).await?;
+    Ok((!passed_on, culprit))
+}
+
+fn judged(kept_back: bool, sent: String) -> Outcome {
+    judge(
+        kept_back,
+        sent,
+        if kept_back {
+            "nothing comes out"
+        } else {
+            "it comes out"
+        },
+    )
+}
+
+async fn bad_signature(scene: &Scene) -> Outcome {
+    let (slot, proposer) = scene.own_slot().await?;
+    let draft = scene.draft(slot).await?;
+    let mut envelope = scene.seal(draft, proposer).await?;
+    let mut signatures: Vec<_> = envelope.signature.iter().cloned().collect();
+    if let Some(last) = signatures.last_mut() {
+        *last = spoil(last);
+    }
+    envelope.signature = signatures.try_into().unwrap_or_default();
+    let (kept, _culprit) = kept_back(scene, &envelope).await?;
+    scene.used.lock().insert((slot, proposer));
+    judged(
+        kept,
+        format!("a block of slot {slot} with one bit of its proposer's signature turned"),
+    )
+}
+
+async fn wrong_proposer(scene: &Scene) -> Outcome {
+    let ballot = scene.ballot().await?;
+    let slot = ballot.data.slot;
+    let mut draft = scene.draft(slot).await?;
+    draft.block.proposer_index = ballot.validator;
+    let envelope = scene.seal(draft, ballot.validator).await?;
+    let (kept, _culprit) = kept_back(scene, &envelope).await?;
+    judged(
+        kept,
+        format!("a block of slot {slot} by validator {}", ballot.validator),
+    )
+}
+
+async fn far_future(scene: &Scene) -> Outcome {
+    let ballot = scene.ballot().await?;
+    let validators = scene
+        .genesis
+        .as_ref()
+        .map_or(1, |genesis| genesis.validators.len() as u64);
+    let ahead = ballot.data.slot + 100;
+    let slot = ahead - ahead % validators + ballot.validator;
+    let draft = scene.draft(slot).await?;
+    let envelope = scene.seal(draft, ballot.validator).await?;
+    let (kept, _culprit) = kept_back(scene, &envelope).await?;
+    judged(
+        kept,
+        format!("a valid block of slot {slot} in slot {}", ballot.data.slot),
+    )
+}
+
+async fn wrong_state(scene: &Scene) -> Outcome {
+    let (slot, proposer) = scene.own_slot().await?;
+    let mut draft = scene.draft(slot).await?;
+    scene.used.lock().insert((slot, proposer));
+    draft.block.state_root = Root::repeat_byte(0x93);
+    let envelope = scene.seal(draft, proposer).await?;
+    let (kept, _culprit) = kept_back(scene, &envelope).await?;
+    judged(
+        kept,
+        format!("a block of slot {slot} with a state root of its own"),
+    )
+}
+
+async fn unknown_parent(scene: &Scene) -> Outcome {
+    let (slot, proposer) = scene.own_slot().await?;
+    let mut draft = scene.draft(slot).await?;
+    scene.used.lock().insert((slot, proposer));
+    let parent = Root::repeat_byte(0x94);
+    draft.block.parent_root = parent;
+    let envelope = scene.seal(draft, proposer).await?;
+    let (kept, culprit) = kept_back(scene, &envelope).await?;
+    let sent = format!("a block of slot {slot} on {parent}");
+    if !kept {
+        return fail(sent, "it comes out");
+    }
+    let until = Instant::now() + scene.patience;
+    while Instant::now() < until {
+        if culprit.peer.larder.lock().asked.contains(&parent) {
+            return pass(sent, "nothing comes out, and the parent is asked for");
+        }
+        sleep(scene.silence() / 20).await;
+    }
+    differs(sent, "nothing comes out, and the parent is not asked for")
+}

@@ -1,0 +1,303 @@
+//! The status.
+
+use quartet_types::{Checkpoint, Root, Status};
+use ssz::Encode as _;
+use tokio::time::{Instant, sleep};
+
+use super::{case, lives, source};
+use crate::{
+    case::{Case, Group, Outcome, broken, differs, fail, judge, pass, unsupported},
+    frames::{self, varint},
+    peer::STATUS,
+    requests::End,
+    scene::Scene,
+};
+
+const GROUP: Group = Group::Status;
+/// Bytes of a status.
+const STATUS_BYTES: u64 = 80;
+/// How many blocks are walked from the head towards the finalized one.
+const MAX_WALK: usize = 64;
+
+pub(super) const CASES: &[Case] = &[
+    case(
+        GROUP,
+        "S01",
+        "a status is answered first thing on a connection, by one chunk of success with 80 bytes",
+        source::LEAN_STATUS,
+        |s| Box::pin(first(s)),
+    ),
+    case(
+        GROUP,
+        "S02",
+        "an answer announces the length of its SSZ, not of what is compressed",
+        source::ETH2_REQUESTS,
+        |s| Box::pin(announced(s)),
+    ),
+    case(
+        GROUP,
+        "S03",
+        "nothing follows the one chunk, and the node closes the stream",
+        source::LEAN_STATUS,
+        |s| Box::pin(one_chunk(s)),
+    ),
+    case(
+        GROUP,
+        "S04",
+        "statuses may be told again on the same connection",
+        source::LEAN_STATUS,
+        |s| Box::pin(again(s)),
+    ),
+    case(
+        GROUP,
+        "S05",
+        "a malformed status is not answered with success, and the next one is answered",
+        source::LEAN_STATUS,
+        |s| Box::pin(after_a_bad_one(s)),
+    ),
+    case(
+        GROUP,
+        "S06",
+        "the finalized slot is not after the head's",
+        source::LEAN_STATUS,
+        |s| Box::pin(consistent(s)),
+    ),
+    case(
+        GROUP,
+        "S07",
+        "the block that is told as head is served by root, and has the slot that is told",
+        source::LEAN_DIRECT,
+        |s| Box::pin(head_is_served(s)),
+    ),
+    case(
+        GROUP,
+        "S08",
+        "the finalized block that is told is an ancestor of the head, in the slot that is told",
+        source::LEAN_STATUS,
+        |s| Box::pin(finalized_is_ancestor(s)),
+    ),
+    case(GROUP, "S09", "the head goes on", source::LEAN_STATUS, |s| {
+        Box::pin(goes_on(s))
+    }),
+    case(
+        GROUP,
+        "S10",
+        "who tells another finalized block for a slot that is final is sent away",
+        source::LEAN_STATUS,
+        |s| Box::pin(another_chain(s)),
+    ),
+    case(
+        GROUP,
+        "S11",
+        "a peer that tells a newer head is asked for its block",
+        source::LEAN_STATUS,
+        |s| Box::pin(newer_head(s)),
+    ),
+    case(GROUP, "S90", lives::RULE, source::ROBUST, |s| {
+        Box::pin(lives::lives(s))
+    }),
+];
+
+async fn first(scene: &Scene) -> Outcome {
+    let peer = scene.stranger(scene.manners()).await?;
+    let answer = scene.ask(&peer, STATUS, &scene.status_request()).await?;
+    let chunks = answer.chunks().map_err(|error| broken(error.to_string()))?;
+    let holds = matches!(chunks.as_slice(), [chunk] if chunk.code == 0 && chunk.ssz.len() as u64 == STATUS_BYTES);
+    judge(
+        holds,
+        "a status, the connection's first message",
+        answer.to_string(),
+    )
+}
+
+async fn announced(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let answer = scene.ask(&guest, STATUS, &scene.status_request()).await?;
+    let bytes = answer.bytes.get(1..).unwrap_or_default();
+    let length = bytes
+        .iter()
+        .position(|byte| byte & 0x80 == 0)
+        .map_or(0, |last| last + 1);
+    let said = &bytes[..length];
+    let seen = format!("the length prefix {said:02x?}");
+    match said == varint(STATUS_BYTES) {
+        true => pass("a status", seen),
+        // The specification does not say which; all clients but one have the length of the SSZ.
+        false => differs("a status", seen),
+    }
+}
+
+async fn one_chunk(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let answer = scene.ask(&guest, STATUS, &scene.status_request()).await?;
+    let chunks = answer.chunks().map_err(|error| broken(error.to_string()))?;
+    let (sent, seen) = ("a status", answer.to_string());
+    match (chunks.len(), &answer.end) {
+        (1, End::Closed) => pass(sent, seen),
+        (1, _) => differs(sent, seen),
+        _ => fail(sent, seen),
+    }
+}
+
+async fn again(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    for number in 2..=5 {
+        if let Err(error) = scene.status_of(&guest).await {
+            return fail(format!("{number} statuses"), error.to_string());
+        }
+    }
+    pass("five statuses, one after another", "all answered")
+}
+
+async fn after_a_bad_one(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let bad = frames::payload(&[7; 13]);
+    let answer = scene.ask(&guest, STATUS, &bad).await?;
+    let sent = "a status of 13 bytes, then a good one";
+    if answer.succeeds() {
+        return fail(sent, answer.to_string());
+    }
+    let next = scene.status_of(&guest).await;
+    let seen = format!(
+        "{answer}; then {}",
+        next.as_ref()
+            .err()
+            .map_or("a status".into(), ToString::to_string)
+    );
+    judge(next.is_ok(), sent, seen)
+}
+
+async fn consistent(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let Status { finalized, head } = scene.status_of(&guest).await?;
+    let same = finalized.slot == head.slot && finalized.root != head.root;
+    judge(
+        finalized.slot <= head.slot && !same,
+        "a status",
+        format!("finalized {finalized}, head {head}"),
+    )
+}
+
+async fn head_is_served(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let head = scene.status_of(&guest).await?.head;
+    if head.slot == 0 {
+        return Err(unsupported(
+            "the node's head is genesis, which nobody has signed",
+        ));
+    }
+    let sent = format!("a status, then a request for {}", head.root);
+    match scene.block(&guest, head.root).await {
+        Ok(block) => judge(
+            block.block().slot == head.slot,
+            sent,
+            format!(
+                "told slot {}, served slot {}",
+                head.slot,
+                block.block().slot
+            ),
+        ),
+        Err(error) => fail(sent, error.to_string()),
+    }
+}
+
+async fn finalized_is_ancestor(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let Status { finalized, head } = scene.status_of(&guest).await?;
+    if finalized.slot == 0 {
+        return Err(unsupported("nothing but genesis is final"));
+    }
+    let (mut at, mut steps) = (head, 0);
+    while at.slot > finalized.slot {
+        if steps == MAX_WALK {
+            return Err(unsupported(format!(
+                "finality is more than {MAX_WALK} blocks behind"
+            )));
+        }
+        let parent = scene.block(&guest, at.root).await?.block().parent_root;
+        let slot = scene.block(&guest, parent).await?.block().slot;
+        at = Checkpoint { root: parent, slot };
+        steps += 1;
+    }
+    judge(
+        at == finalized,
+        format!("requests for {steps} blocks from the head back"),
+        format!("at the finalized slot: {at}; told: {finalized}"),
+    )
+}
+
+async fn goes_on(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let before = scene.status_of(&guest).await?.head;
+    let until = Instant::now() + scene.slots(8);
+    let sent = "statuses for eight slots";
+    loop {
+        // Statuses have a limit of one a second at some nodes.
+        sleep(scene.slots(1).max(std::time::Duration::from_secs(1))).await;
+        let now = scene.status_of(&guest).await?.head;
+        if now.slot > before.slot {
+            return pass(sent, format!("from slot {} to {}", before.slot, now.slot));
+        }
+        if Instant::now() > until {
+            return differs(sent, format!("the head stays at slot {}", before.slot));
+        }
+    }
+}
+
+async fn another_chain(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let Status { finalized, head } = scene.status_of(&guest).await?;
+    if finalized.slot == 0 {
+        return Err(unsupported("nothing but genesis is final"));
+    }
+    let root = Root::repeat_byte(0x5a);
+    let other = Status {
+        finalized: Checkpoint { root, ..finalized },
+        head,
+    };
+    let answer = scene
+        .ask(&guest, STATUS, &frames::payload(&other.as_ssz_bytes()))
+        .await;
+    let sent = format!(
+        "a status with another block as finalized in slot {}",
+        finalized.slot
+    );
+    // It is a SHOULD, and nothing but a claim.
+    match guest.is_sent_away(scene.silence()).await {
+        true => pass(sent, "the connection is closed"),
+        false => differs(
+            sent,
+            format!(
+                "{}, and the connection stays",
+                answer.map_or_else(|error| error.to_string(), |answer| answer.to_string())
+            ),
+        ),
+    }
+}
+
+async fn newer_head(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let Status { finalized, head } = scene.status_of(&guest).await?;
+    // A slot that the node's clock has reached, or nearly.
+    let slot = match &scene.clock {
+        Some(clock) => clock.slot().max(head.slot + 1),
+        None => head.slot + 1,
+    };
+    let root = Root::repeat_byte(0xa5);
+    let claim = Status {
+        finalized,
+        head: Checkpoint { root, slot },
+    };
+    scene
+        .ask(&guest, STATUS, &frames::payload(&claim.as_ssz_bytes()))
+        .await?;
+    let until = Instant::now() + scene.slots(2).max(scene.patience);
+    let sent = format!("a status with an unknown head in slot {slot}");
+    while Instant::now() < until {
+        if guest.larder.lock().asked.contains(&root) {
+            return pass(sent, "a request for it by root");
+        }
+        sleep(scene.silence() / 20).await;
+    }
+    differs(sent, "no request for it by root")
+}

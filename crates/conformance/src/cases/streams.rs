@@ -1,0 +1,233 @@
+//! Streams that are slow, not ended, or many.
+
+use std::time::Duration;
+
+use futures::{AsyncReadExt as _, AsyncWriteExt as _, future::join_all};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{case, framing::for_nobody, lives, source};
+use crate::{
+    case::{Case, Group, Outcome, differs, fail, judge, pass, unsupported},
+    peer::{BLOCKS_BY_ROOT, STATUS},
+    requests::{Answer, End, by_root, read_answer},
+    scene::Scene,
+};
+
+const GROUP: Group = Group::Streams;
+/// How long a request that does not end may stay.
+const UNENDED: Duration = Duration::from_secs(12);
+/// Streams that are opened at once.
+const MANY: usize = 32;
+
+pub(super) const CASES: &[Case] = &[
+    case(
+        GROUP,
+        "X01",
+        "an answer that is read slowly comes to its end",
+        source::ETH2_REQUESTS,
+        |s| Box::pin(slow_reader(s)),
+    ),
+    case(
+        GROUP,
+        "X02",
+        "a request that does not end holds up no other",
+        source::ETH2_REQUESTS,
+        |s| Box::pin(unended_beside(s)),
+    ),
+    case(
+        GROUP,
+        "X03",
+        "a request that does not end is given up in the end",
+        source::ETH2_REQUESTS,
+        |s| Box::pin(unended(s)),
+    ),
+    case(
+        GROUP,
+        "X04",
+        "of 32 requests at once each is answered or refused, and none forgotten",
+        source::ROBUST,
+        |s| Box::pin(many(s)),
+    ),
+    case(
+        GROUP,
+        "X05",
+        "an answer that nobody wants any more does no harm",
+        source::ROBUST,
+        |s| Box::pin(dropped(s)),
+    ),
+    case(
+        GROUP,
+        "X06",
+        "streams that are opened and closed without a byte do no harm",
+        source::ROBUST,
+        |s| Box::pin(empty_streams(s)),
+    ),
+    case(
+        GROUP,
+        "X07",
+        "a whole request is answered though its side of the stream stays open",
+        source::ETH2_REQUESTS,
+        |s| Box::pin(half_open(s)),
+    ),
+    case(GROUP, "X90", lives::RULE, source::ROBUST, |s| {
+        Box::pin(lives::lives(s))
+    }),
+];
+
+async fn slow_reader(scene: &Scene) -> Outcome {
+    let mut manners = scene.manners();
+    // The node cannot push it all into the checker's buffers.
+    manners.window = Some(1_500);
+    let guest = scene.guest_with(manners).await?;
+    let head = scene.status_of(&guest).await?.head;
+    if head.slot == 0 {
+        return Err(unsupported(
+            "the node's head is genesis: there is no block to ask for",
+        ));
+    }
+    let mut stream = guest.open(BLOCKS_BY_ROOT).await?;
+    let write = async {
+        stream.write_all(&by_root(&[head.root])).await?;
+        stream.close().await
+    };
+    let _ = timeout(scene.patience, write).await;
+    let mut bytes = Vec::new();
+    let mut piece = [0; 512];
+    let until = Instant::now() + 4 * scene.patience;
+    let end = loop {
+        sleep(Duration::from_millis(40)).await;
+        match timeout(scene.patience, stream.read(&mut piece)).await {
+            Ok(Ok(0)) => break End::Closed,
+            Ok(Ok(length)) => bytes.extend(&piece[..length]),
+            Ok(Err(error)) => break End::Broken(error.kind().to_string()),
+            Err(_) => break End::Open,
+        }
+        if Instant::now() > until {
+            break End::Open;
+        }
+    };
+    let answer = Answer { bytes, end };
+    let sent = "a request for the head, whose answer is read at 12 kB a second";
+    match answer.blocks() {
+        Ok(blocks) => judge(blocks.len() == 1, sent, answer.to_string()),
+        Err(error) => fail(sent, error),
+    }
+}
+
+async fn unended_beside(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let mut stream = guest.open(BLOCKS_BY_ROOT).await?;
+    stream.write_all(&for_nobody()[..5]).await.ok();
+    stream.flush().await.ok();
+    let status = scene.status_of(&guest).await;
+    let answer = scene.ask(&guest, BLOCKS_BY_ROOT, &for_nobody()).await?;
+    drop(stream);
+    judge(
+        status.is_ok() && answer.end != End::Open,
+        "five bytes of a request, then on other streams a status and a request",
+        format!(
+            "status: {}; request: {answer}",
+            status.map_or_else(|error| error.to_string(), |_| "answered".into())
+        ),
+    )
+}
+
+async fn unended(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let mut stream = guest.open(BLOCKS_BY_ROOT).await?;
+    stream.write_all(&for_nobody()[..5]).await.ok();
+    stream.flush().await.ok();
+    let since = Instant::now();
+    let answer = read_answer(&mut stream, UNENDED).await;
+    let took = since.elapsed().as_secs();
+    let sent = "five bytes of a request";
+    match answer.end {
+        End::Open => differs(sent, format!("the stream is open after {UNENDED:?}")),
+        _ => judge(
+            !answer.succeeds(),
+            sent,
+            format!("{answer}, after {took} s"),
+        ),
+    }
+}
+
+async fn many(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let request = for_nobody();
+    let asks = (0..MANY).map(|_| scene.ask(&guest, BLOCKS_BY_ROOT, &request));
+    let answers = join_all(asks).await;
+    let forgotten = answers
+        .iter()
+        .flatten()
+        .filter(|answer| answer.end == End::Open)
+        .count();
+    let ended = answers
+        .iter()
+        .flatten()
+        .filter(|answer| answer.end == End::Closed)
+        .count();
+    let status = scene.status_of(&guest).await;
+    judge(
+        forgotten == 0 && ended > 0 && (status.is_ok() || !guest.is_connected()),
+        format!("{MANY} requests for an unknown root at once"),
+        format!(
+            "{ended} come to an end, {} are refused, {forgotten} stay open",
+            answers.len() - ended - forgotten
+        ),
+    )
+}
+
+async fn dropped(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let head = scene.status_of(&guest).await?.head;
+    for _ in 0..4 {
+        let mut stream = guest.open(BLOCKS_BY_ROOT).await?;
+        stream.write_all(&by_root(&[head.root])).await.ok();
+        stream.flush().await.ok();
+        let mut first = [0];
+        let _ = timeout(scene.patience, stream.read(&mut first)).await;
+        drop(stream);
+    }
+    let status = scene.status_of(&guest).await;
+    judge(
+        status.is_ok(),
+        "four requests whose streams are reset after the first byte of the answer",
+        status.map_or_else(
+            |error| error.to_string(),
+            |_| "the next status is answered".into(),
+        ),
+    )
+}
+
+async fn empty_streams(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    for protocol in [STATUS, BLOCKS_BY_ROOT].repeat(4) {
+        let mut stream = guest.open(protocol).await?;
+        stream.close().await.ok();
+    }
+    let status = match guest.is_connected() {
+        true => scene.status_of(&guest).await,
+        false => scene.status_of(&scene.guest().await?).await,
+    };
+    judge(
+        status.is_ok(),
+        "eight streams without a byte",
+        status.map_or_else(
+            |error| error.to_string(),
+            |_| "the next status is answered".into(),
+        ),
+    )
+}
+
+async fn half_open(scene: &Scene) -> Outcome {
+    let guest = scene.guest().await?;
+    let mut stream = guest.open(STATUS).await?;
+    stream.write_all(&scene.status_request()).await.ok();
+    stream.flush().await.ok();
+    let answer = read_answer(&mut stream, scene.patience).await;
+    let sent = "a status, with the stream left open";
+    match answer.succeeds() {
+        true => pass(sent, answer.to_string()),
+        false => differs(sent, answer.to_string()),
+    }
+}
