@@ -71,6 +71,18 @@ impl Group {
         }
     }
 
+    /// Groups of the same lane are played one after another, lanes side by side: votes and proposals have slots to wait for. The
+    /// last lane begins when all others are over.
+    pub(crate) fn lane(self) -> usize {
+        match self {
+            Self::Invalid => 1,
+            Self::Votes => 2,
+            Self::Proposals => 3,
+            Self::Restarts => 4,
+            _ => 0,
+        }
+    }
+
     /// The group of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|group| group.name() == name)

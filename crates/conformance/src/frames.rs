@@ -260,7 +260,8 @@ mod tests {
         use std::io::Read as _;
         let data: Vec<u8> = (0..200_000u32).map(|i| (i / 7) as u8).collect();
         let mut read = Vec::new();
-        let mut reader = snap::read::FrameDecoder::new(&framed(&data)[..]);
+        let framed = framed(&data);
+        let mut reader = snap::read::FrameDecoder::new(framed.as_slice());
         reader.read_to_end(&mut read).unwrap();
         assert_eq!(read, data);
         assert_eq!(read_back(&payload(&data)), Ok(data));

@@ -162,6 +162,23 @@ impl std::fmt::Display for Answer {
     }
 }
 
+/// An answer of one chunk with another length prefix: some clients announce the length of what is compressed.
+pub(crate) fn with_length(answer: &Answer, length: usize) -> Answer {
+    let rest = answer.bytes.get(1..).unwrap_or_default();
+    let prefix = rest.iter().position(|byte| byte & 0x80 == 0);
+    let frames = prefix.and_then(|last| rest.get(last + 1..));
+    let code = answer.bytes.first().copied().unwrap_or_default();
+    Answer {
+        bytes: [
+            vec![code],
+            frames::varint(length as u64),
+            frames.unwrap_or_default().to_vec(),
+        ]
+        .concat(),
+        end: answer.end.clone(),
+    }
+}
+
 /// A request for blocks, as it should be.
 pub(crate) fn by_root(roots: &[Root]) -> Vec<u8> {
     frames::payload(&roots.to_vec().as_ssz_bytes())

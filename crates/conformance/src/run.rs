@@ -1,58 +1,101 @@
-//! Plays cases against a node, one after another.
+//! Plays cases against a node.
 
-use std::time::Duration;
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
+use futures::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use crate::{
     Case, Options, Played, Report, Verdict,
     case::{Failure, Outcome},
+    peer::OpenError,
     scene::Scene,
 };
 
-/// No case takes longer, whatever the node does.
+/// No case takes longer, whatever the node does: a validator of a small network has its turn meanwhile, twice.
 const LONGEST: Duration = Duration::from_secs(90);
+/// Lanes that are played side by side, before the last one.
+const LANES: usize = 4;
 
 /// The node cannot be reached.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreachable(String);
 
-/// Plays these cases in their order; tells of each when it is over.
+/// Plays these cases, some groups side by side; tells of them in their order, as soon as they are over.
 ///
 /// # Errors
 /// When the node cannot be reached at the start.
 pub async fn run(
     options: Options,
     cases: &[Case],
-    mut told: impl FnMut(&Played),
+    told: impl FnMut(&Played),
 ) -> Result<Report, Unreachable> {
     let scene = Scene::set(options).await;
     let scene = scene.map_err(|error| Unreachable(error.to_string()))?;
-    let mut report = Report::default();
-    for case in cases {
-        let started = Instant::now();
-        let outcome = timeout(LONGEST, (case.play)(&scene)).await;
-        let (verdict, sent, seen) = match outcome {
-            Ok(outcome) => taken(outcome),
-            Err(_) => (
-                Verdict::Fail,
-                String::new(),
-                format!("the case was not over after {LONGEST:?}"),
-            ),
-        };
-        let mut played = Played::new(case, verdict, sent, seen);
-        played.seconds = started.elapsed().as_secs();
-        told(&played);
-        report.add(played);
+    let desk = RefCell::new(Desk {
+        told,
+        waiting: BTreeMap::new(),
+        report: Report::default(),
+    });
+    let lane = |lane: usize| {
+        let cases = cases.iter().enumerate();
+        let mut cases = cases.filter(move |(_, case)| case.group.lane() == lane);
+        let (scene, desk) = (&scene, &desk);
+        async move {
+            while let Some((number, case)) = cases.next() {
+                let played = play(scene, case).await;
+                desk.borrow_mut().take(number, played);
+            }
+        }
+    };
+    join_all((0..LANES).map(&lane)).await;
+    lane(LANES).await;
+    Ok(desk.into_inner().report)
+}
+
+/// Puts what comes from several lanes into order.
+struct Desk<T> {
+    told: T,
+    waiting: BTreeMap<usize, Played>,
+    report: Report,
+}
+
+impl<T: FnMut(&Played)> Desk<T> {
+    fn take(&mut self, number: usize, played: Played) {
+        self.waiting.insert(number, played);
+        while let Some(played) = self.waiting.remove(&self.report.cases.len()) {
+            (self.told)(&played);
+            self.report.add(played);
+        }
     }
-    Ok(report)
+}
+
+async fn play(scene: &Scene, case: &Case) -> Played {
+    let started = Instant::now();
+    let outcome = timeout(LONGEST, (case.play)(scene)).await;
+    let (verdict, sent, seen) = match outcome {
+        Ok(outcome) => taken(outcome),
+        Err(_) => (
+            Verdict::Fail,
+            String::new(),
+            format!("the case was not over after {LONGEST:?}"),
+        ),
+    };
+    let mut played = Played::new(case, verdict, sent, seen);
+    played.seconds = started.elapsed().as_secs();
+    played
 }
 
 fn taken(outcome: Outcome) -> (Verdict, String, String) {
     match outcome {
         Ok(finding) => (finding.verdict, finding.sent, finding.seen),
         Err(Failure::Unsupported(why)) => (Verdict::Unsupported, String::new(), why),
+        // Whether it should is for cases of their own.
+        Err(Failure::Open(OpenError::Unsupported)) => {
+            let why = OpenError::Unsupported.to_string();
+            (Verdict::Unsupported, String::new(), why)
+        }
         Err(failure) => (Verdict::Fail, String::new(), failure.to_string()),
     }
 }

@@ -13,7 +13,7 @@ use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
 use crate::{
     Options,
-    case::{Failure, broken},
+    case::{Failure, broken, unsupported},
     chain::Chain,
     frames,
     gossip::Gossip,
@@ -25,7 +25,7 @@ use crate::{
 
 /// How long nothing has to come before it counts as not forwarded, with slots of four seconds; what is valid is forwarded
 /// within a tenth of that.
-const SILENCE: Duration = Duration::from_millis(1_500);
+const SILENCE: Duration = Duration::from_millis(1_000);
 
 /// What stands before the milliseconds of a slot in the protocol version of a Quartet network with other slots.
 const SLOT_MS: &str = ";slot-ms=";
@@ -37,6 +37,8 @@ pub(crate) struct Scene {
     pub(crate) node: PeerId,
     /// What the node says of itself; `None` where it says nothing.
     pub(crate) about: Option<About>,
+    /// Whether it has told its status when it was asked first.
+    pub(crate) tells_status: bool,
     /// How long an answer may take.
     pub(crate) patience: Duration,
     pub(crate) slot: SlotDuration,
@@ -53,6 +55,8 @@ pub(crate) struct Scene {
     last_head: Mutex<Option<(u64, Instant)>>,
     /// Slots in which a validator of the checker's has voted or proposed.
     pub(crate) used: Mutex<BTreeSet<(Slot, ValidatorIndex)>>,
+    /// Whether it was found that none of the checker's validators can vote.
+    pub(crate) hopeless: Mutex<bool>,
     /// The checker's last valid block.
     pub(crate) proposed: Mutex<Option<SignedBlockWithAttestation>>,
 }
@@ -87,6 +91,7 @@ impl Scene {
             address: options.address.0,
             node,
             about,
+            tells_status: first.is_some(),
             patience: options.patience,
             slot,
             fork: options.fork_name,
@@ -99,6 +104,7 @@ impl Scene {
             ears: AsyncMutex::default(),
             last_head: Mutex::default(),
             used: Mutex::default(),
+            hopeless: Mutex::default(),
             proposed: Mutex::default(),
         })
     }
@@ -135,6 +141,9 @@ impl Scene {
     /// As [`Scene::guest`], with these manners.
     pub(crate) async fn guest_with(&self, manners: Manners) -> Result<Peer, Failure> {
         let peer = self.stranger(manners).await?;
+        if !self.tells_status {
+            return Ok(peer);
+        }
         // Who dials tells its status first. What the node makes of it is for the cases about statuses.
         if let Ok(status) = self.status_of(&peer).await {
             *self.claim.lock() = status;
@@ -201,8 +210,33 @@ impl Scene {
     /// # Errors
     /// When it does not tell it.
     pub(crate) async fn status_of(&self, peer: &Peer) -> Result<Status, Failure> {
+        if !self.tells_status {
+            return Err(unsupported("the node has told no status: see S01"));
+        }
         let claim = *self.claim.lock();
         status(peer, claim, self.patience).await
+    }
+
+    /// Whether the node still serves a peer: tells it its status, or, where it has never told any, lets it stay.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(crate) async fn serves(&self, peer: &Peer) -> Result<(), Failure> {
+        if self.tells_status {
+            return self.status_of(peer).await.map(drop);
+        }
+        match peer.is_sent_away(self.silence() / 2).await {
+            true => Err(broken("the connection is closed")),
+            false => Ok(()),
+        }
+    }
+
+    /// As [`Scene::serves`], somebody new.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(crate) async fn serves_others(&self) -> Result<(), Failure> {
+        self.serves(&self.guest().await?).await
     }
 
     /// What is claimed at present, as a request.
@@ -266,9 +300,12 @@ fn genesis_status(genesis: &State) -> Status {
 async fn status(peer: &Peer, claim: Status, patience: Duration) -> Result<Status, Failure> {
     let request = frames::payload(&claim.as_ssz_bytes());
     let answer = requests::ask(peer, STATUS, &request, patience).await?;
-    let chunks = answer
-        .chunks()
-        .map_err(|error| broken(format!("status: {error}")))?;
+    let chunks = answer.chunks().or_else(|error| {
+        let other = requests::with_length(&answer, <Status as ssz::Decode>::ssz_fixed_len());
+        other
+            .chunks()
+            .map_err(|_| broken(format!("status: {error}")))
+    })?;
     match chunks.first() {
         Some(chunk) if chunk.code == 0 => Status::from_ssz_bytes(&chunk.ssz)
             .map_err(|error| broken(format!("a status that is none: {error:?}"))),

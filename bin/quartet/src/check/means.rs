@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use quartet_config::{GenesisConfig, KeyManifest, MANIFEST_FILE};
 use quartet_conformance::{Address, Options};
-use quartet_keystore::{KeyRequest, find_key, read_throwaway};
+use quartet_keystore::{KeyRequest, find_key, keystore_file_name, read_throwaway};
 use quartet_types::ValidatorIndex;
 use quartet_xmss::SecretKey;
 
@@ -63,10 +63,16 @@ fn key(
     let Some(public_key) = public_key else {
         bail!("the registry has no validator {index}");
     };
+    // Ours first, wherever the manifest leads: it says whether it is public.
+    let own = keystore_file_name(index);
+    let file = match directory.join(&own).exists() {
+        true => Some(own),
+        false => listed(directory, index)?,
+    };
     let request = KeyRequest {
         index,
         public_key: *public_key,
-        file: listed(directory, index)?,
+        file,
     };
     let path = find_key(directory, &request)?;
     let passphrase = args.passphrase.given()?;

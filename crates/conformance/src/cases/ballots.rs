@@ -9,14 +9,16 @@ use quartet_types::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::hearing::votes;
+use super::hearing::{blocks, votes};
 use crate::{
     case::{Failure, broken, unsupported},
     scene::Scene,
 };
 
 /// Slots in which one of a few validators has its turn.
-const SLOTS_TO_WAIT: u32 = 24;
+const SLOTS_TO_WAIT: u32 = 12;
+/// Why there is no vote.
+const NO_VOTE: &str = "no slot comes in which one of the keys can vote";
 /// Slots whose votes a block of ours carries.
 const CARRIED_SLOTS: Slot = 4;
 
@@ -56,6 +58,9 @@ impl Scene {
     /// When there is no key, or nothing to vote for.
     pub(super) async fn ballot(&self) -> Result<Ballot, Failure> {
         self.has_keys()?;
+        if *self.hopeless.lock() {
+            return Err(unsupported(NO_VOTE));
+        }
         let until = Instant::now() + self.slots(SLOTS_TO_WAIT);
         while Instant::now() < until {
             if let Some(data) = self.current_vote().await?
@@ -65,7 +70,8 @@ impl Scene {
             }
             sleep(self.slot.slot() / 20).await;
         }
-        Err(unsupported("no slot in which one of the keys can vote"))
+        *self.hopeless.lock() = true;
+        Err(unsupported(NO_VOTE))
     }
 
     /// The validator has voted in this slot.
@@ -92,18 +98,25 @@ impl Scene {
             .as_ref()
             .ok_or_else(|| unsupported("the network's genesis was not given (--genesis)"))?;
         let current = clock.slot();
-        let topic = self.topic("attestation");
-        let (heard, any) = ears.log().look(|sounds| {
-            let votes = votes(sounds, &topic);
-            let now = votes
-                .iter()
-                .map(|(vote, _)| vote.message.data)
-                .find(|data| data.slot == current);
-            (now, !votes.is_empty())
+        let (votes_topic, blocks_topic) = (self.topic("attestation"), self.topic("block"));
+        let (heard, block) = ears.log().look(|sounds| {
+            let votes = votes(sounds, &votes_topic);
+            let of_now = |data: &AttestationData| data.slot == current;
+            let now = votes.iter().map(|(vote, _)| vote.message.data).find(of_now);
+            (now, blocks(sounds, &blocks_topic).into_iter().next())
         });
         // Others need half a slot for theirs.
-        if heard.is_some() || any || clock.since_slot(current) < self.slot.slot() / 2 {
+        if heard.is_some() || clock.since_slot(current) < self.slot.slot() / 2 {
             return Ok(heard);
+        }
+        // Nobody else votes in this slot. A proposer has named what there is.
+        if let Some((envelope, _)) = block {
+            let message = &envelope.message;
+            return Ok(Some(AttestationData {
+                slot: current,
+                head: message.block.checkpoint(),
+                ..message.proposer_attestation.data
+            }));
         }
         let guest = self.guest().await?;
         let head = self.status_of(&guest).await?.head;
@@ -125,11 +138,15 @@ impl Scene {
         }
     }
 
-    /// Waits for the beginning of a slot in which one of the checker's validators proposes, and that was not used.
+    /// Waits for a slot in which one of the checker's validators proposes, and that was not used: for the first quarter of one, or
+    /// any part up to this.
     ///
     /// # Errors
     /// When there is no key.
-    pub(super) async fn own_slot(&self) -> Result<(Slot, ValidatorIndex), Failure> {
+    pub(super) async fn own_slot(
+        &self,
+        until_part: f64,
+    ) -> Result<(Slot, ValidatorIndex), Failure> {
         self.has_keys()?;
         let (Some(clock), Some(genesis)) = (&self.clock, &self.genesis) else {
             return Err(unsupported(
@@ -144,7 +161,7 @@ impl Scene {
                 .keys
                 .validators()
                 .find(|validator| is_proposer(*validator, slot, validators));
-            let is_early = clock.since_slot(slot) < self.slot.slot() / 4;
+            let is_early = clock.since_slot(slot) < self.slot.slot().mul_f64(until_part);
             if let Some(proposer) = proposer.filter(|_| is_early && slot > 0)
                 && !self.used.lock().contains(&(slot, proposer))
             {
@@ -163,8 +180,14 @@ impl Scene {
     /// When the chain up to the head cannot be had.
     pub(super) async fn draft(&self, slot: Slot) -> Result<Draft, Failure> {
         let guest = self.guest().await?;
-        let head = self.status_of(&guest).await?.head;
-        let parent = self.state(&guest, head.root).await?;
+        let mut head = self.status_of(&guest).await?.head;
+        let mut parent = self.state(&guest, head.root).await?;
+        while parent.slot >= slot && parent.slot > 0 {
+            // The slot's block is there already: beside it.
+            head.root = self.block(&guest, head.root).await?.block().parent_root;
+            parent = self.state(&guest, head.root).await?;
+            head.slot = parent.slot;
+        }
         let ears = self.ears().await?;
         let topic = self.topic("attestation");
         let heard: BTreeMap<_, _> = ears.log().look(|sounds| {

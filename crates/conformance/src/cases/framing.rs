@@ -193,8 +193,8 @@ async fn judge_refusal(scene: &Scene, guest: &Peer, sent: &str, answer: &Answer)
     }
     // It may cost the connection; then others are served all the same.
     let next = match guest.is_connected() {
-        true => scene.status_of(guest).await,
-        false => scene.status_of(&scene.guest().await?).await,
+        true => scene.serves(guest).await,
+        false => scene.serves_others().await,
     };
     match next {
         Ok(_) => pass(sent, answer.to_string()),

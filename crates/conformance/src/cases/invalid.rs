@@ -153,7 +153,7 @@ async fn kept_back(scene: &Scene, sent: &str, topic: &str, data: Vec<u8>) -> Out
     if passed_on {
         return fail(sent, "it is passed on");
     }
-    let status = scene.status_of(&scene.guest().await?).await;
+    let status = scene.serves_others().await;
     let seen = match gone {
         true => "nothing comes out, and its sender is sent away",
         false => "nothing comes out",

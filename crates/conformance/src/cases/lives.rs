@@ -13,6 +13,14 @@ pub(super) const RULE: &str =
 pub(super) async fn lives(scene: &Scene) -> Outcome {
     let sent = "a status by somebody new";
     let guest = scene.stranger(scene.manners()).await?;
+    if !scene.tells_status {
+        let gone = guest.is_sent_away(scene.silence()).await;
+        let seen = match gone {
+            true => "the connection is closed",
+            false => "it stays connected; the node has never told a status",
+        };
+        return judge(!gone, "a connection by somebody new", seen);
+    }
     let status = scene.status_of(&guest).await?;
     guest.leave().await;
     if status.finalized.slot > status.head.slot {

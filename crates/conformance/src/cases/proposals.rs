@@ -15,6 +15,11 @@ use crate::{
 
 const GROUP: Group = Group::Proposals;
 
+/// The part of its slot by which a block has to be made to be in time, and by which one that is not to be passed on is.
+const IN_TIME: f64 = 0.25;
+/// See [`IN_TIME`].
+const LATE: f64 = 0.8;
+
 pub(super) const CASES: &[Case] = &[
     case(
         GROUP,
@@ -47,23 +52,23 @@ pub(super) const CASES: &[Case] = &[
     case(
         GROUP,
         "P05",
+        "a block with a wrong state root is not passed on, though its proposer has signed it",
+        source::LEAN_STATE,
+        |s| Box::pin(wrong_state(s)),
+    ),
+    case(
+        GROUP,
+        "P06",
         "a block by a validator whose turn it is not is not passed on",
         source::LEAN_STATE,
         |s| Box::pin(wrong_proposer(s)),
     ),
     case(
         GROUP,
-        "P06",
+        "P07",
         "a block of a slot far ahead is not passed on",
         source::LEAN_ON_BLOCK,
         |s| Box::pin(far_future(s)),
-    ),
-    case(
-        GROUP,
-        "P07",
-        "a block with a wrong state root is not passed on, though its proposer has signed it",
-        source::LEAN_STATE,
-        |s| Box::pin(wrong_state(s)),
     ),
     case(
         GROUP,
@@ -84,7 +89,7 @@ fn message(scene: &Scene, envelope: &SignedBlockWithAttestation) -> Message {
 /// A valid block of a slot of the checker's own, from now on used.
 async fn own_block(scene: &Scene) -> Result<SignedBlockWithAttestation, Failure> {
     scene.ears().await?;
-    let (slot, proposer) = scene.own_slot().await?;
+    let (slot, proposer) = scene.own_slot(IN_TIME).await?;
     let draft = scene.draft(slot).await?;
     scene.used.lock().insert((slot, proposer));
     scene.seal(draft, proposer).await
@@ -137,7 +142,7 @@ async fn becomes_head(scene: &Scene) -> Outcome {
 }
 
 async fn second(scene: &Scene) -> Outcome {
-    let (slot, proposer) = scene.own_slot().await?;
+    let (slot, proposer) = scene.own_slot(IN_TIME).await?;
     let draft = scene.draft(slot).await?;
     scene.used.lock().insert((slot, proposer));
     // The same without votes is another block.
@@ -168,7 +173,7 @@ async fn second(scene: &Scene) -> Outcome {
     );
     let (first, _one) = scene.passes_on(message(scene, &one)).await?;
     let (second, _other) = scene.passes_on(message(scene, &other)).await?;
-    let status = scene.status_of(&scene.guest().await?).await;
+    let status = scene.serves_others().await;
     let sent = format!("two blocks of slot {slot}, both signed by validator {proposer}");
     let seen = format!("they come out: {first}, {second}");
     match status {
@@ -185,7 +190,7 @@ async fn kept_back(
     envelope: &SignedBlockWithAttestation,
 ) -> Result<(bool, Gossip), Failure> {
     let (passed_on, culprit) = scene.passes_on(message(scene, envelope)).await?;
-    scene.status_of(&scene.guest().await?).await?;
+    scene.serves_others().await?;
     Ok((!passed_on, culprit))
 }
 
@@ -202,7 +207,8 @@ fn judged(kept_back: bool, sent: String) -> Outcome {
 }
 
 async fn bad_signature(scene: &Scene) -> Outcome {
-    let (slot, proposer) = scene.own_slot().await?;
+    // Whoever signs nothing takes no place: the slot is free for the next case.
+    let (slot, proposer) = scene.own_slot(IN_TIME).await?;
     let draft = scene.draft(slot).await?;
     let mut envelope = scene.seal(draft, proposer).await?;
     let mut signatures: Vec<_> = envelope.signature.iter().cloned().collect();
@@ -211,7 +217,6 @@ async fn bad_signature(scene: &Scene) -> Outcome {
     }
     envelope.signature = signatures.try_into().unwrap_or_default();
     let (kept, _culprit) = kept_back(scene, &envelope).await?;
-    scene.used.lock().insert((slot, proposer));
     judged(
         kept,
         format!("a block of slot {slot} with one bit of its proposer's signature turned"),
@@ -249,7 +254,7 @@ async fn far_future(scene: &Scene) -> Outcome {
 }
 
 async fn wrong_state(scene: &Scene) -> Outcome {
-    let (slot, proposer) = scene.own_slot().await?;
+    let (slot, proposer) = scene.own_slot(LATE).await?;
     let mut draft = scene.draft(slot).await?;
     scene.used.lock().insert((slot, proposer));
     draft.block.state_root = Root::repeat_byte(0x93);
@@ -262,7 +267,7 @@ async fn wrong_state(scene: &Scene) -> Outcome {
 }
 
 async fn unknown_parent(scene: &Scene) -> Outcome {
-    let (slot, proposer) = scene.own_slot().await?;
+    let (slot, proposer) = scene.own_slot(IN_TIME).await?;
     let mut draft = scene.draft(slot).await?;
     scene.used.lock().insert((slot, proposer));
     let parent = Root::repeat_byte(0x94);

@@ -71,7 +71,7 @@ async fn come(scene: &Scene, key: &Keypair) -> Result<(Peer, Duration), Failure>
         manners.key = key.clone();
         let tried = async {
             let peer = scene.stranger(manners).await?;
-            scene.status_of(&peer).await?;
+            scene.serves(&peer).await?;
             Ok::<_, Failure>(peer)
         };
         match tried.await {

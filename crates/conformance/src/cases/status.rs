@@ -1,14 +1,16 @@
 //! The status.
 
-use quartet_types::{Checkpoint, Root, Status};
+use std::time::Duration;
+
+use quartet_types::{Checkpoint, Root, Slot, Status};
 use ssz::Encode as _;
 use tokio::time::{Instant, sleep};
 
 use super::{case, lives, source};
 use crate::{
-    case::{Case, Group, Outcome, broken, differs, fail, judge, pass, unsupported},
+    case::{Case, Failure, Group, Outcome, broken, differs, fail, judge, pass, unsupported},
     frames::{self, varint},
-    peer::STATUS,
+    peer::{Peer, STATUS},
     requests::End,
     scene::Scene,
 };
@@ -18,6 +20,8 @@ const GROUP: Group = Group::Status;
 const STATUS_BYTES: u64 = 80;
 /// How many blocks are walked from the head towards the finalized one.
 const MAX_WALK: usize = 64;
+/// Slots in which a network that has just begun finalizes something.
+const FINALITY_SLOTS: u32 = 6;
 
 pub(super) const CASES: &[Case] = &[
     case(
@@ -201,12 +205,24 @@ async fn head_is_served(scene: &Scene) -> Outcome {
     }
 }
 
+/// The status once something is final; it may be that the network has just begun.
+async fn final_status(scene: &Scene, guest: &Peer) -> Result<Status, Failure> {
+    let until = Instant::now() + scene.slots(FINALITY_SLOTS);
+    loop {
+        let status = scene.status_of(guest).await?;
+        if status.finalized.slot > 0 {
+            return Ok(status);
+        }
+        if Instant::now() > until || status.head.slot > 4 * Slot::from(FINALITY_SLOTS) {
+            return Err(unsupported("nothing but genesis is final"));
+        }
+        sleep(scene.slots(1).max(Duration::from_secs(1))).await;
+    }
+}
+
 async fn finalized_is_ancestor(scene: &Scene) -> Outcome {
     let guest = scene.guest().await?;
-    let Status { finalized, head } = scene.status_of(&guest).await?;
-    if finalized.slot == 0 {
-        return Err(unsupported("nothing but genesis is final"));
-    }
+    let Status { finalized, head } = final_status(scene, &guest).await?;
     let (mut at, mut steps) = (head, 0);
     while at.slot > finalized.slot {
         if steps == MAX_WALK {
@@ -233,7 +249,7 @@ async fn goes_on(scene: &Scene) -> Outcome {
     let sent = "statuses for eight slots";
     loop {
         // Statuses have a limit of one a second at some nodes.
-        sleep(scene.slots(1).max(std::time::Duration::from_secs(1))).await;
+        sleep(scene.slots(1).max(Duration::from_secs(1))).await;
         let now = scene.status_of(&guest).await?.head;
         if now.slot > before.slot {
             return pass(sent, format!("from slot {} to {}", before.slot, now.slot));
@@ -246,10 +262,7 @@ async fn goes_on(scene: &Scene) -> Outcome {
 
 async fn another_chain(scene: &Scene) -> Outcome {
     let guest = scene.guest().await?;
-    let Status { finalized, head } = scene.status_of(&guest).await?;
-    if finalized.slot == 0 {
-        return Err(unsupported("nothing but genesis is final"));
-    }
+    let Status { finalized, head } = final_status(scene, &guest).await?;
     let root = Root::repeat_byte(0x5a);
     let other = Status {
         finalized: Checkpoint { root, ..finalized },

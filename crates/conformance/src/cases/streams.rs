@@ -119,7 +119,7 @@ async fn unended_beside(scene: &Scene) -> Outcome {
     let mut stream = guest.open(BLOCKS_BY_ROOT).await?;
     stream.write_all(&for_nobody()[..5]).await.ok();
     stream.flush().await.ok();
-    let status = scene.status_of(&guest).await;
+    let status = scene.serves(&guest).await;
     let answer = scene.ask(&guest, BLOCKS_BY_ROOT, &for_nobody()).await?;
     drop(stream);
     judge(
@@ -166,7 +166,7 @@ async fn many(scene: &Scene) -> Outcome {
         .flatten()
         .filter(|answer| answer.end == End::Closed)
         .count();
-    let status = scene.status_of(&guest).await;
+    let status = scene.serves(&guest).await;
     judge(
         forgotten == 0 && ended > 0 && (status.is_ok() || !guest.is_connected()),
         format!("{MANY} requests for an unknown root at once"),
@@ -188,7 +188,7 @@ async fn dropped(scene: &Scene) -> Outcome {
         let _ = timeout(scene.patience, stream.read(&mut first)).await;
         drop(stream);
     }
-    let status = scene.status_of(&guest).await;
+    let status = scene.serves(&guest).await;
     judge(
         status.is_ok(),
         "four requests whose streams are reset after the first byte of the answer",
@@ -206,8 +206,8 @@ async fn empty_streams(scene: &Scene) -> Outcome {
         stream.close().await.ok();
     }
     let status = match guest.is_connected() {
-        true => scene.status_of(&guest).await,
-        false => scene.status_of(&scene.guest().await?).await,
+        true => scene.serves(&guest).await,
+        false => scene.serves_others().await,
     };
     judge(
         status.is_ok(),

@@ -240,7 +240,7 @@ async fn refused(scene: &Scene, protocol: &str) -> Outcome {
     match guest.open(protocol).await {
         Ok(_) => fail(sent, "agreed"),
         Err(OpenError::Unsupported) => {
-            let status = scene.status_of(&guest).await;
+            let status = scene.serves(&guest).await;
             let seen = status.as_ref().err().map_or(
                 "refused, and the next status is answered".into(),
                 ToString::to_string,
@@ -278,7 +278,7 @@ async fn ping(scene: &Scene) -> Outcome {
 
 async fn two_identities(scene: &Scene) -> Outcome {
     let (one, other) = (scene.guest().await?, scene.guest().await?);
-    let answers = (scene.status_of(&one).await, scene.status_of(&other).await);
+    let answers = (scene.serves(&one).await, scene.serves(&other).await);
     judge(
         answers.0.is_ok() && answers.1.is_ok(),
         "statuses by two identities at a time",
@@ -302,7 +302,7 @@ async fn noise(scene: &Scene) -> Outcome {
         // The network may drop them.
         let _ = socket.send_to(&bytes, target).await;
     }
-    let (old, new) = (scene.status_of(&guest).await, scene.guest().await);
+    let (old, new) = (scene.serves(&guest).await, scene.guest().await);
     judge(
         old.is_ok() && new.is_ok(),
         "100 datagrams of random bytes",
@@ -335,7 +335,7 @@ async fn idle(scene: &Scene) -> Outcome {
     if gone {
         return differs(sent, "the connection is closed");
     }
-    let answered = scene.status_of(&guest).await;
+    let answered = scene.serves(&guest).await;
     judge(
         answered.is_ok(),
         sent,

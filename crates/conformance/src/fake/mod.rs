@@ -222,10 +222,10 @@ impl World {
 
     /// Takes an RPC of this peer.
     fn hear(&mut self, peer: PeerId, rpc: Rpc) {
-        if let Some((_, subscribed)) = self.listeners.get_mut(&peer) {
-            if let Some((on, _)) = rpc.subscriptions.last() {
-                *subscribed = *on;
-            }
+        let of_ours = |(_, topic): &&(bool, String)| topic.contains("devnet0");
+        let last = rpc.subscriptions.iter().rfind(of_ours);
+        if let (Some((on, _)), Some((_, subscribed))) = (last, self.listeners.get_mut(&peer)) {
+            *subscribed = *on;
         }
         let publish: Vec<_> = rpc
             .iwant

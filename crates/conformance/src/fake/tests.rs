@@ -3,8 +3,8 @@
 use super::{Fake, Fault};
 use crate::{Options, Report, Verdict, cases, run};
 
-/// What the fake has nothing to say to: it keeps no backoffs and asks nobody for anything.
-const BEYOND_IT: [&str; 5] = ["T11", "S11", "M03", "M07", "X03"];
+/// What the fake does otherwise: it keeps no backoffs, tells no ids, asks nobody for anything, and takes any varint.
+const BEYOND_IT: [&str; 7] = ["T11", "S11", "F02", "G07", "M03", "M07", "X03"];
 
 async fn played(fault: Fault, is_wanted: impl Fn(&str) -> bool) -> Report {
     let fake = Fake::start(fault).await;

@@ -32,12 +32,40 @@ pub(crate) fn message_id(topic: &str, data: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Ids that come of known mistakes, each with what the mistake is.
+pub(crate) fn mistaken_ids(topic: &str, data: &[u8]) -> [(&'static str, Vec<u8>); 4] {
+    let plain = unblock(data).unwrap_or_default();
+    let length = topic.len() as u64;
+    [
+        (
+            "the topic's length in big-endian order",
+            hashed(&[
+                &VALID_SNAPPY,
+                &length.to_be_bytes(),
+                topic.as_bytes(),
+                &plain,
+            ]),
+        ),
+        ("without the topic", hashed(&[&VALID_SNAPPY, &plain])),
+        (
+            "over compressed data in the domain of valid snappy",
+            id_in(VALID_SNAPPY, topic, data),
+        ),
+        (
+            "over compressed data in the domain of invalid snappy",
+            id_in(INVALID_SNAPPY, topic, data),
+        ),
+    ]
+}
+
 fn id_in(domain: [u8; 4], topic: &str, data: &[u8]) -> Vec<u8> {
+    let length = (topic.len() as u64).to_le_bytes();
+    hashed(&[&domain, &length, topic.as_bytes(), data])
+}
+
+fn hashed(parts: &[&[u8]]) -> Vec<u8> {
     let mut hasher = Sha256::new();
-    hasher.update(domain);
-    hasher.update((topic.len() as u64).to_le_bytes());
-    hasher.update(topic.as_bytes());
-    hasher.update(data);
+    parts.iter().for_each(|part| hasher.update(part));
     hasher.finalize()[..20].to_vec()
 }
 

@@ -183,7 +183,7 @@ fn subscription(bytes: &[u8]) -> Option<(bool, String)> {
 }
 
 /// Appends a field of bytes.
-pub(crate) fn put(bytes: &mut Vec<u8>, number: u8, value: &[u8]) {
+fn put(bytes: &mut Vec<u8>, number: u8, value: &[u8]) {
     bytes.push(number << 3 | 2);
     bytes.extend(crate::frames::varint(value.len() as u64));
     bytes.extend(value);

@@ -1,16 +1,17 @@
 //! Attestations made with a validator's key: valid ones come out on the other side, others do not.
 
-use std::time::Duration;
+mod kept_back;
+mod meshes;
 
-use quartet_types::{Attestation, AttestationData, Checkpoint, Root, SignedAttestation};
+use quartet_types::{AttestationData, Checkpoint, SignedAttestation};
 use ssz::Encode as _;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::{ballots::Ballot, case, hearing::blocks, invalid::spoil, lives, source};
+use super::{ballots::Ballot, case, hearing::blocks, lives, source};
 use crate::{
     case::{Case, Failure, Group, Outcome, differs, fail, judge, pass, unsupported},
-    frames::{self, block},
-    gossip::{Message, Rpc, message_id},
+    frames::block,
+    gossip::Message,
     scene::Scene,
 };
 
@@ -45,56 +46,56 @@ pub(super) const CASES: &[Case] = &[
         "V04",
         "an attestation with another one's signature is not passed on",
         source::LEAN_VOTE_SIGNATURE,
-        |s| Box::pin(foreign_signature(s)),
+        |s| Box::pin(kept_back::foreign_signature(s)),
     ),
     case(
         GROUP,
         "V05",
         "an attestation that is signed in another epoch than its slot is not passed on",
         source::LEAN_VOTE_SIGNATURE,
-        |s| Box::pin(other_epoch(s)),
+        |s| Box::pin(kept_back::other_epoch(s)),
     ),
     case(
         GROUP,
         "V06",
         "an attestation in another validator's name is not passed on",
         source::LEAN_VOTE_SIGNATURE,
-        |s| Box::pin(other_name(s)),
+        |s| Box::pin(kept_back::other_name(s)),
     ),
     case(
         GROUP,
         "V07",
         "an attestation whose source is after its target is not passed on",
         source::LEAN_ATTESTATION,
-        |s| Box::pin(backwards(s)),
+        |s| Box::pin(kept_back::backwards(s)),
     ),
     case(
         GROUP,
         "V08",
         "an attestation that gives a block another slot is not passed on",
         source::LEAN_ATTESTATION,
-        |s| Box::pin(wrong_slot(s)),
+        |s| Box::pin(kept_back::wrong_slot(s)),
     ),
     case(
         GROUP,
         "V09",
         "an attestation whose head nobody knows is not passed on as long as it is unknown",
         source::LEAN_ATTESTATION,
-        |s| Box::pin(unknown_head(s)),
+        |s| Box::pin(kept_back::unknown_head(s)),
     ),
     case(
         GROUP,
         "V10",
         "an attestation whose target nobody knows is not passed on as long as it is unknown",
         source::LEAN_ATTESTATION,
-        |s| Box::pin(unknown_target(s)),
+        |s| Box::pin(kept_back::unknown_target(s)),
     ),
     case(
         GROUP,
         "V11",
         "an attestation of a slot far ahead is not passed on",
         source::LEAN_ATTESTATION,
-        |s| Box::pin(far_future(s)),
+        |s| Box::pin(kept_back::far_future(s)),
     ),
     case(
         GROUP,
@@ -108,14 +109,14 @@ pub(super) const CASES: &[Case] = &[
         "V13",
         "a message with author, number and signature is not passed on, though its attestation is valid",
         source::LEAN_NO_SIGN,
-        |s| Box::pin(signed_message(s)),
+        |s| Box::pin(kept_back::signed_message(s)),
     ),
     case(
         GROUP,
         "V14",
         "a valid attestation in framed snappy, or with a byte behind it, is not passed on",
         source::LEAN_ENCODING,
-        |s| Box::pin(wrapped(s)),
+        |s| Box::pin(kept_back::wrapped(s)),
     ),
     case(
         GROUP,
@@ -129,21 +130,21 @@ pub(super) const CASES: &[Case] = &[
         "V16",
         "who has left the mesh (PRUNE) is not sent what others publish",
         source::GOSSIPSUB_10,
-        |s| Box::pin(pruned(s)),
+        |s| Box::pin(meshes::pruned(s)),
     ),
     case(
         GROUP,
         "V17",
         "who has said that it does not want a message (IDONTWANT) is not sent it",
         source::GOSSIPSUB_12,
-        |s| Box::pin(unwanted(s)),
+        |s| Box::pin(meshes::unwanted(s)),
     ),
     case(
         GROUP,
         "V18",
         "what is passed on has the id of what came: it is told and had by it",
         source::LEAN_MESSAGE_ID,
-        |s| Box::pin(same_id(s)),
+        |s| Box::pin(meshes::same_id(s)),
     ),
     case(
         GROUP,
@@ -256,137 +257,6 @@ async fn carried(scene: &Scene) -> Outcome {
     }
 }
 
-/// Publishes a vote that is made from one that would be valid; nobody is to hear it.
-async fn kept_back(
-    scene: &Scene,
-    sent: &str,
-    make: impl AsyncFnOnce(Ballot) -> Result<SignedAttestation, Failure>,
-) -> Outcome {
-    let ballot = ready(scene).await?;
-    let vote = make(ballot).await?;
-    let message = Message::new(&scene.topic("attestation"), compressed(&vote));
-    let (passed_on, _culprit) = scene.passes_on(message).await?;
-    let sent = format!("{sent}: {}", said(&vote.message.data));
-    judge(
-        !passed_on,
-        sent,
-        if passed_on {
-            "it comes out"
-        } else {
-            "nothing comes out"
-        },
-    )
-}
-
-async fn foreign_signature(scene: &Scene) -> Outcome {
-    kept_back(
-        scene,
-        "a vote with one bit of its signature turned",
-        async |ballot| {
-            let mut vote = scene.keys.sign(ballot.validator, ballot.data).await?;
-            vote.signature = spoil(&vote.signature);
-            Ok(vote)
-        },
-    )
-    .await
-}
-
-async fn other_epoch(scene: &Scene) -> Outcome {
-    kept_back(
-        scene,
-        "a vote signed in the epoch after its slot",
-        async |ballot| {
-            let message = Attestation {
-                validator_id: ballot.validator,
-                data: ballot.data,
-            };
-            scene
-                .keys
-                .sign_as(ballot.validator, message, ballot.data.slot + 1)
-                .await
-        },
-    )
-    .await
-}
-
-async fn other_name(scene: &Scene) -> Outcome {
-    let validators = scene
-        .genesis
-        .as_ref()
-        .map_or(0, |genesis| genesis.validators.len() as u64);
-    kept_back(
-        scene,
-        "a vote in the name of the next validator",
-        async |ballot| {
-            let message = Attestation {
-                validator_id: (ballot.validator + 1) % validators.max(1),
-                data: ballot.data,
-            };
-            scene
-                .keys
-                .sign_as(ballot.validator, message, ballot.data.slot)
-                .await
-        },
-    )
-    .await
-}
-
-/// As [`kept_back`], with other data that are signed as they should be.
-async fn kept_back_data(
-    scene: &Scene,
-    sent: &str,
-    alter: impl FnOnce(&mut AttestationData),
-) -> Outcome {
-    kept_back(scene, sent, async |ballot| {
-        let mut data = ballot.data;
-        alter(&mut data);
-        scene.keys.sign(ballot.validator, data).await
-    })
-    .await
-}
-
-async fn backwards(scene: &Scene) -> Outcome {
-    kept_back_data(
-        scene,
-        "a vote whose source is its head, and whose target is older",
-        |data| {
-            data.target = data.source;
-            data.source = data.head;
-        },
-    )
-    .await
-}
-
-async fn wrong_slot(scene: &Scene) -> Outcome {
-    kept_back_data(
-        scene,
-        "a vote that gives its target's block the next slot",
-        |data| data.target.slot += 1,
-    )
-    .await
-}
-
-async fn unknown_head(scene: &Scene) -> Outcome {
-    kept_back_data(scene, "a vote for a head that there is not", |data| {
-        data.head.root = Root::repeat_byte(0x91)
-    })
-    .await
-}
-
-async fn unknown_target(scene: &Scene) -> Outcome {
-    kept_back_data(scene, "a vote with a target that there is not", |data| {
-        data.target.root = Root::repeat_byte(0x92)
-    })
-    .await
-}
-
-async fn far_future(scene: &Scene) -> Outcome {
-    kept_back_data(scene, "a vote a hundred slots ahead", |data| {
-        data.slot += 100
-    })
-    .await
-}
-
 async fn old(scene: &Scene) -> Outcome {
     let ballot = ready(scene).await?;
     let earlier = ballot.data;
@@ -423,48 +293,6 @@ async fn old(scene: &Scene) -> Outcome {
     }
 }
 
-async fn signed_message(scene: &Scene) -> Outcome {
-    let ballot = ready(scene).await?;
-    scene.cast(&ballot);
-    let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
-    let ears = scene.ears().await?;
-    let culprit = scene.gossiper().await?;
-    let key = culprit.peer.key.clone();
-    let mut message = Message::new(&scene.topic("attestation"), compressed(&vote));
-    message.from = Some(key.public().to_peer_id().to_bytes());
-    message.seqno = Some(vec![0, 0, 0, 0, 0, 0, 0, 7]);
-    message.signature = key.sign(b"libp2p-pubsub:").ok();
-    message.key = Some(key.public().encode_protobuf());
-    let passed_on = scene.passes_on_from(&culprit, &ears, message).await;
-    judge(
-        !passed_on,
-        "a valid vote in a message with from, seqno, signature and key",
-        if passed_on {
-            "it comes out"
-        } else {
-            "nothing comes out"
-        },
-    )
-}
-
-async fn wrapped(scene: &Scene) -> Outcome {
-    let ballot = ready(scene).await?;
-    let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
-    let topic = scene.topic("attestation");
-    let ssz = vote.as_ssz_bytes();
-    let sent = "a valid vote, framed; and one with a byte behind it";
-    for (name, data) in [
-        ("framed", frames::framed(&ssz)),
-        ("longer", block(&[&ssz[..], &[0]].concat())),
-    ] {
-        let (passed_on, _culprit) = scene.passes_on(Message::new(&topic, data)).await?;
-        if passed_on {
-            return fail(sent, format!("the {name} one comes out"));
-        }
-    }
-    pass(sent, "nothing comes out")
-}
-
 async fn equivocation(scene: &Scene) -> Outcome {
     let ballot = ready(scene).await?;
     scene.cast(&ballot);
@@ -490,7 +318,7 @@ async fn equivocation(scene: &Scene) -> Outcome {
         "three votes of validator {} in slot {}: for its target, for its source as target, for an older head",
         ballot.validator, ballot.data.slot
     );
-    let status = scene.status_of(&scene.guest().await?).await;
+    let status = scene.serves_others().await;
     let seen = format!("they come out: {passed:?}");
     match (status, passed.as_slice()) {
         (Err(error), _) => fail(sent, error.to_string()),
@@ -498,94 +326,4 @@ async fn equivocation(scene: &Scene) -> Outcome {
         (Ok(_), [false, ..]) => fail(sent, seen),
         (Ok(_), _) => pass(sent, seen),
     }
-}
-
-async fn pruned(scene: &Scene) -> Outcome {
-    let ballot = ready(scene).await?;
-    scene.cast(&ballot);
-    let leaver = scene.gossiper().await?;
-    let topic = scene.topic("attestation");
-    sleep(scene.silence() / 4).await;
-    leaver
-        .send(&Rpc {
-            prune: vec![(topic.clone(), 60)],
-            ..Rpc::default()
-        })
-        .await;
-    sleep(Duration::from_millis(100)).await;
-    let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
-    let ssz = vote.as_ssz_bytes();
-    let (passed_on, _culprit) = scene.passes_on(Message::new(&topic, block(&ssz))).await?;
-    let came = leaver.log().look(|sounds| sounds.count(&topic, &ssz));
-    let sent = "PRUNE by one peer, then a valid vote by another";
-    match (passed_on, came) {
-        (false, _) => Err(unsupported("a valid vote is not passed on")),
-        (true, 0) => pass(sent, "the listener hears it, the one who left does not"),
-        (true, _) => fail(sent, "it is sent to the one who left, too"),
-    }
-}
-
-async fn unwanted(scene: &Scene) -> Outcome {
-    let ballot = ready(scene).await?;
-    let refuser = scene.gossiper().await?;
-    if refuser.version != "/meshsub/1.2.0" {
-        return Err(unsupported(format!("the node speaks {}", refuser.version)));
-    }
-    scene.cast(&ballot);
-    let topic = scene.topic("attestation");
-    let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
-    let ssz = vote.as_ssz_bytes();
-    let data = block(&ssz);
-    refuser
-        .send(&Rpc {
-            idontwant: vec![message_id(&topic, &data)],
-            ..Rpc::default()
-        })
-        .await;
-    sleep(Duration::from_millis(100)).await;
-    let (passed_on, _culprit) = scene.passes_on(Message::new(&topic, data)).await?;
-    let came = refuser.log().look(|sounds| sounds.count(&topic, &ssz));
-    let sent = "IDONTWANT by one peer, then the vote by another";
-    match (passed_on, came) {
-        (false, _) => Err(unsupported("a valid vote is not passed on")),
-        (true, 0) => pass(sent, "the listener hears it, the other does not"),
-        (true, _) => differs(sent, "it is sent all the same"),
-    }
-}
-
-async fn same_id(scene: &Scene) -> Outcome {
-    let ballot = ready(scene).await?;
-    scene.cast(&ballot);
-    let topic = scene.topic("attestation");
-    let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
-    let ssz = vote.as_ssz_bytes();
-    let data = block(&ssz);
-    let id = message_id(&topic, &data);
-    let (passed_on, _culprit) = scene.passes_on(Message::new(&topic, data)).await?;
-    if !passed_on {
-        return Err(unsupported("a valid vote is not passed on"));
-    }
-    let asker = scene.gossiper().await?;
-    asker
-        .send(&Rpc {
-            iwant: vec![id],
-            ..Rpc::default()
-        })
-        .await;
-    let until = Instant::now() + scene.silence();
-    let came = asker
-        .log()
-        .wait(until, |sounds| {
-            (sounds.count(&topic, &ssz) > 0).then_some(())
-        })
-        .await;
-    judge(
-        came.is_some(),
-        "a valid vote, then IWANT by somebody new with the id that the specification gives it",
-        if came.is_some() {
-            "the vote"
-        } else {
-            "nothing"
-        },
-    )
 }

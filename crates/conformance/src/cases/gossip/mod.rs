@@ -1,5 +1,7 @@
 //! What the node says by gossip.
 
+mod ids;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tokio::time::{Instant, sleep};
@@ -12,9 +14,9 @@ use super::{
     lives, source,
 };
 use crate::{
-    case::{Case, Group, Outcome, differs, fail, judge, pass, unsupported},
+    case::{Case, Group, Outcome, fail, judge, pass, unsupported},
     frames::{IDENTIFIER, unblock},
-    gossip::{Rpc, Sounds, message_id},
+    gossip::{Sounds, message_id},
     scene::Scene,
     signing::is_signed,
 };
@@ -64,14 +66,14 @@ pub(super) const CASES: &[Case] = &[
         "G06",
         "a message is had by the id that the specification gives it (IWANT)",
         source::LEAN_MESSAGE_ID,
-        |s| Box::pin(by_id(s)),
+        |s| Box::pin(ids::by_id(s)),
     ),
     case(
         GROUP,
         "G07",
         "the ids that the node tells (IHAVE) are those that the specification gives its messages",
         source::LEAN_MESSAGE_ID,
-        |s| Box::pin(told_ids(s)),
+        |s| Box::pin(ids::told_ids(s)),
     ),
     case(
         GROUP,
@@ -195,117 +197,6 @@ async fn anonymous(scene: &Scene) -> Outcome {
         "nothing",
         format!("{all} messages, with the fields {filled:?}"),
     )
-}
-
-async fn by_id(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    let other = scene.gossiper().await?;
-    let message = scene.hear_next(&ears, "block").await?;
-    let id = message_id(&message.topic, &message.data);
-    let since = Instant::now();
-    let ssz = unblock(&message.data).unwrap_or_default();
-    let before = other
-        .log()
-        .look(|sounds| sounds.count(&message.topic, &ssz));
-    let rpc = Rpc {
-        iwant: vec![id.clone()],
-        ..Rpc::default()
-    };
-    other.send(&rpc).await;
-    let until = since + scene.patience;
-    // What came before on the way of the mesh is not the answer.
-    let asked = other.log().wait(until, |sounds| {
-        (sounds.count(&message.topic, &ssz) > before.max(1)).then_some(())
-    });
-    let came = asked.await.is_some();
-    let sent = format!("IWANT {}", hex(&id));
-    if came {
-        return pass(sent, "the message");
-    }
-    // Perhaps the mesh was slower than the request.
-    let count = other
-        .log()
-        .look(|sounds| sounds.count(&message.topic, &ssz));
-    judge(
-        count > before,
-        sent,
-        match count {
-            0 => "nothing".into(),
-            _ => format!("the message, {count} times in all"),
-        },
-    )
-}
-
-async fn told_ids(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    scene.hear(&ears, "block").await?;
-    // Ids are told to those who listen and are in no mesh.
-    let lazy = crate::gossip::Gossip::begin(scene.guest().await?).await?;
-    let subscriptions = scene
-        .topics()
-        .into_iter()
-        .map(|topic| (true, topic))
-        .collect();
-    let prune: Vec<_> = scene
-        .topics()
-        .into_iter()
-        .map(|topic| (topic, 600))
-        .collect();
-    lazy.send(&Rpc {
-        subscriptions,
-        prune: prune.clone(),
-        ..Rpc::default()
-    })
-    .await;
-    let until = Instant::now() + scene.slots(GOSSIP_SLOTS).max(scene.patience);
-    let mut refused = 0;
-    let mut told = Vec::new();
-    while Instant::now() < until && told.len() < 3 {
-        sleep(scene.slot.slot() / 8).await;
-        let grafts = lazy.log().look(|sounds| sounds.graft.len());
-        if grafts > refused {
-            refused = grafts;
-            lazy.send(&Rpc {
-                prune: prune.clone(),
-                ..Rpc::default()
-            })
-            .await;
-        }
-        told = lazy.log().look(|sounds| sounds.ihave.clone());
-    }
-    if told.is_empty() {
-        return differs("subscriptions, and PRUNE for each GRAFT", "no IHAVE");
-    }
-    // The listener has heard all that the node has said meanwhile, or is about to.
-    sleep(scene.silence()).await;
-    let known: HashSet<_> = ears.log().look(|sounds| {
-        let ids = sounds
-            .messages
-            .iter()
-            .map(|heard| message_id(&heard.message.topic, &heard.message.data));
-        ids.collect()
-    });
-    let strange: Vec<_> = told
-        .iter()
-        .filter(|(_, id)| !known.contains(id))
-        .map(|(_, id)| hex(id))
-        .collect();
-    let seen = format!(
-        "{} ids, {} of them of no message that was heard {}",
-        told.len(),
-        strange.len(),
-        strange.first().map_or("", String::as_str)
-    );
-    // Some may be of messages from before the listener came.
-    judge(
-        strange.len() * 2 < told.len(),
-        "subscriptions, and PRUNE for each GRAFT",
-        seen,
-    )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn once(scene: &Scene) -> Outcome {
