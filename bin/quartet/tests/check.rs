@@ -10,9 +10,9 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
+use quartet_clock::Clock;
 use quartet_config::KeyManifest;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -109,10 +109,7 @@ fn write_network(directory: &Path) {
         fs::copy(file.path(), keys.join(file.file_name())).unwrap();
     }
     let manifest = KeyManifest::read(&keys.join("validator-keys-manifest.yaml")).unwrap();
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+    let now = Clock::system(0).now().as_secs();
     let mut config = format!(
         "GENESIS_TIME: {}\nSLOT_DURATION_MS: 1000\nGENESIS_VALIDATORS:\n",
         now + 1

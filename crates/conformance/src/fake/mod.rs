@@ -32,6 +32,8 @@ use crate::{
 
 /// Slots are short, so that tests are.
 const SLOT: Duration = Duration::from_millis(400);
+/// RPCs that may wait for a listener.
+const QUEUE: usize = 1024;
 const VERSION: &str = "eth2/1.0.0;slot-ms=400";
 
 /// The rule that is broken.
@@ -78,7 +80,7 @@ struct World {
     head: Checkpoint,
     messages: HashMap<Vec<u8>, Message>,
     /// Who listens, with what they listen to.
-    listeners: HashMap<PeerId, (mpsc::UnboundedSender<Rpc>, bool)>,
+    listeners: HashMap<PeerId, (mpsc::Sender<Rpc>, bool)>,
 }
 
 /// The node; dropped, it is gone.
@@ -211,7 +213,7 @@ impl World {
             for _ in 0..times {
                 if *subscribed || self.fault == Fault::Deaf {
                     let publish = messages.clone();
-                    let _ = listener.send(Rpc {
+                    let _ = listener.try_send(Rpc {
                         publish,
                         ..Rpc::default()
                     });
@@ -233,7 +235,7 @@ impl World {
             .filter_map(|id| self.messages.get(id).cloned())
             .collect();
         if let (false, Some((listener, _))) = (publish.is_empty(), self.listeners.get(&peer)) {
-            let _ = listener.send(Rpc {
+            let _ = listener.try_send(Rpc {
                 publish,
                 ..Rpc::default()
             });
@@ -242,7 +244,7 @@ impl World {
             let others = self.listeners.iter().filter(|(other, _)| **other != peer);
             for (_, (listener, _)) in others {
                 let publish = rpc.publish.clone();
-                let _ = listener.send(Rpc {
+                let _ = listener.try_send(Rpc {
                     publish,
                     ..Rpc::default()
                 });
@@ -357,10 +359,10 @@ async fn speak(
     stream: oneshot::Receiver<Result<Stream, crate::peer::OpenError>>,
     world: Arc<Mutex<World>>,
 ) {
-    let (sender, mut orders) = mpsc::unbounded_channel();
+    let (sender, mut orders) = mpsc::channel(QUEUE);
     let subscriptions = ["block", "attestation"]
         .map(|word| (true, format!("/leanconsensus/devnet0/{word}/ssz_snappy")));
-    let _ = sender.send(Rpc {
+    let _ = sender.try_send(Rpc {
         subscriptions: subscriptions.to_vec(),
         ..Rpc::default()
     });
