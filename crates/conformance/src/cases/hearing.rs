@@ -1,6 +1,6 @@
 //! What cases about gossip share: votes and blocks as they are heard, and whether something is passed on.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use quartet_types::{SignedAttestation, SignedBlockWithAttestation};
 use ssz::Decode as _;
@@ -110,11 +110,25 @@ impl Scene {
         newest.ok_or_else(|| unsupported("no block was heard that can be decoded"))
     }
 
-    /// Whether somebody new who publishes this is heard by the listener. Also the publisher, so that it is not gone too soon.
+    /// Whether somebody new who publishes this is heard by the listener, who waits as long as for what must not come. Also the
+    /// publisher, so that it is not gone too soon.
     pub(super) async fn passes_on(&self, message: Message) -> Result<(bool, Gossip), Failure> {
+        self.passes_on_within(self.silence(), message).await
+    }
+
+    /// As [`Scene::passes_on`], for what should come: a busy machine is given time.
+    pub(super) async fn brings_out(&self, message: Message) -> Result<(bool, Gossip), Failure> {
+        self.passes_on_within(self.patience, message).await
+    }
+
+    async fn passes_on_within(
+        &self,
+        patience: Duration,
+        message: Message,
+    ) -> Result<(bool, Gossip), Failure> {
         let ears = self.ears().await?;
         let culprit = self.gossiper().await?;
-        let passed = self.passes_on_from(&culprit, &ears, message).await;
+        let passed = heard_from(&culprit, &ears, message, patience).await;
         Ok((passed, culprit))
     }
 
@@ -125,26 +139,27 @@ impl Scene {
         ears: &Arc<Gossip>,
         message: Message,
     ) -> bool {
-        let (topic, data) = (message.topic.clone(), message.data.clone());
-        let ssz = unblock(&data);
-        let since = Instant::now();
-        from.publish_message(message).await;
-        let until = since + self.silence();
-        let heard = ears.log().wait(until, |sounds| {
-            let is_it = sounds
-                .of(&topic)
-                .filter(|heard| heard.at >= since)
-                .any(|heard| {
-                    heard.message.data == data
-                        || ssz.is_some() && unblock(&heard.message.data) == ssz
-                });
-            is_it.then_some(())
-        });
-        heard.await.is_some()
+        heard_from(from, ears, message, self.silence()).await
     }
 
     /// Waits for a part of a slot.
     pub(super) async fn pause(&self, part: f64) {
         sleep(self.slot.slot().mul_f64(part)).await;
     }
+}
+
+/// Whether what one publishes is heard by the other within this time.
+async fn heard_from(from: &Gossip, ears: &Gossip, message: Message, patience: Duration) -> bool {
+    let (topic, data) = (message.topic.clone(), message.data.clone());
+    let ssz = unblock(&data);
+    let since = Instant::now();
+    from.publish_message(message).await;
+    let heard = ears.log().wait(since + patience, |sounds| {
+        let later = sounds.of(&topic).filter(|heard| heard.at >= since);
+        let is_it = later
+            .map(|heard| &heard.message.data)
+            .any(|heard| *heard == data || ssz.is_some() && unblock(heard) == ssz);
+        is_it.then_some(())
+    });
+    heard.await.is_some()
 }

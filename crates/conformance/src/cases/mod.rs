@@ -75,7 +75,7 @@ mod source {
     pub(super) const LEAN_SEEN: &str = "leanSpec networking/gossipsub/parameters.py, seen_ttl_secs";
     pub(super) const LEAN_ATTESTATION: &str =
         "leanSpec forkchoice/store.py, Store.validate_attestation";
-    pub(super) const LEAN_VOTE_SIGNATURE: &str = "leanSpec containers/attestation, SignedAttestation; docs/client/networking.md, Security Considerations";
+    pub(super) const LEAN_VOTE_SIGNATURE: &str = "leanSpec containers/attestation/attestation.py, SignedAttestation; docs/client/networking.md, Security Considerations";
     pub(super) const LEAN_ON_BLOCK: &str = "leanSpec forkchoice/store.py, Store.on_block";
     pub(super) const LEAN_PRODUCE: &str =
         "leanSpec forkchoice/store.py, Store.produce_block_with_signatures";

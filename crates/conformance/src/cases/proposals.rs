@@ -98,7 +98,7 @@ async fn own_block(scene: &Scene) -> Result<SignedBlockWithAttestation, Failure>
 async fn valid(scene: &Scene) -> Outcome {
     let envelope = own_block(scene).await?;
     let root = envelope.block().tree_hash_root();
-    let (passed_on, _culprit) = scene.passes_on(message(scene, &envelope)).await?;
+    let (passed_on, _culprit) = scene.brings_out(message(scene, &envelope)).await?;
     *scene.proposed.lock() = Some(envelope.clone());
     let sent = format!("block {root} of slot {}", envelope.block().slot);
     if !passed_on {
@@ -171,7 +171,7 @@ async fn second(scene: &Scene) -> Outcome {
         scene.seal(draft, proposer).await?,
         scene.seal(other, proposer).await?,
     );
-    let (first, _one) = scene.passes_on(message(scene, &one)).await?;
+    let (first, _one) = scene.brings_out(message(scene, &one)).await?;
     let (second, _other) = scene.passes_on(message(scene, &other)).await?;
     let status = scene.serves_others().await;
     let sent = format!("two blocks of slot {slot}, both signed by validator {proposer}");

@@ -28,7 +28,7 @@ pub(super) async fn pruned(scene: &Scene) -> Outcome {
     sleep(Duration::from_millis(100)).await;
     let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
     let ssz = vote.as_ssz_bytes();
-    let (passed_on, _culprit) = scene.passes_on(Message::new(&topic, block(&ssz))).await?;
+    let (passed_on, _culprit) = scene.brings_out(Message::new(&topic, block(&ssz))).await?;
     let came = leaver.log().look(|sounds| sounds.count(&topic, &ssz));
     let sent = "PRUNE by one peer, then a valid vote by another";
     match (passed_on, came) {
@@ -56,7 +56,7 @@ pub(super) async fn unwanted(scene: &Scene) -> Outcome {
         })
         .await;
     sleep(Duration::from_millis(100)).await;
-    let (passed_on, _culprit) = scene.passes_on(Message::new(&topic, data)).await?;
+    let (passed_on, _culprit) = scene.brings_out(Message::new(&topic, data)).await?;
     let came = refuser.log().look(|sounds| sounds.count(&topic, &ssz));
     let sent = "IDONTWANT by one peer, then the vote by another";
     match (passed_on, came) {
@@ -74,7 +74,7 @@ pub(super) async fn same_id(scene: &Scene) -> Outcome {
     let ssz = vote.as_ssz_bytes();
     let data = block(&ssz);
     let id = message_id(&topic, &data);
-    let (passed_on, _culprit) = scene.passes_on(Message::new(&topic, data)).await?;
+    let (passed_on, _culprit) = scene.brings_out(Message::new(&topic, data)).await?;
     if !passed_on {
         return Err(unsupported("a valid vote is not passed on"));
     }

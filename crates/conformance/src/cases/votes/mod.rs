@@ -180,7 +180,7 @@ async fn valid(scene: &Scene) -> Outcome {
     scene.cast(&ballot);
     let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
     let message = Message::new(&scene.topic("attestation"), compressed(&vote));
-    let (passed_on, _culprit) = scene.passes_on(message).await?;
+    let (passed_on, _culprit) = scene.brings_out(message).await?;
     let sent = format!(
         "a vote of validator {}: {}",
         ballot.validator,
@@ -203,7 +203,7 @@ async fn again(scene: &Scene) -> Outcome {
     let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
     let topic = scene.topic("attestation");
     let (first, _one) = scene
-        .passes_on(Message::new(&topic, compressed(&vote)))
+        .brings_out(Message::new(&topic, compressed(&vote)))
         .await?;
     if !first {
         return Err(unsupported("a valid vote is not passed on"));
@@ -227,7 +227,7 @@ async fn carried(scene: &Scene) -> Outcome {
     scene.cast(&ballot);
     let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
     let message = Message::new(&scene.topic("attestation"), compressed(&vote));
-    let (_, _culprit) = scene.passes_on(message).await?;
+    let (_, _culprit) = scene.brings_out(message).await?;
     let ears = scene.ears().await?;
     let topic = scene.topic("block");
     let until = Instant::now() + scene.slots(CARRIED_WITHIN);
@@ -275,7 +275,7 @@ async fn old(scene: &Scene) -> Outcome {
     let topic = scene.topic("attestation");
     let vote = scene.keys.sign(newer.validator, newer.data).await?;
     let (first, _one) = scene
-        .passes_on(Message::new(&topic, compressed(&vote)))
+        .brings_out(Message::new(&topic, compressed(&vote)))
         .await?;
     let vote = scene.keys.sign(ballot.validator, earlier).await?;
     let (second, _other) = scene
