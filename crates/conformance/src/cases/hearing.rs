@@ -25,7 +25,8 @@ pub(super) struct Raw {
 
 /// The newest votes, with their messages, the newest first.
 pub(super) fn votes(sounds: &Sounds, topic: &str) -> Vec<(SignedAttestation, Raw)> {
-    let heard = sounds.of(topic).rev().filter_map(|heard| {
+    let of_topic = sounds.of(topic).rev().filter(|heard| !heard.is_ours);
+    let heard = of_topic.filter_map(|heard| {
         let raw = raw(&heard.message)?;
         Some((SignedAttestation::from_ssz_bytes(&raw.ssz).ok()?, raw))
     });
@@ -34,7 +35,8 @@ pub(super) fn votes(sounds: &Sounds, topic: &str) -> Vec<(SignedAttestation, Raw
 
 /// The newest blocks, with their messages, the newest first.
 pub(super) fn blocks(sounds: &Sounds, topic: &str) -> Vec<(SignedBlockWithAttestation, Raw)> {
-    let heard = sounds.of(topic).rev().filter_map(|heard| {
+    let of_topic = sounds.of(topic).rev().filter(|heard| !heard.is_ours);
+    let heard = of_topic.filter_map(|heard| {
         let raw = raw(&heard.message)?;
         Some((
             SignedBlockWithAttestation::from_ssz_bytes(&raw.ssz).ok()?,
@@ -59,7 +61,7 @@ impl Scene {
         let topic = self.topic(word);
         let until = Instant::now() + self.slots(SLOTS);
         let heard = ears.log().wait(until, |sounds| {
-            let newest = sounds.of(&topic).next_back();
+            let newest = sounds.of(&topic).rfind(|heard| !heard.is_ours);
             newest.map(|heard| heard.message.clone())
         });
         heard
@@ -73,10 +75,8 @@ impl Scene {
         let since = Instant::now();
         let until = since + self.slots(SLOTS);
         let heard = ears.log().wait(until, |sounds| {
-            let newest = sounds
-                .of(&topic)
-                .next_back()
-                .filter(|heard| heard.at >= since);
+            let newest = sounds.of(&topic).rfind(|heard| !heard.is_ours);
+            let newest = newest.filter(|heard| heard.at >= since);
             newest.map(|heard| heard.message.clone())
         });
         heard
@@ -152,6 +152,7 @@ impl Scene {
 async fn heard_from(from: &Gossip, ears: &Gossip, message: Message, patience: Duration) -> bool {
     let (topic, data) = (message.topic.clone(), message.data.clone());
     let ssz = unblock(&data);
+    ears.log().expect(&data);
     let since = Instant::now();
     from.publish_message(message).await;
     let heard = ears.log().wait(since + patience, |sounds| {

@@ -1,6 +1,6 @@
 //! What a peer has heard by gossip.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -22,6 +22,8 @@ const MAX_CONTROL: usize = 65_536;
 pub(crate) struct Heard {
     pub(crate) at: Instant,
     pub(crate) message: Message,
+    /// Whether it is the checker's own, come back.
+    pub(crate) is_ours: bool,
 }
 
 /// All that was heard, the oldest first.
@@ -29,6 +31,8 @@ pub(crate) struct Heard {
 pub(crate) struct Sounds {
     pub(crate) messages: VecDeque<Heard>,
     bytes: usize,
+    /// What the checker has published elsewhere.
+    published: HashSet<Vec<u8>>,
     /// Whether it subscribes to a topic, by the last it said.
     pub(crate) topics: BTreeMap<String, bool>,
     pub(crate) ihave: Vec<(String, Vec<u8>)>,
@@ -69,6 +73,14 @@ impl Log {
         self.changed.send_modify(|count| *count += 1);
     }
 
+    /// The checker is about to publish these data elsewhere: should they come, they are its own.
+    pub(crate) fn expect(&self, data: &[u8]) {
+        let mut sounds = self.sounds.lock();
+        if sounds.published.len() < MAX_MESSAGES {
+            sounds.published.insert(data.to_vec());
+        }
+    }
+
     /// Looks at what was heard so far.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Sounds) -> T) -> T {
         look(&self.sounds.lock())
@@ -102,7 +114,12 @@ impl Sounds {
         for message in rpc.publish {
             self.bytes += message.data.len();
             let at = Instant::now();
-            self.messages.push_back(Heard { at, message });
+            let is_ours = self.published.contains(&message.data);
+            self.messages.push_back(Heard {
+                at,
+                message,
+                is_ours,
+            });
         }
         while self.messages.len() > MAX_MESSAGES || self.bytes > MAX_BYTES {
             let dropped = self.messages.pop_front();
@@ -120,7 +137,12 @@ impl Sounds {
         );
     }
 
-    /// The messages of a topic.
+    /// The messages that the checker has not made itself.
+    pub(crate) fn of_others(&self) -> impl DoubleEndedIterator<Item = &Heard> {
+        self.messages.iter().filter(|heard| !heard.is_ours)
+    }
+
+    /// The messages of a topic, the checker's own among them.
     pub(crate) fn of<'a>(&'a self, topic: &'a str) -> impl DoubleEndedIterator<Item = &'a Heard> {
         let messages = self.messages.iter();
         messages.filter(move |heard| heard.message.topic == topic)

@@ -169,7 +169,7 @@ async fn encoding(scene: &Scene) -> Outcome {
     let ears = scene.ears().await?;
     scene.hear(&ears, "block").await?;
     let (all, framed, wrong) = ears.log().look(|sounds| {
-        let data = || sounds.messages.iter().map(|heard| &heard.message.data);
+        let data = || sounds.of_others().map(|heard| &heard.message.data);
         let framed = data().filter(|data| data.starts_with(&IDENTIFIER)).count();
         let wrong = data().filter(|data| unblock(data).is_none()).count();
         (data().count(), framed, wrong)
@@ -186,11 +186,10 @@ async fn anonymous(scene: &Scene) -> Outcome {
     scene.hear(&ears, "block").await?;
     let (all, filled) = ears.log().look(|sounds| {
         let filled: HashSet<_> = sounds
-            .messages
-            .iter()
+            .of_others()
             .flat_map(|heard| heard.message.forbidden())
             .collect();
-        (sounds.messages.len(), filled)
+        (sounds.of_others().count(), filled)
     });
     judge(
         filled.is_empty(),
@@ -204,7 +203,7 @@ async fn once(scene: &Scene) -> Outcome {
     scene.hear(&ears, "block").await?;
     let (all, twice) = ears.log().look(|sounds| {
         let mut counts: HashMap<Vec<u8>, (usize, &str)> = HashMap::new();
-        for heard in &sounds.messages {
+        for heard in sounds.of_others() {
             let id = message_id(&heard.message.topic, &heard.message.data);
             counts.entry(id).or_insert((0, &heard.message.topic)).0 += 1;
         }
@@ -212,7 +211,7 @@ async fn once(scene: &Scene) -> Outcome {
         for (_, topic) in counts.values().filter(|(count, _)| *count > 1) {
             *twice.entry((*topic).to_owned()).or_default() += 1;
         }
-        (sounds.messages.len(), twice)
+        (sounds.of_others().count(), twice)
     });
     judge(
         twice.is_empty(),
@@ -296,10 +295,7 @@ async fn other_topics(scene: &Scene) -> Outcome {
     scene.hear(&ears, "block").await?;
     let topics = scene.topics();
     let others = ears.log().look(|sounds| {
-        let topics_heard = sounds
-            .messages
-            .iter()
-            .map(|heard| heard.message.topic.clone());
+        let topics_heard = sounds.of_others().map(|heard| heard.message.topic.clone());
         topics_heard
             .filter(|topic| !topics.contains(topic))
             .collect::<HashSet<_>>()
