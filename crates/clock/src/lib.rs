@@ -41,6 +41,7 @@ enum Source {
         /// Milliseconds by which it has been set since.
         stepped: Arc<AtomicI64>,
     },
+    Stopped(Duration),
 }
 
 impl Clock {
@@ -66,6 +67,15 @@ impl Clock {
             genesis_time,
             slot_duration: SlotDuration::default(),
             source,
+        }
+    }
+
+    /// This clock, stopped at a time since the Unix epoch: who does one thing after another by it sees one time all the while.
+    #[must_use]
+    pub fn stopped_at(&self, now: Duration) -> Self {
+        Self {
+            source: Source::Stopped(now),
+            ..*self
         }
     }
 
@@ -115,6 +125,7 @@ impl Clock {
                     false => time + by,
                 }
             }
+            Source::Stopped(now) => *now,
         }
     }
 
@@ -225,6 +236,14 @@ mod tests {
         tokio::time::advance(Duration::from_millis(1_200)).await;
         let tick = ticks.next().await;
         assert_eq!((tick.slot, tick.interval, tick.missed), (5, 3, 11));
+    }
+
+    #[test]
+    fn a_stopped_clock_shows_its_time_for_ever() {
+        let at = Duration::from_millis(1_007_300);
+        let clock = Clock::system(1_000).stopped_at(at);
+        assert_eq!((clock.now(), clock.slot(), clock.intervals()), (at, 1, 7));
+        assert_eq!(clock.since_slot(1), Duration::from_millis(3_300));
     }
 
     #[test]
