@@ -33,5 +33,6 @@ pub use attestations::{AttestationOrigin, AttestationOutcome};
 pub use blocks::{BlockOutcome, Names};
 pub use error::{AttestationError, BlockError, CheckpointRole, RestoreError};
 pub use fork_choice::ForkChoice;
+pub use restore::Moment;
 pub use rules::Rules;
 pub use tree::{BlockInfo, Checkpoints, WeighedBlock};

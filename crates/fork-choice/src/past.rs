@@ -21,6 +21,15 @@ impl Past {
         self.slots.get(root).copied()
     }
 
+    /// What is remembered, in the order in which it was noted.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Checkpoint> {
+        let slots = self.order.iter();
+        slots.filter_map(|root| {
+            let slot = self.slot(root)?;
+            Some(Checkpoint { root: *root, slot })
+        })
+    }
+
     /// Remembers blocks, the last ones of more than can be remembered.
     pub(crate) fn extend(&mut self, blocks: &[Checkpoint]) {
         let first = blocks.len().saturating_sub(MAX_REMEMBERED);

@@ -1,10 +1,58 @@
 //! A store as it was, from blocks and votes that were accepted before.
 
-use quartet_types::{Attestation, INTERVALS_PER_SLOT};
+use quartet_types::{Attestation, Checkpoint, INTERVALS_PER_SLOT, Slot, ValidatorIndex};
 
 use crate::{AttestationError, BlockInfo, Checkpoints, ForkChoice, RestoreError, Rules};
 
+/// What a running store knows beside its blocks and the votes that count: what a restart forgets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Intervals since genesis.
+    pub time: u64,
+    /// The safe target.
+    pub safe_target: Checkpoint,
+    /// The votes that wait for the end of the slot, in order of arrival.
+    pub new_votes: Vec<Attestation>,
+    /// Of validators that have signed two votes for a slot, the newest such slot.
+    pub equivocated: Vec<(ValidatorIndex, Slot)>,
+    /// The blocks that are remembered.
+    pub remembered: Vec<Checkpoint>,
+}
+
 impl ForkChoice {
+    /// What [`restore`](Self::restore) cannot know.
+    pub fn moment(&self) -> Moment {
+        let equivocated = (0..).zip(&self.equivocated);
+        Moment {
+            time: self.time,
+            safe_target: self.safe_target,
+            new_votes: self.new_attestations().collect(),
+            equivocated: equivocated
+                .filter_map(|(validator, slot)| Some((validator, (*slot)?)))
+                .collect(),
+            remembered: self.past.iter().collect(),
+        }
+    }
+
+    /// Takes up what was known at a moment, in a store that was restored from its blocks and votes. Votes by nobody in the
+    /// registry are left out.
+    pub fn resume(&mut self, moment: &Moment) {
+        self.time = self.time.max(moment.time);
+        self.safe_target = moment.safe_target;
+        for block in &moment.remembered {
+            self.remember(*block);
+        }
+        for (validator, slot) in &moment.equivocated {
+            self.on_equivocation(*validator, *slot);
+        }
+        let of_registry = |vote: &&Attestation| vote.validator_id < self.validators;
+        let votes: Vec<_> = moment.new_votes.iter().filter(of_registry).collect();
+        for Attestation { validator_id, data } in votes {
+            let node = self.tree.find(&data.head.root);
+            self.new.replace(*validator_id as usize, *data, node);
+        }
+    }
+
     /// The store that [`new`](Self::new) and [`on_block`](Self::on_block) make of an anchor and these blocks, whose bodies
     /// held these votes: what they justify and finalize counts, what finality has ruled out is dropped and remembered,
     /// the votes count and the head is found. The time is the start of the newest block's slot.
