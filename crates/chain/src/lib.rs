@@ -37,7 +37,7 @@ pub use production::{ProducedBlock, ProposalBasis};
 pub use quartet_storage::Finality;
 pub use quartet_sync::{PeerName, RequestError, SyncState};
 pub use recent::MemoryLimits;
-pub use service::{ChainService, ChainServiceConfig};
+pub use service::{ChainService, ChainServiceConfig, ReplayedService, Standing, Waiting};
 pub use sightings::{Sightings, watch_validators};
 pub use verification::{Verifier, VerifySignatures};
 pub use vote_pool::Candidates;

@@ -14,7 +14,7 @@ use metrics::gauge;
 use quartet_fork_choice::Names;
 use quartet_sync::Need;
 use quartet_types::{
-    Attestation, Root, Signature, SignedAttestation, SignedBlockWithAttestation, Slot,
+    Attestation, Checkpoint, Root, Signature, SignedAttestation, SignedBlockWithAttestation, Slot,
     ValidatorIndex,
 };
 
@@ -179,6 +179,25 @@ impl Parking {
     /// A block that waits for another.
     pub(crate) fn block(&self, root: &Root) -> Option<&SignedBlockWithAttestation> {
         self.blocks.get(root).map(|parked| &*parked.block.block)
+    }
+
+    /// Whether any block waits for another.
+    pub(crate) fn holds_blocks(&self) -> bool {
+        !self.blocks.is_empty()
+    }
+
+    /// What waits: blocks with what they wait for, by slot and root, and how many votes wait for each block, by root.
+    pub(crate) fn waiting(&self) -> (Vec<(Checkpoint, Root)>, Vec<(Root, usize)>) {
+        let blocks = self.by_slot.iter().filter_map(|(slot, root)| {
+            let (root, slot) = (*root, *slot);
+            let parked = self.blocks.get(&root)?;
+            Some((Checkpoint { root, slot }, parked.waits_for))
+        });
+        let votes = self.attestations.iter();
+        let votes: BTreeMap<Root, usize> = votes
+            .map(|(root, waiting)| (*root, waiting.len()))
+            .collect();
+        (blocks.collect(), votes.into_iter().collect())
     }
 
     /// Why what waits here needs this block.

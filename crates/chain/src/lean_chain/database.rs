@@ -2,9 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use quartet_fork_choice::{BlockInfo, Checkpoints, ForkChoice, RestoreError, Rules};
+use quartet_fork_choice::{BlockInfo, Checkpoints, ForkChoice, Moment, RestoreError, Rules};
 use quartet_storage::{Database, Started, StoredBlock};
-use quartet_types::{Attestation, Checkpoint, Root, SignedBlockWithAttestation, Slot, State};
+use quartet_types::{
+    Attestation, Checkpoint, Root, Signature, SignedBlockWithAttestation, Slot, State,
+};
 
 use super::{ImportableBlock, LeanChain, anchor_checkpoints, checkpoints};
 use crate::{MemoryLimits, StoreError, persistence::STATE_INTERVAL};
@@ -69,6 +71,17 @@ impl LeanChain {
             .states
             .insert(anchor.root, Arc::new(state), &anchor.root);
         Ok((chain, unheard))
+    }
+
+    /// Takes up what a keyframe knows of a moment, in a chain that was restored from it.
+    pub(crate) fn resume(&mut self, moment: &Moment) {
+        self.fork_choice.resume(moment);
+        let known = self.fork_choice.known_attestations();
+        let votes: Vec<Attestation> = known.chain(self.fork_choice.new_attestations()).collect();
+        for vote in votes {
+            // What is signed beside it is evidence; with which signature, does not matter.
+            self.keep_vote(&vote, &Signature::default());
+        }
     }
 
     /// The chain with other limits of its memory.

@@ -4,11 +4,12 @@ use metrics::{counter, histogram};
 use quartet_clock::Stopwatch;
 use quartet_fork_choice::{AttestationError, AttestationOrigin, AttestationOutcome};
 use quartet_processor::Priority;
+use quartet_recording::Decision;
 use quartet_sync::Need;
 use quartet_types::{Attestation, Checkpoint, PublicKey, SignedAttestation, Slot, proposer_index};
 use tracing::debug;
 
-use super::{ChainService, Done, MAX_BATCH};
+use super::{ChainService, MAX_BATCH, jobs::Done};
 use crate::{
     ChainEvent, GossipAttestation, ImportError, LeanChain, Source, Verdict,
     verification::verify_attestations,
@@ -45,7 +46,7 @@ impl ChainService {
                     batch.push(item);
                     keys.push(key);
                 }
-                Triage::Answer(verdict) => answer(item, verdict),
+                Triage::Answer(verdict) => self.answer_vote(item, verdict),
             }
         }
         if !batch.is_empty() {
@@ -83,10 +84,20 @@ impl ChainService {
                 false => invalid.push(item),
             }
         }
+        if !invalid.is_empty() {
+            self.tape.decide(|| {
+                let signers = invalid.iter();
+                Decision::Invalid(
+                    signers
+                        .map(|item| item.attestation.message.validator_id)
+                        .collect(),
+                )
+            });
+        }
         for item in invalid {
             let Attestation { validator_id, data } = item.attestation.message;
             debug!(peer = %item.peer, validator_id, slot = data.slot, "invalid signature");
-            answer(item, Verdict::Reject);
+            self.answer_vote(item, Verdict::Reject);
         }
         self.tell(verified.iter().map(|item| &item.attestation.message));
         self.count(verified);
@@ -126,10 +137,10 @@ impl ChainService {
         self.tell_of_votes(Source::Gossip, recorded);
         for (item, (result, is_evidence)) in items.into_iter().zip(results) {
             match result {
-                Ok(AttestationOutcome::Recorded) => answer(item, Verdict::Accept),
+                Ok(AttestationOutcome::Recorded) => self.answer_vote(item, Verdict::Accept),
                 // Others must see the second vote as well, so that all take the weight from both; a third is not needed.
-                _ if is_evidence => answer(item, Verdict::Accept),
-                Ok(AttestationOutcome::Superseded) => answer(item, Verdict::Ignore),
+                _ if is_evidence => self.answer_vote(item, Verdict::Accept),
+                Ok(AttestationOutcome::Superseded) => self.answer_vote(item, Verdict::Ignore),
                 Err(ImportError::Attestation(AttestationError::UnknownBlock {
                     checkpoint,
                     ..
@@ -137,7 +148,7 @@ impl ChainService {
                 // What is left depends on how others choose what to publish, on what we know, or on clocks.
                 Err(error) => {
                     debug!(peer = %item.peer, %error, "an attestation is of no use");
-                    answer(item, Verdict::Ignore);
+                    self.answer_vote(item, Verdict::Ignore);
                 }
             }
         }
@@ -165,6 +176,10 @@ impl ChainService {
             .collect();
         let of_slot = counted.iter().filter(|vote| vote.data.slot == current);
         self.note_votes(current, of_slot.count() as u64);
+        self.tape.decide(|| Decision::OwnVotes {
+            counted: counted.len() as u64,
+            refused: (results.len() - counted.len()) as u64,
+        });
         self.tell_of_votes(Source::Own, counted);
         results
     }
@@ -173,7 +188,7 @@ impl ChainService {
     fn tell_of_votes(&self, origin: Source, votes: Vec<Attestation>) {
         if !votes.is_empty() {
             let votes = votes.into();
-            self.events.send(ChainEvent::Attestations { origin, votes });
+            self.tell_watchers(ChainEvent::Attestations { origin, votes });
         }
     }
 
@@ -182,6 +197,19 @@ impl ChainService {
         let validators = self.chain.read().validator_count();
         let since = self.clock.since_slot(slot);
         self.slot_votes.count(slot, votes, validators, since);
+    }
+
+    /// Says what becomes of an attestation from gossip.
+    fn answer_vote(&self, item: GossipAttestation, verdict: Verdict) {
+        count_verdict(verdict);
+        let Attestation { validator_id, data } = item.attestation.message;
+        self.tape.decide(|| Decision::Vote {
+            validator: validator_id,
+            slot: data.slot,
+            verdict: verdict.into(),
+        });
+        // Nobody listens any more when the network has given up on the item.
+        let _ = item.verdict.send(verdict);
     }
 
     /// Keeps an attestation that names an unknown block, and asks for the block, unless it is by its proposer: who proposes
@@ -200,12 +228,18 @@ impl ChainService {
         let is_by_proposer = proposer == Some(item.attestation.message.validator_id);
         let is_lost = self.condemned.is_voted_for(&item.attestation.message);
         if unknown.slot <= finalized || unknown.slot > current || is_by_proposer || is_lost {
-            return answer(item, Verdict::Ignore);
+            return self.answer_vote(item, Verdict::Ignore);
         }
-        let peer = item.peer.clone();
+        let (peer, Attestation { validator_id, data }) =
+            (item.peer.clone(), item.attestation.message);
         if !self.parking.park_attestation(unknown.root, item) {
             return;
         }
+        self.tape.decide(|| Decision::ParkedVote {
+            validator: validator_id,
+            slot: data.slot,
+            waits_for: unknown.root,
+        });
         let (root, slot, need) = (unknown.root, unknown.slot, Some(Need::Name));
         self.with_sync(|sync, view| sync.want(root, slot, Some(peer), need, view));
         self.poll_sync();
@@ -240,13 +274,11 @@ fn triage(chain: &LeanChain, signed: &SignedAttestation) -> Triage {
     }
 }
 
-fn answer(item: GossipAttestation, verdict: Verdict) {
+fn count_verdict(verdict: Verdict) {
     let outcome = match verdict {
         Verdict::Accept => "lean_attestations_valid_total",
         Verdict::Ignore => "quartet_attestations_ignored_total",
         Verdict::Reject => "lean_attestations_invalid_total",
     };
     counter!(outcome).increment(1);
-    // Nobody listens any more when the network has given up on the item.
-    let _ = item.verdict.send(verdict);
 }

@@ -6,13 +6,15 @@ use metrics::{counter, gauge, histogram};
 use quartet_clock::Stopwatch;
 use quartet_fork_choice::{BlockError, Names};
 use quartet_processor::Priority;
+use quartet_recording::Decision;
 use quartet_storage::StoredBlock;
 use quartet_sync::{Need, Noted};
 use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation};
 use tracing::{debug, warn};
 
 use super::{
-    ChainService, Done, MAX_CHECKED_BLOCKS, MAX_CHECKED_BYTES, MAX_CHECKED_PER_PEER,
+    ChainService, MAX_CHECKED_BLOCKS, MAX_CHECKED_BYTES, MAX_CHECKED_PER_PEER,
+    jobs::Done,
     triage::{BlockTriage, Circumstances, condemns_block, is_needed, triage},
 };
 use crate::{
@@ -100,7 +102,7 @@ impl ChainService {
                 if let Some(other) = self.checking.get_mut(&pending.root) {
                     other.add_rival(pending.origin.peer().clone());
                 }
-                answer(pending.verdicts, Verdict::Ignore);
+                self.answer(pending, Verdict::Ignore);
             }
             BlockTriage::Witness => {
                 counter!("quartet_blocks_second_total").increment(1);
@@ -158,16 +160,11 @@ impl ChainService {
 
     /// Nothing is done with a block. A walk that began with it leads nowhere, unless it is in the chain already.
     fn let_go(&mut self, pending: PendingBlock, verdict: Verdict) {
-        let PendingBlock {
-            root,
-            origin,
-            verdicts,
-            ..
-        } = pending;
-        if !origin.is_gossip() && !self.chain.read().contains(&root) {
+        let root = pending.root;
+        if !pending.origin.is_gossip() && !self.chain.read().contains(&root) {
             self.sync.on_unwanted(&root);
         }
-        answer(verdicts, verdict);
+        self.answer(pending, verdict);
     }
 
     /// Verifies the proposer's signature alone.
@@ -263,6 +260,11 @@ impl ChainService {
         }
         let peer = pending.origin.peer().clone();
         debug!(%root, slot, %unknown, ?wait, "parked: it needs an unknown block");
+        self.tape.decide(|| Decision::Parked {
+            block: Checkpoint { root, slot },
+            waits_for: unknown,
+            by_name: wait == Wait::Name,
+        });
         let is_gossip = pending.origin.is_gossip();
         self.parking.park_block(pending, unknown, wait);
         if !self.parking.contains(&root) {
@@ -298,7 +300,7 @@ impl ChainService {
         let imported = match result {
             Ok(_) if self.has_lost_its_place(&pending) => {
                 self.witness(&pending);
-                answer(pending.verdicts, Verdict::Ignore);
+                self.answer(pending, Verdict::Ignore);
                 return self.after_check();
             }
             Ok(importable) => self.import_block(importable, pending.names, pending.origin.source()),
@@ -306,18 +308,18 @@ impl ChainService {
         };
         match imported {
             Ok(()) => {
-                answer(pending.verdicts, Verdict::Accept);
+                self.answer(pending, Verdict::Accept);
                 self.note_import(begun.elapsed());
             }
             // Finality has passed it while it was checked, with it or without. That is no fault of whoever sent it.
             Err(ImportError::Block(BlockError::RuledOut { .. })) => {
                 debug!(%root, "finality has passed a block that was being checked");
-                answer(pending.verdicts, Verdict::Ignore);
+                self.answer(pending, Verdict::Ignore);
             }
             // The check did not finish, which says nothing of the block.
             Err(error @ (ImportError::Processor(_) | ImportError::Store(_))) => {
                 warn!(%root, %error, "a block could not be checked");
-                answer(pending.verdicts, Verdict::Ignore);
+                self.answer(pending, Verdict::Ignore);
             }
             Err(error) => self.refuse(pending, &error),
         }
@@ -372,6 +374,7 @@ impl ChainService {
         origin: Source,
     ) -> Result<Committed, ImportError> {
         let (root, block) = (importable.root, importable.block.clone());
+        let slot = block.block().slot;
         let watch = Stopwatch::start();
         let (stored, justified) = {
             let chain = self.chain.read();
@@ -392,7 +395,13 @@ impl ChainService {
         let pruned = self.change_for(
             |chain| chain.import_block_with(importable, names),
             |outcome| outcome.is_ok().then_some(imported),
-        )?;
+        );
+        let pruned = pruned.inspect_err(|error| {
+            self.tape.decide(|| Decision::NotImported {
+                block: Checkpoint { root, slot },
+                error: error.to_string(),
+            });
+        })?;
         let justifies = self.chain.read().latest_justified() != justified;
         histogram!("lean_fork_choice_block_processing_time_seconds").record(watch.seconds());
         counter!("quartet_blocks_imported_total").increment(1);
@@ -458,23 +467,30 @@ impl ChainService {
         self.sync.on_invalid(&root);
         for descendant in self.parking.release_descendants(root) {
             self.condemned.inherit(descendant.root);
-            answer(descendant.verdicts, Verdict::Reject);
+            self.answer(descendant, Verdict::Reject);
         }
     }
 
     fn reject(&self, pending: PendingBlock) {
-        if let Origin::Sync(peer) = pending.origin {
-            let reason = "it served an invalid block";
-            self.network
-                .try_send(NetworkMessage::Penalize { peer, reason });
+        if let Origin::Sync(peer) = &pending.origin {
+            let (peer, reason) = (peer.clone(), "it served an invalid block");
+            self.tell_network(NetworkMessage::Penalize { peer, reason });
         }
-        answer(pending.verdicts, Verdict::Reject);
+        self.answer(pending, Verdict::Reject);
     }
-}
 
-pub(super) fn answer(verdicts: Vec<VerdictSender>, verdict: Verdict) {
-    for sender in verdicts {
-        // Nobody listens any more when the network has given up on the item.
-        let _ = sender.send(verdict);
+    /// Says what becomes of a block to all that wait to hear it.
+    fn answer(&self, pending: PendingBlock, verdict: Verdict) {
+        if !pending.verdicts.is_empty() {
+            let (root, slot) = (pending.root, pending.slot());
+            self.tape.decide(|| Decision::Block {
+                block: Checkpoint { root, slot },
+                verdict: verdict.into(),
+            });
+        }
+        for sender in pending.verdicts {
+            // Nobody listens any more when the network has given up on the item.
+            let _ = sender.send(verdict);
+        }
     }
 }

@@ -33,6 +33,11 @@ impl Gathering {
         }
     }
 
+    /// Whether none wait.
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// How many more are taken in.
     pub(super) fn room(&self) -> usize {
         MAX_BATCH - self.items.len()

@@ -7,7 +7,7 @@ use quartet_storage::StoredBlock;
 use quartet_types::{Checkpoint, Root, Slot, State};
 use tracing::error;
 
-use super::{ChainService, Done};
+use super::{ChainService, jobs::Done};
 use crate::{ImportError, StoreError, lean_chain::Pruned};
 
 /// How far the anchor, where a start and a snapshot begin, may be behind what is final: a state of a few hundred bytes moves it.
@@ -41,8 +41,8 @@ struct Finality {
 /// What has been written.
 #[derive(Debug)]
 pub(super) struct Written {
-    roots: Vec<Root>,
-    has_refuse: bool,
+    pub(super) roots: Vec<Root>,
+    pub(super) has_refuse: bool,
 }
 
 impl Unwritten {

@@ -9,12 +9,16 @@ mod attestations;
 mod blocks;
 mod condemned;
 mod gathering;
+mod jobs;
 mod keeping;
+mod keyframes;
 mod past;
 mod ranges;
+mod replayed;
 mod restore;
 mod slot_votes;
 mod sync;
+mod tape;
 mod time;
 mod triage;
 mod vouching;
@@ -22,44 +26,40 @@ mod vouching;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use metrics::histogram;
-use quartet_clock::{Clock, Stopwatch};
+use quartet_clock::{Clock, Stopwatch, Tick};
 use quartet_fork_choice::Names;
-use quartet_processor::{Part, Priority, Processor};
+use quartet_processor::{Part, Processor};
+use quartet_recording::{Note, Recorder, Taken};
 use quartet_storage::Database;
 use quartet_sync::{Backfill, Readiness, Sync};
-use quartet_types::{Attestation, Checkpoint, Root, Slot, State};
-use tokio::{
-    sync::oneshot,
-    time::{Instant, sleep_until},
-};
+use quartet_types::{Attestation, Checkpoint, Root};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ChainEvent, ChainInbox, ChainMessage, ChainReader, EventBus, GossipAttestation, ImportError,
-    ImportableBlock, LeanChain, NetworkHandle, SharedChain, Sightings, Source, StoreError,
-    batch::{AppliedBatch, CheckedBatch},
+    ChainEvent, ChainInbox, ChainMessage, ChainReader, EventBus, GossipAttestation,
+    ImportableBlock, LeanChain, NetworkHandle, NetworkMessage, SharedChain, Sightings, Source,
+    StoreError,
     lean_chain::View,
     messages::Incoming,
     origin::Origin,
     parking::{Parking, PendingBlock},
-    past::Worked,
     verification::Verifier,
 };
 use admissions::Admissions;
 use condemned::Condemned;
 use gathering::Gathering;
-use keeping::{Unwritten, Written};
+use jobs::Done;
+use keeping::Unwritten;
 use past::Past;
 use ranges::BatchQueue;
+pub use replayed::{ReplayedService, Standing, Waiting};
 use slot_votes::SlotVotes;
+use tape::Tape;
 
 /// Most blocks that are checked or wait for the processor at a time.
 const MAX_CHECKED_BLOCKS: usize = 64;
@@ -82,6 +82,9 @@ pub struct ChainService {
     reader: ChainReader,
     events: EventBus,
     processor: Processor,
+    /// The network's clock, which goes on.
+    ticking: Clock,
+    /// The same, stopped when the loop took what is being dealt with.
     clock: Clock,
     verifier: Verifier,
     sync: Sync,
@@ -100,6 +103,11 @@ pub struct ChainService {
     /// The longest time that the import of a block has taken.
     longest_import: Duration,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// In a replay, the jobs that have finished here and not yet there, in their order.
+    held: Option<Vec<Done>>,
+    tape: Tape,
+    /// Since which interval the recorder wants a keyframe.
+    keyframe_wanted: Option<u64>,
     condemned: Condemned,
     /// When the last tick was dealt with.
     last_tick: Option<Instant>,
@@ -109,56 +117,13 @@ pub struct ChainService {
     sightings: Option<Sightings>,
 }
 
-/// A job of the processor has finished.
-enum Done {
-    /// A block was checked; that it was to be was decided when `begun` started.
-    Block {
-        root: Root,
-        begun: Stopwatch,
-        result: Result<ImportableBlock, ImportError>,
-    },
-    /// The proposer's signature of a block that has to wait was looked at.
-    Authentic {
-        root: Root,
-        result: Result<(), ImportError>,
-    },
-    /// The proposer's signature of a second block of its slot was looked at.
-    Witnessed {
-        root: Root,
-        result: Result<(), ImportError>,
-    },
-    /// The signatures of a batch were looked at.
-    BatchChecked {
-        number: u64,
-        checked: Result<CheckedBatch, ImportError>,
-    },
-    /// A batch was applied, up to the slot `end`.
-    BatchApplied {
-        end: Option<Slot>,
-        applied: Result<AppliedBatch, ImportError>,
-    },
-    /// The votes for a waiting block were looked at; `forged` are copies of blocks that brought bad ones.
-    Vouched {
-        root: Root,
-        is_vouched: bool,
-        forged: BTreeMap<Root, ImportError>,
-    },
-    /// A block was looked up in the store.
-    Recalled { root: Root, slot: Option<Slot> },
-    Attestations {
-        items: Vec<GossipAttestation>,
-        valid: Result<Vec<bool>, ImportError>,
-    },
-    /// What was written, or why it could not be.
-    Stored(Result<Written, StoreError>),
-    /// What was written or looked up of the past, and from which slot on blocks are kept now.
-    Past(Result<(Worked, Slot), StoreError>),
-    /// The head's post-state was rebuilt for a proposal.
-    HeadState {
-        root: Root,
-        state: Result<Option<Arc<State>>, StoreError>,
-        ready: oneshot::Sender<()>,
-    },
+/// What the loop takes.
+enum Input {
+    Tick(Tick),
+    Done(Done),
+    BatchIsDue,
+    Message(ChainMessage),
+    Attestations(Vec<GossipAttestation>),
 }
 
 /// What the chain service needs.
@@ -193,8 +158,15 @@ impl ChainService {
     /// When the store fails.
     pub fn new(config: ChainServiceConfig) -> Result<Self, StoreError> {
         let started = config.clock.now();
+        let mut service = Self::made_at(started, config);
+        service.restore()?;
+        service.update_sync_state();
+        Ok(service)
+    }
+
+    fn made_at(started: Duration, config: ChainServiceConfig) -> Self {
         let gathering = Gathering::new(config.clock.slot_duration());
-        let mut service = Self {
+        Self {
             reader: ChainReader::new(config.chain.clone(), config.store.clone()),
             chain: config.chain,
             inbox: config.inbox,
@@ -202,7 +174,8 @@ impl ChainService {
             store: config.store,
             events: config.events,
             processor: config.processor,
-            clock: config.clock,
+            clock: config.clock.stopped_at(started),
+            ticking: config.clock,
             verifier: config.verifier,
             sync: Sync::default(),
             parking: Parking::default(),
@@ -216,14 +189,22 @@ impl ChainService {
             slot_votes: SlotVotes::default(),
             longest_import: Duration::ZERO,
             jobs: FuturesUnordered::new(),
+            held: None,
+            tape: Tape::Off,
+            keyframe_wanted: None,
             condemned: Condemned::default(),
             last_tick: None,
             readiness: Readiness::new(started, config.expects_peers),
             sightings: None,
-        };
-        service.restore()?;
-        service.update_sync_state();
-        Ok(service)
+        }
+    }
+
+    /// Has everything that the service takes from now on, and what it decides, be recorded, from where it stands.
+    #[must_use]
+    pub fn with_recorder(mut self, recorder: Recorder) -> Self {
+        self.tape = Tape::recording(recorder);
+        self.note_keyframe(true);
+        self
     }
 
     /// Has the service tell of votes of this node's own validators: of those that it found in the store, and of all that come.
@@ -251,27 +232,23 @@ impl ChainService {
     /// # Errors
     /// When the store fails.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), StoreError> {
-        let mut ticks = self.clock.ticks();
+        let mut ticks = self.ticking.ticks();
         loop {
             let batch_is_due = self.gathering.deadline(self.batches);
-            tokio::select! {
+            let input = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                tick = ticks.next() => Part::Chain.measure(|| self.on_tick(tick)),
-                Some(done) = self.jobs.next() => Part::Chain.measure(|| self.on_done(done))?,
-                () = until(batch_is_due) => Part::Chain.measure(|| {
-                    let batch = self.gathering.take();
-                    self.on_attestations(batch);
-                }),
+                tick = ticks.next() => Input::Tick(tick),
+                Some(done) = self.jobs.next() => Input::Done(done),
+                () = until(batch_is_due) => Input::BatchIsDue,
                 incoming = self.inbox.next(self.gathering.room()) => match incoming {
-                    Some(Incoming::Message(message)) => {
-                        Part::Chain.measure(|| self.on_message(message));
-                    }
-                    Some(Incoming::Attestations(items)) => self.gathering.push(items),
+                    Some(Incoming::Message(message)) => Input::Message(message),
+                    Some(Incoming::Attestations(items)) => Input::Attestations(items),
                     // All senders are gone: the other services have stopped.
                     None => break,
                 },
-            }
+            };
+            self.take(input)?;
         }
         self.shut_down().await
     }
@@ -279,14 +256,42 @@ impl ChainService {
     /// What has been imported must be in the store before the process ends.
     async fn shut_down(mut self) -> Result<(), StoreError> {
         self.inbox.close();
+        self.tape.take(self.ticking.now(), || Taken::Stop);
         self.past.stop();
+        self.tape.end();
         while let Some(message) = self.inbox.next_message().await {
-            self.on_message(message);
+            self.take(Input::Message(message))?;
         }
         while let Some(done) = self.jobs.next().await {
-            self.on_done(done)?;
+            self.take(Input::Done(done))?;
         }
         self.store.flush()?;
+        self.tape.note(Note::End);
+        Ok(())
+    }
+
+    /// Deals with one thing after another, each at one moment: nothing that follows depends on how long anything takes.
+    fn take(&mut self, input: Input) -> Result<(), StoreError> {
+        let now = self.ticking.now();
+        self.clock = self.ticking.stopped_at(now);
+        self.tape.take(now, || input.taken());
+        let dealt_with = Part::Chain.measure(|| self.deal_with(input));
+        self.tape.end();
+        self.offer_keyframe();
+        dealt_with
+    }
+
+    fn deal_with(&mut self, input: Input) -> Result<(), StoreError> {
+        match input {
+            Input::Tick(tick) => self.on_tick(tick),
+            Input::Done(done) => self.on_done(done)?,
+            Input::BatchIsDue => {
+                let batch = self.gathering.take();
+                self.on_attestations(batch);
+            }
+            Input::Message(message) => self.on_message(message),
+            Input::Attestations(items) => self.gathering.push(items),
+        }
         Ok(())
     }
 
@@ -348,6 +353,9 @@ impl ChainService {
     }
 
     fn on_done(&mut self, done: Done) -> Result<(), StoreError> {
+        if let Some(decision) = done.decision() {
+            self.tape.decide(|| decision);
+        }
         match done {
             Done::Block {
                 root,
@@ -372,23 +380,29 @@ impl ChainService {
         Ok(())
     }
 
-    /// Runs `work` on the processor and hands its outcome to [`Self::on_done`].
-    fn spawn<T: Send + 'static>(
-        &mut self,
-        priority: Priority,
-        work: impl FnOnce() -> T + Send + 'static,
-        done: impl FnOnce(Result<T, ImportError>) -> Done + Send + 'static,
-    ) {
-        let processor = self.processor.clone();
-        let job = async move {
-            done(
-                processor
-                    .run(priority, work)
-                    .await
-                    .map_err(ImportError::from),
-            )
+    /// Tells the watchers of something.
+    fn tell_watchers(&self, event: ChainEvent) {
+        if let Some(decision) = tape::decision_of(&event) {
+            self.tape.decide(|| decision);
+        }
+        self.events.send(event);
+    }
+
+    /// Sends the network a message if there is room, and says whether there was.
+    fn tell_network(&self, message: NetworkMessage) -> bool {
+        let asked = |is_sent| tape::asked(&message, is_sent);
+        let (if_sent, if_not) = match self.tape.is_on() {
+            true => (asked(true), asked(false)),
+            false => (None, None),
         };
-        self.jobs.push(job.boxed());
+        let is_sent = self
+            .tape
+            .was_sent()
+            .unwrap_or_else(|| self.network.try_send(message));
+        if let Some(decision) = if is_sent { if_sent } else { if_not } {
+            self.tape.decide(|| decision);
+        }
+        is_sent
     }
 
     /// Changes the chain under the write lock and tells the watchers what that changed.
@@ -419,7 +433,7 @@ impl ChainService {
         drop(chain);
         histogram!("quartet_chain_write_lock_seconds").record(held.seconds());
         if let Some(cause) = cause(&result) {
-            self.events.send(cause);
+            self.tell_watchers(cause);
         }
         self.announce(&before, &after, reorg_depth);
         if let Some((validator, slot)) = newest.filter(|_| equivocations > 0) {
@@ -429,8 +443,7 @@ impl ChainService {
                 slot,
                 "a validator has signed two messages for one slot"
             );
-            self.events
-                .send(ChainEvent::Equivocation { validator, slot });
+            self.tell_watchers(ChainEvent::Equivocation { validator, slot });
         }
         result
     }
@@ -443,21 +456,45 @@ impl ChainService {
                 histogram!("lean_fork_choice_reorg_depth").record(reorg_depth as f64);
                 tracing::info!(from = %before.head, to = %head, depth = reorg_depth, "reorg");
             }
-            self.events.send(ChainEvent::Head {
+            self.tell_watchers(ChainEvent::Head {
                 before: before.head,
                 head,
                 reorg_depth,
             });
         }
         if let Some(justified) = changed(before.justified, after.justified) {
-            self.events.send(ChainEvent::Justified(justified));
+            self.tell_watchers(ChainEvent::Justified(justified));
         }
         if let Some(finalized) = changed(before.finalized, after.finalized) {
             metrics::counter!("lean_finalizations_total", "result" => "success").increment(1);
-            self.events.send(ChainEvent::Finalized(finalized));
+            self.tell_watchers(ChainEvent::Finalized(finalized));
         }
         if let Some(safe_target) = changed(before.safe_target, after.safe_target) {
-            self.events.send(ChainEvent::SafeTarget(safe_target));
+            self.tell_watchers(ChainEvent::SafeTarget(safe_target));
+        }
+    }
+}
+
+impl Input {
+    /// What it is to a recording.
+    fn taken(&self) -> Taken {
+        match self {
+            Self::Tick(tick) => Taken::Tick {
+                slot: tick.slot,
+                interval: tick.interval,
+                missed: tick.missed,
+            },
+            Self::Done(done) => Taken::Done {
+                job: done.job(),
+                answer: done.answer(),
+            },
+            Self::BatchIsDue => Taken::BatchDue,
+            Self::Message(message) => jobs::taken(message),
+            Self::Attestations(items) => {
+                let items = items.iter();
+                let items = items.map(|item| (item.attestation.clone(), item.peer.clone()));
+                Taken::Attestations(items.collect())
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use quartet_sync::{Action, Backfill, BackfillAction, SyncState};
 use quartet_types::{INTERVALS_PER_SLOT, Root, Slot};
 use tracing::{debug, error, info};
 
-use super::{ChainService, Done};
+use super::{ChainService, jobs::Done};
 use crate::{
     ImportError, NetworkMessage, PeerName, RequestError, StoreError,
     past::{Blocks, Worked, keep, look},
@@ -152,7 +152,7 @@ impl ChainService {
                 debug!(%peer, first = ?roots.first(), count = roots.len(), "asking for older blocks");
             }
             let request = action.request();
-            if !self.network.try_send(NetworkMessage::from(action))
+            if !self.tell_network(NetworkMessage::from(action))
                 && let Some((backfill, request)) = self.past.backfill.as_mut().zip(request)
             {
                 // The network is busy; the next tick asks again.

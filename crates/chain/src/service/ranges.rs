@@ -14,7 +14,7 @@ use quartet_processor::Priority;
 use quartet_sync::{Batch, BatchOutcome, Need};
 use quartet_types::{Root, SignedBlockWithAttestation, Slot, ValidatorIndex};
 
-use super::{ChainService, Done, triage::is_needed};
+use super::{ChainService, jobs::Done, triage::is_needed};
 use crate::{
     ImportError, ImportableBlock, PeerName, Source,
     batch::{AppliedBatch, CheckedBatch, Rooted, apply_batch, check_batch},

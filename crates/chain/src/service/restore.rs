@@ -57,6 +57,18 @@ impl ChainService {
             ms = milliseconds(&watch),
             "read the index of the data directory"
         );
+        self.take_up(stored, &entries)?;
+        info!(
+            head = self.chain.read().head().slot,
+            finalized = self.chain.read().latest_finalized().slot,
+            ms = milliseconds(&watch),
+            "took up the chain of the data directory"
+        );
+        Ok(())
+    }
+
+    /// Takes up a chain whose blocks the database has; `entries` are those above its anchor.
+    pub(super) fn take_up(&mut self, stored: Stored, entries: &[Entry]) -> Result<(), StoreError> {
         let (rules, limits) = {
             let chain = self.chain.read();
             (chain.fork_choice().rules(), chain.memory_limits())
@@ -67,7 +79,7 @@ impl ChainService {
         self.store
             .finalize(finalized, &unheard, self.clock.slot())?;
         *self.chain.write() = restored.with_memory_limits(limits);
-        self.restore_recent(&entries)?;
+        self.restore_recent(entries)?;
         let head = self.chain.read().head();
         let state = self.reader.state(head.root).and_then(|state| {
             state.ok_or_else(|| StoreError("a block or state below it is gone".to_owned()))
@@ -79,12 +91,6 @@ impl ChainService {
             ))
         })?;
         drop(self.change(|chain| chain.keep_state(head.root, state)));
-        info!(
-            head = head.slot,
-            finalized = self.chain.read().latest_finalized().slot,
-            ms = milliseconds(&watch),
-            "took up the chain of the data directory"
-        );
         Ok(())
     }
 

@@ -83,7 +83,7 @@ impl ChainService {
                 } => debug!(%peer, start_slot, count, "asking for a range of blocks"),
                 Action::Disconnect { .. } | Action::Penalize { .. } => {}
             }
-            if !self.network.try_send(NetworkMessage::from(action))
+            if !self.tell_network(NetworkMessage::from(action))
                 && let Some(request) = request
             {
                 // The network is busy; the next poll asks again.
@@ -144,7 +144,7 @@ impl ChainService {
         };
         let before = self.chain.read().sync_state();
         self.chain.write().set_sync_state(state);
-        self.events.send(ChainEvent::Sync(state));
+        self.tell_watchers(ChainEvent::Sync(state));
         if is_cut_off && before == SyncState::Synced {
             warn!(
                 "more than a third of the validators have signed blocks that are not here, and no peer has served them"

@@ -7,7 +7,7 @@ use quartet_clock::{Clock, Tick};
 use quartet_fork_choice::BlockError;
 use quartet_types::{
     Attestation, AttestationData, SECONDS_PER_SLOT, SIGNATURE_BYTES, Signature, SignedAttestation,
-    Status,
+    Slot, Status,
 };
 use tokio::sync::mpsc::Receiver;
 

@@ -9,7 +9,7 @@ use quartet_types::{INTERVALS_PER_SLOT, Root, Slot, State};
 use tokio::{sync::oneshot, time::Instant};
 use tracing::warn;
 
-use super::{ChainService, Done};
+use super::{ChainService, jobs::Done};
 use crate::{ChainEvent, ImportError, StoreError};
 
 impl ChainService {
@@ -37,7 +37,7 @@ impl ChainService {
             self.count(attestations);
         }
         if tick.interval + 1 == INTERVALS_PER_SLOT {
-            self.events.send(ChainEvent::SlotEnd(tick.slot));
+            self.tell_watchers(ChainEvent::SlotEnd(tick.slot));
         }
         self.report_memory();
         self.measure_progress(tick.interval == 0);

@@ -14,7 +14,7 @@ use quartet_processor::Priority;
 use quartet_types::{Checkpoint, PublicKey, Root};
 use tracing::debug;
 
-use super::{ChainService, Done};
+use super::{ChainService, jobs::Done};
 use crate::{
     ImportError,
     parking::Ballot,
