@@ -1,0 +1,88 @@
+//! What happened to one block, or in one slot, step by step.
+
+use std::time::Duration;
+
+use quartet_recording::{Decision, Event, Taken};
+use quartet_types::{Root, Slot};
+
+use crate::compare::describe;
+
+/// Most steps that are told of.
+const MAX_STEPS: usize = 4096;
+
+/// Something that the service took, and what it came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The slot it was in.
+    pub slot: Slot,
+    /// Time since the slot began.
+    pub since: Duration,
+    /// What it took.
+    pub taken: String,
+    /// What it decided, as far as it is of interest.
+    pub decisions: Vec<Decision>,
+}
+
+/// What is looked for.
+#[derive(Debug)]
+pub(crate) struct Journey {
+    pub(crate) slot: Option<Slot>,
+    pub(crate) root: Option<Root>,
+    pub(crate) steps: Vec<Step>,
+}
+
+impl Journey {
+    pub(crate) fn of_slot(slot: Slot) -> Self {
+        Self {
+            slot: Some(slot),
+            root: None,
+            steps: Vec::new(),
+        }
+    }
+
+    pub(crate) fn of_block(root: Root) -> Self {
+        Self {
+            slot: None,
+            root: Some(root),
+            steps: Vec::new(),
+        }
+    }
+
+    /// Notes a step, if it is one. `since` is the time since the slot began.
+    pub(crate) fn note(
+        &mut self,
+        slot: Slot,
+        since: Duration,
+        event: &Event,
+        decisions: &[Decision],
+    ) {
+        if self.steps.len() >= MAX_STEPS {
+            return;
+        }
+        let is_of_interest = |decision: &&Decision| match self.root {
+            // Verdicts on single votes are counted, not told one by one.
+            None => !matches!(decision, Decision::Vote { .. }),
+            Some(root) => decision.root() == Some(root) || waits_for(decision) == Some(root),
+        };
+        let is_its_slot = self.slot.is_none_or(|wanted| wanted == slot);
+        let told: Vec<Decision> = decisions.iter().filter(is_of_interest).cloned().collect();
+        let is_block = matches!(&event.taken, Taken::Block { .. } | Taken::OwnBlock(_));
+        if is_its_slot && (!told.is_empty() || self.root.is_none() && is_block) {
+            self.steps.push(Step {
+                slot,
+                since,
+                taken: describe(&event.taken),
+                decisions: told,
+            });
+        }
+    }
+}
+
+fn waits_for(decision: &Decision) -> Option<Root> {
+    match decision {
+        Decision::Parked { waits_for, .. } | Decision::ParkedVote { waits_for, .. } => {
+            Some(*waits_for)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,489 @@
+//! The way through a recording.
+
+use std::{path::PathBuf, time::Duration};
+
+use quartet_chain::{ReplayedService, StoreError, Verifier, View};
+use quartet_fork_choice::Rules;
+use quartet_recording::{
+    Damage, Decision, Event, Frame, Job, Keyframe, Recording, SegmentReader, Session, Start, Taken,
+};
+use quartet_types::{INTERVALS_PER_SLOT, Root, Slot};
+
+use crate::{
+    compare::{Difference, describe, first_difference, root_of},
+    explain::{Explanation, explain},
+    journey::Journey,
+    requests::Requests,
+    slot_line::{Counts, SlotLine},
+};
+
+/// For so many slots after a beginning in the middle, what differs is put down to what was under way.
+const SETTLING: Slot = 8;
+
+/// Most jobs that are finished at a tick without the recording's saying so.
+const MAX_FORGOTTEN: usize = 4096;
+
+/// What is to be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// A slot.
+    Slot(Slot),
+    /// A block, at the end of the slot in which it was imported, or else of the recording.
+    Block(Root),
+}
+
+/// What is to be told, and how far to go.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The first slot that is told of.
+    pub from: Option<Slot>,
+    /// The last slot that is played.
+    pub until: Option<Slot>,
+    /// What is to be explained.
+    pub explain: Option<Wanted>,
+    /// Who verifies signatures.
+    pub verifier: Verifier,
+    /// By which rules the fork choice goes: the node's, or others to see what these would have changed.
+    pub rules: Rules,
+}
+
+/// What the service began with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// What it began with then.
+    OfTheSession,
+    /// A keyframe in the middle: what was under way is not known.
+    InTheMiddle,
+}
+
+/// Something that is told on the way.
+#[derive(Clone, Debug)]
+pub enum Told<'a> {
+    /// A session begins.
+    Session(&'a Start),
+    /// The service begins, in this slot.
+    Begins(Beginning, Slot),
+    /// A slot has ended.
+    Slot(SlotLine),
+    /// Something is to be said of the recording.
+    Notice(String),
+    /// The first decision that differs.
+    Difference(&'a Difference),
+    /// What was asked for.
+    Explanation(Box<Explanation>),
+}
+
+/// What a replay came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// Runs of the node.
+    pub sessions: u64,
+    /// Slots played.
+    pub slots: u64,
+    /// Events taken.
+    pub events: u64,
+    /// Decisions that were compared and agree.
+    pub agreeing: u64,
+    /// Events that came to something else.
+    pub differences: u64,
+    /// Events that came to something else because what was under way at a beginning in the middle is not known.
+    pub unknown: u64,
+    /// The first decision that differs.
+    pub first: Option<Difference>,
+    /// Whether parts of the recording are not there, or not whole.
+    pub is_incomplete: bool,
+    /// How much time the recorded node took.
+    pub recorded: Duration,
+    /// Whether what was to be explained has been.
+    pub is_explained: bool,
+}
+
+impl Outcome {
+    /// Whether anything was played, and all decisions are those of the recording.
+    pub fn is_identical(&self) -> bool {
+        self.events > 0 && self.first.is_none()
+    }
+}
+
+/// A replay under way.
+#[derive(Debug)]
+pub struct Play<F> {
+    options: Options,
+    tell: F,
+    outcome: Outcome,
+    session: usize,
+}
+
+/// Plays a recording, and tells what happens on the way.
+pub fn play(recording: &Recording, options: Options, tell: impl FnMut(Told<'_>)) -> Outcome {
+    let mut play = Play {
+        options,
+        tell,
+        outcome: Outcome::default(),
+        session: 0,
+    };
+    for (path, damage) in &recording.unreadable {
+        play.notice_damage(path, damage);
+    }
+    for (number, session) in recording.sessions.iter().enumerate() {
+        play.session = number;
+        (play.tell)(Told::Session(&session.start));
+        play.outcome.sessions += 1;
+        if play.play_session(session) {
+            break;
+        }
+    }
+    play.outcome
+}
+
+/// A run of the service through a part of the recording that is whole.
+struct Run {
+    service: ReplayedService,
+    event: Option<Event>,
+    number: u64,
+    slot: Slot,
+    /// From here on what differs counts, after a beginning in the middle.
+    settled: Option<Slot>,
+    requests: Requests,
+    counts: Counts,
+    journey: Option<Journey>,
+    /// When a wanted block was imported.
+    imported_in: Option<Slot>,
+    /// The jobs that were held at the last tick.
+    forgotten: Vec<Job>,
+    began: Duration,
+    at: Duration,
+    genesis: Duration,
+    slot_length: Duration,
+}
+
+impl<F: FnMut(Told<'_>)> Play<F> {
+    /// True when the end was asked for.
+    fn play_session(&mut self, session: &Session) -> bool {
+        let mut run: Option<Run> = None;
+        let mut next_part = 0;
+        for segment in &session.segments {
+            if segment.part != next_part {
+                let from = segment.part;
+                self.notice(format!(
+                    "parts {next_part} to {} of the recording are gone: it begins with part {from}",
+                    from.saturating_sub(1)
+                ));
+                self.end_run(&mut run);
+            }
+            next_part = segment.part + 1;
+            let frames = match SegmentReader::open(&segment.path) {
+                Ok(frames) => frames,
+                Err(damage) => {
+                    self.notice_damage(&segment.path, &damage);
+                    self.end_run(&mut run);
+                    continue;
+                }
+            };
+            for frame in frames {
+                match frame {
+                    Ok(Frame::Start(_)) => {}
+                    Ok(Frame::Keyframe(keyframe)) => {
+                        if run.is_none() {
+                            run = self.begin(&session.start, &keyframe);
+                        }
+                    }
+                    Ok(Frame::Event(event)) => {
+                        let is_last = |run: &Run| {
+                            let until = self.options.until;
+                            until.is_some_and(|last| run.slot_at(event.at) > last)
+                        };
+                        if run.as_ref().is_some_and(is_last) {
+                            self.end_run(&mut run);
+                            return true;
+                        }
+                        if let Some(run) = &mut run {
+                            run.event = Some(event);
+                        }
+                    }
+                    Ok(Frame::Decided(recorded)) => self.decided(&mut run, &recorded),
+                    Ok(Frame::Gap) => {
+                        self.notice("what came next was not recorded: the disk or the processor was too slow".to_owned());
+                        self.outcome.is_incomplete = true;
+                        self.end_run(&mut run);
+                    }
+                    Ok(Frame::End) => {}
+                    Err(damage) => {
+                        self.notice_damage(&segment.path, &damage);
+                        self.end_run(&mut run);
+                    }
+                }
+            }
+        }
+        self.end_run(&mut run);
+        false
+    }
+
+    fn decided(&mut self, run: &mut Option<Run>, recorded: &[Decision]) {
+        let event = run.as_mut().and_then(|run| run.event.take());
+        let Some((going, event)) = run.as_mut().zip(event) else {
+            return;
+        };
+        if let Err(StoreError(why)) = self.step(going, &event, Some(recorded)) {
+            self.notice(format!("the service ends in slot {}: {why}", going.slot));
+            self.end_run(run);
+        }
+    }
+
+    fn begin(&mut self, start: &Start, keyframe: &Keyframe) -> Option<Run> {
+        let service = match ReplayedService::begin(
+            start,
+            keyframe,
+            self.options.verifier,
+            self.options.rules,
+        ) {
+            Ok(service) => service,
+            Err(StoreError(why)) => {
+                self.notice(format!("a keyframe cannot be taken up: {why}"));
+                self.outcome.is_incomplete = true;
+                return None;
+            }
+        };
+        let slot = keyframe.time / INTERVALS_PER_SLOT;
+        let beginning = match keyframe.is_beginning {
+            true => Beginning::OfTheSession,
+            false => Beginning::InTheMiddle,
+        };
+        (self.tell)(Told::Begins(beginning, slot));
+        if service.standing().view != view(keyframe) {
+            self.notice("what it begins with does not stand where the node stood: its blocks and votes alone do not lead there".to_owned());
+            self.outcome.is_incomplete = true;
+        }
+        let journey = self.options.explain.map(|wanted| match wanted {
+            Wanted::Slot(slot) => Journey::of_slot(slot),
+            Wanted::Block(root) => Journey::of_block(root),
+        });
+        Some(Run {
+            service,
+            event: None,
+            number: 0,
+            slot,
+            settled: (!keyframe.is_beginning).then_some(slot + SETTLING),
+            requests: Requests::default(),
+            counts: Counts::default(),
+            journey,
+            imported_in: None,
+            forgotten: Vec::new(),
+            began: keyframe.at,
+            at: keyframe.at,
+            genesis: Duration::from_secs(start.genesis_time),
+            slot_length: Duration::from_millis(start.slot_milliseconds.max(1)),
+        })
+    }
+
+    fn step(
+        &mut self,
+        run: &mut Run,
+        event: &Event,
+        recorded: Option<&[Decision]>,
+    ) -> Result<(), StoreError> {
+        run.at = event.at;
+        let slot = run.slot_at(event.at);
+        if slot != run.slot {
+            self.end_slot(run);
+            run.slot = slot;
+        }
+        self.outcome.events += 1;
+        let events = match run.settled {
+            Some(_) => run.requests.translate(event),
+            None => vec![event.clone()],
+        };
+        let mut replayed = Vec::new();
+        let mut is_unknown_job = false;
+        for event in &events {
+            match run.service.take(event, recorded.unwrap_or_default())? {
+                Some(decisions) => replayed.extend(decisions),
+                None => is_unknown_job = true,
+            }
+        }
+        if let Some(recorded) = recorded {
+            if run.settled.is_some() {
+                run.requests.note(recorded, &replayed);
+            }
+            self.compare(run, event, recorded, &replayed, is_unknown_job);
+        }
+        if run.settled.is_some() || self.outcome.first.is_some() {
+            run.finish_forgotten(&event.taken)?;
+        }
+        run.counts.count(&replayed);
+        run.note_journey(event, &replayed);
+        run.number += 1;
+        Ok(())
+    }
+
+    fn compare(
+        &mut self,
+        run: &mut Run,
+        event: &Event,
+        recorded: &[Decision],
+        replayed: &[Decision],
+        is_unknown_job: bool,
+    ) {
+        let of_the_chain = run.settled.is_some();
+        let differs = match first_difference(recorded, replayed, of_the_chain) {
+            // It was not begun here, which is no decision of its own unless all was the same before.
+            None if is_unknown_job && !of_the_chain => (None, None),
+            None => {
+                self.outcome.agreeing += recorded.len() as u64;
+                return;
+            }
+            Some(differs) => differs,
+        };
+        if run.settled.is_some_and(|settled| run.slot < settled) {
+            self.outcome.unknown += 1;
+            return;
+        }
+        run.counts.differences += 1;
+        self.outcome.differences += 1;
+        if self.outcome.first.is_some() {
+            return;
+        }
+        let (recorded, replayed) = differs;
+        let root = |decision: &Option<Decision>| decision.as_ref().and_then(Decision::root);
+        let mut taken = describe(&event.taken);
+        if is_unknown_job {
+            taken.push_str(", which was not begun in the replay");
+        }
+        let difference = Difference {
+            session: self.session,
+            event: run.number,
+            slot: run.slot,
+            root: root(&recorded)
+                .or_else(|| root(&replayed))
+                .or_else(|| root_of(event)),
+            taken,
+            recorded,
+            replayed,
+        };
+        (self.tell)(Told::Difference(&difference));
+        self.outcome.first = Some(difference);
+    }
+
+    fn end_slot(&mut self, run: &mut Run) {
+        let counts = std::mem::take(&mut run.counts);
+        if counts.events == 0 {
+            return;
+        }
+        self.outcome.slots += 1;
+        if self.options.from.is_none_or(|first| run.slot >= first) {
+            (self.tell)(Told::Slot(counts.line(run.slot, &run.service.standing())));
+        }
+        let is_time = match self.options.explain {
+            Some(Wanted::Slot(slot)) => run.slot == slot,
+            Some(Wanted::Block(_)) => run.imported_in == Some(run.slot),
+            None => false,
+        };
+        if is_time {
+            self.explain(run);
+        }
+    }
+
+    fn explain(&mut self, run: &mut Run) {
+        let root = match self.options.explain {
+            Some(Wanted::Block(root)) => Some(root),
+            _ => None,
+        };
+        if let Some(journey) = run.journey.take() {
+            let explanation = explain(&run.service, run.slot, root, journey.steps);
+            (self.tell)(Told::Explanation(Box::new(explanation)));
+            self.outcome.is_explained = true;
+        }
+    }
+
+    fn end_run(&mut self, run: &mut Option<Run>) {
+        let Some(mut run) = run.take() else {
+            return;
+        };
+        if let Some(event) = run.event.take() {
+            self.notice(format!(
+                "the recording ends while the service deals with this: {}",
+                describe(&event.taken)
+            ));
+            if let Err(StoreError(why)) = self.step(&mut run, &event, None) {
+                self.notice(format!("the service ends in slot {}: {why}", run.slot));
+            }
+        }
+        self.end_slot(&mut run);
+        let is_met = run
+            .journey
+            .as_ref()
+            .is_some_and(|journey| !journey.steps.is_empty());
+        if matches!(self.options.explain, Some(Wanted::Block(_))) && is_met {
+            self.explain(&mut run);
+        }
+        self.outcome.recorded += run.at.saturating_sub(run.began);
+    }
+
+    fn notice_damage(&mut self, path: &PathBuf, damage: &Damage) {
+        self.outcome.is_incomplete = true;
+        self.notice(format!("{}: {damage}", path.display()));
+    }
+
+    fn notice(&mut self, text: String) {
+        (self.tell)(Told::Notice(text));
+    }
+}
+
+/// Where the node stood.
+fn view(keyframe: &Keyframe) -> View {
+    View {
+        head: keyframe.head,
+        safe_target: keyframe.safe_target,
+        justified: keyframe.justified,
+        finalized: keyframe.finalized,
+    }
+}
+
+impl Run {
+    fn slot_at(&self, at: Duration) -> Slot {
+        let since = at.saturating_sub(self.genesis).as_millis();
+        let slot = since / self.slot_length.as_millis().max(1);
+        Slot::try_from(slot).unwrap_or(Slot::MAX)
+    }
+
+    /// Jobs that were begun here and not there, or before the beginning, are finished when they were there at the tick before;
+    /// and what they lead to.
+    fn finish_forgotten(&mut self, taken: &Taken) -> Result<(), StoreError> {
+        if !matches!(taken, Taken::Tick { .. }) {
+            return Ok(());
+        }
+        let held = self.service.held_jobs();
+        let is_forgotten = |job: &&Job| self.forgotten.contains(job);
+        let mut forgotten: Vec<Job> = held.iter().filter(is_forgotten).copied().collect();
+        for _ in 0..MAX_FORGOTTEN {
+            let Some(job) = forgotten.pop() else {
+                break;
+            };
+            self.service.finish(job)?;
+            let new = self.service.held_jobs().into_iter();
+            forgotten.extend(new.filter(|job| !held.contains(job)));
+            forgotten.dedup();
+        }
+        self.forgotten = self.service.held_jobs();
+        Ok(())
+    }
+
+    fn note_journey(&mut self, event: &Event, replayed: &[Decision]) {
+        let Some(journey) = &mut self.journey else {
+            return;
+        };
+        let slot_start =
+            self.genesis.as_millis() + u128::from(self.slot) * self.slot_length.as_millis();
+        let since = event.at.as_millis().saturating_sub(slot_start);
+        let since = Duration::from_millis(u64::try_from(since).unwrap_or_default());
+        journey.note(self.slot, since, event, replayed);
+        let wanted = journey.root;
+        let imported = replayed.iter().any(|decision| match decision {
+            Decision::Imported(block) => Some(block.root) == wanted,
+            _ => false,
+        });
+        if imported {
+            self.imported_in = Some(self.slot);
+        }
+    }
+}
