@@ -59,6 +59,9 @@ pub enum SimulationError {
     /// The file system fails.
     #[error("file system: {0}")]
     Io(#[from] std::io::Error),
+    /// A recording cannot be begun.
+    #[error(transparent)]
+    Recording(#[from] quartet_recording::RecordingError),
     /// A block cannot be built.
     #[error("no block: {0}")]
     Block(String),

@@ -3,12 +3,13 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use quartet_chain::{
-    ChainEvent, ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain, SharedChain,
-    Verifier, chain_channel, network_channel,
+    ChainEvent, ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain, MemoryLimits,
+    SharedChain, StoreError, Verifier, chain_channel, network_channel,
 };
 use quartet_clock::Clock;
 use quartet_keystore::record::SigningRecord;
 use quartet_processor::Processor;
+use quartet_recording::{Recorder, Start};
 use quartet_storage::Database;
 use quartet_types::{Checkpoint, State, ValidatorIndex};
 use quartet_validator::{Signers, ValidatorService, ValidatorServiceConfig};
@@ -31,6 +32,8 @@ pub(crate) struct Node {
     pub(crate) validators: Vec<ValidatorIndex>,
     pub(crate) directory: PathBuf,
     pub(crate) disk: Disk,
+    /// Where what it does is recorded.
+    pub(crate) recording: Option<Recorded>,
     /// Whether it fetches the finalized chain's past.
     pub(crate) backfills: bool,
     /// By how many seconds its clock is ahead of the others', from its next start on.
@@ -38,6 +41,13 @@ pub(crate) struct Node {
     /// What it had finalized when it was last looked at.
     pub(crate) finalized: Checkpoint,
     pub(crate) running: Option<Running>,
+}
+
+/// Where the nodes' recordings lie, and how much each may take.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    pub(crate) directory: PathBuf,
+    pub(crate) limits: quartet_recording::Limits,
 }
 
 /// What ends with it.
@@ -95,6 +105,12 @@ impl Node {
             expects_peers: true,
             backfill: self.backfills,
         })?;
+        let chain_service = match &self.recording {
+            Some(recorded) => {
+                chain_service.with_recorder(self.recorder(recorded, &store, &clock, scheme)?)
+            }
+            None => chain_service,
+        };
         let validator_service = ValidatorService::new(ValidatorServiceConfig {
             chain: chain.clone(),
             chain_service: chain_handle.clone(),
@@ -122,6 +138,37 @@ impl Node {
             services,
         });
         Ok(())
+    }
+
+    /// A recorder of a run of this node.
+    fn recorder(
+        &self,
+        recorded: &Recorded,
+        store: &Database,
+        clock: &Clock,
+        scheme: Scheme,
+    ) -> Result<Recorder, SimulationError> {
+        let limits = MemoryLimits::default();
+        let memory = [limits.states, limits.blocks, limits.unwritten];
+        let started = clock.now();
+        let start = Start {
+            software: "simulation".to_owned(),
+            node: self.number.to_string(),
+            session: started.as_nanos() as u64,
+            part: 0,
+            network: store.network().map_err(StoreError::from)?,
+            genesis_time: clock.genesis_time(),
+            slot_milliseconds: clock.slot_duration().slot().as_millis() as u64,
+            scheme: match scheme {
+                Scheme::Production => quartet_recording::Scheme::Production,
+                Scheme::Test => quartet_recording::Scheme::Test,
+            },
+            expects_peers: true,
+            backfill: self.backfills,
+            memory: memory.map(|bytes| bytes as u64),
+        };
+        let directory = recorded.directory.join(format!("node-{}", self.number));
+        Ok(Recorder::patient(&directory, recorded.limits, start)?)
     }
 
     fn read_wrongly(&self, clock: Clock) -> Clock {

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use quartet_clock::Clock;
+use quartet_recording::Limits;
 use quartet_types::{Checkpoint, SECONDS_PER_SLOT, ValidatorIndex};
 use quartet_xmss::Scheme;
 use tempfile::TempDir;
@@ -14,7 +15,7 @@ use crate::{
     disk::Disk,
     meter::Meter,
     network::Network,
-    node::{Node, Surroundings},
+    node::{Node, Recorded, Surroundings},
     observer::Observer,
     oracle::SpecificationStore,
     trace::Fingerprint,
@@ -38,6 +39,7 @@ pub struct Simulation {
     assignment: Option<Vec<Option<usize>>>,
     has_oracle: bool,
     wiring: Option<Wiring>,
+    recorded: Option<Recorded>,
 }
 
 /// What a run came to.
@@ -66,6 +68,7 @@ impl Simulation {
             assignment: None,
             has_oracle: false,
             wiring: None,
+            recorded: None,
         }
     }
 
@@ -117,6 +120,14 @@ impl Simulation {
     #[must_use]
     pub fn wired(mut self, wiring: Wiring) -> Self {
         self.wiring = Some(wiring);
+        self
+    }
+
+    /// Has every node's chain service recorded, in a directory `node-0` and so on below this one.
+    #[must_use]
+    pub fn recorded(mut self, directory: &Path, limits: Limits) -> Self {
+        let directory = directory.to_owned();
+        self.recorded = Some(Recorded { directory, limits });
         self
     }
 
@@ -238,6 +249,7 @@ impl Simulation {
             validators: mine,
             directory,
             disk: history.map_or_else(Disk::default, |history| history.disk.copy()),
+            recording: self.recorded.clone(),
             backfills: false,
             clock_error: 0,
             finalized: Checkpoint::default(),

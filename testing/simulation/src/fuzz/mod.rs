@@ -21,7 +21,7 @@ pub use outcome::{Failure, Outcome, SlotReport};
 pub use plan::{
     AdversaryPlan, Behaviour, Body, Fault, Foreigners, Manners, Misfortune, Moment, Plan, Source,
 };
-pub use play::play;
+pub use play::{play, play_as};
 pub use recovery::{Recovery, usual_slots};
 pub use seeds::{Summary, Worst, play_seeds};
 pub use shrink::{Shrunk, shrink};

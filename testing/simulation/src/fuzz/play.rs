@@ -21,7 +21,16 @@ const AGREEMENT: Slot = 8;
 const LAST: Slot = 250;
 
 /// Plays a plan, telling `watch` of each slot.
-pub fn play(plan: &Plan, mut watch: impl FnMut(&SlotReport)) -> Outcome {
+pub fn play(plan: &Plan, watch: impl FnMut(&SlotReport)) -> Outcome {
+    play_as(plan, |simulation| simulation, watch)
+}
+
+/// As [`play`], in a simulation that is set up in some other way, too.
+pub fn play_as(
+    plan: &Plan,
+    set_up: impl FnOnce(Simulation) -> Simulation,
+    mut watch: impl FnMut(&SlotReport),
+) -> Outcome {
     let mut outcome = Outcome::default();
     let simulation = Simulation::new(plan.seed)
         .nodes(plan.nodes)
@@ -29,7 +38,7 @@ pub fn play(plan: &Plan, mut watch: impl FnMut(&SlotReport)) -> Outcome {
         .conditions(plan.conditions.clone())
         .absent(&plan.late_nodes())
         .oracle(plan.oracle);
-    let played = simulation.run(async |world| {
+    let played = set_up(simulation).run(async |world| {
         let mut run = Run {
             stage: Stage::new(plan, world),
             outcome: &mut outcome,
