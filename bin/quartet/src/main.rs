@@ -14,6 +14,7 @@ mod memory;
 mod node;
 mod process;
 mod progress;
+mod replay;
 mod status;
 mod version;
 mod watch;
@@ -44,6 +45,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Look at a node's database, check it, make it smaller, export or import it.
     Db(db::DbArgs),
+    /// Run the chain through a node's recording, and say where it decides otherwise.
+    Replay(replay::ReplayArgs),
     /// Ask a node how it is.
     Status(status::StatusArgs),
     /// Check over the wire whether a node of any client keeps the protocol's rules.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Genesis(args) => args.run().map(|()| ExitCode::SUCCESS),
         Command::Keys(args) => args.run().map(|()| ExitCode::SUCCESS),
         Command::Db(args) => args.run(),
+        Command::Replay(args) => args.run(),
         Command::Completions(args) => args.run().map(|()| ExitCode::SUCCESS),
     };
     match outcome {

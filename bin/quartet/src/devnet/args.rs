@@ -89,6 +89,10 @@ pub(crate) struct DevnetArgs {
         value_parser = clap::value_parser!(u16).range(i64::from(LOWEST_BASE)..=i64::from(HIGHEST_BASE)))]
     pub(super) base_port: Option<u16>,
 
+    /// Have each node record what its chain takes and decides, in `recording` in its directory, for `quartet replay`
+    #[arg(long)]
+    pub(super) record: bool,
+
     /// Run in the background, once the nodes are there; `quartet devnet stop` ends it
     #[arg(long)]
     pub(super) detach: bool,

@@ -59,6 +59,8 @@ pub(super) struct NodeLayout {
     /// Its validators, where they are known.
     pub(super) validators: Vec<ValidatorIndex>,
     pub(super) role: Role,
+    /// Whether it records what its chain takes and decides, which is for those of our own.
+    pub(super) is_recorded: bool,
 }
 
 /// What a node is in a devnet.
@@ -82,6 +84,7 @@ impl NodeLayout {
             ports,
             validators: Vec::new(),
             role: Role::Member,
+            is_recorded: false,
         }
     }
 
@@ -93,6 +96,7 @@ impl NodeLayout {
             ports,
             validators: Vec::new(),
             role: Role::Guest(Box::new(guest)),
+            is_recorded: false,
         }
     }
 
@@ -200,6 +204,9 @@ impl NodeLayout {
             ("--metrics-port", port(self.ports.metrics)),
         ];
         let flags = flags.into_iter();
+        let recording = self.is_recorded.then(|| self.directory.join("recording"));
+        let recording = recording.map(|directory| ("--record", directory.into_os_string()));
+        let flags = flags.chain(recording);
         let flags = flags.flat_map(|(flag, value)| [OsString::from(flag), value]);
         [OsString::from("node")].into_iter().chain(flags).collect()
     }
@@ -271,7 +278,8 @@ mod tests {
 
     #[test]
     fn a_node_is_started_with_its_own_ports_and_the_shared_genesis() {
-        let node = &nodes(2)[1];
+        let mut node = nodes(2)[1].clone();
+        node.is_recorded = true;
         let arguments = node.arguments(&GenesisPaths::of(Path::new("/net")));
         let line: Vec<_> = arguments.iter().filter_map(|word| word.to_str()).collect();
         let line = line.join(" ");
@@ -282,6 +290,7 @@ mod tests {
             "--port 9003",
             "--http-port 9004",
             "--metrics-port 9005",
+            "--record /net/quartet_1/recording",
         ] {
             assert!(line.contains(part), "{line} lacks {part}");
         }

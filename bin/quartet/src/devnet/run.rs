@@ -138,7 +138,7 @@ async fn stop_request(control: &mut Control) -> oneshot::Sender<Reply> {
 async fn start(args: &DevnetArgs, directory: &Directory) -> Result<Network> {
     let (beginning, validators) = begin(args, directory).await?;
     let program = env::current_exe().context("this program's own file cannot be found")?;
-    let network = Network::start(directory, &program, &beginning).await?;
+    let network = Network::start(directory, &program, &beginning, args.record).await?;
     if network.is_dead() {
         bail!("no node could be started, for the reasons above");
     }

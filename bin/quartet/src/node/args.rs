@@ -157,6 +157,20 @@ pub(crate) struct NodeArgs {
     )]
     pub(crate) backfill: bool,
 
+    /// Record what the chain takes and decides, for `quartet replay`. The oldest makes way; no secret is in it.
+    #[arg(long, value_name = "DIR", env = "QUARTET_RECORD")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// How much the recording may take, in MiB.
+    #[arg(
+        long,
+        value_name = "MIB",
+        default_value_t = 256,
+        value_parser = clap::value_parser!(u32).range(16..),
+        env = "QUARTET_RECORD_LIMIT"
+    )]
+    pub(crate) record_limit: u32,
+
     /// Address to listen on for peers.
     #[arg(
         long,

@@ -4,6 +4,7 @@ mod address;
 mod anchor;
 mod args;
 pub(crate) mod parent;
+mod record;
 mod setup;
 mod signals;
 mod slot_log;
@@ -42,6 +43,7 @@ use tree_hash::TreeHash as _;
 use address::Advertised;
 pub(crate) use args::NodeArgs;
 use parent::Parent;
+use record::Recorded;
 use setup::Setup;
 use snapshots::SnapshotConfig;
 use supervisor::Supervisor;
@@ -189,6 +191,22 @@ async fn start(
         expects_peers,
         backfill: args.backfill,
     })?;
+    let chain_service = match &args.record {
+        Some(directory) => {
+            let recorded = Recorded {
+                directory,
+                limit_mib: args.record_limit,
+                node: &setup.name,
+                network: genesis_root,
+                clock: &clock,
+                memory: limits,
+                expects_peers,
+                backfill: args.backfill,
+            };
+            chain_service.with_recorder(recorded.start()?)
+        }
+        None => chain_service,
+    };
     let (sightings, seen) = watch_validators(signers.indices());
     let chain_service = chain_service.with_sightings(sightings);
     let validator = ValidatorService::new(ValidatorServiceConfig {

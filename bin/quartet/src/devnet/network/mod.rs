@@ -77,10 +77,14 @@ impl Network {
         directory: &Directory,
         program: &Path,
         beginning: &Beginning,
+        are_recorded: bool,
     ) -> Result<Self> {
         let attempts = beginning.attempts();
         for attempt in 1..=attempts {
-            let prepared = beginning.prepare(directory)?;
+            let mut prepared = beginning.prepare(directory)?;
+            for node in &mut prepared.nodes {
+                node.is_recorded = are_recorded;
+            }
             let ready_by = prepared.ready_by;
             let mut network = Self::launch(directory, program, prepared)?;
             if network.is_ready(ready_by).await {

@@ -32,7 +32,7 @@ async fn start(parent: &Path, body: &str) -> Result<Network> {
         guests: Vec::new(),
         late: None,
     });
-    Network::start(&directory, &program, &beginning).await
+    Network::start(&directory, &program, &beginning, false).await
 }
 
 #[tokio::test]
