@@ -19,6 +19,7 @@ mod recorder;
 mod ring;
 mod segment;
 mod start;
+mod words;
 mod writer;
 
 #[cfg(test)]
