@@ -46,6 +46,9 @@ impl ChainService {
             return;
         }
         let now = self.clock.intervals();
+        if self.keyframe_noted == Some(now) {
+            return;
+        }
         let since = *self.keyframe_wanted.get_or_insert(now);
         let is_overdue = now >= since + 2 * INTERVALS_PER_SLOT;
         let is_idle = self.jobs.is_empty() && self.checking.is_empty();
@@ -59,6 +62,7 @@ impl ChainService {
     pub(super) fn note_keyframe(&mut self, is_beginning: bool) {
         let gathered = self.gather(is_beginning);
         self.keyframe_wanted = None;
+        self.keyframe_noted = Some(self.clock.intervals());
         self.tape.note(Note::Keyframe(Box::new(move || {
             let made = gathered?.into_keyframe();
             made.inspect_err(|StoreError(reason)| {

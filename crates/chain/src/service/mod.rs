@@ -108,6 +108,8 @@ pub struct ChainService {
     tape: Tape,
     /// Since which interval the recorder wants a keyframe.
     keyframe_wanted: Option<u64>,
+    /// In which interval the last one was noted: the recorder may not have begun with it yet.
+    keyframe_noted: Option<u64>,
     condemned: Condemned,
     /// When the last tick was dealt with.
     last_tick: Option<Instant>,
@@ -192,6 +194,7 @@ impl ChainService {
             held: None,
             tape: Tape::Off,
             keyframe_wanted: None,
+            keyframe_noted: None,
             condemned: Condemned::default(),
             last_tick: None,
             readiness: Readiness::new(started, config.expects_peers),
@@ -353,7 +356,9 @@ impl ChainService {
     }
 
     fn on_done(&mut self, done: Done) -> Result<(), StoreError> {
-        if let Some(decision) = done.decision() {
+        if self.tape.is_on()
+            && let Some(decision) = done.decision()
+        {
             self.tape.decide(|| decision);
         }
         match done {
