@@ -55,13 +55,19 @@ pub fn encode_varint(number: u64) -> Vec<u8> {
 /// Takes a varint from the front of `bytes`; returns it and the rest.
 ///
 /// # Errors
-/// When it ends early, has more than ten bytes or is not in its shortest form.
+/// When it ends early, has more than 64 bits or is not in its shortest form.
 pub fn decode_varint(bytes: &[u8]) -> Result<(u64, &[u8]), WireError> {
     use unsigned_varint::decode::Error;
-    unsigned_varint::decode::u64(bytes).map_err(|error| match error {
+    let (number, rest) = unsigned_varint::decode::u64(bytes).map_err(|error| match error {
         Error::Insufficient => WireError::Truncated,
         _ => WireError::Varint,
-    })
+    })?;
+    // The crate drops what a tenth byte has beyond the 64th bit.
+    let taken = bytes.len() - rest.len();
+    match taken == MAX_VARINT_BYTES && bytes[taken - 1] > 1 {
+        true => Err(WireError::Varint),
+        false => Ok((number, rest)),
+    }
 }
 
 /// Encodes a request, or what follows the result in a response: the length, then framed snappy.
@@ -227,6 +233,13 @@ mod tests {
         for wrong in [&[0x80, 0x00][..], &[0x80; 11]] {
             assert_eq!(decode_varint(wrong), Err(WireError::Varint));
             assert_eq!(decode_payload(wrong, 0, 9), Err(WireError::Varint));
+        }
+        // Ten bytes have room for 70 bits: those beyond the 64th are no number's.
+        let largest = encode_varint(u64::MAX);
+        assert_eq!(decode_varint(&largest), Ok((u64::MAX, &[][..])));
+        for last in [0x02, 0x3f, 0x7f] {
+            let wrong = [&largest[..9], &[last]].concat();
+            assert_eq!(decode_varint(&wrong), Err(WireError::Varint));
         }
         for short in [&[][..], &[0x80], &[0x80, 0x80]] {
             assert_eq!(decode_payload(short, 0, 9), Err(WireError::Truncated));
