@@ -12,7 +12,7 @@
 //! 116  12  checksum: the beginning of SHA-256 over the bytes before
 //! ```
 //!
-//! An end that reads as nothing may be a crash's only as far as the last group goes: what the newest header counts as
+//! An end that reads as nothing may be a crash's only as far as the last group goes: what any whole header counts as
 //! durable must be there, and behind the last group there are zeros.
 
 use sha2::{Digest as _, Sha256};
@@ -62,11 +62,20 @@ impl Header {
         (header.encode() == *bytes).then_some(header)
     }
 
-    /// The newest header of a file that is whole.
+    /// The header that reaches furthest, of those that are whole.
     pub(super) fn newest(file: &[u8]) -> Option<Self> {
+        Self::whole(file)
+            .max_by_key(|header| (header.durable.saturating_add(header.group), header.room))
+    }
+
+    /// Whether a file with so many whole entries, and room for so many, has what each of its whole headers counts.
+    pub(super) fn all_allow(file: &[u8], entries: u64, room: u64) -> bool {
+        Self::whole(file).all(|header| header.durable <= entries && header.room <= room)
+    }
+
+    fn whole(file: &[u8]) -> impl Iterator<Item = Self> {
         let headers = HEADERS_AT.iter();
-        let headers = headers.filter_map(|at| Self::decode(file.get(*at..at + HEADER_BYTES)?));
-        headers.max_by_key(|header| (header.durable + header.group, header.room))
+        headers.filter_map(|at| Self::decode(file.get(*at..at + HEADER_BYTES)?))
     }
 }
 
@@ -93,5 +102,18 @@ mod tests {
             file[bit / 8] ^= 1 << (bit % 8);
         }
         assert_eq!(Header::newest(&file[..100]), None);
+    }
+
+    #[test]
+    fn no_number_is_too_large_to_be_compared() {
+        let largest = Header {
+            durable: u64::MAX,
+            group: u64::MAX,
+            room: u64::MAX,
+        };
+        let mut file = vec![0; ENTRIES_AT];
+        file[..128].copy_from_slice(&largest.encode());
+        file[512..640].copy_from_slice(&Header::default().encode());
+        assert_eq!(Header::newest(&file), Some(largest));
     }
 }

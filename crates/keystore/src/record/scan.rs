@@ -52,7 +52,8 @@ fn scan_new(bytes: &[u8]) -> Result<Scanned, Fault> {
     };
     let header = Header::newest(bytes).ok_or(damaged(0))?;
     let (history, whole, _) = read_entries(slots).map_err(damaged)?;
-    if whole < header.durable || (slots.len() as u64) < header.room {
+    // All of them: a group that a crash cut off reaches further than the header of a smaller one that was written after it.
+    if !Header::all_allow(bytes, whole, slots.len() as u64) {
         return Err(damaged(whole));
     }
     // Of the last group, or of the one after it whose header is not there, anything may be missing.
@@ -62,9 +63,9 @@ fn scan_new(bytes: &[u8]) -> Result<Scanned, Fault> {
         false => whole.saturating_add(MAX_GROUP),
     };
     let at = |entry: u64| {
-        ENTRIES_AT
-            .saturating_add(entry as usize * ENTRY_BYTES)
-            .min(bytes.len())
+        let behind = usize::try_from(entry).unwrap_or(usize::MAX);
+        let behind = behind.saturating_mul(ENTRY_BYTES);
+        ENTRIES_AT.saturating_add(behind).min(bytes.len())
     };
     if bytes[at(limit)..].iter().any(|byte| *byte != 0) {
         return Err(damaged(whole));

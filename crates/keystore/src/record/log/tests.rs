@@ -457,6 +457,52 @@ fn damage_before_the_end_is_an_error_and_the_file_stays() {
 }
 
 #[test]
+fn a_header_that_claims_all_there_can_be_is_damage_or_nothing() {
+    for (durable, group) in [(0, u64::MAX), (0, 1 << 57), (u64::MAX, 0), (1 << 57, 1)] {
+        let fixture = Fixture::new();
+        drop(fixture.open());
+        let mut bytes = fs::read(&fixture.path).unwrap();
+        let header = Header {
+            durable,
+            group,
+            room: 2048,
+        };
+        bytes[..ENTRY_BYTES].copy_from_slice(&header.encode());
+        fs::write(&fixture.path, &bytes).unwrap();
+        let opened = SigningRecord::open(&fixture.path);
+        assert_eq!(opened.is_ok(), durable == 0, "{opened:?}");
+    }
+}
+
+#[test]
+fn what_either_header_counts_must_be_there() {
+    for (durable, room) in [(2, 2048), (1, 4096)] {
+        let fixture = Fixture::new();
+        let record = fixture.open();
+        record.authorise(request(1, 1, 1)).unwrap();
+        drop(record);
+        let mut bytes = fs::read(&fixture.path).unwrap();
+        let further = Header {
+            durable: 0,
+            group: 9,
+            room: 2048,
+        };
+        let more = Header {
+            durable,
+            group: 0,
+            room,
+        };
+        for (at, header) in HEADERS_AT.into_iter().zip([further, more]) {
+            bytes[at..at + ENTRY_BYTES].copy_from_slice(&header.encode());
+        }
+        fs::write(&fixture.path, &bytes).unwrap();
+        let error = SigningRecord::open(&fixture.path).unwrap_err();
+        let is_damage = matches!(error, RecordError::Damaged { entry: 1, .. });
+        assert!(is_damage, "{error}");
+    }
+}
+
+#[test]
 fn another_file_is_not_touched() {
     let fixture = Fixture::new();
     fs::create_dir_all(fixture.path.parent().unwrap()).unwrap();
