@@ -36,6 +36,10 @@ const MAX_EARLY_BLOCKS: usize = 16;
 /// Most of these attestations of one validator: two prove that it votes twice.
 const MAX_EARLY_PER_VALIDATOR: usize = 2;
 
+/// So many slots after its own, nobody waits any more to hear what became of an item: gossip passes nothing on that late. What
+/// waits here may do so for as long as there is no finality, and each verdict that is owed takes up some of its sender's budget.
+const VERDICT_SLOTS: Slot = 2;
+
 /// Most peers that are remembered as having sent another copy of a block that is being checked: one may be the honest one.
 const MAX_RIVALS: usize = 16;
 
@@ -396,6 +400,21 @@ impl Parking {
             blocks.into_values().flatten().collect(),
             attestations.into_values().flatten().collect(),
         )
+    }
+
+    /// Lets go of the verdicts of what goes on waiting for too long. Unsent, they mean "ignore".
+    pub(crate) fn drop_late_verdicts(&mut self, current: Slot) {
+        let is_late = |slot: Slot| slot.saturating_add(VERDICT_SLOTS) < current;
+        for parked in self.blocks.values_mut() {
+            if is_late(parked.block.slot()) {
+                parked.block.verdicts.clear();
+            }
+        }
+        for item in self.attestations.values_mut().flatten() {
+            if is_late(place(item).1) && !item.verdict.is_closed() {
+                item.verdict = tokio::sync::oneshot::channel().0;
+            }
+        }
     }
 
     /// Takes a block out.

@@ -140,6 +140,30 @@ fn gossiped(message: Attestation) -> GossipAttestation {
 }
 
 #[test]
+fn what_waits_for_long_owes_nobody_a_verdict() {
+    use tokio::sync::oneshot::{channel, error::TryRecvError};
+    let mut parking = Parking::default();
+    let root = Root::repeat_byte(9);
+    let mut vote = gossiped(vote(3, root, 5));
+    let (sender, mut of_vote) = channel();
+    vote.verdict = sender;
+    assert!(parking.park_attestation(root, vote));
+    let mut block = block(9, root);
+    let (sender, mut of_block) = channel();
+    block.verdicts.push(sender);
+    park(&mut parking, block);
+    parking.drop_late_verdicts(9 + VERDICT_SLOTS);
+    assert_eq!(of_vote.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(of_block.try_recv(), Err(TryRecvError::Empty));
+    parking.drop_late_verdicts(10 + VERDICT_SLOTS);
+    assert_eq!(of_vote.try_recv(), Err(TryRecvError::Closed));
+    assert_eq!(of_block.try_recv(), Err(TryRecvError::Closed));
+    // They go on waiting.
+    let (blocks, votes) = parking.release(&root);
+    assert_eq!((blocks.len(), votes.len()), (1, 1));
+}
+
+#[test]
 fn a_validator_cannot_fill_the_places_of_the_others() {
     let mut parking = Parking::default();
     for invented in 0..2 * MAX_ATTESTATIONS as u64 {

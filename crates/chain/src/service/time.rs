@@ -35,6 +35,9 @@ impl ChainService {
             }
             // Their signatures were verified before they were held.
             self.count(attestations);
+            // By the time of the chain, which goes on when the clock is set back.
+            let current = self.chain.read().current_slot();
+            self.parking.drop_late_verdicts(current);
         }
         if tick.interval + 1 == INTERVALS_PER_SLOT {
             self.tell_watchers(ChainEvent::SlotEnd(tick.slot));
