@@ -262,6 +262,10 @@ fn triage(chain: &LeanChain, signed: &SignedAttestation) -> Triage {
             false => Triage::Answer(Verdict::Ignore),
         };
     }
+    if slot > current + 1 {
+        // A matter of clocks. It would be held until then, whatever it names, and its verdict with it.
+        return Triage::Answer(Verdict::Ignore);
+    }
     if slot == current + 1 {
         // Places for what comes early are few: they are for what validators have signed.
         return Triage::Verify(*key);

@@ -340,6 +340,22 @@ fn early_votes_that_nobody_has_signed_take_no_place_from_those_of_validators() {
 }
 
 #[test]
+fn votes_of_slots_beyond_the_next_are_not_held_for_them() {
+    let (mut service, _messages) = service();
+    let current = service.chain.read().current_slot();
+    for slot in [current + 2, current + 1_000, Slot::MAX] {
+        let mut early = vote(1, slot);
+        // Of a block that might come any time.
+        early.attestation.message.data.head.slot = current;
+        let (verdict, mut judged) = tokio::sync::oneshot::channel();
+        early.verdict = verdict;
+        service.on_attestations(vec![early]);
+        assert_eq!(judged.try_recv(), Ok(Verdict::Ignore), "slot {slot}");
+    }
+    assert_eq!(service.batches, 0);
+}
+
+#[test]
 fn early_votes_count_when_their_slot_begins_without_being_verified_again() {
     let (mut service, _messages) = service();
     let current = service.chain.read().current_slot();
