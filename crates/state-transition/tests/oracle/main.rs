@@ -1,81 +1,17 @@
 //! The state transition against the specification's transcription, on arbitrary blocks and states.
 #![allow(clippy::unwrap_used)]
 
+mod steps;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use quartet_oracle::State as Naive;
-use quartet_state_transition::{
-    apply_block, process_slots, replay_block, seal_block, state_transition,
-};
+use quartet_state_transition::{apply_block, seal_block};
 use quartet_types::{Attestation, AttestationData, Block, Checkpoint, PublicKey, Root, State};
 use ssz::{Decode as _, Encode as _};
+use steps::{Step, assert_agreement, block, genesis, step};
 use tree_hash::TreeHash as _;
-
-/// One attestation to be, relative to the state it meets.
-#[derive(Debug, Clone)]
-struct Vote {
-    validator: u64,
-    source: (prop::sample::Index, RootChoice),
-    target: (prop::sample::Index, RootChoice),
-}
-
-#[derive(Debug, Clone, Copy)]
-enum RootChoice {
-    OfTheSlot,
-    OfTheSlotBefore,
-    Zero,
-    Random(u8),
-}
-
-/// One block to be.
-#[derive(Debug, Clone)]
-struct Step {
-    empty_slots: u64,
-    proposer_off_by: u64,
-    wrong_parent: bool,
-    votes: Vec<Vote>,
-}
-
-fn root_choice() -> impl Strategy<Value = RootChoice> {
-    prop_oneof![
-        40 => Just(RootChoice::OfTheSlot),
-        1 => Just(RootChoice::OfTheSlotBefore),
-        1 => Just(RootChoice::Zero),
-        1 => any::<u8>().prop_map(RootChoice::Random),
-    ]
-}
-
-fn vote() -> impl Strategy<Value = Vote> {
-    let checkpoint = || (any::<prop::sample::Index>(), root_choice());
-    // Small numbers are taken modulo the registry's length.
-    let validator = prop_oneof![250 => 0u64..6, 1 => Just(6), 1 => Just(u64::MAX)];
-    (validator, checkpoint(), checkpoint()).prop_map(|(validator, source, target)| Vote {
-        validator,
-        source,
-        target,
-    })
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    (
-        prop_oneof![4 => Just(0u64), 2 => 1u64..4, 1 => 4u64..30],
-        prop_oneof![30 => Just(0u64), 1 => 1u64..4],
-        prop_oneof![30 => Just(false), 1 => Just(true)],
-        prop::collection::vec(vote(), 0..32),
-    )
-        .prop_map(|(empty_slots, proposer_off_by, wrong_parent, votes)| Step {
-            empty_slots,
-            proposer_off_by,
-            wrong_parent,
-            votes,
-        })
-}
-
-fn genesis(validators: u8) -> State {
-    let keys: Vec<_> = (0..validators).map(|byte| PublicKey([byte; 52])).collect();
-    State::genesis(1_700_000_000, &keys).unwrap()
-}
 
 /// A chain of 60 slots, every seventh of them empty, that has justified its first block.
 fn long_chain(validators: usize) -> State {
@@ -167,35 +103,7 @@ proptest! {
         validators in 1u8..7,
         steps in prop::collection::vec(step(), 1..14),
     ) {
-        let mut state = genesis(validators);
-        for step in &steps {
-            let block = block(&state, step);
-            let expected = Naive::of(&state).apply(&block).ok();
-            let found = apply_block(&state, &block);
-            let Some(expected) = expected else {
-                prop_assert!(found.is_err(), "the specification refuses {block:?}");
-                let replayed = replay_block(&state, state.tree_hash_root(), &block);
-                prop_assert_eq!(replayed.map(drop), found.map(drop));
-                continue;
-            };
-            let post = found.unwrap();
-            prop_assert_eq!(Naive::of(&post), expected);
-            // Cached hashes must equal those of a state that has none.
-            let uncached = State::from_ssz_bytes(&post.as_ssz_bytes()).unwrap();
-            prop_assert_eq!(post.tree_hash_root(), uncached.tree_hash_root());
-
-            let (sealed, post) = seal_block(&state, block.clone()).unwrap();
-            let checked = state_transition(&state, &sealed);
-            prop_assert_eq!(checked.as_ref(), Ok(&post));
-            prop_assert!(state_transition(&state, &block).is_err(), "a zero state root is wrong");
-            let root = state.tree_hash_root();
-            let replayed = replay_block(&state, root, &sealed).unwrap();
-            prop_assert_eq!(replayed.tree_hash_root(), sealed.state_root);
-            prop_assert_eq!(&replayed, &post);
-            let wrong = replay_block(&state, Root::repeat_byte(9), &sealed);
-            prop_assert!(wrong.is_err() || state.slot == 0 && !state.latest_block_header.state_root.is_zero());
-            state = post;
-        }
+        assert_agreement(validators, &steps);
     }
 
     #[test]
