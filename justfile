@@ -64,6 +64,14 @@ fuzz *ARGS:
 differential *ARGS:
     cargo run --release -p quartet-differential -- {{ARGS}}
 
+# Bytes from peers, files and users: each fuzz target for some seconds, or `just fuzz-target gossip` until something is found.
+fuzz-targets SECONDS='30':
+    FUZZ_SECONDS={{SECONDS}} .ci/fuzz
+
+# One fuzz target, by cargo-fuzz (`cargo install cargo-fuzz`), with everything instrumented.
+fuzz-target TARGET *ARGS:
+    cargo fuzz run --fuzz-dir testing/fuzz -s none {{TARGET}} {{ARGS}}
+
 # How fast a node catches up with a long chain: `just catch-up --delay 50`.
 catch-up *ARGS:
     cargo run --release -p quartet-catch-up -- {{ARGS}}

@@ -13,6 +13,9 @@ mod config;
 mod counted;
 mod dialer;
 mod door;
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+pub mod fuzz;
 mod gossip;
 mod hallway;
 mod limiter;

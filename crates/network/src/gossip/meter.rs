@@ -40,7 +40,7 @@ const DROPPED_PER_FAULT: u32 = 128;
 
 /// Whether a message is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
+pub(crate) enum Admission {
     Admitted,
     /// Over a budget: as if it had not come. Another peer may bring it, or this one later.
     Ignored(&'static str),
@@ -145,7 +145,7 @@ impl Meters {
     }
 
     /// A transmission begins. Says whether it is to be looked at.
-    pub(super) fn begin(&self, peer: PeerId) -> bool {
+    pub(crate) fn begin(&self, peer: PeerId) -> bool {
         let now = self.clock.now();
         let mut inner = self.lock();
         let meter = inner.meter(peer, now);
@@ -161,12 +161,12 @@ impl Meters {
         true
     }
 
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.lock().sender = None;
     }
 
     /// Whether the present sender's message of so many bytes may be decompressed.
-    pub(super) fn admit(&self, bytes: usize) -> Admission {
+    pub(crate) fn admit(&self, bytes: usize) -> Admission {
         let now = self.clock.now();
         let mut inner = self.lock();
         let Some(peer) = inner.sender else {
@@ -197,7 +197,7 @@ impl Meters {
     }
 
     /// The present sender's message breaks the rules of the wire.
-    pub(super) fn undecodable(&self, reason: &'static str) {
+    pub(crate) fn undecodable(&self, reason: &'static str) {
         let mut inner = self.lock();
         if let Some(peer) = inner.sender {
             inner.fault(peer, reason);
@@ -205,7 +205,7 @@ impl Meters {
     }
 
     /// What the peers have done since this was last asked, one kind by one peer at a time.
-    pub(super) fn next_faults(&self) -> Option<Faults> {
+    pub(crate) fn next_faults(&self) -> Option<Faults> {
         let ((peer, reason), count) = self.lock().faults.pop_first()?;
         Some(Faults {
             peer,
@@ -215,7 +215,7 @@ impl Meters {
     }
 
     /// So many bytes of a peer wait for a verdict.
-    pub(super) fn hold(&self, peer: PeerId, bytes: usize) {
+    pub(crate) fn hold(&self, peer: PeerId, bytes: usize) {
         let now = self.clock.now();
         let mut inner = self.lock();
         let meter = inner.meter(peer, now);
@@ -245,6 +245,13 @@ impl Meters {
         if done {
             inner.peers.remove(peer);
         }
+    }
+
+    /// Bytes that wait for a verdict: all, and those of strangers.
+    #[cfg(feature = "fuzz")]
+    pub(crate) fn held(&self) -> (usize, usize) {
+        let inner = self.lock();
+        (inner.held, inner.held_for_strangers)
     }
 
     /// The peer is one to be trusted with more, or a stranger again.

@@ -18,8 +18,9 @@ use quartet_types::{SECONDS_PER_SLOT, VALIDATOR_REGISTRY_LIMIT};
 use crate::wire::{Domain, Topic, max_compressed_bytes, message_id_in_domain};
 
 pub(crate) use guard::{GossipEvent, Guard};
-pub(crate) use meter::Faults;
-use meter::Meters;
+#[cfg(feature = "fuzz")]
+pub(crate) use meter::Admission;
+pub(crate) use meter::{Faults, Meters};
 pub(crate) use scoring::Standing;
 use transform::SnappyTransform;
 pub(crate) use transform::count_refused;

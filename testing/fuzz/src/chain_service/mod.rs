@@ -1,0 +1,61 @@
+//! The chain service under any sequence of messages, on virtual time: blocks that are valid, nearly so, or not at all, votes,
+//! statuses, answers, own duties, ticks and clocks that are set.
+
+mod node;
+
+use crate::input::Input;
+use crate::world::World;
+use node::Node;
+use quartet_types::Checkpoint;
+
+const MAX_STEPS: usize = 96;
+/// By then everything that waits has been let go.
+const SLOTS_TO_REST: u64 = 80;
+
+/// The service never panics and never ends. Finality never goes back, the head descends from what is justified and final, only
+/// blocks with a valid transition and signature are imported, nothing that an honest peer can send is rejected, requests stay
+/// within their limits, every verdict is given or dropped in the end, and a stop is a clean one.
+pub fn run(data: &[u8]) {
+    play(data);
+}
+
+/// Plays a whole run; what was finalized in the end.
+fn play(data: &[u8]) -> Checkpoint {
+    let mut input = Input::new(data);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut world = World::new(1 + input.below(6));
+        let mut node = Node::start(&world, &mut input).await;
+        for _ in 0..MAX_STEPS {
+            if input.is_empty() {
+                break;
+            }
+            node.step(&mut world, &mut input).await;
+            node.check(&world);
+        }
+        node.rest(SLOTS_TO_REST).await;
+        node.check(&world);
+        node.stop().await
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn honest_validators_finalize() {
+        // The invariants would say little of a chain that never got anywhere: four validators, a block in each slot with all
+        // votes, and four seconds.
+        let mut input = vec![3, 0, 1, 0, 0];
+        for _ in 0..20 {
+            input.extend([0, 0, 1, 0x7f, 0, 22, 3]);
+        }
+        let finalized = play(&input);
+        assert!(finalized.slot > 5, "{finalized:?}");
+    }
+}

@@ -1,0 +1,446 @@
+//! The node, all that it is told, and what must be true of it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use quartet_chain::{
+    ChainHandle, ChainMessage, ChainService, ChainServiceConfig, EventBus, GossipAttestation,
+    LeanChain, MemoryLimits, NetworkMessage, PeerName, RequestError, SharedChain, StoreError,
+    Verdict, chain_channel, network_channel,
+};
+use quartet_clock::Clock;
+use quartet_processor::Processor;
+use quartet_storage::Database;
+use quartet_types::{
+    Attestation, Checkpoint, Root, SECONDS_PER_SLOT, SignedBlockWithAttestation, Slot, State,
+    Status,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::input::Input;
+use crate::world::{GENESIS_TIME, StandIn, World};
+
+const PEERS: usize = 6;
+/// What `Sync` says of itself: requests to one peer at a time, and the backfill's.
+const MAX_REQUESTS: usize = PEERS * 4;
+/// In memory beside the tree: few, so that states are rebuilt from the database.
+const MEMORY: [usize; 2] = [0, 64 << 20];
+
+struct Wanted {
+    roots: Vec<Root>,
+    slots: std::ops::Range<Slot>,
+}
+
+struct Awaited {
+    verdict: oneshot::Receiver<Verdict>,
+    is_honest: bool,
+    what: String,
+}
+
+pub(super) struct Node {
+    chain: SharedChain,
+    handle: ChainHandle,
+    messages: mpsc::Receiver<NetworkMessage>,
+    requests: BTreeMap<u64, Wanted>,
+    awaited: Vec<Awaited>,
+    clock: Clock,
+    /// Whether the clock has always been right.
+    is_on_time: bool,
+    /// The latest slot that it has shown.
+    latest: Slot,
+    finalized: Checkpoint,
+    stop: CancellationToken,
+    service: JoinHandle<Result<(), StoreError>>,
+}
+
+impl Node {
+    pub(super) async fn start(world: &World, input: &mut Input<'_>) -> Self {
+        let genesis = world.genesis();
+        let now = Duration::from_secs(GENESIS_TIME + SECONDS_PER_SLOT * input.below(4) as u64);
+        let clock = Clock::manual(GENESIS_TIME, now);
+        let limits = MemoryLimits::of(MEMORY[input.below(2)]);
+        let chain = LeanChain::from_genesis(State::clone(&genesis.state));
+        let chain = chain.with_memory_limits(limits).shared();
+        let (handle, inbox) = chain_channel();
+        let (network, messages) = network_channel();
+        let service = ChainService::new(ChainServiceConfig {
+            chain: chain.clone(),
+            inbox,
+            network,
+            store: Arc::new(Database::in_memory(genesis.root).unwrap()),
+            events: EventBus::new(),
+            processor: Processor::inline(),
+            clock: clock.clone(),
+            verifier: &StandIn,
+            expects_peers: input.flag(),
+            backfill: input.flag(),
+        });
+        let stop = CancellationToken::new();
+        Self {
+            chain,
+            handle,
+            messages,
+            requests: BTreeMap::new(),
+            awaited: Vec::new(),
+            clock,
+            is_on_time: true,
+            latest: 0,
+            finalized: genesis.checkpoint(),
+            stop: stop.clone(),
+            service: tokio::spawn(service.unwrap().run(stop)),
+        }
+    }
+
+    /// One thing happens.
+    pub(super) async fn step(&mut self, world: &mut World, input: &mut Input<'_>) {
+        let current = self.clock.slot();
+        self.latest = self.latest.max(current);
+        match input.below(24) {
+            0..6 => {
+                let parent = world.pick(input);
+                let back = input.below(4) as u64;
+                let made = world.make(
+                    parent,
+                    current.saturating_sub(back.saturating_sub(1)),
+                    input,
+                );
+                if back < 3 {
+                    self.send_made(world, made, input).await;
+                }
+            }
+            6..8 => {
+                let made = world.pick(input);
+                self.send_made(world, made, input).await;
+            }
+            8..10 => {
+                let index = world.pick(input);
+                let block = world.spoilt(index, input);
+                world.learn(&block);
+                self.send_block(block.into(), false, input).await;
+            }
+            10..13 => self.vote(world, input),
+            13..15 => self.status(world, input).await,
+            15 => {
+                let peer = peer(input);
+                self.tell(ChainMessage::Disconnected { peer }).await;
+            }
+            16..19 => self.answer(world, input).await,
+            19 => self.own_duty(world, input).await,
+            20 => {
+                self.is_on_time = false;
+                let by = i64::from(input.byte() as i8) * 500;
+                // Before genesis there is nothing to do, and nothing ends either.
+                if by > 0 || self.clock.since_genesis().as_millis() as i64 + by > 0 {
+                    self.clock.step(by);
+                }
+            }
+            21 => sleep(SECONDS_PER_SLOT * 1_000 * (1 + input.below(40) as u64)).await,
+            _ => sleep(1_000 * (1 + input.below(8) as u64)).await,
+        }
+        // All that does not wait for time is done by then.
+        sleep(50).await;
+        self.take_messages();
+    }
+
+    async fn tell(&self, message: ChainMessage) {
+        self.handle.send(message).await.unwrap();
+    }
+
+    async fn send_made(&mut self, world: &World, index: usize, input: &mut Input<'_>) {
+        let made = &world.made[index];
+        let is_honest = made.is_honest && index > 0;
+        self.send_block(made.block.clone(), is_honest, input).await;
+    }
+
+    async fn send_block(
+        &mut self,
+        block: Arc<SignedBlockWithAttestation>,
+        is_honest: bool,
+        input: &mut Input<'_>,
+    ) {
+        let (sender, verdict) = oneshot::channel();
+        let what = format!("a block at slot {}: {:?}", self.clock.slot(), block.message);
+        self.tell(ChainMessage::Block {
+            block,
+            peer: peer(input),
+            verdict: sender,
+        })
+        .await;
+        self.awaited.push(Awaited {
+            verdict,
+            is_honest,
+            what,
+        });
+    }
+
+    fn vote(&mut self, world: &World, input: &mut Input<'_>) {
+        let current = self.clock.slot();
+        for _ in 0..=input.below(8) {
+            let is_honest = input.below(4) != 0;
+            let message = match is_honest {
+                true => {
+                    let head = world.pick(input);
+                    let slot = current.max(world.made[head].slot());
+                    let validator_id = input.below(world.keys.len()) as u64;
+                    let data = world.attestation_data(head, slot);
+                    Attestation { validator_id, data }
+                }
+                false => world.any_vote(current, input),
+            };
+            let mut attestation = world.sign(message);
+            if !is_honest && input.flag() {
+                attestation.signature = quartet_types::Signature::default();
+            }
+            let (verdict, awaited) = oneshot::channel();
+            let peer = peer(input);
+            self.handle.attestation(GossipAttestation {
+                attestation,
+                peer,
+                verdict,
+            });
+            self.awaited.push(Awaited {
+                what: format!("a vote at slot {current}: {message:?}"),
+                verdict: awaited,
+                // Of a head that honest validators could have.
+                is_honest: is_honest
+                    && world
+                        .find(&message.data.head.root)
+                        .is_some_and(|m| m.is_honest),
+            });
+        }
+    }
+
+    async fn status(&mut self, world: &World, input: &mut Input<'_>) {
+        let name = |input: &mut Input<'_>| match input.below(6) {
+            0 => Checkpoint {
+                root: Root::repeat_byte(input.byte()),
+                slot: input.any_size(),
+            },
+            1 => Checkpoint::default(),
+            _ => world.made[world.pick(input)].checkpoint(),
+        };
+        let (head, mut finalized) = (name(input), name(input));
+        if input.flag() {
+            finalized = world.genesis().checkpoint();
+        }
+        let (peer, status) = (peer(input), Status { finalized, head });
+        self.tell(ChainMessage::Status { peer, status }).await;
+    }
+
+    /// A request is answered: with what it asked for, with less, or with something else.
+    async fn answer(&mut self, world: &mut World, input: &mut Input<'_>) {
+        let number = match input.below(16) {
+            0 => Some(input.any_size()),
+            nth => self
+                .requests
+                .keys()
+                .nth(nth % self.requests.len().max(1))
+                .copied(),
+        };
+        let Some(request) = number else { return };
+        let Some(wanted) = self.requests.remove(&request) else {
+            let result = Ok(Vec::new());
+            return self
+                .tell(ChainMessage::RequestedBlocks { request, result })
+                .await;
+        };
+        let asked = |root: &Root| world.find(root).map(|made| made.block.clone());
+        let mut blocks: Vec<_> = wanted.roots.iter().filter_map(asked).collect();
+        if !wanted.slots.is_empty() {
+            // The chain that ends in one of the blocks there are, as a peer of another view would serve it.
+            let mut at = world.pick(input);
+            while at > 0 {
+                if wanted.slots.contains(&world.made[at].slot()) {
+                    blocks.push(world.made[at].block.clone());
+                }
+                at = world.made[at].parent;
+            }
+            blocks.reverse();
+        }
+        let result = match input.below(12) {
+            0 => Err(RequestError::NoAnswer),
+            1 => Err(RequestError::Unsupported),
+            2 => Err(RequestError::Malformed),
+            3 => Err(RequestError::NotSent),
+            4 => {
+                blocks.truncate(input.below(8));
+                Ok(blocks)
+            }
+            5 => {
+                let index = world.pick(input);
+                let block = world.spoilt(index, input);
+                world.learn(&block);
+                // An answer to a range has ascending slots within it, whatever else is in it.
+                let fits = wanted.slots.contains(&block.block().slot);
+                if !wanted.slots.is_empty() {
+                    blocks.retain(|other| other.block().slot != block.block().slot);
+                }
+                if fits
+                    || wanted
+                        .roots
+                        .contains(&quartet_types::Block::checkpoint(block.block()).root)
+                {
+                    blocks.push(block.into());
+                }
+                if fits {
+                    blocks.sort_by_key(|block| block.block().slot);
+                }
+                Ok(blocks)
+            }
+            _ => Ok(blocks),
+        };
+        self.tell(ChainMessage::RequestedBlocks { request, result })
+            .await;
+    }
+
+    /// A proposal, as far as it goes, or votes of our own.
+    async fn own_duty(&mut self, world: &mut World, input: &mut Input<'_>) {
+        let slot = self.clock.slot();
+        if input.flag() {
+            let data = self.chain.read().attestation_data(slot);
+            let validator_id = input.below(world.keys.len()) as u64;
+            let attestations = vec![world.sign(Attestation { validator_id, data })];
+            let (imported, results) = oneshot::channel();
+            self.tell(ChainMessage::OwnAttestations {
+                attestations,
+                imported,
+            })
+            .await;
+            assert_eq!(results.await.unwrap().len(), 1);
+            return;
+        }
+        let (ready, prepared) = oneshot::channel();
+        self.tell(ChainMessage::PrepareProposal { slot, ready })
+            .await;
+        let _ = prepared.await;
+        let head = self.chain.read().head();
+        let Some(parent) = world.made.iter().position(|made| made.root == head.root) else {
+            return;
+        };
+        if slot <= head.slot {
+            return;
+        }
+        let made = world.make(parent, slot, input);
+        let made = &world.made[made];
+        if !made.is_honest || made.slot() != slot {
+            return;
+        }
+        let (imported, result) = oneshot::channel();
+        self.tell(ChainMessage::OwnBlock {
+            block: made.block.clone(),
+            post_state: Box::new(State::clone(&made.state)),
+            imported,
+        })
+        .await;
+        let _ = result.await.unwrap();
+    }
+
+    fn take_messages(&mut self) {
+        while let Ok(message) = self.messages.try_recv() {
+            let (request, wanted) = match message {
+                NetworkMessage::RequestBlocks { request, roots, .. } => {
+                    assert!((1..=quartet_types::MAX_REQUEST_BLOCKS).contains(&roots.len()));
+                    (request, Wanted { roots, slots: 0..0 })
+                }
+                NetworkMessage::RequestRange {
+                    request,
+                    start_slot,
+                    count,
+                    ..
+                } => {
+                    assert!((1..=quartet_types::MAX_REQUEST_BLOCKS as u64).contains(&count));
+                    let slots = start_slot..start_slot.checked_add(count).unwrap();
+                    let roots = Vec::new();
+                    (request, Wanted { roots, slots })
+                }
+                _ => continue,
+            };
+            let before = self.requests.insert(request, wanted);
+            assert!(before.is_none(), "the number {request} was used again");
+        }
+        // Those of peers that have left are still here; they are answered, too, as a late answer would be.
+        while self.requests.len() > 4 * MAX_REQUESTS {
+            self.requests.pop_first();
+        }
+    }
+
+    /// What is true whatever has happened.
+    pub(super) fn check(&mut self, world: &World) {
+        assert!(!self.service.is_finished(), "the service has ended");
+        let chain = self.chain.read();
+        let (head, justified) = (chain.head(), chain.latest_justified());
+        let finalized = chain.latest_finalized();
+        assert!(finalized.slot >= self.finalized.slot, "finality went back");
+        assert!(
+            world.descends(&finalized.root, &self.finalized.root),
+            "finality left its chain"
+        );
+        assert!(
+            world.descends(&head.root, &finalized.root),
+            "the head left what is final"
+        );
+        assert!(
+            world.descends(&head.root, &justified.root),
+            "the head left what is justified"
+        );
+        assert!(justified.slot >= finalized.slot);
+        for node in chain.fork_choice().blocks() {
+            assert!(
+                world.is_valid(&node.block.root),
+                "imported: {:?}",
+                node.block
+            );
+        }
+        self.finalized = finalized;
+        drop(chain);
+        let is_on_time = self.is_on_time;
+        self.awaited
+            .retain_mut(|awaited| match awaited.verdict.try_recv() {
+                Err(oneshot::error::TryRecvError::Empty) => true,
+                Ok(Verdict::Reject) => {
+                    assert!(
+                        !awaited.is_honest || !is_on_time,
+                        "an honest item was rejected"
+                    );
+                    false
+                }
+                _ => false,
+            });
+    }
+
+    /// Nothing more comes for a while, nor until the clock shows what it has shown before it was set back.
+    pub(super) async fn rest(&mut self, slots: u64) {
+        let back = self.latest.saturating_sub(self.clock.slot());
+        sleep((back + slots) * SECONDS_PER_SLOT * 1_000).await;
+        self.take_messages();
+        self.awaited.retain_mut(|awaited| {
+            matches!(
+                awaited.verdict.try_recv(),
+                Err(oneshot::error::TryRecvError::Empty)
+            )
+        });
+        let waiting: Vec<_> = self.awaited.iter().map(|awaited| &awaited.what).collect();
+        assert!(
+            waiting.is_empty(),
+            "verdicts were never given: {waiting:#?}"
+        );
+    }
+
+    /// Stops it; what it had finalized.
+    pub(super) async fn stop(self) -> Checkpoint {
+        self.stop.cancel();
+        self.service.await.unwrap().unwrap();
+        self.finalized
+    }
+}
+
+fn peer(input: &mut Input<'_>) -> PeerName {
+    PeerName::new(format!("peer {}", input.below(PEERS)))
+}
+
+async fn sleep(milliseconds: u64) {
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+}

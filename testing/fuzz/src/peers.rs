@@ -1,0 +1,26 @@
+//! The rules by which peers are measured: budgets of gossip, points, places, room for answers.
+
+use quartet_network::fuzz::{conduct, meters, places, room};
+
+use crate::input::Input;
+
+const MAX_STEPS: usize = 400;
+
+/// Sums are right whatever happens in which order, and every rule comes to an end.
+pub fn run(data: &[u8]) {
+    let mut input = Input::new(data);
+    let kind = input.below(4);
+    // Each step takes several choices.
+    let steps = (input.rest().len() / 3).min(MAX_STEPS);
+    let mut choose = |limit: u64| match limit {
+        0 | 1 => 0,
+        2..=256 => u64::from(input.byte()) % limit,
+        _ => u64::from(u32::from_le_bytes(input.array())) % limit,
+    };
+    match kind {
+        0 => meters(&mut choose, steps),
+        1 => conduct(&mut choose, steps),
+        2 => places(&mut choose),
+        _ => room(&mut choose, steps),
+    }
+}
