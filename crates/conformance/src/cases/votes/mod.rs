@@ -234,12 +234,10 @@ async fn carried(scene: &Scene) -> Outcome {
     let found = ears.log().wait(until, |sounds| {
         let blocks = blocks(sounds, &topic);
         let carrier = blocks.iter().find(|(block, _)| {
-            block
-                .block()
-                .body
-                .attestations
-                .iter()
-                .any(|carried| *carried == vote.message)
+            block.block().body.attestations.iter().any(|carried| {
+                // A newer one of the same validator, such as its own block brings, stands for it.
+                carried.validator_id == ballot.validator && carried.data.slot >= ballot.data.slot
+            })
         });
         carrier.map(|(block, _)| block.block().slot)
     });
