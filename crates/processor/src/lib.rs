@@ -2,8 +2,10 @@
 //!
 //! It runs what it is given and decides nothing. Work of a higher [`Priority`] starts first; within a
 //! priority, first come, first served. When a queue is full, [`Processor::run`] waits for room.
-//! [`Processor::inline`] runs the work at once on the caller's thread, for deterministic tests.
+//! [`Processor::inline`] runs the work at once on the caller's thread, for deterministic tests, and
+//! [`Processor::paced`] after a while of the runtime's time.
 
+mod pace;
 mod part;
 mod queue;
 
@@ -16,6 +18,7 @@ use std::{
 
 use tokio::sync::{Semaphore, oneshot};
 
+pub use pace::Pace;
 pub use part::Part;
 use queue::Queue;
 
@@ -66,6 +69,7 @@ pub struct Processor(Kind);
 #[derive(Clone)]
 enum Kind {
     Inline,
+    Paced(Pace),
     Pool(Arc<Pool>),
 }
 
@@ -78,6 +82,7 @@ impl fmt::Debug for Processor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Kind::Inline => "Processor(inline)",
+            Kind::Paced(_) => "Processor(paced)",
             Kind::Pool(_) => "Processor(pool)",
         })
     }
@@ -109,6 +114,12 @@ impl Processor {
         Self(Kind::Inline)
     }
 
+    /// A processor without threads, of a machine that is as slow as `pace` says: each job runs on the caller's thread when
+    /// its time has passed.
+    pub fn paced(pace: Pace) -> Self {
+        Self(Kind::Paced(pace))
+    }
+
     /// Runs `work` and returns what it returns; waits for room in its queue first.
     ///
     /// # Errors
@@ -121,6 +132,10 @@ impl Processor {
         let work = move || catch_unwind(AssertUnwindSafe(work));
         let pool = match &self.0 {
             Kind::Inline => return work().map_err(|_| ProcessorError::Panicked),
+            Kind::Paced(pace) => {
+                pace.wait(priority).await?;
+                return work().map_err(|_| ProcessorError::Panicked);
+            }
             Kind::Pool(pool) => pool,
         };
         let room = pool.room[priority as usize].clone();
