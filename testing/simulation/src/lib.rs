@@ -20,8 +20,8 @@
 //! ```
 //!
 //! Whatever the scenario, these hold at all times or the run fails with its seed: no two nodes finalize
-//! conflicting checkpoints, finality never goes back, no validator signs two messages in an epoch, and no
-//! service ends by itself. Keys of the test scheme live for 256 slots, and so does a run.
+//! conflicting checkpoints, finality never goes back, no validator signs two messages in an epoch, no
+//! service ends by itself, and no database loses what it has promised to keep. Keys of the test scheme live for 256 slots, and so does a run.
 
 mod adversary;
 mod arrivals;
@@ -34,6 +34,7 @@ mod lines;
 mod log;
 mod mesh;
 mod meter;
+mod mishaps;
 mod mortal;
 mod network;
 mod node;
@@ -49,6 +50,7 @@ mod world;
 
 pub use adversary::Adversary;
 pub use arrivals::Awaited;
+pub use disk::DiskError;
 pub use error::SimulationError;
 pub use history::History;
 pub use lines::Line;

@@ -8,7 +8,7 @@ use quartet_chain::{
 };
 use quartet_clock::Clock;
 use quartet_keystore::record::SigningRecord;
-use quartet_processor::Processor;
+use quartet_processor::{Pace, Priority, Processor};
 use quartet_recording::{Recorder, Start};
 use quartet_storage::Database;
 use quartet_types::{Checkpoint, State, ValidatorIndex};
@@ -25,6 +25,9 @@ use crate::{
     validators::Validators,
 };
 
+/// Steps that a task may need to end when its job has been given up.
+const LAST_STEPS: usize = 8;
+
 /// What outlives a node's process: its directory with keys and signing record, and the disk of its database.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -36,8 +39,12 @@ pub(crate) struct Node {
     pub(crate) recording: Option<Recorded>,
     /// Whether it fetches the finalized chain's past.
     pub(crate) backfills: bool,
-    /// By how many seconds its clock is ahead of the others', from its next start on.
-    pub(crate) clock_error: i64,
+    /// By how many milliseconds its clock is ahead of the others', from its next start on.
+    pub(crate) clock_error_ms: i64,
+    /// How fast its machine is.
+    pub(crate) speed: Speed,
+    /// What its database has said to be durable.
+    pub(crate) kept: Kept,
     /// What it had finalized when it was last looked at.
     pub(crate) finalized: Checkpoint,
     pub(crate) running: Option<Running>,
@@ -50,6 +57,29 @@ pub(crate) struct Recorded {
     pub(crate) limits: quartet_recording::Limits,
 }
 
+/// How slow a machine is: what each job of its processor takes, and each transaction of its disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Speed {
+    pub(crate) job: Duration,
+    pub(crate) write: Duration,
+}
+
+impl Speed {
+    pub(crate) fn keep_to(&self, pace: &Pace) {
+        for priority in [Priority::Duty, Priority::Block, Priority::Attestation] {
+            pace.set(priority, self.job);
+        }
+        pace.set(Priority::Background, self.write);
+    }
+}
+
+/// What has to be there again after a crash, as far as a node knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) finalized: Checkpoint,
+    pub(crate) justified: Checkpoint,
+}
+
 /// What ends with it.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -57,7 +87,13 @@ pub(crate) struct Running {
     pub(crate) store: Arc<Database>,
     pub(crate) events: broadcast::Receiver<ChainEvent>,
     pub(crate) life: Life,
-    cable: Cable,
+    pub(crate) clock: Clock,
+    pub(crate) pace: Pace,
+    pub(crate) cable: Cable,
+    /// Whether the power goes when the cable is cut.
+    pub(crate) loses_power: bool,
+    /// Whether its database has failed, so that it has ended.
+    pub(crate) has_lost_disk: bool,
     stop: CancellationToken,
     services: Vec<(&'static str, JoinHandle<Result<(), String>>)>,
 }
@@ -85,7 +121,9 @@ impl Node {
             genesis,
             scheme,
         } = surroundings.clone();
-        let clock = self.read_wrongly(clock);
+        let clock = self.read_wrongly(&clock);
+        let pace = Pace::default();
+        self.speed.keep_to(&pace);
         let signers = self.signers(validators)?;
         let (store, cable) = self.disk.open(&genesis)?;
         let chain = LeanChain::from_genesis(genesis).shared();
@@ -99,7 +137,7 @@ impl Node {
             network: network_handle.clone(),
             store: store.clone(),
             events,
-            processor: Processor::inline(),
+            processor: Processor::paced(pace.clone()),
             clock: clock.clone(),
             verifier: verifier(scheme),
             expects_peers: true,
@@ -116,8 +154,8 @@ impl Node {
             chain_service: chain_handle.clone(),
             network: network_handle,
             signers,
-            processor: Processor::inline(),
-            clock,
+            processor: Processor::paced(pace.clone()),
+            clock: clock.clone(),
         });
         let reader = ChainReader::new(chain.clone(), store.clone());
         let station = Station::new(self.number, network, network_inbox, chain_handle, reader);
@@ -133,7 +171,11 @@ impl Node {
             store,
             events: watcher,
             life,
+            clock,
+            pace,
             cable,
+            loses_power: false,
+            has_lost_disk: false,
             stop,
             services,
         });
@@ -171,13 +213,14 @@ impl Node {
         Ok(Recorder::patient(&directory, recorded.limits, start)?)
     }
 
-    fn read_wrongly(&self, clock: Clock) -> Clock {
-        let error = Duration::from_secs(self.clock_error.unsigned_abs());
-        match self.clock_error {
-            0 => clock,
-            1.. => Clock::manual(clock.genesis_time(), clock.now() + error),
-            _ => Clock::manual(clock.genesis_time(), clock.now().saturating_sub(error)),
-        }
+    /// A clock of its own, as wrong as it is.
+    fn read_wrongly(&self, clock: &Clock) -> Clock {
+        let error = Duration::from_millis(self.clock_error_ms.unsigned_abs());
+        let now = match self.clock_error_ms {
+            0.. => clock.now() + error,
+            _ => clock.now().saturating_sub(error),
+        };
+        Clock::manual(clock.genesis_time(), now)
     }
 
     fn signers(&self, validators: &Validators) -> Result<Signers, SimulationError> {
@@ -200,6 +243,21 @@ fn spawn<E: ToString>(
 }
 
 impl Running {
+    /// What is durable by now, as far as the node knows; what was before, where its database does not say.
+    pub(crate) fn kept(&self, before: Kept) -> Kept {
+        let finalized = self.store.finalized().ok().flatten();
+        let chain = self.chain.read();
+        let is_written = chain.memory().unwritten == 0;
+        Kept {
+            finalized: finalized.unwrap_or(before.finalized),
+            // What justified it is written with it; a node that writes has it durable only then.
+            justified: match is_written {
+                true => chain.latest_justified(),
+                false => before.justified,
+            },
+        }
+    }
+
     /// The first service that has ended although nobody told it to.
     pub(crate) fn has_failed(&self) -> Option<&'static str> {
         if self.life.has_ended() {
@@ -230,6 +288,11 @@ impl Running {
             task.abort();
             // Whether it had ended by itself does not matter; now it has let go of all it held.
             let _ = task.await;
+        }
+        // So have those that the services had left alone with a job.
+        self.pace.give_up();
+        for _ in 0..LAST_STEPS {
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -28,6 +28,9 @@ pub enum Violation {
     BlockRefused,
     /// A service of a node ended by itself.
     Service,
+    /// A database lost what it had said to be durable, holds what does not fit together, or does not open, on a disk that
+    /// keeps what it has synced.
+    Storage,
 }
 
 /// Watches what the nodes publish and finalize.

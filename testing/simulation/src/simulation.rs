@@ -7,6 +7,7 @@ use quartet_clock::Clock;
 use quartet_recording::Limits;
 use quartet_types::{Checkpoint, SECONDS_PER_SLOT, ValidatorIndex};
 use quartet_xmss::Scheme;
+use rand::{SeedableRng as _, rngs::StdRng};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +16,7 @@ use crate::{
     disk::Disk,
     meter::Meter,
     network::Network,
-    node::{Node, Recorded, Surroundings},
+    node::{Kept, Node, Recorded, Speed, Surroundings},
     observer::Observer,
     oracle::SpecificationStore,
     trace::Fingerprint,
@@ -218,6 +219,7 @@ impl Simulation {
             },
             validators: Arc::new(validators),
             guests: 0,
+            luck: StdRng::seed_from_u64(!self.seed),
             observer,
             meter,
             stop,
@@ -251,7 +253,9 @@ impl Simulation {
             disk: history.map_or_else(Disk::default, |history| history.disk.copy()),
             recording: self.recorded.clone(),
             backfills: false,
-            clock_error: 0,
+            clock_error_ms: 0,
+            speed: Speed::default(),
+            kept: Kept::default(),
             finalized: Checkpoint::default(),
             running: None,
         })
@@ -260,7 +264,7 @@ impl Simulation {
 
 /// A directory for keys and signing records, which are written durably: in memory where the system has room
 /// for files there, since a simulated node has nothing to fear from a power cut.
-fn directory() -> std::io::Result<TempDir> {
+pub(crate) fn directory() -> std::io::Result<TempDir> {
     let in_memory = Path::new("/dev/shm");
     match in_memory.is_dir() {
         true => tempfile::tempdir_in(in_memory).or_else(|_| tempfile::tempdir()),

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::{Mutex, MutexGuard};
 use quartet_chain::{ChainEvent, SharedChain, SyncState, Verdict, View};
 use quartet_types::{Checkpoint, SECONDS_PER_SLOT, Slot, ValidatorIndex};
+use rand::rngs::StdRng;
 use tempfile::TempDir;
 use tokio::{sync::broadcast::error::TryRecvError, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +14,7 @@ use crate::{
     Awaited, Conditions, Report, SimulationError,
     adversary::Adversary,
     meter::Meter,
-    node::{Node, Running, Surroundings},
+    node::{Kept, Node, Running, Surroundings},
     observer::{Observer, Violation},
     validators::{GENESIS_TIME, Validators},
 };
@@ -33,6 +34,8 @@ pub struct World {
     pub(crate) validators: Arc<Validators>,
     /// Peers that are no nodes.
     pub(crate) guests: usize,
+    /// What is left to chance, but for packets and behaviours.
+    pub(crate) luck: StdRng,
     pub(crate) observer: Arc<Mutex<Observer>>,
     pub(crate) meter: Meter,
     pub(crate) stop: CancellationToken,
@@ -51,7 +54,8 @@ impl World {
         loop {
             let now = self.surroundings.clock.now();
             if now >= target {
-                return self.look();
+                self.look()?;
+                return self.bury().await;
             }
             let past = now.as_millis() as u64;
             let next_look = (past + 1000 - LOOK) / 1000 * 1000 + LOOK;
@@ -59,6 +63,7 @@ impl World {
             // The network ends only with the run.
             let _ = self.surroundings.network.at(next).await;
             self.look()?;
+            self.bury().await?;
         }
     }
 
@@ -157,7 +162,8 @@ impl World {
     /// When it cannot start.
     pub fn start(&mut self, node: usize) -> Result<(), SimulationError> {
         self.record(format_args!("{node} starts"));
-        self.nodes[node].start(&self.surroundings, &self.validators)
+        self.nodes[node].start(&self.surroundings, &self.validators)?;
+        self.has_kept(node)
     }
 
     /// Stops a node in order.
@@ -183,6 +189,9 @@ impl World {
     pub async fn kill(&mut self, node: usize) -> Result<(), SimulationError> {
         let running = self.take(node)?;
         self.record(format_args!("{node} is killed"));
+        let ours = &mut self.nodes[node];
+        ours.kept = running.kept(ours.kept);
+        ours.finalized = ours.kept.finalized;
         running.kill().await;
         self.surroundings.network.detach(node, false);
         Ok(())
@@ -208,11 +217,7 @@ impl World {
     pub fn lose_store(&mut self, node: usize) {
         self.nodes[node].disk = crate::disk::Disk::default();
         self.nodes[node].finalized = Checkpoint::default();
-    }
-
-    /// From its next start on, a node's clock is so many seconds ahead of the others', or behind where that is negative.
-    pub fn set_clock_error(&mut self, node: usize, seconds: i64) {
-        self.nodes[node].clock_error = seconds;
+        self.nodes[node].kept = Kept::default();
     }
 
     /// Cuts the link between two nodes.
@@ -345,7 +350,15 @@ impl World {
             let Some(running) = &mut node.running else {
                 continue;
             };
+            if running.has_lost_disk {
+                continue;
+            }
             if let Some(service) = running.has_failed() {
+                if running.cable.has_failed() {
+                    observer.record(time, format_args!("the disk of {number} has failed"));
+                    running.has_lost_disk = true;
+                    continue;
+                }
                 observer.violated(
                     Violation::Service,
                     format!("the {service} service of node {number} has ended"),
@@ -381,6 +394,7 @@ impl World {
                 .finalized_up_to(finalized.slot)
                 .find(|other| chain.canonical_root(other.slot) != Some(other.root));
             drop(chain);
+            node.kept = running.kept(node.kept);
             if let Some(other) = strayed {
                 observer.violated(
                     Violation::Fork,
@@ -408,7 +422,7 @@ impl World {
             .collect()
     }
 
-    fn running(&self, node: usize) -> Result<&Running, SimulationError> {
+    pub(crate) fn running(&self, node: usize) -> Result<&Running, SimulationError> {
         let state = "does not run";
         let running = self.nodes[node].running.as_ref();
         running.ok_or(SimulationError::Node { node, state })
@@ -420,7 +434,7 @@ impl World {
         running.ok_or(SimulationError::Node { node, state })
     }
 
-    fn record(&self, entry: std::fmt::Arguments<'_>) {
+    pub(crate) fn record(&self, entry: std::fmt::Arguments<'_>) {
         let time = self.surroundings.clock.since_genesis();
         self.observer.lock().record(time, entry);
     }

@@ -1,24 +1,51 @@
-//! The disk of a simulated node: a database that has not written something loses it when its process is killed.
+//! The disk of a simulated node, in memory: what was not synced is lost when the power goes, a process that is killed writes
+//! nothing more, and a disk may be full, fail, or lie.
+
+mod examination;
+mod platter;
 
 use std::{
     io::{Error, ErrorKind},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
-use parking_lot::RwLock;
+use parking_lot::Mutex;
 use quartet_chain::StoreError;
 use quartet_storage::{Database, StorageBackend};
 use quartet_types::{Block, State};
+use rand::rngs::StdRng;
 use tree_hash::TreeHash as _;
 
 use crate::SimulationError;
+use platter::Platter;
 
-/// What a database is on, in memory. Clones are the same disk. It outlives whoever writes to it.
+/// What a database is on. Clones are the same disk. It outlives whoever writes to it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Disk(Arc<RwLock<Vec<u8>>>);
+pub(crate) struct Disk(Arc<Mutex<Device>>);
+
+#[derive(Clone, Debug, Default)]
+struct Device {
+    platter: Platter,
+    trouble: Option<Trouble>,
+    /// Whether it says that it has synced without doing so.
+    lies: bool,
+}
+
+/// What is wrong with a disk, once it has done so many more writes and syncs.
+#[derive(Clone, Copy, Debug)]
+struct Trouble {
+    after: u32,
+    error: DiskError,
+}
+
+/// How a disk fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskError {
+    /// It takes no more writes.
+    Full,
+    /// It neither reads nor writes, and a sync that fails loses what it had to write.
+    Broken,
+}
 
 impl Disk {
     /// Opens the database of the network of `genesis`, or makes it. One at a time writes to a disk: the one before has been
@@ -30,31 +57,143 @@ impl Disk {
             disk: self.clone(),
             cable: cable.clone(),
         };
-        let database = Database::with_backend("(simulated)", end, network);
-        Ok((Arc::new(database.map_err(StoreError::from)?), cable))
+        let is_new = self.0.lock().platter.current.is_empty();
+        match Database::with_backend("(simulated)", end, network) {
+            Ok(database) => Ok((Arc::new(database), cable)),
+            Err(error) => {
+                if is_new {
+                    // A file gets its name when it is a whole database.
+                    self.0.lock().platter = Platter::default();
+                }
+                Err(StoreError::from(error).into())
+            }
+        }
     }
 
-    /// Another disk with what is on this one.
+    /// Another disk with what can be read from this one, all of it settled.
     pub(crate) fn copy(&self) -> Self {
-        Self(Arc::new(RwLock::new(self.0.read().clone())))
+        Self::holding(self.0.lock().platter.current.clone())
+    }
+
+    /// Another disk with what must be on this one after a power loss, if every sync has done what it said.
+    fn promised(&self) -> Self {
+        Self::holding(self.0.lock().platter.promise())
+    }
+
+    fn holding(bytes: Vec<u8>) -> Self {
+        let mut platter = Platter::default();
+        platter.set_len(bytes.len());
+        platter.write(0, &bytes);
+        platter.sync();
+        Self(Arc::new(Mutex::new(Device {
+            platter,
+            ..Device::default()
+        })))
+    }
+
+    /// Takes the power away: of what was not synced, luck decides what has arrived. Nobody writes to it now.
+    pub(crate) fn lose_power(&self, luck: &mut StdRng) {
+        self.0.lock().platter.lose_power(luck);
+    }
+
+    /// From now on, after so many more writes and syncs, it fails.
+    pub(crate) fn fail_after(&self, operations: u32, error: DiskError) {
+        self.0.lock().trouble = Some(Trouble {
+            after: operations,
+            error,
+        });
+    }
+
+    /// It works again.
+    pub(crate) fn mend(&self) {
+        self.0.lock().trouble = None;
+    }
+
+    /// Whether it is full or broken, or will be.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        self.0.lock().trouble.is_some()
+    }
+
+    /// From now on it says that it has synced, and does not.
+    pub(crate) fn lie(&self) {
+        self.0.lock().lies = true;
+    }
+}
+
+impl Device {
+    /// Counts a write or a sync, and says how it fails.
+    fn change(&mut self) -> Option<DiskError> {
+        let trouble = self.trouble.as_mut()?;
+        if trouble.after > 0 {
+            trouble.after -= 1;
+            return None;
+        }
+        Some(trouble.error)
+    }
+
+    fn is_broken(&self) -> bool {
+        let trouble = self.trouble.as_ref();
+        trouble.is_some_and(|trouble| trouble.after == 0 && trouble.error == DiskError::Broken)
+    }
+}
+
+impl From<DiskError> for Error {
+    fn from(error: DiskError) -> Self {
+        match error {
+            DiskError::Full => Self::new(
+                ErrorKind::StorageFull,
+                "no space left on the simulated disk",
+            ),
+            DiskError::Broken => Self::other("the simulated disk is broken"),
+        }
     }
 }
 
 /// What a process writes through.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Cable(Arc<AtomicBool>);
+pub(crate) struct Cable(Arc<Mutex<CableState>>);
+
+#[derive(Debug, Default)]
+struct CableState {
+    /// Writes and syncs that still go through; no end of them, unless somebody says so.
+    left: Option<u32>,
+    has_failed: bool,
+}
 
 impl Cable {
     /// From now on nothing is written: whoever closes the database in order closes nothing.
     pub(crate) fn cut(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.cut_after(0);
     }
 
-    fn check(&self) -> Result<(), Error> {
-        match self.0.load(Ordering::Relaxed) {
-            true => Err(Error::new(ErrorKind::BrokenPipe, "the process was killed")),
-            false => Ok(()),
+    /// The process ends after so many more writes and syncs, which may be in the middle of a transaction.
+    pub(crate) fn cut_after(&self, operations: u32) {
+        self.0.lock().left = Some(operations);
+    }
+
+    /// Whether the process has been told that something failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.0.lock().has_failed
+    }
+
+    fn change(&self) -> Result<(), Error> {
+        let mut state = self.0.lock();
+        match &mut state.left {
+            None => Ok(()),
+            Some(0) => {
+                state.has_failed = true;
+                Err(Error::new(ErrorKind::BrokenPipe, "the process was killed"))
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
         }
+    }
+
+    fn fail(&self, error: impl Into<Error>) -> Error {
+        self.0.lock().has_failed = true;
+        error.into()
     }
 }
 
@@ -64,38 +203,56 @@ struct End {
     cable: Cable,
 }
 
-fn range(offset: u64, length: usize) -> std::ops::Range<usize> {
-    let start = offset as usize;
-    start..start + length
-}
-
 impl StorageBackend for End {
     fn len(&self) -> Result<u64, Error> {
-        Ok(self.disk.0.read().len() as u64)
+        Ok(self.disk.0.lock().platter.current.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), Error> {
-        let disk = self.disk.0.read();
-        let bytes = disk.get(range(offset, out.len()));
+        let device = self.disk.0.lock();
+        if device.is_broken() {
+            return Err(self.cable.fail(DiskError::Broken));
+        }
+        let start = offset as usize;
+        let bytes = device.platter.current.get(start..start + out.len());
         out.copy_from_slice(bytes.ok_or(ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
     fn set_len(&self, length: u64) -> Result<(), Error> {
-        self.cable.check()?;
-        self.disk.0.write().resize(length as usize, 0);
+        self.cable.change()?;
+        let mut device = self.disk.0.lock();
+        if let Some(error) = device.change() {
+            return Err(self.cable.fail(error));
+        }
+        device.platter.set_len(length as usize);
         Ok(())
     }
 
     fn sync_data(&self) -> Result<(), Error> {
-        self.cable.check()
+        self.cable.change()?;
+        let mut device = self.disk.0.lock();
+        match device.change() {
+            // What was written found room.
+            Some(DiskError::Full) | None if device.lies => device.platter.pretend_to_sync(),
+            Some(DiskError::Full) | None => device.platter.sync(),
+            Some(error) => {
+                device.platter.fail_to_sync();
+                return Err(self.cable.fail(error));
+            }
+        }
+        Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), Error> {
-        self.cable.check()?;
-        let mut disk = self.disk.0.write();
-        let bytes = disk.get_mut(range(offset, data.len()));
-        bytes.ok_or(ErrorKind::UnexpectedEof)?.copy_from_slice(data);
-        Ok(())
+        self.cable.change()?;
+        let mut device = self.disk.0.lock();
+        if let Some(error) = device.change() {
+            return Err(self.cable.fail(error));
+        }
+        match device.platter.write(offset as usize, data) {
+            true => Ok(()),
+            false => Err(ErrorKind::UnexpectedEof.into()),
+        }
     }
 }

@@ -84,6 +84,7 @@ impl Failure {
             Self::Violation(Violation::SignedTwice, _) => "signed twice",
             Self::Violation(Violation::BlockRefused, _) => "refused",
             Self::Violation(Violation::Service, _) => "service",
+            Self::Violation(Violation::Storage, _) => "storage",
             Self::Stalled { .. } => "stalled",
             Self::Late(_) => "late",
             Self::Slow(_) => "slow",
