@@ -1,10 +1,10 @@
 //! Many networks with random faults and adversaries, or one of them in detail.
 
-use std::{ops::Range, process::ExitCode, thread};
+use std::{collections::BTreeSet, ops::Range, process::ExitCode, thread};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use quartet_simulation::fuzz::{Failure, Outcome, Plan, play, play_seeds, shrink};
+use quartet_simulation::fuzz::{Failure, Kind, Outcome, Plan, play, play_seeds, shrink};
 
 /// Most plans that are played to make one smaller.
 const SHRINK_BUDGET: usize = 400;
@@ -19,9 +19,12 @@ pub(crate) struct Fuzz {
     /// One seed, which is explained.
     #[arg(long)]
     seed: Option<u64>,
-    /// Makes the seed's plan as small as it can be while it fails in the same way.
+    /// Makes the seed's plan as small as it can be while it fails in the same way, and prints it as a test.
     #[arg(long, requires = "seed")]
     shrink: bool,
+    /// Has only these kinds of things go wrong: network, deaths, crashes, disks, slowness, clocks, adversaries, foreigners.
+    #[arg(long, value_delimiter = ',', value_parser = kind)]
+    only: Vec<Kind>,
     /// Prints one JSON object at the end instead of sentences.
     #[arg(long)]
     json: bool,
@@ -40,11 +43,29 @@ fn range(text: &str) -> Result<Range<u64>, String> {
     }
 }
 
+fn kind(name: &str) -> Result<Kind, String> {
+    let mut kinds = Kind::ALL.into_iter();
+    let found = kinds.find(|kind| kind.name() == name);
+    found.ok_or_else(|| {
+        let names = Kind::ALL.map(Kind::name);
+        format!("there are {}", names.join(", "))
+    })
+}
+
+/// The plan of a seed, with these kinds of things only; with all, where there are none.
+fn draw(seed: u64, only: &[Kind]) -> Plan {
+    let kinds: BTreeSet<Kind> = only.iter().copied().collect();
+    match kinds.is_empty() {
+        true => Plan::draw(seed),
+        false => Plan::draw(seed).only(&kinds),
+    }
+}
+
 impl Fuzz {
     /// Plays the seeds; the exit code says whether all are well.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.seed {
-            Some(seed) => Ok(explain(seed, self.shrink)),
+            Some(seed) => Ok(explain(draw(seed, &self.only), self.shrink)),
             None => self.play_all(),
         }
     }
@@ -54,7 +75,8 @@ impl Fuzz {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.unwrap_or(cores);
         ensure!(threads > 0, "seeds are played on at least one thread");
-        let summary = play_seeds(seeds, threads, |plan, outcome| {
+        let of_seed = |seed| draw(seed, &self.only);
+        let summary = play_seeds(seeds, threads, of_seed, |plan, outcome| {
             let adversaries = plan.adversaries.iter();
             let behaviours: Vec<_> = adversaries.map(|one| one.behaviour.name()).collect();
             let behaviours = match behaviours.is_empty() {
@@ -83,8 +105,7 @@ fn code(is_good: bool) -> ExitCode {
     }
 }
 
-fn explain(seed: u64, shrinks: bool) -> ExitCode {
-    let mut plan = Plan::draw(seed);
+fn explain(mut plan: Plan, shrinks: bool) -> ExitCode {
     if shrinks {
         let outcome = play(&plan, |_| {});
         if !outcome.is_good() {
@@ -98,7 +119,11 @@ fn explain(seed: u64, shrinks: bool) -> ExitCode {
     let outcome = play(&plan, |slot| println!("{slot}"));
     verdict(&outcome);
     if shrinks {
-        println!("\n{plan:#?}");
+        println!(
+            "\nto be kept as testing/simulation/tests/seed_{}.rs:\n\n{}",
+            plan.seed,
+            plan.to_test()
+        );
     }
     code(outcome.is_good())
 }

@@ -3,6 +3,7 @@
 use quartet_types::{Slot, ValidatorIndex};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
+use super::machines::{self, pick};
 use super::plan::{
     AdversaryPlan, Behaviour, Body, Fault, Foreigners, Manners, Misfortune, Moment, Plan, Source,
 };
@@ -10,6 +11,8 @@ use crate::Conditions;
 
 /// Most slots before the network is healthy; keys live for 256.
 const LONGEST_CHAOS: Slot = 100;
+/// What befalls machines is drawn apart, so that the rest of a seed's plan does not depend on it.
+const MACHINES: u64 = 0x6d61_6368_696e_6573;
 /// The highest share of packets that are lost.
 const HIGHEST_LOSS: f64 = 0.45;
 
@@ -20,8 +23,9 @@ impl Plan {
         let random = &mut random;
         let validators = *pick(random, &[4, 4, 4, 7, 7, 7, 7, 7, 16, 16]);
         // Sixty-four take as long as ten others: fewer plans, and shorter ones.
+        let mut machine_luck = StdRng::seed_from_u64(seed ^ MACHINES);
         let validators = if random.random_bool(0.025) {
-            64
+            machines::many_validators(&mut machine_luck)
         } else {
             validators
         };
@@ -51,7 +55,7 @@ impl Plan {
         for (position, validator) in spare.iter().enumerate() {
             assignment[*validator as usize] = Some(homes[position % homes.len()]);
         }
-        Self {
+        let mut plan = Self {
             seed,
             nodes,
             assignment,
@@ -61,13 +65,12 @@ impl Plan {
             adversaries,
             falls_silent: random.random_bool(0.3),
             foreigners,
+            skews: Vec::new(),
             oracle: validators <= 16,
-        }
+        };
+        machines::befall(&mut plan, &mut machine_luck);
+        plan
     }
-}
-
-fn pick<'a, T>(random: &mut StdRng, among: &'a [T]) -> &'a T {
-    &among[random.random_range(0..among.len())]
 }
 
 fn weather(random: &mut StdRng) -> Conditions {
@@ -149,7 +152,7 @@ fn keep_what_foreigners_voted_for(faults: &mut [Fault], foreigners: &[Foreigners
     }
 }
 
-fn period(random: &mut StdRng, last: Slot, longest: Slot) -> (Moment, Moment) {
+pub(super) fn period(random: &mut StdRng, last: Slot, longest: Slot) -> (Moment, Moment) {
     let from = moment(random, 2..=last);
     let slot = (from.slot + random.random_range(1..=longest)).min(last + 1);
     let ms = match slot > last {

@@ -6,8 +6,13 @@
 //! the network is healthy, all nodes agree and finality moves again, in time.
 
 mod behaviours;
+mod build;
+mod code;
+mod describe;
 mod duties;
 mod generate;
+mod kinds;
+mod machines;
 mod outcome;
 mod plan;
 mod play;
@@ -17,6 +22,7 @@ mod seeds;
 mod shrink;
 mod stage;
 
+pub use kinds::Kind;
 pub use outcome::{Failure, Outcome, SlotReport};
 pub use plan::{
     AdversaryPlan, Behaviour, Body, Fault, Foreigners, Manners, Misfortune, Moment, Plan, Source,

@@ -1,10 +1,14 @@
 //! What happens in a run, as plain data: it can be printed, compared, and made smaller.
 
-use std::{collections::BTreeSet, fmt, ops::RangeInclusive};
+use std::collections::BTreeSet;
 
-use quartet_types::{Slot, ValidatorIndex};
+use quartet_types::{SECONDS_PER_SLOT, Slot, ValidatorIndex};
 
-use crate::Conditions;
+use crate::{Conditions, DiskError};
+
+const SLOT_MS: u64 = 1000 * SECONDS_PER_SLOT;
+/// Slots in which a node whose clock was set does no duty: the one that it happened in, and what is left of it elsewhere.
+const SETTLING: Slot = 2;
 
 /// Everything that a run is made of. Slots up to `chaos` are as bad as the plan says; then the network is
 /// healthy: all nodes run, nothing is lost, packets take 20 to 80 ms.
@@ -28,6 +32,8 @@ pub struct Plan {
     pub falls_silent: bool,
     /// Honest validators that do some things differently.
     pub foreigners: Vec<Foreigners>,
+    /// By how many milliseconds the clock of each node is ahead of the right time, all the time; none is where this is empty.
+    pub skews: Vec<i64>,
     /// Whether each block of our nodes is shown to a store that follows the specification.
     pub oracle: bool,
 }
@@ -70,6 +76,48 @@ pub enum Misfortune {
     Late {
         /// The node.
         node: usize,
+    },
+    /// A node's process ends after so many more writes and syncs of its database, often in the middle of a transaction, and
+    /// is started again at the end.
+    Crash {
+        /// The node.
+        node: usize,
+        /// How many.
+        operations: u32,
+        /// Whether the power goes, and with it what was not synced.
+        loses_power: bool,
+    },
+    /// A node's disk fails after so many more writes and syncs. The node ends, and is started again when the disk works.
+    BadDisk {
+        /// The node.
+        node: usize,
+        /// How many.
+        operations: u32,
+        /// How it fails.
+        error: DiskError,
+    },
+    /// A node's machine is slow.
+    Slow {
+        /// The node.
+        node: usize,
+        /// What each job of its processor takes, in milliseconds.
+        job_ms: u64,
+        /// What each transaction of its disk takes, in milliseconds.
+        write_ms: u64,
+    },
+    /// A node's clock is set wrong, and right again at the end.
+    ClockJump {
+        /// The node.
+        node: usize,
+        /// By how many milliseconds it is ahead, or behind where that is negative.
+        ms: i64,
+    },
+    /// A node's clock runs fast or slowly, and is set right at the end.
+    ClockDrift {
+        /// The node.
+        node: usize,
+        /// How many milliseconds it gains in each slot, or loses where that is negative.
+        ms: i64,
     },
 }
 
@@ -120,6 +168,21 @@ pub enum Behaviour {
         slots: Slot,
         /// Whether to half of the nodes only.
         to_half: bool,
+    },
+    /// Sends the blocks of its slots to half the nodes, in their slots, but late.
+    Linger {
+        /// When in the slot, in milliseconds.
+        ms: u64,
+    },
+    /// Builds on its own blocks, which nobody else sees, votes for them, and shows it all at once.
+    BuildInPrivate {
+        /// How many blocks it collects.
+        blocks: usize,
+    },
+    /// Votes in time and sends its votes late.
+    HoldVotes {
+        /// How many slots late.
+        slots: Slot,
     },
     /// Proposes two blocks, one of which names the other in its body; half the nodes get them the wrong way
     /// round.
@@ -204,10 +267,39 @@ impl Plan {
             .sum()
     }
 
-    /// Whether a node loses its blocks.
+    /// Whether a node loses blocks that its validators may have voted from: all it had, or those that a slow disk had not
+    /// written when the power went.
     pub fn loses_blocks(&self) -> bool {
-        let loses = |fault: &Fault| matches!(fault.what, Misfortune::Death { loses_store, .. } if loses_store);
-        self.faults.iter().any(loses)
+        let any = |is: fn(&Misfortune) -> bool| self.faults.iter().any(|fault| is(&fault.what));
+        let is_slow = any(|what| matches!(what, Misfortune::Slow { write_ms: 1.., .. }));
+        any(|what| {
+            matches!(
+                what,
+                Misfortune::Death {
+                    loses_store: true,
+                    ..
+                }
+            )
+        }) || (is_slow && any(|what| matches!(what, Misfortune::Crash { .. })))
+    }
+
+    /// Whether validators of ours that have signed ahead, by a wrong clock, can sign again when the network is healthy, and
+    /// nodes whose clocks have just been set have begun to.
+    pub fn settles(&self) -> bool {
+        self.faults.iter().all(|fault| {
+            let ahead = match fault.what {
+                Misfortune::ClockJump { ms, .. } => ms,
+                Misfortune::ClockDrift { ms, .. } => ms * fault.slots() as i64,
+                _ => return true,
+            };
+            let ahead = u64::try_from(ahead).unwrap_or(0).div_ceil(SLOT_MS);
+            fault.until.slot + ahead + SETTLING <= self.chaos
+        })
+    }
+
+    /// The clock error of a node that nothing has befallen, in milliseconds.
+    pub fn skew(&self, node: usize) -> i64 {
+        self.skews.get(node).copied().unwrap_or(0)
     }
 
     /// The validators whose proposals may leave votes out: an adversary's, and foreign ones with sources of their own.
@@ -242,6 +334,69 @@ impl Plan {
     }
 }
 
+impl Fault {
+    /// How many slots begin while it lasts.
+    pub(super) fn slots(&self) -> Slot {
+        self.until.slot - self.from.slot
+    }
+}
+
+impl Misfortune {
+    /// The node that it befalls, if it is one.
+    pub fn node(&self) -> Option<usize> {
+        match self {
+            Self::Weather(_) | Self::Partition(_) => None,
+            Self::Death { node, .. }
+            | Self::Late { node }
+            | Self::Crash { node, .. }
+            | Self::BadDisk { node, .. }
+            | Self::Slow { node, .. }
+            | Self::ClockJump { node, .. }
+            | Self::ClockDrift { node, .. } => Some(*node),
+        }
+    }
+
+    /// Whether the node may be down meanwhile.
+    pub(super) fn takes_down(&self) -> bool {
+        matches!(
+            self,
+            Self::Death { .. } | Self::Late { .. } | Self::Crash { .. } | Self::BadDisk { .. }
+        )
+    }
+
+    /// Its name, which does not depend on its numbers.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Weather(_) => "weather",
+            Self::Partition(_) => "partition",
+            Self::Death {
+                loses_store: false, ..
+            } => "death",
+            Self::Death {
+                loses_store: true, ..
+            } => "lost store",
+            Self::Late { .. } => "late",
+            Self::Crash {
+                loses_power: false, ..
+            } => "crash",
+            Self::Crash {
+                loses_power: true, ..
+            } => "power loss",
+            Self::BadDisk {
+                error: DiskError::Full,
+                ..
+            } => "full disk",
+            Self::BadDisk {
+                error: DiskError::Broken,
+                ..
+            } => "broken disk",
+            Self::Slow { .. } => "slow machine",
+            Self::ClockJump { .. } => "wrong clock",
+            Self::ClockDrift { .. } => "drifting clock",
+        }
+    }
+}
+
 impl Manners {
     /// Whether votes of such validators may not count although the network is healthy.
     pub fn are_unreliable(&self) -> bool {
@@ -264,6 +419,8 @@ impl Behaviour {
             self,
             Self::ProposeTwice { .. }
                 | Self::Withhold { .. }
+                | Self::Linger { .. }
+                | Self::BuildInPrivate { .. }
                 | Self::NameSibling
                 | Self::VoteAhead { .. }
                 | Self::ReviveOldest
@@ -276,6 +433,8 @@ impl Behaviour {
         matches!(
             self,
             Self::VoteTwice { .. }
+                | Self::BuildInPrivate { .. }
+                | Self::HoldVotes { .. }
                 | Self::InventRoots
                 | Self::ReviveOldest
                 | Self::VoteToSome
@@ -292,6 +451,9 @@ impl Behaviour {
             Self::ProposeTwice { .. } => "proposes twice",
             Self::VoteTwice { .. } => "votes twice",
             Self::Withhold { .. } => "withholds blocks",
+            Self::Linger { .. } => "lingers",
+            Self::BuildInPrivate { .. } => "builds in private",
+            Self::HoldVotes { .. } => "holds votes",
             Self::NameSibling => "names siblings",
             Self::VoteAhead { .. } => "votes ahead",
             Self::InventRoots => "invents roots",
@@ -301,122 +463,5 @@ impl Behaviour {
             Self::Silence => "is silent",
             Self::SkipSquares => "skips squares",
         }
-    }
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "seed {}: {} nodes, {} validators ({} hostile), chaos up to slot {}",
-            self.seed,
-            self.nodes,
-            self.validators(),
-            self.hostile_validators(),
-            self.chaos
-        )?;
-        for node in 0..self.nodes {
-            let validators = self.assignment.iter().enumerate();
-            let mine: Vec<usize> = validators
-                .filter_map(|(validator, of)| (*of == Some(node)).then_some(validator))
-                .collect();
-            writeln!(f, "  node {node}: validators {mine:?}")?;
-        }
-        writeln!(f, "  links: {}", Weather(&self.conditions))?;
-        for fault in &self.faults {
-            writeln!(f, "  {fault}")?;
-        }
-        for adversary in &self.adversaries {
-            writeln!(f, "  {adversary}")?;
-        }
-        if !self.adversaries.is_empty() {
-            let after = if self.falls_silent { "stop" } else { "go on" };
-            writeln!(f, "  after the chaos the adversaries {after}")?;
-        }
-        for foreigners in &self.foreigners {
-            writeln!(f, "  {foreigners}")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { from, until, what } = self;
-        write!(f, "{from} to {until}: ")?;
-        match what {
-            Misfortune::Weather(conditions) => write!(f, "{}", Weather(conditions)),
-            Misfortune::Partition(group) => write!(f, "nodes {group:?} are cut off"),
-            Misfortune::Death { node, loses_store } => {
-                let loss = if *loses_store {
-                    ", its blocks are lost"
-                } else {
-                    ""
-                };
-                write!(f, "node {node} is down{loss}")
-            }
-            Misfortune::Late { node } => write!(f, "node {node} is not there yet"),
-        }
-    }
-}
-
-impl fmt::Display for Moment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}+{:04}", self.slot, self.ms)
-    }
-}
-
-impl fmt::Display for AdversaryPlan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.validators.as_slice() {
-            [] => write!(f, "a stranger without keys ")?,
-            validators => write!(f, "an adversary with validators {validators:?} ")?,
-        }
-        write!(f, "{}", self.behaviour.name())?;
-        match &self.behaviour {
-            Behaviour::ReplayVotes { age } => write!(f, " {age} slots old or older")?,
-            Behaviour::ForgeBlocks { body, tries, count } => {
-                write!(f, " ({body:?}, the best {count} of {tries} a slot)")?;
-            }
-            Behaviour::ProposeTwice { blocks } => write!(f, " ({blocks} blocks a slot)")?,
-            Behaviour::VoteTwice { ms } => write!(f, " at {ms} ms")?,
-            Behaviour::Withhold { slots, to_half } => {
-                let whom = if *to_half { "half the nodes" } else { "all" };
-                write!(f, " for {slots} slots, then sends them to {whom}")?;
-            }
-            Behaviour::VoteAhead { slots } => write!(f, " by {slots} slots")?,
-            _ => {}
-        }
-        let duties = if self.dutiful {
-            ", and does its duties"
-        } else {
-            ""
-        };
-        write!(f, "{duties}")
-    }
-}
-
-impl fmt::Display for Foreigners {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            validators,
-            host,
-            manners,
-        } = self;
-        write!(
-            f,
-            "foreign validators {validators:?} beside node {host}: {manners:?}"
-        )
-    }
-}
-
-struct Weather<'a>(&'a Conditions);
-
-impl fmt::Display for Weather<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Conditions { latency_ms, loss } = self.0;
-        let latency: &RangeInclusive<u64> = latency_ms;
-        let (from, to) = (latency.start(), latency.end());
-        write!(f, "{from} to {to} ms, {:.0} % lost", loss * 100.0)
     }
 }

@@ -74,7 +74,7 @@ impl Run<'_> {
         }
         let behind = chaos - median(world.views().iter().map(finalized));
         self.is_healthy = true;
-        self.stage.heal(world)?;
+        self.stage.heal(world).await?;
         let Some(recovery) = self.await_finality(world, behind).await? else {
             return self.agree(world).await;
         };
@@ -165,12 +165,12 @@ impl Run<'_> {
     async fn agree(&mut self, world: &mut World) -> Result<(), SimulationError> {
         let begin = world.slot();
         for slot in begin + 1..=LAST.min(begin + AGREEMENT) {
-            if world.common_head().is_some() {
+            if self.stage.has_one_head() {
                 return Ok(());
             }
             self.slot(world, slot).await?;
         }
-        if world.common_head().is_none() {
+        if !self.stage.has_one_head() {
             self.outcome.failures.push(Failure::Diverged);
         }
         Ok(())

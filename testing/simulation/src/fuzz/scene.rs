@@ -135,10 +135,20 @@ impl Scene<'_> {
         &self,
         node: usize,
         parent: Checkpoint,
+        votes: Vec<SignedAttestation>,
+    ) -> Option<Built> {
+        let state = self.chain(node)?.state(parent.root)?;
+        self.build_on(&state, parent, votes)
+    }
+
+    /// As [`Self::build`], on a block that nobody needs to have.
+    pub(super) fn build_on(
+        &self,
+        state: &State,
+        parent: Checkpoint,
         mut votes: Vec<SignedAttestation>,
     ) -> Option<Built> {
         let slot = self.now.slot;
-        let state = self.chain(node)?.state(parent.root)?;
         loop {
             let messages: Vec<Attestation> = votes.iter().map(|vote| vote.message).collect();
             let block = Block {
@@ -150,7 +160,7 @@ impl Scene<'_> {
                     attestations: messages.try_into().ok()?,
                 },
             };
-            match seal_block(&state, block) {
+            match seal_block(state, block) {
                 Ok((block, post_state)) => {
                     let signatures = votes.into_iter().map(|vote| vote.signature).collect();
                     return Some(Built {

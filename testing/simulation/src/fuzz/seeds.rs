@@ -68,10 +68,11 @@ impl Worst {
     }
 }
 
-/// Plays the plans of a range of seeds on so many threads, and tells of each that fails.
+/// Plays the plans of a range of seeds, as `draw` makes them, on so many threads, and tells of each that fails.
 pub fn play_seeds(
     seeds: Range<u64>,
     threads: usize,
+    draw: impl Fn(u64) -> Plan + Sync,
     tell: impl Fn(&Plan, &Outcome) + Sync,
 ) -> Summary {
     let watch = Stopwatch::start();
@@ -85,7 +86,7 @@ pub fn play_seeds(
                     if seed >= seeds.end {
                         return;
                     }
-                    let plan = Plan::draw(seed);
+                    let plan = draw(seed);
                     let outcome = play(&plan, |_| {});
                     let mut summary = summary.lock();
                     summary.add(&plan, &outcome);

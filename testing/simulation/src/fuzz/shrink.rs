@@ -59,18 +59,18 @@ fn smaller(plan: &Plan) -> Vec<Plan> {
     let mut offer = |change: &dyn Fn(&mut Plan)| {
         let mut smaller = plan.clone();
         change(&mut smaller);
-        if smaller != *plan {
+        if smaller != *plan && smaller.settles() >= plan.settles() {
             plans.push(smaller);
         }
     };
     offer(&|plan| plan.faults.clear());
     offer(&|plan| {
         plan.adversaries.clear();
-        adopt(plan);
+        plan.adopt();
     });
     offer(&|plan| {
         plan.foreigners.clear();
-        adopt(plan);
+        plan.adopt();
     });
     for chaos in [plan.chaos / 2, plan.chaos * 3 / 4, plan.chaos - 1] {
         offer(&|plan| shorten(plan, chaos.max(2)));
@@ -81,23 +81,25 @@ fn smaller(plan: &Plan) -> Vec<Plan> {
     for index in 0..plan.faults.len() {
         offer(&|plan| plan.faults[index].come_earlier());
         offer(&|plan| plan.faults[index].end_earlier());
+        offer(&|plan| plan.faults[index].what.lessen());
     }
     for index in 0..plan.adversaries.len() {
         offer(&|plan| {
             plan.adversaries.remove(index);
-            adopt(plan);
+            plan.adopt();
         });
     }
     for index in 0..plan.foreigners.len() {
         offer(&|plan| {
             plan.foreigners.remove(index);
-            adopt(plan);
+            plan.adopt();
         });
     }
     offer(&remove_node);
     offer(&|plan| plan.conditions = Conditions::default());
     offer(&|plan| plan.conditions.loss = 0.0);
     offer(&|plan| plan.conditions.latency_ms = 20..=80);
+    offer(&|plan| plan.skews.clear());
     offer(&|plan| plan.falls_silent = true);
     for index in 0..plan.adversaries.len() {
         offer(&|plan| plan.adversaries[index].dutiful = false);
@@ -106,7 +108,7 @@ fn smaller(plan: &Plan) -> Vec<Plan> {
             adversary
                 .validators
                 .truncate(1.max(adversary.validators.len() / 2));
-            adopt(plan);
+            plan.adopt();
         });
         offer(&|plan| simplify(&mut plan.adversaries[index].behaviour));
     }
@@ -116,7 +118,7 @@ fn smaller(plan: &Plan) -> Vec<Plan> {
             foreigners
                 .validators
                 .truncate(1.max(foreigners.validators.len() / 2));
-            adopt(plan);
+            plan.adopt();
         });
     }
     plans
@@ -134,6 +136,19 @@ impl Fault {
     }
 }
 
+impl Misfortune {
+    fn lessen(&mut self) {
+        match self {
+            Self::Crash { operations, .. } | Self::BadDisk { operations, .. } => *operations /= 2,
+            Self::Slow {
+                job_ms, write_ms, ..
+            } => (*job_ms, *write_ms) = (*job_ms / 2, *write_ms / 2),
+            Self::ClockJump { ms, .. } | Self::ClockDrift { ms, .. } => *ms /= 2,
+            _ => {}
+        }
+    }
+}
+
 /// Ends the chaos earlier, with what goes on by then.
 fn shorten(plan: &mut Plan, chaos: Slot) {
     let end = Moment { slot: chaos, ms: 0 };
@@ -141,18 +156,6 @@ fn shorten(plan: &mut Plan, chaos: Slot) {
     plan.faults.retain(|fault| fault.from < end);
     for fault in &mut plan.faults {
         fault.until = fault.until.min(end);
-    }
-}
-
-/// Gives validators that nobody has any more to nodes.
-fn adopt(plan: &mut Plan) {
-    let adversaries = plan.adversaries.iter().flat_map(|group| &group.validators);
-    let foreigners = plan.foreigners.iter().flat_map(|group| &group.validators);
-    let elsewhere: Vec<u64> = adversaries.chain(foreigners).copied().collect();
-    for (validator, node) in plan.assignment.iter_mut().enumerate() {
-        if node.is_none() && !elsewhere.contains(&(validator as u64)) {
-            *node = Some(validator % plan.nodes);
-        }
     }
 }
 
@@ -177,8 +180,9 @@ fn remove_node(plan: &mut Plan) {
             group.retain(|node| *node != gone);
             !group.is_empty()
         }
-        Misfortune::Death { node, .. } | Misfortune::Late { node } => *node != gone,
+        other => other.node() != Some(gone),
     });
+    plan.skews.truncate(nodes);
 }
 
 fn simplify(behaviour: &mut Behaviour) {
@@ -190,7 +194,10 @@ fn simplify(behaviour: &mut Behaviour) {
             }
         }
         Behaviour::ProposeTwice { blocks } => *blocks = 2,
-        Behaviour::Withhold { slots, .. } => *slots = (*slots / 2).max(1),
+        Behaviour::Withhold { slots, .. } | Behaviour::HoldVotes { slots } => {
+            *slots = (*slots / 2).max(1);
+        }
+        Behaviour::BuildInPrivate { blocks } => *blocks = (*blocks - 1).max(1),
         _ => {}
     }
 }

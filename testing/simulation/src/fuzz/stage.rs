@@ -1,5 +1,7 @@
 //! A plan on its way: who acts when, and what befalls whom.
 
+use std::time::Duration;
+
 use quartet_types::{SECONDS_PER_SLOT, Slot};
 use rand::{SeedableRng as _, rngs::StdRng};
 
@@ -17,7 +19,13 @@ pub(super) struct Stage<'a> {
     guests: Vec<Guest>,
     random: StdRng,
     is_healthy: bool,
+    /// Whether all nodes had one head when it was last compared.
+    has_one_head: bool,
 }
+
+/// When in a slot heads are compared, in milliseconds: by any clock of a plan votes have been counted, and the next slot has
+/// not begun.
+const COMPARISON: u64 = 3_500;
 
 /// A peer with those who act through it.
 struct Guest {
@@ -32,11 +40,20 @@ struct Guest {
 enum Step<'a> {
     Begin(&'a Fault),
     End(&'a Fault),
+    Compare,
+    /// A clock has gone on as it does.
+    Drift {
+        node: usize,
+        ms: i64,
+    },
     Act,
 }
 
 impl<'a> Stage<'a> {
     pub(super) fn new(plan: &'a Plan, world: &mut World) -> Self {
+        for node in 0..plan.nodes {
+            set_clock_right(plan, world, node);
+        }
         let mut guests = Vec::new();
         for foreigners in &plan.foreigners {
             let duties = Duties::new(
@@ -78,7 +95,13 @@ impl<'a> Stage<'a> {
             guests,
             random: StdRng::seed_from_u64(plan.seed ^ u64::MAX),
             is_healthy: false,
+            has_one_head: false,
         }
+    }
+
+    /// Whether all nodes had one head when it was last compared, as it is in every slot.
+    pub(super) fn has_one_head(&self) -> bool {
+        self.has_one_head
     }
 
     /// Plays a slot to its end.
@@ -88,6 +111,9 @@ impl<'a> Stage<'a> {
         slot: Slot,
     ) -> Result<(), SimulationError> {
         let mut steps: Vec<(u64, Step<'_>)> = Vec::new();
+        if !self.plan.skews.is_empty() {
+            steps.push((COMPARISON, Step::Compare));
+        }
         if !self.guests.is_empty() {
             steps.push((PROPOSAL, Step::Act));
             steps.push((ATTESTATION, Step::Act));
@@ -101,6 +127,11 @@ impl<'a> Stage<'a> {
                 if fault.until.slot == slot {
                     steps.push((fault.until.ms, Step::End(fault)));
                 }
+                if let Misfortune::ClockDrift { node, ms } = fault.what
+                    && (fault.from.slot..fault.until.slot).contains(&slot)
+                {
+                    steps.push((fault.from.ms, Step::Drift { node, ms }));
+                }
             }
         }
         steps.sort_by_key(|(ms, _)| *ms);
@@ -108,11 +139,17 @@ impl<'a> Stage<'a> {
             world.at(slot, ms).await?;
             match step {
                 Step::Begin(fault) => self.begin(world, fault).await?,
-                Step::End(fault) => self.end(world, fault)?,
+                Step::End(fault) => self.end(world, fault).await?,
+                Step::Drift { node, ms } => world.step_clock(node, ms),
+                Step::Compare => self.has_one_head = world.common_head().is_some(),
                 Step::Act => self.act(world, Moment { slot, ms })?,
             }
         }
-        world.end_of(slot).await
+        world.end_of(slot).await?;
+        if self.plan.skews.is_empty() {
+            self.has_one_head = world.common_head().is_some();
+        }
+        Ok(())
     }
 
     fn act(&mut self, world: &World, now: Moment) -> Result<(), SimulationError> {
@@ -153,12 +190,35 @@ impl<'a> Stage<'a> {
                     }
                 }
             }
-            Misfortune::Late { .. } => {}
+            Misfortune::Crash {
+                node,
+                operations,
+                loses_power,
+            } => {
+                if world.is_running(*node) {
+                    world.doom_disk(*node, *operations, *loses_power)?;
+                }
+            }
+            Misfortune::BadDisk {
+                node,
+                operations,
+                error,
+            } => world.fail_disk(*node, *operations, *error),
+            Misfortune::Slow {
+                node,
+                job_ms,
+                write_ms,
+            } => {
+                let [job, write] = [*job_ms, *write_ms].map(Duration::from_millis);
+                world.set_pace(*node, job, write);
+            }
+            Misfortune::ClockJump { node, ms } => world.step_clock(*node, *ms),
+            Misfortune::ClockDrift { .. } | Misfortune::Late { .. } => {}
         }
         Ok(())
     }
 
-    fn end(&mut self, world: &mut World, fault: &Fault) -> Result<(), SimulationError> {
+    async fn end(&mut self, world: &mut World, fault: &Fault) -> Result<(), SimulationError> {
         match &fault.what {
             Misfortune::Weather(_) => self.set_weather(world, &self.plan.conditions),
             Misfortune::Partition(group) => {
@@ -167,10 +227,28 @@ impl<'a> Stage<'a> {
                     world.mend(node, guest);
                 }
             }
-            Misfortune::Death { node, .. } | Misfortune::Late { node } => {
-                if !world.is_running(*node) {
-                    world.start(*node)?;
+            Misfortune::Death { node, .. } | Misfortune::Late { node } => start(world, *node)?,
+            Misfortune::Crash {
+                node, loses_power, ..
+            } => {
+                if world.is_running(*node) {
+                    match loses_power {
+                        true => world.lose_power(*node).await?,
+                        false => world.kill(*node).await?,
+                    }
                 }
+                start(world, *node)?;
+            }
+            Misfortune::BadDisk { node, .. } => {
+                world.mend_disk(*node);
+                start(world, *node)?;
+            }
+            Misfortune::Slow { node, .. } => {
+                world.set_pace(*node, Duration::ZERO, Duration::ZERO);
+            }
+            Misfortune::ClockJump { node, ms } => world.step_clock(*node, -ms),
+            Misfortune::ClockDrift { node, ms } => {
+                world.step_clock(*node, -ms * fault.slots() as i64);
             }
         }
         Ok(())
@@ -204,10 +282,17 @@ impl<'a> Stage<'a> {
     }
 
     /// Makes everything work.
-    pub(super) fn heal(&mut self, world: &mut World) -> Result<(), SimulationError> {
+    pub(super) async fn heal(&mut self, world: &mut World) -> Result<(), SimulationError> {
         self.is_healthy = true;
         self.set_weather(world, &Conditions::default());
         let nodes = world.node_count();
+        for node in 0..nodes {
+            set_clock_right(self.plan, world, node);
+            world.set_pace(node, Duration::ZERO, Duration::ZERO);
+            world.mend_disk(node);
+        }
+        // Who has just lost its disk is cleared away, to be started with the others.
+        world.end_of(self.plan.chaos).await?;
         for high in 0..nodes {
             for low in 0..high {
                 world.mend(low, high);
@@ -220,6 +305,21 @@ impl<'a> Stage<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Starts a node that does not run, unless its disk would not let it.
+fn start(world: &mut World, node: usize) -> Result<(), SimulationError> {
+    match world.is_running(node) || world.has_bad_disk(node) {
+        true => Ok(()),
+        false => world.start(node),
+    }
+}
+
+fn set_clock_right(plan: &Plan, world: &mut World, node: usize) {
+    let by = plan.skew(node) - world.clock_error(node);
+    if by != 0 {
+        world.step_clock(node, by);
     }
 }
 

@@ -1,57 +1,28 @@
 //! Plans written by hand, and what is expected of them.
 
-use quartet_simulation::{
-    Conditions,
-    fuzz::{AdversaryPlan, Behaviour, Foreigners, Manners, Outcome, Plan, SlotReport, play},
-};
+use quartet_simulation::fuzz::{Behaviour, Manners, Outcome, Plan, SlotReport, play};
 use quartet_types::{Slot, ValidatorIndex};
 
 /// A network in which nothing goes wrong for so many slots; validators are dealt out to the nodes in turn.
 pub(crate) fn calm(nodes: usize, validators: usize, slots: Slot) -> Plan {
-    Plan {
-        seed: 1,
-        nodes,
-        assignment: (0..validators).map(|index| Some(index % nodes)).collect(),
-        chaos: slots,
-        conditions: Conditions::default(),
-        faults: Vec::new(),
-        adversaries: Vec::new(),
-        falls_silent: false,
-        foreigners: Vec::new(),
-        oracle: true,
-    }
+    Plan::calm(nodes, validators, slots)
 }
 
 /// Adds somebody who works against the network, with validators that he takes from the nodes.
-pub(crate) fn against(mut plan: Plan, behaviour: Behaviour, validators: &[ValidatorIndex]) -> Plan {
-    for validator in validators {
-        plan.assignment[*validator as usize] = None;
-    }
-    plan.adversaries.push(AdversaryPlan {
-        dutiful: !validators.is_empty()
-            && !matches!(behaviour, Behaviour::Silence | Behaviour::SkipSquares),
-        behaviour,
-        validators: validators.to_vec(),
-    });
-    plan
+pub(crate) fn against(plan: Plan, behaviour: Behaviour, validators: &[ValidatorIndex]) -> Plan {
+    let dutiful =
+        !validators.is_empty() && !matches!(behaviour, Behaviour::Silence | Behaviour::SkipSquares);
+    plan.adversary(behaviour, validators.iter().copied(), dutiful)
 }
 
 /// Gives validators to a client that is not ours.
 pub(crate) fn foreign(
-    mut plan: Plan,
+    plan: Plan,
     host: usize,
     manners: Manners,
     validators: &[ValidatorIndex],
 ) -> Plan {
-    for validator in validators {
-        plan.assignment[*validator as usize] = None;
-    }
-    plan.foreigners.push(Foreigners {
-        validators: validators.to_vec(),
-        host,
-        manners,
-    });
-    plan
+    plan.foreign(validators.iter().copied(), host, manners)
 }
 
 /// Plays a plan and expects all to be well.

@@ -2,6 +2,8 @@
 
 mod equivocation;
 mod forgeries;
+mod lateness;
+mod private;
 mod replays;
 mod usurpation;
 mod views;
@@ -54,6 +56,23 @@ pub(super) fn behave(plan: &AdversaryPlan) -> Box<dyn Act> {
             slots,
             to_half,
             held: Vec::new(),
+        }),
+        Behaviour::Linger { ms } => Box::new(lateness::Linger {
+            validators,
+            ms,
+            ready: None,
+        }),
+        Behaviour::HoldVotes { slots } => Box::new(lateness::HoldVotes {
+            validators,
+            slots,
+            held: Vec::new(),
+        }),
+        Behaviour::BuildInPrivate { blocks } => Box::new(private::BuildInPrivate {
+            validators,
+            blocks,
+            chain: Vec::new(),
+            tip: None,
+            votes: Vec::new(),
         }),
         Behaviour::NameSibling => Box::new(views::NameSibling {
             validators,
