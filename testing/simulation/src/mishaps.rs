@@ -128,3 +128,31 @@ impl World {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Simulation, SimulationError, Violation};
+
+    #[test]
+    fn a_node_that_starts_with_less_than_it_had_on_disk_is_found_out() {
+        let played = Simulation::new(4).run(async |world| {
+            world.end_of(8).await?;
+            world.kill(3).await?;
+            let backup = world.nodes[3].disk.copy();
+            world.start(3)?;
+            world.end_of(16).await?;
+            world.kill(3).await?;
+            world.nodes[3].disk = backup;
+            world.start(3)?;
+            world.end_of(17).await
+        });
+        let found = matches!(
+            played,
+            Err(SimulationError::Violation {
+                kind: Violation::Storage,
+                ..
+            })
+        );
+        assert!(found, "{played:?}");
+    }
+}

@@ -28,7 +28,7 @@ async fn finality_moves(world: &mut World, slots: Slot) -> Result<Slot, Simulati
 /// Every few slots a node loses its power, at once or in the middle of what it writes; now and then all of them do.
 async fn blackouts(world: &mut World, seed: u64, rounds: Slot) -> Outcome {
     let mut luck = StdRng::seed_from_u64(seed);
-    for round in 0..rounds {
+    for _ in 0..rounds {
         let slot = world.slot() + 1;
         let unlucky = match luck.random_range(0..4) {
             0 => 0..4,
@@ -52,7 +52,6 @@ async fn blackouts(world: &mut World, seed: u64, rounds: Slot) -> Outcome {
             world.start(node)?;
         }
         world.end_of(slot + 3).await?;
-        let _ = round;
     }
     Ok(())
 }
@@ -79,6 +78,12 @@ fn a_disk_that_only_says_that_it_has_synced_is_found_out() {
             world.have_disk_lie(0);
             world.end_of(20).await?;
             world.lose_power(0).await?;
+            // It starts with less than it had, or says that it cannot.
+            let started = world.start(0);
+            assert!(
+                matches!(started, Ok(()) | Err(SimulationError::Chain(_))),
+                "{started:?}"
+            );
             world.end_of(21).await
         });
         let kind = |error: &SimulationError| match error {
