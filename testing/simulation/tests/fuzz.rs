@@ -53,6 +53,9 @@ fn less_than_a_third_is_faulty_and_every_validator_is_in_one_place() {
             .filter_map(|(node, validator)| node.is_none().then_some(validator))
             .collect();
         assert_eq!(elsewhere, homeless, "{plan}");
+        for foreigners in &plan.foreigners {
+            assert_eq!(plan.skew(foreigners.host), 0, "{plan}");
+        }
         for adversary in &plan.adversaries {
             let has_keys = !adversary.validators.is_empty();
             assert_eq!(adversary.behaviour.needs_keys(), has_keys, "{plan}");

@@ -13,6 +13,7 @@ mod duties;
 mod generate;
 mod kinds;
 mod machines;
+mod nature;
 mod outcome;
 mod plan;
 mod play;
