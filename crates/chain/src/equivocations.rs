@@ -56,6 +56,11 @@ impl Equivocations {
         self.newest
     }
 
+    /// Whether no more than one pair of the validator is kept.
+    pub(crate) fn is_first_of(&self, validator: ValidatorIndex) -> bool {
+        self.count_of(validator) <= 1
+    }
+
     /// Keeps a pair, both verified, the first of its validator and slot.
     pub(crate) fn record(&mut self, equivocation: Equivocation) {
         let key = (equivocation.validator(), equivocation.slot());
@@ -100,10 +105,12 @@ mod tests {
         let mut found = Equivocations::default();
         found.record(pair(1, 7));
         found.record(pair(1, 7));
+        assert!(found.is_first_of(1));
         for slot in 8..20 {
             found.record(pair(1, slot));
             found.record(pair(1, slot));
         }
+        assert!(!found.is_first_of(1));
         assert_eq!(found.newest(), Some((1, 19)));
         assert_eq!((found.iter().len(), found.total()), (4, 13));
         for validator in 2..2_000 {

@@ -156,8 +156,8 @@ fn write(
     Ok(keystore.public_key())
 }
 
-/// Writes a key as leanSig does, `validator_N_sk.ssz` or `.json`, with the public key in
-/// `validator_N_pk.json` and its high-water mark beside it. The bottom trees around `epoch` are computed for it.
+/// Writes a key as leanSig does, `validator_N_sk.ssz` or `.json`, with the public key in `validator_N_pk.json` and
+/// `validator_N_pk.ssz` and its high-water mark beside it. The bottom trees around `epoch` are computed for it.
 ///
 /// Returns the secret key's file name and the public key.
 ///
@@ -195,7 +195,10 @@ pub fn export(
         let path = directory.join(format!("validator_{index}_pk.json"));
         fs::write(&path, json).map_err(|e| KeyFileProblem::Unwritable(e).in_file(&path))?;
     }
-    Ok((name, PublicKey(key.public_key().to_bytes())))
+    let public_key = PublicKey(key.public_key().to_bytes());
+    let path = directory.join(format!("validator_{index}_pk.ssz"));
+    fs::write(&path, public_key.0).map_err(|e| KeyFileProblem::Unwritable(e).in_file(&path))?;
+    Ok((name, public_key))
 }
 
 /// Looks at a key without computing anything. The passphrase is only needed to check the trees.

@@ -436,7 +436,15 @@ impl ChainService {
         let (root, slot) = (pending.root, pending.slot());
         let peer = pending.origin.peer().clone();
         counter!("quartet_blocks_invalid_total").increment(1);
-        debug!(%root, slot, %peer, %error, "invalid block");
+        // The transition is applied to what the proposer has signed, and to nothing else: strangers cannot cause the warning.
+        if matches!(error, ImportError::StateTransition(_))
+            && self.condemned.is_to_be_told(self.clock.slot())
+        {
+            let proposer = pending.block.message.block.proposer_index;
+            warn!(%root, slot, proposer, %peer, %error, "a validator has signed an invalid block: does its client differ?");
+        } else {
+            debug!(%root, slot, %peer, %error, "invalid block");
+        }
         let rivals_from = pending.rivals_from.clone();
         self.reject(pending);
         if !condemns_block(error) {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use quartet_types::{Attestation, Root};
+use quartet_types::{Attestation, Root, Slot};
 
 /// Roots of invalid blocks that are remembered, and as many of blocks that build on them.
 const MAX_INVALID: usize = 1024;
@@ -13,6 +13,8 @@ const MAX_INVALID: usize = 1024;
 pub(super) struct Condemned {
     proven: Remembered,
     below: Remembered,
+    /// The slot in which the log was told of one that a validator had signed.
+    told_in: Option<Slot>,
 }
 
 impl Condemned {
@@ -24,6 +26,12 @@ impl Condemned {
     /// A block's own bytes prove that it is invalid.
     pub(super) fn prove(&mut self, root: Root) {
         self.proven.insert(root);
+    }
+
+    /// Whether the log is to be told, in the slot `now`, of an invalid block that its proposer has signed: of one in a slot, since
+    /// a validator can sign as many as it likes.
+    pub(super) fn is_to_be_told(&mut self, now: Slot) -> bool {
+        self.told_in.replace(now) != Some(now)
     }
 
     /// A block builds on one that is invalid.
@@ -64,6 +72,13 @@ impl Remembered {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_signed_block_in_a_slot_is_told_of() {
+        let mut condemned = Condemned::default();
+        let told = [7, 7, 7, 8, 8].map(|slot| condemned.is_to_be_told(slot));
+        assert_eq!(told, [true, false, false, true, false]);
+    }
 
     #[test]
     fn what_builds_on_invalid_blocks_pushes_none_of_these_out() {

@@ -429,6 +429,8 @@ impl ChainService {
         let after = chain.view();
         let equivocations = chain.equivocations().total() - equivocations;
         let newest = chain.equivocations().newest();
+        let is_first =
+            newest.is_some_and(|(validator, _)| chain.equivocations().is_first_of(validator));
         let reorg_depth = match after.head == before.head {
             true => 0,
             false => chain
@@ -443,11 +445,14 @@ impl ChainService {
         self.announce(&before, &after, reorg_depth);
         if let Some((validator, slot)) = newest.filter(|_| equivocations > 0) {
             metrics::counter!("quartet_equivocations_total").increment(equivocations);
-            tracing::warn!(
-                validator,
-                slot,
-                "a validator has signed two messages for one slot"
-            );
+            // Of each validator once: a client that does so does it in every slot.
+            if is_first {
+                tracing::warn!(
+                    validator,
+                    slot,
+                    "a validator has signed two messages for one slot"
+                );
+            }
             self.tell_watchers(ChainEvent::Equivocation { validator, slot });
         }
         result
