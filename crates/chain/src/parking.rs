@@ -174,6 +174,9 @@ pub(crate) struct Parking {
     early_attestations: BTreeMap<Slot, Vec<GossipAttestation>>,
 }
 
+/// Blocks with what they wait for, and blocks with how many votes wait for them.
+pub(crate) type Queued = (Vec<(Checkpoint, Root)>, Vec<(Root, usize)>);
+
 impl Parking {
     /// Whether a block waits for another.
     pub(crate) fn contains(&self, root: &Root) -> bool {
@@ -191,7 +194,7 @@ impl Parking {
     }
 
     /// What waits: blocks with what they wait for, by slot and root, and how many votes wait for each block, by root.
-    pub(crate) fn waiting(&self) -> (Vec<(Checkpoint, Root)>, Vec<(Root, usize)>) {
+    pub(crate) fn waiting(&self) -> Queued {
         let blocks = self.by_slot.iter().filter_map(|(slot, root)| {
             let (root, slot) = (*root, *slot);
             let parked = self.blocks.get(&root)?;

@@ -40,10 +40,10 @@ pub async fn run(
     });
     let lane = |lane: usize| {
         let cases = cases.iter().enumerate();
-        let mut cases = cases.filter(move |(_, case)| case.group.lane() == lane);
+        let cases = cases.filter(move |(_, case)| case.group.lane() == lane);
         let (scene, desk) = (&scene, &desk);
         async move {
-            while let Some((number, case)) = cases.next() {
+            for (number, case) in cases {
                 let played = play(scene, case).await;
                 desk.borrow_mut().take(number, played);
             }

@@ -166,15 +166,16 @@ impl Decision {
             | Self::Finalized(block)
             | Self::SafeTarget(block) => Some(block.root),
             Self::ParkedVote { waits_for, .. } => Some(*waits_for),
-            Self::Checked { job, .. } => match job {
-                Job::Block(root)
-                | Job::Authentic(root)
-                | Job::Witnessed(root)
-                | Job::Vouched(root)
-                | Job::Recalled(root)
-                | Job::HeadState(root) => Some(*root),
-                _ => None,
-            },
+            Self::Checked {
+                job:
+                    Job::Block(root)
+                    | Job::Authentic(root)
+                    | Job::Witnessed(root)
+                    | Job::Vouched(root)
+                    | Job::Recalled(root)
+                    | Job::HeadState(root),
+                ..
+            } => Some(*root),
             Self::Asked {
                 request: Request::Roots(_, roots),
                 ..

@@ -1,6 +1,6 @@
 //! The way through a recording.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::Path, time::Duration};
 
 use quartet_chain::{ReplayedService, StoreError, Verifier, View};
 use quartet_fork_choice::Rules;
@@ -64,7 +64,7 @@ pub enum Told<'a> {
     /// The service begins, in this slot.
     Begins(Beginning, Slot),
     /// A slot has ended.
-    Slot(SlotLine),
+    Slot(Box<SlotLine>),
     /// Something is to be said of the recording.
     Notice(String),
     /// The first decision that differs.
@@ -371,7 +371,8 @@ impl<F: FnMut(Told<'_>)> Play<F> {
         }
         self.outcome.slots += 1;
         if self.options.from.is_none_or(|first| run.slot >= first) {
-            (self.tell)(Told::Slot(counts.line(run.slot, &run.service.standing())));
+            let line = counts.line(run.slot, &run.service.standing());
+            (self.tell)(Told::Slot(Box::new(line)));
         }
         let is_time = match self.options.explain {
             Some(Wanted::Slot(slot)) => run.slot == slot,
@@ -419,7 +420,7 @@ impl<F: FnMut(Told<'_>)> Play<F> {
         self.outcome.recorded += run.at.saturating_sub(run.began);
     }
 
-    fn notice_damage(&mut self, path: &PathBuf, damage: &Damage) {
+    fn notice_damage(&mut self, path: &Path, damage: &Damage) {
         self.outcome.is_incomplete = true;
         self.notice(format!("{}: {damage}", path.display()));
     }

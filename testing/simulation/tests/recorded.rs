@@ -41,7 +41,7 @@ fn replay(directory: &Path, node: usize) -> (Outcome, Heard) {
     let recording = Recording::open(&directory.join(format!("node-{node}"))).unwrap();
     let mut heard = Heard::default();
     let outcome = play(&recording, OPTIONS, |told| match told {
-        Told::Slot(line) => heard.lines.push(line),
+        Told::Slot(line) => heard.lines.push(*line),
         Told::Notice(notice) => heard.notices.push(notice),
         Told::Begins(Beginning::InTheMiddle, _) => heard.in_the_middle += 1,
         _ => {}
@@ -87,7 +87,7 @@ fn every_node_of_an_eventful_run_decides_the_same_again() {
         );
         assert_eq!(outcome.sessions, if node == 2 { 2 } else { 1 });
         assert_eq!((outcome.unknown, heard.in_the_middle), (0, 0));
-        assert!(outcome.agreeing > 500, "{outcome:?}");
+        assert!(outcome.agreeing > 200, "{outcome:?}");
         let last = heard.lines.last().unwrap();
         assert_eq!(
             (last.head, last.finalized),
