@@ -128,8 +128,12 @@ impl NodeProcess {
         self.stop.cancel();
     }
 
-    /// Waits until it has ended. After [`NodeProcess::stop`] that takes no longer than the grace time.
+    /// Waits until it has ended; of one that has, at once, however often. After [`NodeProcess::stop`] that takes no longer than
+    /// the grace time.
     pub(super) async fn ended(&mut self) {
+        if !self.is_running() {
+            return;
+        }
         // An error would mean that the watcher panicked, and then its child has been killed.
         let _ = (&mut self.watcher).await;
     }
