@@ -246,6 +246,11 @@ impl ChainService {
     }
 }
 
+/// So many slots ahead of our clock a vote for an unknown block may be, and is held until its slot begins: a node whose clock
+/// is slow follows the chain by them. Places are counted by slot, 256 each, so that one validator cannot take up all messages
+/// that may wait for a verdict.
+const MAX_SLOTS_EARLY: Slot = 4;
+
 fn triage(chain: &LeanChain, signed: &SignedAttestation) -> Triage {
     let attestation = &signed.message;
     let (slot, current) = (attestation.data.slot, chain.current_slot());
@@ -262,8 +267,8 @@ fn triage(chain: &LeanChain, signed: &SignedAttestation) -> Triage {
             false => Triage::Answer(Verdict::Ignore),
         };
     }
-    if slot > current + 1 {
-        // A matter of clocks. It would be held until then, whatever it names, and its verdict with it.
+    if slot > current + MAX_SLOTS_EARLY {
+        // It would be held until then, whatever it names, and its verdict with it.
         return Triage::Answer(Verdict::Ignore);
     }
     if slot == current + 1 {
