@@ -65,7 +65,7 @@ differential *ARGS:
     cargo run --release -p quartet-differential -- {{ARGS}}
 
 # Bytes from peers, files and users: each fuzz target for some seconds, or `just fuzz-target gossip` until something is found.
-fuzz-targets SECONDS='30':
+fuzz-targets SECONDS='15':
     FUZZ_SECONDS={{SECONDS}} .ci/fuzz
 
 # One fuzz target, by cargo-fuzz (`cargo install cargo-fuzz`), with everything instrumented.
