@@ -64,10 +64,17 @@ impl Tape {
 
     /// Notes a decision.
     pub(super) fn decide(&self, decision: impl FnOnce() -> Decision) {
+        // Made before the tape is held: what makes it may look at the tape.
         match self {
             Self::Off => {}
-            Self::Recording(live) => live.borrow_mut().decisions.push(decision()),
-            Self::Playing(script) => script.borrow_mut().decisions.push(decision()),
+            Self::Recording(live) => {
+                let decision = decision();
+                live.borrow_mut().decisions.push(decision);
+            }
+            Self::Playing(script) => {
+                let decision = decision();
+                script.borrow_mut().decisions.push(decision);
+            }
         }
     }
 
