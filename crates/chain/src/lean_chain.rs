@@ -7,7 +7,6 @@ mod database;
 
 use std::sync::Arc;
 
-use parking_lot::RwLock;
 use quartet_fork_choice::{
     AttestationOrigin, AttestationOutcome, BlockInfo, BlockOutcome, Checkpoints, ForkChoice, Names,
     Rules, WeighedBlock,
@@ -29,9 +28,6 @@ use crate::{
     recent::{MemoryLimits, RecentBlocks, RecentStates},
     vote_pool::VotePool,
 };
-
-/// The one state that all services share; only the chain service takes the write lock.
-pub type SharedChain = Arc<RwLock<LeanChain>>;
 
 /// Everything the node knows.
 #[derive(Debug)]
@@ -68,7 +64,7 @@ pub struct ForkChoiceNode {
 
 /// The four checkpoints that say where a chain stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct View {
+pub struct ForkChoiceView {
     /// The head.
     pub head: Checkpoint,
     /// The safe target.
@@ -171,11 +167,6 @@ impl LeanChain {
         }
     }
 
-    /// Shares the chain.
-    pub fn shared(self) -> SharedChain {
-        Arc::new(RwLock::new(self))
-    }
-
     /// Unix time of slot 0, in seconds.
     pub fn genesis_time(&self) -> u64 {
         self.genesis_time
@@ -205,8 +196,8 @@ impl LeanChain {
     }
 
     /// Where the chain stands.
-    pub fn view(&self) -> View {
-        View {
+    pub fn view(&self) -> ForkChoiceView {
+        ForkChoiceView {
             head: self.head(),
             safe_target: self.safe_target(),
             justified: self.latest_justified(),

@@ -18,6 +18,7 @@ mod persistence;
 mod production;
 mod recent;
 mod service;
+mod shared;
 mod sightings;
 mod verification;
 mod vote_pool;
@@ -26,7 +27,7 @@ pub use envelope::max_useful_block_bytes;
 pub use equivocations::{Equivocation, Equivocations};
 pub use error::ImportError;
 pub use events::{ChainEvent, Duty, DutyKind, DutyOutcome, EventBus, ImportedBlock, Source};
-pub use lean_chain::{ForkChoiceNode, ImportableBlock, LeanChain, Pruned, SharedChain, View};
+pub use lean_chain::{ForkChoiceNode, ForkChoiceView, ImportableBlock, LeanChain, Pruned};
 pub use messages::{
     ChainHandle, ChainInbox, ChainMessage, GossipAttestation, NetworkHandle, NetworkMessage,
     Stopped, Verdict, VerdictSender, chain_channel, network_channel,
@@ -37,7 +38,10 @@ pub use production::{ProducedBlock, ProposalBasis};
 pub use quartet_storage::Finality;
 pub use quartet_sync::{PeerName, RequestError, SyncState};
 pub use recent::MemoryLimits;
-pub use service::{ChainService, ChainServiceConfig, ReplayedService, Standing, Waiting};
+pub use service::{
+    ChainService, ChainServiceConfig, ChainServiceParts, ReplayedService, Standing, Waiting,
+};
+pub use shared::{ChainWriter, SharedChain};
 pub use sightings::{Sightings, watch_validators};
 pub use verification::{Verifier, VerifySignatures};
 pub use vote_pool::Candidates;

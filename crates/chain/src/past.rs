@@ -125,7 +125,7 @@ mod tests {
     use tree_hash::TreeHash as _;
 
     use super::*;
-    use crate::LeanChain;
+    use crate::{ChainWriter, LeanChain};
 
     fn is_whole(block: &SignedBlockWithAttestation) -> bool {
         block.signature.len() == block.block().body.attestations.len() + 1
@@ -198,7 +198,7 @@ mod tests {
     fn the_genesis_block_is_made_where_it_is_missing() {
         let (blocks, state) = chain(3);
         let store = database(&blocks[2], state);
-        let chain = LeanChain::from_genesis(genesis_state()).shared();
+        let chain = ChainWriter::new(LeanChain::from_genesis(genesis_state())).reader();
         let (worked, kept_from) = look(&store, &chain, None, 99).unwrap();
         let Worked::Looked(Missing {
             blocks: missing,

@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use quartet_chain::{
-    ChainReader, ChainService, ChainServiceConfig, EventBus, ImportableBlock, LeanChain,
-    SharedChain, chain_channel, network_channel,
+    ChainReader, ChainService, ChainServiceConfig, ChainServiceParts, ChainWriter, EventBus,
+    ImportableBlock, LeanChain, chain_channel, network_channel,
 };
 use quartet_clock::Clock;
 use quartet_processor::Processor;
@@ -61,7 +61,7 @@ fn genesis(validators: usize) -> State {
 
 /// A node that imports what it is given and keeps it as the chain service does.
 struct Node {
-    chain: SharedChain,
+    chain: ChainWriter,
     store: Arc<Database>,
     imported: Vec<ImportableBlock>,
     slot: Slot,
@@ -74,7 +74,7 @@ impl Node {
         let chain = LeanChain::from_genesis(genesis.clone());
         chain.write_anchor(&store).unwrap();
         Self {
-            chain: chain.shared(),
+            chain: ChainWriter::new(chain),
             store: Arc::new(store),
             imported: Vec::new(),
             slot: 0,
@@ -82,49 +82,51 @@ impl Node {
     }
 
     fn reader(&self) -> ChainReader {
-        ChainReader::new(self.chain.clone(), self.store.clone())
+        ChainReader::new(self.chain.reader(), self.store.clone())
     }
 
     fn play(&mut self, round: &Round) {
         self.slot += round.slots;
-        let mut chain = self.chain.write();
-        chain.advance(self.slot * INTERVALS_PER_SLOT);
-        chain.accept_new_attestations();
-        let blocks: Vec<_> = chain.fork_choice().blocks().collect();
-        let recent = &blocks[blocks.len().saturating_sub(RECENT)..];
-        let parent = match &round.parent {
-            Some(index) => recent[index.index(recent.len())].block.root,
-            None => chain.head().root,
-        };
-        let votes: Vec<_> = chain.fork_choice().known_attestations().collect();
-        let known = |vote: &Attestation| chain.contains(&vote.data.head.root);
-        let candidates: Vec<_> = votes.into_iter().filter(known).collect();
-        drop(chain);
-        let state = self.reader().state(parent).unwrap().unwrap();
-        let mut chain = self.chain.write();
-        let (block, post_state) =
-            build_block(&state, self.slot, &candidates, Selection::AllThatCount).unwrap();
-        let importable = seal(&chain, block, post_state);
-        self.store.put(chain.to_store(&importable)).unwrap();
-        let pruned = chain.import_block(importable.clone()).unwrap();
-        if !pruned.is_empty() && !round.dies {
-            let finalized = chain.latest_finalized();
-            self.store
-                .finalize(finalized, &pruned.final_chain, self.slot)
-                .unwrap();
-        }
-        self.imported.push(importable);
-        chain.advance(self.slot * INTERVALS_PER_SLOT + 1);
-        let data = chain.attestation_data(self.slot);
-        let proposer = proposer_index(self.slot, chain.validator_count());
-        let voters = round.votes.iter().zip(0..).filter(|(votes, _)| **votes);
-        for (_, validator_id) in voters.filter(|(_, validator)| Some(*validator) != proposer) {
-            let signed = SignedAttestation {
-                message: Attestation { validator_id, data },
-                signature: Signature::default(),
+        let slot = self.slot;
+        let (parent, candidates) = self.chain.change(|chain| {
+            chain.advance(slot * INTERVALS_PER_SLOT);
+            chain.accept_new_attestations();
+            let blocks: Vec<_> = chain.fork_choice().blocks().collect();
+            let recent = &blocks[blocks.len().saturating_sub(RECENT)..];
+            let parent = match &round.parent {
+                Some(index) => recent[index.index(recent.len())].block.root,
+                None => chain.head().root,
             };
-            chain.import_attestation(&signed).unwrap();
-        }
+            let votes = chain.fork_choice().known_attestations();
+            let known = |vote: &Attestation| chain.contains(&vote.data.head.root);
+            (parent, votes.filter(known).collect::<Vec<_>>())
+        });
+        let state = self.reader().state(parent).unwrap().unwrap();
+        let (block, post_state) =
+            build_block(&state, slot, &candidates, Selection::AllThatCount).unwrap();
+        let importable = seal(&self.chain.read(), block, post_state);
+        self.imported.push(importable.clone());
+        let store = &self.store;
+        self.chain.change(|chain| {
+            store.put(chain.to_store(&importable)).unwrap();
+            let pruned = chain.import_block(importable).unwrap();
+            if !pruned.is_empty() && !round.dies {
+                let finalized = chain.latest_finalized();
+                let moved = store.finalize(finalized, &pruned.final_chain, slot);
+                moved.unwrap();
+            }
+            chain.advance(slot * INTERVALS_PER_SLOT + 1);
+            let data = chain.attestation_data(slot);
+            let proposer = proposer_index(slot, chain.validator_count());
+            let voters = round.votes.iter().zip(0..).filter(|(votes, _)| **votes);
+            for (_, validator_id) in voters.filter(|(_, validator)| Some(*validator) != proposer) {
+                let signed = SignedAttestation {
+                    message: Attestation { validator_id, data },
+                    signature: Signature::default(),
+                };
+                chain.import_attestation(&signed).unwrap();
+            }
+        });
     }
 }
 
@@ -149,12 +151,13 @@ fn seal(chain: &LeanChain, block: Block, post_state: State) -> ImportableBlock {
 }
 
 /// A start with this database, as the binary does it.
-fn restart(genesis: &State, store: &Arc<Database>, slot: Slot) -> ChainReader {
-    let chain = LeanChain::from_genesis(genesis.clone()).shared();
+fn restart(genesis: &State, store: &Arc<Database>, slot: Slot) -> LeanChain {
+    let chain = ChainWriter::new(LeanChain::from_genesis(genesis.clone()));
+    let shared = chain.reader();
     let (_, inbox) = chain_channel();
     let (network, _) = network_channel();
-    ChainService::new(ChainServiceConfig {
-        chain: chain.clone(),
+    let parts = ChainServiceParts {
+        chain,
         inbox,
         network,
         store: store.clone(),
@@ -162,11 +165,10 @@ fn restart(genesis: &State, store: &Arc<Database>, slot: Slot) -> ChainReader {
         processor: Processor::inline(),
         clock: Clock::manual(0, Duration::from_secs(slot * SECONDS_PER_SLOT)),
         verifier: &Scheme::Test,
-        expects_peers: false,
-        backfill: false,
-    })
-    .unwrap();
-    ChainReader::new(chain, store.clone())
+    };
+    let service = ChainService::new(ChainServiceConfig::default(), parts);
+    drop(service.unwrap());
+    shared.into_inner().unwrap()
 }
 
 /// Every block imported again.
@@ -192,15 +194,13 @@ proptest! {
         for round in &rounds {
             node.play(round);
             if round.dies {
-                let reader = restart(&genesis, &node.store, node.slot);
-                node.chain = reader.chain().clone();
+                node.chain = ChainWriter::new(restart(&genesis, &node.store, node.slot));
             }
         }
-        let reader = restart(&genesis, &node.store, node.slot);
+        let mut chain = restart(&genesis, &node.store, node.slot);
         let mut replayed = replay(&genesis, &node.imported);
-        let mut chain = reader.chain().write();
         // The votes of proposers count from the end of a slot on.
-        for chain in [&mut *chain, &mut replayed] {
+        for chain in [&mut chain, &mut replayed] {
             chain.advance((node.slot + 1) * INTERVALS_PER_SLOT);
         }
         prop_assert_eq!(chain.head(), replayed.head());
@@ -215,7 +215,7 @@ proptest! {
         for slot in 0..=node.slot {
             prop_assert_eq!(chain.canonical_root(slot), replayed.canonical_root(slot));
         }
-        drop(chain);
+        let reader = ChainReader::new(ChainWriter::new(chain).reader(), node.store.clone());
         for importable in &node.imported {
             let post_state = reader.state(importable.root).unwrap();
             prop_assert_eq!(post_state.as_deref(), Some(&*importable.post_state));

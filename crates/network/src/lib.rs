@@ -36,4 +36,4 @@ pub use config::{
     InvalidStaticPeer, MAX_NAMED_PEERS, NetworkConfig, StaticPeer,
 };
 pub use protocol::{BLOCKS_BY_RANGE_PROTOCOL, BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL};
-pub use service::{NetworkError, NetworkService};
+pub use service::{NetworkError, NetworkParts, NetworkService};

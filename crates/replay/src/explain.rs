@@ -76,7 +76,7 @@ pub(crate) fn explain(
     steps: Vec<Step>,
 ) -> Explanation {
     let standing = service.standing();
-    let chain = service.chain().read();
+    let chain = service.chain();
     let fork_choice = chain.fork_choice();
     let block = root.map(|root| (root, state_of(service, &chain, &root)));
     let (votes, new_votes) = (

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use quartet_chain::{ReplayedService, StoreError, Verifier, View};
+use quartet_chain::{ForkChoiceView, ReplayedService, StoreError, Verifier};
 use quartet_fork_choice::Rules;
 use quartet_recording::{
     Damage, Decision, Event, Frame, Job, Keyframe, Recording, SegmentReader, Session, Start, Taken,
@@ -431,8 +431,8 @@ impl<F: FnMut(Told<'_>)> Play<F> {
 }
 
 /// Where the node stood.
-fn view(keyframe: &Keyframe) -> View {
-    View {
+fn view(keyframe: &Keyframe) -> ForkChoiceView {
+    ForkChoiceView {
         head: keyframe.head,
         safe_target: keyframe.safe_target,
         justified: keyframe.justified,

@@ -26,7 +26,7 @@ mod tree_pieces;
 mod views;
 
 pub use condition::Condition;
-pub use node::{NodeInfo, NodeView};
+pub use node::{NodeInfo, NodeParts, NodeView};
 pub use page::PageNode;
 pub use page_service::PageService;
 pub use router::{metrics_router, router};

@@ -68,7 +68,21 @@ impl NodeInfo {
     }
 }
 
-/// What the service reads. Clones share it.
+/// What the service reads of the node.
+pub struct NodeParts {
+    /// The chain.
+    pub chain: ChainReader,
+    /// The table of peers.
+    pub peers: Peers,
+    /// The network's clock.
+    pub clock: Clock,
+    /// What the services have counted and timed; without it, a scrape shows only what the view itself knows.
+    pub metrics: Option<Metrics>,
+    /// Where the services tell what happens.
+    pub events: EventBus,
+}
+
+/// The node as the service sees it. Clones share it.
 #[derive(Clone)]
 pub struct NodeView(Arc<Inner>);
 
@@ -128,24 +142,16 @@ impl From<&LeanChain> for Overview {
 }
 
 impl NodeView {
-    /// A view of a node that starts now. Without `metrics`, a scrape shows what the view itself knows
-    /// and nothing of what the services have counted and timed.
-    pub fn new(
-        chain: ChainReader,
-        peers: Peers,
-        clock: Clock,
-        info: NodeInfo,
-        metrics: Option<Metrics>,
-        events: EventBus,
-    ) -> Self {
-        let started = clock.now();
+    /// A view of a node that starts now.
+    pub fn new(info: NodeInfo, parts: NodeParts) -> Self {
+        let started = parts.clock.now();
         Self(Arc::new(Inner {
-            chain,
-            peers,
-            clock,
+            chain: parts.chain,
+            peers: parts.peers,
+            clock: parts.clock,
             info,
-            metrics,
-            events,
+            metrics: parts.metrics,
+            events: parts.events,
             feed: Feed::default(),
             started,
             heavy: Arc::new(Semaphore::new(HEAVY_REQUESTS)),

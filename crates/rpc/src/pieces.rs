@@ -165,28 +165,26 @@ mod tests {
     use std::{sync::Arc, time::Duration};
 
     use axum::body::to_bytes;
-    use quartet_chain::{ChainReader, EventBus, LeanChain, Peers};
+    use quartet_chain::{ChainReader, ChainWriter, EventBus, LeanChain, Peers};
     use quartet_clock::Clock;
     use quartet_storage::Database;
     use quartet_types::{PublicKey, State};
 
     use super::*;
-    use crate::NodeInfo;
+    use crate::{NodeInfo, NodeParts};
 
     fn node() -> NodeView {
         let genesis = State::genesis(0, &[PublicKey::default()]).unwrap();
-        let chain = LeanChain::from_genesis(genesis).shared();
-        NodeView::new(
-            ChainReader::new(
-                chain,
-                Arc::new(Database::in_memory(quartet_types::Root::ZERO).unwrap()),
-            ),
-            Peers::default(),
-            Clock::manual(0, Duration::ZERO),
-            NodeInfo::default(),
-            None,
-            EventBus::new(),
-        )
+        let chain = ChainWriter::new(LeanChain::from_genesis(genesis));
+        let store = Database::in_memory(quartet_types::Root::ZERO).unwrap();
+        let parts = NodeParts {
+            chain: ChainReader::new(chain.reader(), Arc::new(store)),
+            peers: Peers::default(),
+            clock: Clock::manual(0, Duration::ZERO),
+            metrics: None,
+            events: EventBus::new(),
+        };
+        NodeView::new(NodeInfo::default(), parts)
     }
 
     /// Gives `pieces` pieces of its own number, then ends or fails.

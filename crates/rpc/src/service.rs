@@ -152,11 +152,11 @@ impl RpcService {
     ///
     /// # Errors
     /// When a server ends by itself.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), RpcError> {
+    pub async fn run(self, stop: CancellationToken) -> Result<(), RpcError> {
         let mut running = JoinSet::new();
         for server in self.servers {
             info!(address = %server.address, "listening for {}", server.purpose);
-            let stop = shutdown.clone();
+            let stop = stop.clone();
             running.spawn(async move {
                 server.server.run(stop).await;
                 server.purpose
@@ -168,14 +168,15 @@ impl RpcService {
         let mut upkeep = time::interval(UPKEEP);
         loop {
             tokio::select! {
-                () = shutdown.cancelled() => break,
+                biased;
+                () = stop.cancelled() => break,
                 _ = upkeep.tick() => {
                     if let Some(metrics) = self.node.metrics() {
                         metrics.upkeep();
                     }
                 }
                 Some(ended) = running.join_next() => {
-                    if !shutdown.is_cancelled() {
+                    if !stop.is_cancelled() {
                         return Err(RpcError::Ended(ended.unwrap_or("requests")));
                     }
                 }

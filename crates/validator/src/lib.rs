@@ -11,5 +11,7 @@ mod service;
 mod signers;
 mod vigilance;
 
-pub use service::{ValidatorService, ValidatorServiceConfig, ValidatorServiceError};
+pub use service::{
+    ValidatorService, ValidatorServiceConfig, ValidatorServiceError, ValidatorServiceParts,
+};
 pub use signers::Signers;

@@ -11,9 +11,17 @@ use tracing::{debug, warn};
 
 use crate::{Signers, caution::Caution, vigilance::Vigilance};
 
-/// What the validator service needs.
-#[derive(Debug)]
+/// Values that the validator service goes by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ValidatorServiceConfig {
+    /// Slots in which the service listens for other signers of its keys before it signs, at the start and after each jump of the
+    /// clock. Slots in which the node is not ready for duties do not count.
+    pub slots_to_listen: u64,
+}
+
+/// What the validator service works with.
+#[derive(Debug)]
+pub struct ValidatorServiceParts {
     /// The chain that it reads.
     pub chain: SharedChain,
     /// The way to the chain service.
@@ -26,6 +34,8 @@ pub struct ValidatorServiceConfig {
     pub processor: Processor,
     /// The network's clock.
     pub clock: Clock,
+    /// Where watchers are told what comes of each duty.
+    pub events: EventBus,
 }
 
 /// Performs the duties of this node's validators.
@@ -59,20 +69,22 @@ pub enum ValidatorServiceError {
 
 impl ValidatorService {
     /// Makes the service.
-    pub fn new(config: ValidatorServiceConfig) -> Self {
+    pub fn new(config: ValidatorServiceConfig, parts: ValidatorServiceParts) -> Self {
+        let mut vigilance = Vigilance::new(parts.clock.watch_for_jumps());
+        vigilance.listen_for(config.slots_to_listen);
         Self {
-            vigilance: Vigilance::new(config.clock.watch_for_jumps()),
-            chain: config.chain,
-            chain_service: config.chain_service,
-            network: config.network,
-            signers: config.signers,
-            processor: config.processor,
-            clock: config.clock,
+            vigilance,
+            chain: parts.chain,
+            chain_service: parts.chain_service,
+            network: parts.network,
+            signers: parts.signers,
+            processor: parts.processor,
+            clock: parts.clock,
             proposed: None,
             warned: None,
             caution: Caution::default(),
             background: None,
-            events: EventBus::default(),
+            events: parts.events,
         }
     }
 
@@ -81,21 +93,6 @@ impl ValidatorService {
     #[must_use]
     pub fn with_sightings(mut self, seen: mpsc::Receiver<Attestation>) -> Self {
         self.vigilance.watch(seen);
-        self
-    }
-
-    /// Has the service listen for other signers of its keys for so many slots before it signs, at the start and after each jump
-    /// of the clock. Slots in which the node is not ready for duties do not count.
-    #[must_use]
-    pub fn with_slots_to_listen(mut self, slots: u64) -> Self {
-        self.vigilance.listen_for(slots);
-        self
-    }
-
-    /// Has the service tell those who watch `events` what comes of each duty.
-    #[must_use]
-    pub fn with_events(mut self, events: EventBus) -> Self {
-        self.events = events;
         self
     }
 

@@ -10,9 +10,11 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header},
 };
-use quartet_chain::{ChainReader, EventBus, ImportableBlock, LeanChain, MemoryLimits, Peers};
+use quartet_chain::{
+    ChainReader, ChainWriter, EventBus, ImportableBlock, LeanChain, MemoryLimits, Peers,
+};
 use quartet_clock::Clock;
-use quartet_rpc::{NodeInfo, NodeView, router};
+use quartet_rpc::{NodeInfo, NodeParts, NodeView, router};
 use quartet_storage::Database;
 use quartet_types::{Root, State};
 use tower::ServiceExt as _;
@@ -190,6 +192,13 @@ fn view() -> NodeView {
         genesis_root: Root::ZERO,
         fork_name: "devnet0".to_owned(),
     };
-    let reader = ChainReader::new(chain.shared(), store);
-    NodeView::new(reader, Peers::default(), clock, info, None, EventBus::new())
+    let reader = ChainReader::new(ChainWriter::new(chain).reader(), store);
+    let parts = NodeParts {
+        chain: reader,
+        peers: Peers::default(),
+        clock,
+        metrics: None,
+        events: EventBus::new(),
+    };
+    NodeView::new(info, parts)
 }

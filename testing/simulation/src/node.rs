@@ -3,8 +3,9 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use quartet_chain::{
-    ChainEvent, ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain, MemoryLimits,
-    SharedChain, StoreError, Verifier, chain_channel, network_channel,
+    ChainEvent, ChainReader, ChainService, ChainServiceConfig, ChainServiceParts, ChainWriter,
+    EventBus, LeanChain, MemoryLimits, SharedChain, StoreError, Verifier, chain_channel,
+    network_channel,
 };
 use quartet_clock::Clock;
 use quartet_keystore::record::SigningRecord;
@@ -12,7 +13,7 @@ use quartet_processor::{Pace, Priority, Processor};
 use quartet_recording::{Recorder, Start};
 use quartet_storage::Database;
 use quartet_types::{Checkpoint, State, ValidatorIndex};
-use quartet_validator::{Signers, ValidatorService, ValidatorServiceConfig};
+use quartet_validator::{Signers, ValidatorService, ValidatorServiceConfig, ValidatorServiceParts};
 use quartet_xmss::Scheme;
 use tokio::{sync::broadcast, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -126,13 +127,18 @@ impl Node {
         self.speed.keep_to(&pace);
         let signers = self.signers(validators)?;
         let (store, cable) = self.disk.open(&genesis)?;
-        let chain = LeanChain::from_genesis(genesis).shared();
+        let writer = ChainWriter::new(LeanChain::from_genesis(genesis));
+        let chain = writer.reader();
         let (chain_handle, chain_inbox) = chain_channel();
         let (network_handle, network_inbox) = network_channel();
         let events = EventBus::new();
         let watcher = events.watch();
-        let chain_service = ChainService::new(ChainServiceConfig {
-            chain: chain.clone(),
+        let config = ChainServiceConfig {
+            expects_peers: true,
+            backfill: self.backfills,
+        };
+        let parts = ChainServiceParts {
+            chain: writer,
             inbox: chain_inbox,
             network: network_handle.clone(),
             store: store.clone(),
@@ -140,23 +146,24 @@ impl Node {
             processor: Processor::paced(pace.clone()),
             clock: clock.clone(),
             verifier: verifier(scheme),
-            expects_peers: true,
-            backfill: self.backfills,
-        })?;
+        };
+        let chain_service = ChainService::new(config, parts)?;
         let chain_service = match &self.recording {
             Some(recorded) => {
                 chain_service.with_recorder(self.recorder(recorded, &store, &clock, scheme)?)
             }
             None => chain_service,
         };
-        let validator_service = ValidatorService::new(ValidatorServiceConfig {
+        let parts = ValidatorServiceParts {
             chain: chain.clone(),
             chain_service: chain_handle.clone(),
             network: network_handle,
             signers,
             processor: Processor::paced(pace.clone()),
             clock: clock.clone(),
-        });
+            events: EventBus::new(),
+        };
+        let validator_service = ValidatorService::new(ValidatorServiceConfig::default(), parts);
         let reader = ChainReader::new(chain.clone(), store.clone());
         let station = Station::new(self.number, network, network_inbox, chain_handle, reader);
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
-use quartet_chain::{ChainEvent, SharedChain, SyncState, Verdict, View};
+use quartet_chain::{ChainEvent, ForkChoiceView, SharedChain, SyncState, Verdict};
 use quartet_types::{Checkpoint, SECONDS_PER_SLOT, Slot, ValidatorIndex};
 use rand::rngs::StdRng;
 use tempfile::TempDir;
@@ -84,12 +84,12 @@ impl World {
     ///
     /// # Errors
     /// When the node does not run.
-    pub fn view(&self, node: usize) -> Result<View, SimulationError> {
+    pub fn view(&self, node: usize) -> Result<ForkChoiceView, SimulationError> {
         Ok(self.chain(node)?.read().view())
     }
 
     /// Where the chains of all running nodes stand, in order.
-    pub fn views(&self) -> Vec<View> {
+    pub fn views(&self) -> Vec<ForkChoiceView> {
         let running = self.nodes.iter().filter_map(|node| node.running.as_ref());
         running.map(|running| running.chain.read().view()).collect()
     }

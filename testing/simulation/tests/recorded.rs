@@ -50,7 +50,7 @@ fn replay(directory: &Path, node: usize) -> (Outcome, Heard) {
 }
 
 /// Messages get lost, a node is killed and comes back, another one is cut off for a while.
-fn eventful(simulation: Simulation, slots: u64) -> Vec<quartet_chain::View> {
+fn eventful(simulation: Simulation, slots: u64) -> Vec<quartet_chain::ForkChoiceView> {
     let conditions = Conditions {
         latency_ms: 20..=400,
         loss: 0.1,

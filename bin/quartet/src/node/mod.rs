@@ -22,19 +22,19 @@ use std::{
 
 use anyhow::Context as _;
 use quartet_chain::{
-    ChainReader, ChainService, ChainServiceConfig, EventBus, MemoryLimits, PeerName, Peers,
-    chain_channel, network_channel, watch_validators,
+    ChainReader, ChainService, ChainServiceConfig, ChainServiceParts, ChainWriter, EventBus,
+    MemoryLimits, PeerName, Peers, chain_channel, network_channel, watch_validators,
 };
 use quartet_clock::Clock;
 use quartet_metrics::Metrics;
-use quartet_network::NetworkService;
+use quartet_network::{NetworkParts, NetworkService};
 use quartet_processor::Processor;
 use quartet_rpc::{
-    AllowedHosts, AllowedOrigins, Limits, NodeInfo, NodeView, RpcConfig, RpcService,
+    AllowedHosts, AllowedOrigins, Limits, NodeInfo, NodeParts, NodeView, RpcConfig, RpcService,
 };
 use quartet_storage::Database;
 use quartet_types::{Block, VALIDATOR_REGISTRY_LIMIT};
-use quartet_validator::{ValidatorService, ValidatorServiceConfig};
+use quartet_validator::{ValidatorService, ValidatorServiceConfig, ValidatorServiceParts};
 use quartet_xmss::{Scheme, Verifier};
 use tokio::sync::watch;
 use tracing::info;
@@ -117,7 +117,8 @@ async fn start(
 
     let limits = MemoryLimits::of(usize::from(args.memory_budget) << 20);
     let chain = anchor::begin(&args.checkpoint_sync_url, &store, genesis, &clock).await?;
-    let chain = chain.with_memory_limits(limits).shared();
+    let writer = ChainWriter::new(chain.with_memory_limits(limits));
+    let chain = writer.reader();
     let reader = ChainReader::new(chain.clone(), store.clone());
     let (peers, events) = (Peers::default(), EventBus::new());
     let (chain_handle, chain_inbox) = chain_channel();
@@ -129,16 +130,16 @@ async fn start(
     let network_config = setup.network(&args)?;
     let peer_id = network_config.identity.name();
     let expects_peers = !network_config.static_peers.is_empty();
-    let mut network = NetworkService::start(
-        network_config,
-        reader.clone(),
-        chain_handle.clone(),
-        network_inbox,
-        peers.clone(),
-        clock.clone(),
-    )
-    .await
-    .context("choose another --port or --listen-address")?;
+    let parts = NetworkParts {
+        chain: reader.clone(),
+        chain_service: chain_handle.clone(),
+        inbox: network_inbox,
+        peers: peers.clone(),
+        clock: clock.clone(),
+    };
+    let mut network = NetworkService::bind(network_config, parts)
+        .await
+        .context("choose another --port or --listen-address")?;
     if let Some(apart) = apart {
         network = network.with_partition(apart);
     }
@@ -160,9 +161,6 @@ async fn start(
             limits: Limits::default(),
         },
         NodeView::new(
-            reader,
-            peers.clone(),
-            clock.clone(),
             NodeInfo {
                 name: setup.name.clone(),
                 version: version::VERSION.to_owned(),
@@ -174,13 +172,22 @@ async fn start(
                 genesis_root,
                 fork_name: args.fork_name.clone(),
             },
-            Some(metrics),
-            events.clone(),
+            NodeParts {
+                chain: reader,
+                peers: peers.clone(),
+                clock: clock.clone(),
+                metrics: Some(metrics),
+                events: events.clone(),
+            },
         ),
     )
     .await?;
-    let chain_service = ChainService::new(ChainServiceConfig {
-        chain: chain.clone(),
+    let config = ChainServiceConfig {
+        expects_peers,
+        backfill: args.backfill,
+    };
+    let parts = ChainServiceParts {
+        chain: writer,
         inbox: chain_inbox,
         network: network_handle.clone(),
         store: store.clone(),
@@ -188,9 +195,8 @@ async fn start(
         processor: processor.clone(),
         clock: clock.clone(),
         verifier: &*VERIFIER,
-        expects_peers,
-        backfill: args.backfill,
-    })?;
+    };
+    let chain_service = ChainService::new(config, parts)?;
     let chain_service = match &args.record {
         Some(directory) => {
             let recorded = Recorded {
@@ -209,17 +215,19 @@ async fn start(
     };
     let (sightings, seen) = watch_validators(signers.indices());
     let chain_service = chain_service.with_sightings(sightings);
-    let validator = ValidatorService::new(ValidatorServiceConfig {
+    let config = ValidatorServiceConfig {
+        slots_to_listen: args.doppelganger_slots,
+    };
+    let parts = ValidatorServiceParts {
         chain: chain.clone(),
         chain_service: chain_handle,
         network: network_handle,
         signers,
         processor,
         clock,
-    })
-    .with_events(events.clone())
-    .with_sightings(seen)
-    .with_slots_to_listen(args.doppelganger_slots);
+        events: events.clone(),
+    };
+    let validator = ValidatorService::new(config, parts).with_sightings(seen);
 
     let mut supervisor = Supervisor::default();
     // They are stopped in this order: duties first, the sockets last.

@@ -99,7 +99,7 @@ impl ChainService {
             debug!(peer = %item.peer, validator_id, slot = data.slot, "invalid signature");
             self.answer_vote(item, Verdict::Reject);
         }
-        self.tell(verified.iter().map(|item| &item.attestation.message));
+        self.tell_of_sightings(verified.iter().map(|item| &item.attestation.message));
         self.count(verified);
     }
 

@@ -190,7 +190,7 @@ impl ChainService {
         match result {
             Ok(()) => {
                 pending.is_authentic = true;
-                self.tell([&pending.block.message.proposer_attestation].into_iter());
+                self.tell_of_sightings([&pending.block.message.proposer_attestation].into_iter());
                 self.sync.on_authentic(&root);
                 self.dispatch(pending);
             }
@@ -207,7 +207,7 @@ impl ChainService {
         match result {
             Ok(()) => {
                 pending.is_authentic = true;
-                self.tell([&pending.block.message.proposer_attestation].into_iter());
+                self.tell_of_sightings([&pending.block.message.proposer_attestation].into_iter());
                 self.witness(&pending);
                 match self.need(&root) {
                     Some(_) => self.dispatch(pending),
@@ -411,7 +411,7 @@ impl ChainService {
         }
         let binding = Binding::of(root, &block.message);
         self.admissions.admit(inner.slot, root, binding);
-        self.tell(block.attestations());
+        self.tell_of_sightings(block.attestations());
         debug!(%root, slot = inner.slot, proposer = inner.proposer_index, "imported");
         Ok(Committed {
             stored,

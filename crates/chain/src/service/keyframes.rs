@@ -11,7 +11,7 @@ use quartet_types::{
 use tracing::warn;
 
 use super::ChainService;
-use crate::{ChainReader, StoreError, View};
+use crate::{ChainReader, ForkChoiceView, StoreError};
 
 /// Most blocks of a tree that is written down, three days of slots without finality: of a longer one no new segment begins.
 const MAX_BLOCKS: usize = 1 << 16;
@@ -32,7 +32,7 @@ struct Gathered {
     is_synced: bool,
     blocks: Vec<Noted>,
     moment: Moment,
-    view: View,
+    view: ForkChoiceView,
     votes: Vec<Attestation>,
     reader: ChainReader,
 }

@@ -5,6 +5,7 @@
 //! under the write lock the loop only commits results.
 
 mod admissions;
+mod announce;
 mod attestations;
 mod blocks;
 mod condemned;
@@ -29,22 +30,19 @@ mod tests;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use metrics::histogram;
-use quartet_clock::{Clock, Stopwatch, Tick};
+use quartet_clock::{Clock, Tick};
 use quartet_fork_choice::Names;
 use quartet_processor::{Part, Processor};
 use quartet_recording::{Note, Recorder, Taken};
 use quartet_storage::Database;
 use quartet_sync::{Backfill, Readiness, Sync};
-use quartet_types::{Attestation, Checkpoint, Root};
+use quartet_types::{Attestation, Root};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ChainEvent, ChainInbox, ChainMessage, ChainReader, EventBus, GossipAttestation,
-    ImportableBlock, LeanChain, NetworkHandle, NetworkMessage, SharedChain, Sightings, Source,
-    StoreError,
-    lean_chain::View,
+    ChainInbox, ChainMessage, ChainReader, ChainWriter, EventBus, GossipAttestation,
+    ImportableBlock, NetworkHandle, Sightings, Source, StoreError,
     messages::Incoming,
     origin::Origin,
     parking::{Parking, PendingBlock},
@@ -75,7 +73,7 @@ const MAX_BATCH: usize = 256;
 /// What the chain service is made of.
 #[derive(Debug)]
 pub struct ChainService {
-    chain: SharedChain,
+    chain: ChainWriter,
     inbox: ChainInbox,
     network: NetworkHandle,
     store: Arc<Database>,
@@ -128,11 +126,20 @@ enum Input {
     Attestations(Vec<GossipAttestation>),
 }
 
-/// What the chain service needs.
-#[derive(Debug)]
+/// Values that the chain service goes by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChainServiceConfig {
-    /// The chain it writes.
-    pub chain: SharedChain,
+    /// Whether there are peers to hear from before duties are taken up.
+    pub expects_peers: bool,
+    /// Whether older blocks of the finalized chain that are missing are fetched, as far back as the store keeps them.
+    pub backfill: bool,
+}
+
+/// What the chain service works with.
+#[derive(Debug)]
+pub struct ChainServiceParts {
+    /// The chain, which it alone writes.
+    pub chain: ChainWriter,
     /// Its ends of the channels.
     pub inbox: ChainInbox,
     /// The way to the network service.
@@ -147,10 +154,6 @@ pub struct ChainServiceConfig {
     pub clock: Clock,
     /// Who verifies signatures.
     pub verifier: Verifier,
-    /// Whether there are peers to hear from before duties are taken up.
-    pub expects_peers: bool,
-    /// Whether older blocks of the finalized chain that are missing are fetched, as far back as the store keeps them.
-    pub backfill: bool,
 }
 
 impl ChainService {
@@ -158,27 +161,27 @@ impl ChainService {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn new(config: ChainServiceConfig) -> Result<Self, StoreError> {
-        let started = config.clock.now();
-        let mut service = Self::made_at(started, config);
+    pub fn new(config: ChainServiceConfig, parts: ChainServiceParts) -> Result<Self, StoreError> {
+        let started = parts.clock.now();
+        let mut service = Self::made_at(started, config, parts);
         service.restore()?;
         service.update_sync_state();
         Ok(service)
     }
 
-    fn made_at(started: Duration, config: ChainServiceConfig) -> Self {
-        let gathering = Gathering::new(config.clock.slot_duration());
+    fn made_at(started: Duration, config: ChainServiceConfig, parts: ChainServiceParts) -> Self {
         Self {
-            reader: ChainReader::new(config.chain.clone(), config.store.clone()),
-            chain: config.chain,
-            inbox: config.inbox,
-            network: config.network,
-            store: config.store,
-            events: config.events,
-            processor: config.processor,
-            clock: config.clock.stopped_at(started),
-            ticking: config.clock,
-            verifier: config.verifier,
+            reader: ChainReader::new(parts.chain.reader(), parts.store.clone()),
+            gathering: Gathering::new(parts.clock.slot_duration()),
+            clock: parts.clock.stopped_at(started),
+            chain: parts.chain,
+            inbox: parts.inbox,
+            network: parts.network,
+            store: parts.store,
+            events: parts.events,
+            processor: parts.processor,
+            ticking: parts.clock,
+            verifier: parts.verifier,
             sync: Sync::default(),
             parking: Parking::default(),
             admissions: Admissions::default(),
@@ -186,7 +189,6 @@ impl ChainService {
             unwritten: Unwritten::default(),
             past: Past::new(config.backfill),
             checking: HashMap::new(),
-            gathering,
             batches: 0,
             slot_votes: SlotVotes::default(),
             longest_import: Duration::ZERO,
@@ -221,13 +223,6 @@ impl ChainService {
         sightings.tell(found.iter());
         self.sightings = Some(sightings);
         self
-    }
-
-    /// Tells of votes whose signatures have been verified.
-    fn tell<'a>(&self, votes: impl Iterator<Item = &'a Attestation>) {
-        if let Some(sightings) = &self.sightings {
-            sightings.tell(votes);
-        }
     }
 
     /// Runs until it is told to stop, then drains its queue and flushes the store.
@@ -383,105 +378,6 @@ impl ChainService {
             Done::HeadState { root, state, ready } => self.on_head_state(root, state, ready),
         }
         Ok(())
-    }
-
-    /// Tells the watchers of something.
-    fn tell_watchers(&self, event: ChainEvent) {
-        if let Some(decision) = tape::decision_of(&event) {
-            self.tape.decide(|| decision);
-        }
-        self.events.send(event);
-    }
-
-    /// Sends the network a message if there is room, and says whether there was.
-    fn tell_network(&self, message: NetworkMessage) -> bool {
-        let asked = |is_sent| tape::asked(&message, is_sent);
-        let (if_sent, if_not) = match self.tape.is_on() {
-            true => (asked(true), asked(false)),
-            false => (None, None),
-        };
-        let is_sent = self
-            .tape
-            .was_sent()
-            .unwrap_or_else(|| self.network.try_send(message));
-        if let Some(decision) = if is_sent { if_sent } else { if_not } {
-            self.tape.decide(|| decision);
-        }
-        is_sent
-    }
-
-    /// Changes the chain under the write lock and tells the watchers what that changed.
-    fn change<T>(&self, change: impl FnOnce(&mut LeanChain) -> T) -> T {
-        self.change_for(change, |_| None)
-    }
-
-    /// As [`Self::change`]; watchers are first told the `cause`, if the outcome says that there is one.
-    fn change_for<T>(
-        &self,
-        change: impl FnOnce(&mut LeanChain) -> T,
-        cause: impl FnOnce(&T) -> Option<ChainEvent>,
-    ) -> T {
-        let mut chain = self.chain.write();
-        let held = Stopwatch::start();
-        let before = chain.view();
-        let equivocations = chain.equivocations().total();
-        let result = change(&mut chain);
-        let after = chain.view();
-        let equivocations = chain.equivocations().total() - equivocations;
-        let newest = chain.equivocations().newest();
-        let is_first =
-            newest.is_some_and(|(validator, _)| chain.equivocations().is_first_of(validator));
-        let reorg_depth = match after.head == before.head {
-            true => 0,
-            false => chain
-                .fork_choice()
-                .reorg_depth(&before.head.root, &after.head.root),
-        };
-        drop(chain);
-        histogram!("quartet_chain_write_lock_seconds").record(held.seconds());
-        if let Some(cause) = cause(&result) {
-            self.tell_watchers(cause);
-        }
-        self.announce(&before, &after, reorg_depth);
-        if let Some((validator, slot)) = newest.filter(|_| equivocations > 0) {
-            metrics::counter!("quartet_equivocations_total").increment(equivocations);
-            // Of each validator once: a client that does so does it in every slot.
-            if is_first {
-                tracing::warn!(
-                    validator,
-                    slot,
-                    "a validator has signed two messages for one slot"
-                );
-            }
-            self.tell_watchers(ChainEvent::Equivocation { validator, slot });
-        }
-        result
-    }
-
-    fn announce(&self, before: &View, after: &View, reorg_depth: u64) {
-        let changed = |before: Checkpoint, after: Checkpoint| (before != after).then_some(after);
-        if let Some(head) = changed(before.head, after.head) {
-            if reorg_depth > 0 {
-                metrics::counter!("lean_fork_choice_reorgs_total").increment(1);
-                histogram!("lean_fork_choice_reorg_depth").record(reorg_depth as f64);
-                tracing::info!(from = %before.head, to = %head, depth = reorg_depth, "reorg");
-            }
-            self.tell_watchers(ChainEvent::Head {
-                before: before.head,
-                head,
-                reorg_depth,
-            });
-        }
-        if let Some(justified) = changed(before.justified, after.justified) {
-            self.tell_watchers(ChainEvent::Justified(justified));
-        }
-        if let Some(finalized) = changed(before.finalized, after.finalized) {
-            metrics::counter!("lean_finalizations_total", "result" => "success").increment(1);
-            self.tell_watchers(ChainEvent::Finalized(finalized));
-        }
-        if let Some(safe_target) = changed(before.safe_target, after.safe_target) {
-            self.tell_watchers(ChainEvent::SafeTarget(safe_target));
-        }
     }
 }
 

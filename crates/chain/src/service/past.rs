@@ -166,7 +166,7 @@ impl ChainService {
         let Some(work) = self.past.work.pop_front() else {
             return false;
         };
-        let (store, chain) = (self.store.clone(), self.chain.clone());
+        let (store, chain) = (self.store.clone(), self.chain.reader());
         let (verifier, validators) = (self.verifier, self.chain.read().validators().clone());
         let work = move || match work {
             Work::Look { below, limit } => look(&store, &chain, below, limit),

@@ -1,6 +1,6 @@
 //! The chain service as a recording has it run: without a loop, a clock, a network or threads of its own.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, ops::Deref, sync::Arc, time::Duration};
 
 use quartet_clock::Clock;
 use quartet_fork_choice::{BlockInfo, Checkpoints, Moment, Rules};
@@ -13,11 +13,11 @@ use quartet_types::{
 };
 use tokio::sync::oneshot;
 
-use super::{ChainService, ChainServiceConfig, Input, jobs::Done, tape::Tape};
+use super::{ChainService, ChainServiceConfig, ChainServiceParts, Input, jobs::Done, tape::Tape};
 use crate::{
-    ChainMessage, EventBus, GossipAttestation, ImportError, LeanChain, MemoryLimits, SharedChain,
-    StoreError, SyncState, Verifier,
-    lean_chain::{Stored, View},
+    ChainMessage, ChainWriter, EventBus, ForkChoiceView, GossipAttestation, ImportError, LeanChain,
+    MemoryLimits, StoreError, SyncState, Verifier,
+    lean_chain::Stored,
     messages::{chain_channel, network_channel},
     persistence::STATE_INTERVAL,
     verification::state_transition,
@@ -34,7 +34,7 @@ pub struct ReplayedService {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Head, safe target, justified and finalized.
-    pub view: View,
+    pub view: ForkChoiceView,
     /// How far it is with catching up.
     pub sync: SyncState,
 }
@@ -81,8 +81,8 @@ impl ReplayedService {
         let chain = LeanChain::with_rules((*anchor).clone(), state.clone(), rules);
         // Nobody listens at their other ends.
         let ((_, inbox), (network, _)) = (chain_channel(), network_channel());
-        let config = ChainServiceConfig {
-            chain: chain.with_memory_limits(limits).shared(),
+        let parts = ChainServiceParts {
+            chain: ChainWriter::new(chain.with_memory_limits(limits)),
             inbox,
             network,
             store: Arc::new(store),
@@ -90,16 +90,20 @@ impl ReplayedService {
             processor: Processor::inline(),
             clock: clock.stopped_at(began),
             verifier,
+        };
+        let config = ChainServiceConfig {
             // In the middle, all that it waited for has come.
             expects_peers: start.expects_peers && (keyframe.is_beginning || !keyframe.is_synced),
             backfill: start.backfill,
         };
-        let mut service = ChainService::made_at(began, config);
+        let mut service = ChainService::made_at(began, config, parts);
         service.held = Some(Vec::new());
         service.tape = Tape::playing();
         let entries: Vec<Entry> = keyframe.blocks.iter().map(entry).collect();
         service.take_up(stored(keyframe), &entries)?;
-        service.chain.write().resume(&moment(keyframe));
+        service
+            .chain
+            .change(|chain| chain.resume(&moment(keyframe)));
         service.update_sync_state();
         service.tape.heard();
         Ok(Self { service, clock })
@@ -232,8 +236,8 @@ impl ReplayedService {
     }
 
     /// The chain, for reading.
-    pub fn chain(&self) -> &SharedChain {
-        &self.service.chain
+    pub fn chain(&self) -> impl Deref<Target = LeanChain> + '_ {
+        self.service.chain.read()
     }
 
     /// The post-state of a block, where it is at hand or can be rebuilt.

@@ -1,6 +1,6 @@
 //! Start-up: the tree above the finalized anchor from the database's index. Nothing that is final is read or run again.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, mem, sync::Arc};
 
 use quartet_clock::Stopwatch;
 use quartet_fork_choice::{BlockInfo, Checkpoints};
@@ -78,7 +78,8 @@ impl ChainService {
         let finalized = restored.fork_choice().oldest_block().checkpoint();
         self.store
             .finalize(finalized, &unheard, self.clock.slot())?;
-        *self.chain.write() = restored.with_memory_limits(limits);
+        let restored = restored.with_memory_limits(limits);
+        drop(self.chain.change(|chain| mem::replace(chain, restored)));
         self.restore_recent(entries)?;
         let head = self.chain.read().head();
         let state = self.reader.state(head.root).and_then(|state| {

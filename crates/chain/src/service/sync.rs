@@ -9,13 +9,13 @@ use tracing::{debug, info, warn};
 
 use super::ChainService;
 use crate::{
-    ChainEvent, NetworkMessage, SharedChain,
+    ChainEvent, ChainWriter, NetworkMessage,
     parking::{Parking, PendingBlock},
 };
 
 /// What sync sees: the chain, the parking, and the blocks being checked.
 pub(super) struct SyncView<'a> {
-    chain: &'a SharedChain,
+    chain: &'a ChainWriter,
     parking: &'a Parking,
     checking: &'a HashMap<Root, PendingBlock>,
 }
@@ -53,9 +53,8 @@ impl quartet_sync::View for SyncView<'_> {
 impl ChainService {
     /// Runs sync against what it needs to know of the chain and the parking.
     pub(super) fn with_sync<T>(&mut self, run: impl FnOnce(&mut Sync, &SyncView<'_>) -> T) -> T {
-        let chain = self.chain.clone();
         let view = SyncView {
-            chain: &chain,
+            chain: &self.chain,
             parking: &self.parking,
             checking: &self.checking,
         };
@@ -143,7 +142,7 @@ impl ChainService {
             return;
         };
         let before = self.chain.read().sync_state();
-        self.chain.write().set_sync_state(state);
+        self.chain.change(|chain| chain.set_sync_state(state));
         self.tell_watchers(ChainEvent::Sync(state));
         if is_cut_off && before == SyncState::Synced {
             warn!(
@@ -172,7 +171,7 @@ impl ChainService {
             behind,
             seconds_left,
         } = progress;
-        self.chain.write().set_sync_speed(speed);
+        self.chain.change(|chain| chain.set_sync_speed(speed));
         if tells {
             let target = head + behind;
             info!(

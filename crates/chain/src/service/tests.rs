@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use quartet_clock::{Clock, Tick};
+use quartet_clock::{Clock, Stopwatch, Tick};
 use quartet_fork_choice::BlockError;
 use quartet_types::{
-    Attestation, AttestationData, SECONDS_PER_SLOT, SIGNATURE_BYTES, Signature, SignedAttestation,
-    Slot, Status,
+    Attestation, AttestationData, Checkpoint, SECONDS_PER_SLOT, SIGNATURE_BYTES, Signature,
+    SignedAttestation, Slot, Status,
 };
 use tokio::sync::mpsc::Receiver;
 
@@ -29,8 +29,12 @@ fn service() -> (ChainService, Receiver<NetworkMessage>) {
     let now = Duration::from_secs(chain.current_slot() * SECONDS_PER_SLOT);
     let (_, inbox) = chain_channel();
     let (network, messages) = network_channel();
-    let service = ChainService::new(ChainServiceConfig {
-        chain: Arc::new(parking_lot::RwLock::new(chain)),
+    let config = ChainServiceConfig {
+        expects_peers: true,
+        backfill: false,
+    };
+    let parts = ChainServiceParts {
+        chain: ChainWriter::new(chain),
         inbox,
         network,
         store: Arc::new(Database::in_memory(Root::ZERO).unwrap()),
@@ -38,10 +42,8 @@ fn service() -> (ChainService, Receiver<NetworkMessage>) {
         processor: Processor::inline(),
         clock: Clock::manual(0, now),
         verifier: &Scheme::Test,
-        expects_peers: true,
-        backfill: false,
-    });
-    (service.unwrap(), messages)
+    };
+    (ChainService::new(config, parts).unwrap(), messages)
 }
 
 #[test]
@@ -223,7 +225,7 @@ fn old_half_bound_blocks_of_a_range_pass_by_the_word_of_what_builds_on_them() {
     let (mut service, _messages) = service();
     let head = service.chain.read().head();
     let late = 40 * quartet_types::INTERVALS_PER_SLOT;
-    service.chain.write().advance(late);
+    service.chain.change(|chain| chain.advance(late));
     // So many slots apart, each attesting to its parent.
     let run = |apart: u64| {
         let mut parent = head;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use quartet_chain::LeanChain;
+use quartet_chain::{ChainWriter, LeanChain};
 use quartet_storage::{Database, StoredBlock};
 use quartet_types::{
     BlocksByRangeRequest, Checkpoint, HistoricalBlockHashes, PublicKey, Root, Signature,
@@ -60,7 +60,7 @@ fn server(
         signature: Vec::new().try_into().unwrap(),
         ..block(end, 0)
     };
-    let chain = LeanChain::from_anchor(anchor, state).shared();
+    let chain = ChainWriter::new(LeanChain::from_anchor(anchor, state)).reader();
     (
         BlockServer::new(ChainReader::new(chain, store.clone())),
         store,

@@ -88,7 +88,22 @@ pub enum NetworkError {
 
 type RoomForMessage = BoxFuture<'static, Result<OwnedPermit<ChainMessage>, Stopped>>;
 
-/// Talks to peers. Listens from the moment it is started; talks while [`NetworkService::run`] runs.
+/// What the network service works with.
+#[derive(Debug)]
+pub struct NetworkParts {
+    /// What it serves to peers.
+    pub chain: ChainReader,
+    /// The way to the chain service.
+    pub chain_service: ChainHandle,
+    /// What the other services have it do.
+    pub inbox: Receiver<NetworkMessage>,
+    /// The table of peers, which it keeps up to date.
+    pub peers: Peers,
+    /// The network's clock.
+    pub clock: Clock,
+}
+
+/// Talks to peers. Listens from the moment it is bound; talks while [`NetworkService::run`] runs.
 pub struct NetworkService {
     swarm: Swarm<Behaviour>,
     address: SocketAddr,
@@ -132,18 +147,12 @@ pub struct NetworkService {
 }
 
 impl NetworkService {
-    /// Binds the socket and gets ready. `peers` is the table that the service keeps up to date.
+    /// Binds the socket and gets ready.
     ///
     /// # Errors
     /// When it cannot listen, or libp2p refuses our settings.
-    pub async fn start(
-        config: NetworkConfig,
-        reader: ChainReader,
-        chain: ChainHandle,
-        inbox: Receiver<NetworkMessage>,
-        peers: Peers,
-        clock: Clock,
-    ) -> Result<Self, NetworkError> {
+    pub async fn bind(config: NetworkConfig, parts: NetworkParts) -> Result<Self, NetworkError> {
+        let clock = parts.clock;
         let traffic = Traffic::default();
         let swarm = behaviour::build(&config, clock.clone(), traffic.clone());
         let mut swarm = swarm.map_err(NetworkError::Settings)?;
@@ -156,11 +165,11 @@ impl NetworkService {
             swarm,
             address,
             fork: config.fork_name,
-            server: BlockServer::new(reader.clone()),
-            reader,
-            chain,
-            inbox,
-            table: peers,
+            server: BlockServer::new(parts.chain.clone()),
+            reader: parts.chain,
+            chain: parts.chain_service,
+            inbox: parts.inbox,
+            table: parts.peers,
             clock,
             dialer,
             peers: HashMap::new(),
@@ -196,11 +205,11 @@ impl NetworkService {
         name_of(self.swarm.local_peer_id())
     }
 
-    /// Talks to peers until cancelled, then takes leave of them.
+    /// Talks to peers until it is told to stop, then closes all connections.
     ///
     /// # Errors
     /// When the chain service has stopped, though we are not told to stop as well.
-    pub async fn run(mut self, cancel: CancellationToken) -> Result<(), NetworkError> {
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), NetworkError> {
         let mut slots = interval(self.clock.slot_duration().slot());
         slots.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut listening_to_us = true;
@@ -208,8 +217,9 @@ impl NetworkService {
         loop {
             self.line_up_for_room();
             let next_dial = self.time_to_next_dial();
+            // Not biased: each of these may always have something, and none may keep the others waiting.
             tokio::select! {
-                () = cancel.cancelled() => break,
+                () = stop.cancelled() => break,
                 permit = next(&mut self.room) => {
                     self.room = None;
                     match (permit, self.outbox.pop()) {
@@ -218,7 +228,7 @@ impl NetworkService {
                         }
                         (Ok(_), None) => {}
                         (Err(stopped), _) => {
-                            ending = end_with_the_chain(stopped, &cancel).await;
+                            ending = end_with_the_chain(stopped, &stop).await;
                             break;
                         }
                     }
@@ -343,9 +353,9 @@ impl NetworkService {
 /// When a node is stopped, the chain goes first, and that is no failure of ours. Otherwise it is.
 async fn end_with_the_chain(
     stopped: Stopped,
-    cancel: &CancellationToken,
+    stop: &CancellationToken,
 ) -> Result<(), NetworkError> {
-    match timeout(STOPPING, cancel.cancelled()).await {
+    match timeout(STOPPING, stop.cancelled()).await {
         Ok(()) => Ok(()),
         Err(_) => Err(stopped.into()),
     }

@@ -8,11 +8,14 @@ pub mod rogue;
 use std::{collections::BTreeSet, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use quartet_chain::{
-    ChainInbox, ChainMessage, ChainReader, GossipAttestation, LeanChain, NetworkHandle,
-    NetworkMessage, PeerName, Peers, RequestError, VerdictSender, chain_channel, network_channel,
+    ChainInbox, ChainMessage, ChainReader, ChainWriter, GossipAttestation, LeanChain,
+    NetworkHandle, NetworkMessage, PeerName, Peers, RequestError, VerdictSender, chain_channel,
+    network_channel,
 };
 use quartet_clock::Clock;
-use quartet_network::{Identity, NetworkConfig, NetworkError, NetworkService, StaticPeer};
+use quartet_network::{
+    Identity, NetworkConfig, NetworkError, NetworkParts, NetworkService, StaticPeer,
+};
 use quartet_storage::{Database, StoredBlock};
 use quartet_types::{
     Checkpoint, HistoricalBlockHashes, PublicKey, Root, Signature, SignedAttestation,
@@ -79,7 +82,10 @@ pub fn peer(multiaddr: &str) -> StaticPeer {
 /// A chain at its genesis, with a store of its own.
 fn reader(store: Arc<Database>) -> ChainReader {
     let genesis = State::genesis(0, &[PublicKey::default()]).unwrap();
-    ChainReader::new(LeanChain::from_genesis(genesis).shared(), store)
+    ChainReader::new(
+        ChainWriter::new(LeanChain::from_genesis(genesis)).reader(),
+        store,
+    )
 }
 
 /// A block as a database keeps it; its place in a tree is of no interest here.
@@ -125,7 +131,7 @@ impl Node {
         state.historical_block_hashes = HistoricalBlockHashes::try_from_iter(history).unwrap();
         let mut head = SignedBlockWithAttestation::default();
         head.message.block.slot = end;
-        let chain = LeanChain::from_anchor(head, state).shared();
+        let chain = ChainWriter::new(LeanChain::from_anchor(head, state)).reader();
         let reader = ChainReader::new(chain, store.clone());
         let node = Self::serving(config(number, &[]), store, reader, Clock::system(0));
         node.await.unwrap()
@@ -150,8 +156,14 @@ impl Node {
         let (chain, inbox) = chain_channel();
         let (network, messages) = network_channel();
         let peers = Peers::default();
-        let service = NetworkService::start(config, reader, chain, messages, peers.clone(), clock);
-        let mut service = service.await?;
+        let parts = NetworkParts {
+            chain: reader,
+            chain_service: chain,
+            inbox: messages,
+            peers: peers.clone(),
+            clock,
+        };
+        let mut service = NetworkService::bind(config, parts).await?;
         if let Some(partition) = partition {
             service = service.with_partition(partition);
         }

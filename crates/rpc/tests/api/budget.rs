@@ -31,10 +31,11 @@ impl Locked {
         let (release, released) = sync_channel::<()>(0);
         let (locked, lock) = sync_channel(1);
         let thread = std::thread::spawn(move || {
-            let _guard = chain.write();
-            locked.send(()).unwrap();
-            // Until the other end is dropped.
-            let _ = released.recv();
+            chain.change(|_| {
+                locked.send(()).unwrap();
+                // Until the other end is dropped.
+                let _ = released.recv();
+            });
         });
         lock.recv().unwrap();
         Self {

@@ -52,15 +52,14 @@ async fn equivocations_are_shown_with_both_messages() {
     let node = TestNode::with_chain(8);
     let none = result(&node, "lean_equivocations", json!([])).await;
     assert_eq!(none, json!({ "total": 0, "equivocations": [] }));
-    let second = {
-        let mut chain = node.chain.write();
+    let second = node.chain.change(|chain| {
         let mut message = chain.fork_choice().known_attestations().next().unwrap();
         message.data.target = message.data.source;
         let signature = Signature::default();
         let signed = SignedAttestation { message, signature };
         chain.import_attestation(&signed).unwrap();
         signed
-    };
+    });
     let found = result(&node, "lean_equivocations", json!([])).await;
     assert_eq!(found["total"], 1);
     let equivocation = &found["equivocations"][0];

@@ -8,12 +8,12 @@ use axum::{
     http::{HeaderMap, Request, Response, StatusCode, header},
 };
 use quartet_chain::{
-    ChainReader, Direction, EventBus, ImportableBlock, LeanChain, MemoryLimits, PeerFigures,
-    PeerInfo, PeerName, Peers, SharedChain, SyncState,
+    ChainReader, ChainWriter, Direction, EventBus, ImportableBlock, LeanChain, MemoryLimits,
+    PeerFigures, PeerInfo, PeerName, Peers, SyncState,
 };
 use quartet_clock::Clock;
 use quartet_metrics::Metrics;
-use quartet_rpc::{NodeInfo, NodeView};
+use quartet_rpc::{NodeInfo, NodeParts, NodeView};
 use quartet_storage::Database;
 use quartet_types::{
     Attestation, BlockWithAttestation, PublicKey, Root, Signature, SignedAttestation,
@@ -26,7 +26,7 @@ pub(crate) const GENESIS_TIME: u64 = 1_000;
 pub(crate) const VALIDATORS: u64 = 4;
 
 pub(crate) struct TestNode {
-    pub(crate) chain: SharedChain,
+    pub(crate) chain: Arc<ChainWriter>,
     pub(crate) store: Arc<Database>,
     pub(crate) peers: Peers,
     pub(crate) events: EventBus,
@@ -72,20 +72,21 @@ impl TestNode {
     pub(crate) fn without_finality(blocks: u64) -> Self {
         let node = Self::at_genesis(VALIDATORS * blocks);
         for slot in (1..=blocks).map(|block| VALIDATORS * block) {
-            let mut chain = node.chain.write();
-            chain.advance(4 * slot);
-            let produced = chain.proposal_basis().unwrap().build(slot).unwrap();
-            let mut block = SignedBlockWithAttestation::default();
-            block.message.proposer_attestation.data = produced.attestation_data(&chain);
-            block.message.block = produced.block;
-            let signatures = vec![Signature::default(); produced.signatures.len() + 1];
-            block.signature = signatures.try_into().unwrap();
-            let importable = ImportableBlock {
-                root: produced.root,
-                block: Arc::new(block),
-                post_state: Arc::new(produced.post_state),
-            };
-            chain.import_block(importable).unwrap();
+            node.chain.change(|chain| {
+                chain.advance(4 * slot);
+                let produced = chain.proposal_basis().unwrap().build(slot).unwrap();
+                let mut block = SignedBlockWithAttestation::default();
+                block.message.proposer_attestation.data = produced.attestation_data(chain);
+                block.message.block = produced.block;
+                let signatures = vec![Signature::default(); produced.signatures.len() + 1];
+                block.signature = signatures.try_into().unwrap();
+                let importable = ImportableBlock {
+                    root: produced.root,
+                    block: Arc::new(block),
+                    post_state: Arc::new(produced.post_state),
+                };
+                chain.import_block(importable).unwrap();
+            });
         }
         node
     }
@@ -93,7 +94,7 @@ impl TestNode {
     fn new(chain: LeanChain, slots: u64, metrics: Option<Metrics>) -> Self {
         // Whatever is in the database is read from there.
         let limits = MemoryLimits::of(0);
-        let chain = chain.with_memory_limits(limits).shared();
+        let chain = Arc::new(ChainWriter::new(chain.with_memory_limits(limits)));
         let store = Arc::new(Database::in_memory(Root::ZERO).unwrap());
         let (peers, events) = (Peers::default(), EventBus::new());
         let now = Duration::from_secs(GENESIS_TIME + 4 * slots);
@@ -108,14 +109,14 @@ impl TestNode {
             genesis_root: Root::ZERO,
             fork_name: "devnet0".to_owned(),
         };
-        let view = NodeView::new(
-            ChainReader::new(chain.clone(), store.clone()),
-            peers.clone(),
-            Clock::manual(GENESIS_TIME, now),
-            info,
+        let parts = NodeParts {
+            chain: ChainReader::new(chain.reader(), store.clone()),
+            peers: peers.clone(),
+            clock: Clock::manual(GENESIS_TIME, now),
             metrics,
-            events.clone(),
-        );
+            events: events.clone(),
+        };
+        let view = NodeView::new(info, parts);
         Self {
             chain,
             store,
@@ -137,12 +138,16 @@ impl TestNode {
 
     /// Lives through a slot: its proposal, everybody's votes, and their acceptance.
     pub(crate) fn extend(&self, slot: u64) -> Root {
-        let mut chain = self.chain.write();
+        self.chain
+            .change(|chain| self.extend_under_lock(chain, slot))
+    }
+
+    fn extend_under_lock(&self, chain: &mut LeanChain, slot: u64) -> Root {
         chain.advance(4 * slot);
         chain.accept_new_attestations();
         let proposer = slot % VALIDATORS;
         let produced = chain.proposal_basis().unwrap().build(slot).unwrap();
-        let data = produced.attestation_data(&chain);
+        let data = produced.attestation_data(chain);
         let root = produced.root;
         let signatures = produced.signatures.len() + 1;
         let block = SignedBlockWithAttestation {
@@ -182,11 +187,12 @@ impl TestNode {
     }
 
     pub(crate) fn set_sync_speed(&self, slots_per_second: u64) {
-        self.chain.write().set_sync_speed(slots_per_second);
+        let chain = &self.chain;
+        chain.change(|chain| chain.set_sync_speed(slots_per_second));
     }
 
     pub(crate) fn set_sync_state(&self, state: SyncState) {
-        self.chain.write().set_sync_state(state);
+        self.chain.change(|chain| chain.set_sync_state(state));
     }
 
     pub(crate) fn connect(&self, name: &str, agent: Option<&str>, status: Option<Status>) {

@@ -139,15 +139,14 @@ async fn it_names_every_method_and_no_other() {
 async fn answers_and_parameters_are_as_it_says() {
     let node = TestNode::with_chain(8);
     node.connect("a", Some("ream/0.1"), None);
-    {
-        // Evidence for `lean_equivocations`.
-        let mut chain = node.chain.write();
+    // Evidence for `lean_equivocations`.
+    node.chain.change(|chain| {
         let mut message = chain.fork_choice().known_attestations().next().unwrap();
         message.data.target = message.data.source;
         let signature = Signature::default();
         let signed = SignedAttestation { message, signature };
         chain.import_attestation(&signed).unwrap();
-    }
+    });
     let document = document(&node).await;
     for method in document["methods"].as_array().unwrap() {
         if name(method).ends_with("subscribe") {

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use quartet_chain::{LeanChain, chain_channel, network_channel};
+use quartet_chain::{ChainWriter, EventBus, LeanChain, chain_channel, network_channel};
 use quartet_keystore::{
     KeyRequest, NewKey, Signer, generate, keystore_file_name, load_signer, record::SigningRecord,
 };
@@ -37,14 +37,18 @@ fn service(signers: Vec<Signer>) -> ValidatorService {
     let genesis = State::genesis(0, &keys).unwrap();
     let (chain_service, _) = chain_channel();
     let (network, _) = network_channel();
-    ValidatorService::new(ValidatorServiceConfig {
-        chain: LeanChain::from_genesis(genesis).shared(),
+    let mut chain = LeanChain::from_genesis(genesis);
+    chain.set_sync_state(SyncState::Synced);
+    let parts = ValidatorServiceParts {
+        chain: ChainWriter::new(chain).reader(),
         chain_service,
         network,
         signers: Signers::new(signers),
         processor: Processor::inline(),
         clock: Clock::system(0),
-    })
+        events: EventBus::new(),
+    };
+    ValidatorService::new(ValidatorServiceConfig::default(), parts)
 }
 
 fn vote(validator_id: ValidatorIndex, source: Slot) -> Attestation {
@@ -83,7 +87,6 @@ fn service_at(signers: Vec<Signer>, slot: Slot) -> ValidatorService {
     let now = std::time::Duration::from_secs(slot * quartet_types::SECONDS_PER_SLOT);
     service.clock = Clock::manual(0, now);
     service.vigilance = Vigilance::new(service.clock.watch_for_jumps());
-    service.chain.write().set_sync_state(SyncState::Synced);
     service
 }
 
@@ -230,7 +233,8 @@ async fn votes_from_before_the_start_raise_the_record() {
 #[tokio::test(start_paused = true)]
 async fn duties_wait_while_the_node_listens_for_other_signers() {
     let directory = tempfile::tempdir().unwrap();
-    let service = service_at(signers(directory.path()), 10).with_slots_to_listen(2);
+    let mut service = service_at(signers(directory.path()), 10);
+    service.vigilance.listen_for(2);
     let (mut service, network) = seen(service);
     service.signers.refuse_up_to(9);
     let listens = |service: &mut ValidatorService, slot| service.vigilance.is_listening(slot);

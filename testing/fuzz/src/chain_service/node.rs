@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use quartet_chain::{
-    ChainHandle, ChainMessage, ChainService, ChainServiceConfig, EventBus, GossipAttestation,
-    LeanChain, MemoryLimits, NetworkMessage, PeerName, RequestError, SharedChain, StoreError,
-    Verdict, chain_channel, network_channel,
+    ChainHandle, ChainMessage, ChainService, ChainServiceConfig, ChainServiceParts, ChainWriter,
+    EventBus, GossipAttestation, LeanChain, MemoryLimits, NetworkMessage, PeerName, RequestError,
+    SharedChain, StoreError, Verdict, chain_channel, network_channel,
 };
 use quartet_clock::Clock;
 use quartet_processor::Processor;
@@ -63,11 +63,16 @@ impl Node {
         let clock = Clock::manual(GENESIS_TIME, now);
         let limits = MemoryLimits::of(MEMORY[input.below(2)]);
         let chain = LeanChain::from_genesis(State::clone(&genesis.state));
-        let chain = chain.with_memory_limits(limits).shared();
+        let writer = ChainWriter::new(chain.with_memory_limits(limits));
+        let chain = writer.reader();
         let (handle, inbox) = chain_channel();
         let (network, messages) = network_channel();
-        let service = ChainService::new(ChainServiceConfig {
-            chain: chain.clone(),
+        let config = ChainServiceConfig {
+            expects_peers: input.flag(),
+            backfill: input.flag(),
+        };
+        let parts = ChainServiceParts {
+            chain: writer,
             inbox,
             network,
             store: Arc::new(Database::in_memory(genesis.root).unwrap()),
@@ -75,9 +80,8 @@ impl Node {
             processor: Processor::inline(),
             clock: clock.clone(),
             verifier: &StandIn,
-            expects_peers: input.flag(),
-            backfill: input.flag(),
-        });
+        };
+        let service = ChainService::new(config, parts);
         let stop = CancellationToken::new();
         Self {
             chain,

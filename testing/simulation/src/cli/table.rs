@@ -100,7 +100,7 @@ async fn table(world: &mut World, arguments: &Table) -> Result<(), SimulationErr
         world.end_of(slot).await?;
         let views = world.views();
         // The node that is furthest behind tells what the network can rely on.
-        let least = |slot: fn(&quartet_chain::View) -> Slot| views.iter().map(slot).min();
+        let least = |slot: fn(&quartet_chain::ForkChoiceView) -> Slot| views.iter().map(slot).min();
         println!(
             "{slot:>4}  {:>4}  {:>9}  {:>9}  {:>5}  {}",
             least(|view| view.head.slot).unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use quartet_chain::View;
+use quartet_chain::ForkChoiceView;
 use quartet_types::Slot;
 
 use super::recovery::Recovery;
@@ -56,7 +56,7 @@ pub struct SlotReport {
     /// Whether the network is healthy.
     pub is_healthy: bool,
     /// Where the chain of each node stands; nothing for one that does not run.
-    pub views: Vec<Option<View>>,
+    pub views: Vec<Option<ForkChoiceView>>,
 }
 
 impl Outcome {

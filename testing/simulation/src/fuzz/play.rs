@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quartet_chain::View;
+use quartet_chain::ForkChoiceView;
 use quartet_types::Slot;
 
 use super::{
@@ -188,7 +188,7 @@ impl Run<'_> {
     }
 }
 
-fn finalized(view: &View) -> Slot {
+fn finalized(view: &ForkChoiceView) -> Slot {
     view.finalized.slot
 }
 

@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use quartet_chain::{
-    ChainHandle, ChainReader, ChainService, ChainServiceConfig, EventBus, LeanChain, MemoryLimits,
-    NetworkMessage, StoreError, chain_channel, network_channel,
+    ChainHandle, ChainReader, ChainService, ChainServiceConfig, ChainServiceParts, ChainWriter,
+    EventBus, LeanChain, MemoryLimits, NetworkMessage, StoreError, chain_channel, network_channel,
 };
 use quartet_clock::Clock;
 use quartet_processor::Processor;
@@ -52,11 +52,12 @@ impl StalledNode {
         let clock = Clock::manual(GENESIS_TIME, now);
         let store = Arc::new(store);
         let chain = LeanChain::from_genesis(genesis.clone());
-        let shared = chain.with_memory_limits(limits).shared();
+        let writer = ChainWriter::new(chain.with_memory_limits(limits));
+        let shared = writer.reader();
         let (chain, inbox) = chain_channel();
         let (network, messages) = network_channel();
-        let service = ChainService::new(ChainServiceConfig {
-            chain: shared.clone(),
+        let parts = ChainServiceParts {
+            chain: writer,
             inbox,
             network,
             store: store.clone(),
@@ -64,9 +65,8 @@ impl StalledNode {
             processor: Processor::inline(),
             clock: clock.clone(),
             verifier: &StandIn,
-            expects_peers: false,
-            backfill: false,
-        })?;
+        };
+        let service = ChainService::new(ChainServiceConfig::default(), parts)?;
         let stop = CancellationToken::new();
         Ok(Self {
             chain,

@@ -52,8 +52,9 @@ pub(crate) async fn full_pace(world: &mut World, patience: Slot) -> Result<Slot,
     for slot in start..=start + patience {
         world.end_of(slot).await?;
         let views = world.views();
-        let keeps_pace =
-            |view: &quartet_chain::View| view.head.slot == slot && view.finalized.slot + 3 == slot;
+        let keeps_pace = |view: &quartet_chain::ForkChoiceView| {
+            view.head.slot == slot && view.finalized.slot + 3 == slot
+        };
         if views.iter().all(keeps_pace) {
             return Ok(slot);
         }

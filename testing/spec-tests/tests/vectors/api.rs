@@ -10,10 +10,10 @@ use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode, header::CONTENT_TYPE},
 };
-use quartet_chain::{ChainReader, LeanChain, Peers, SyncState};
+use quartet_chain::{ChainReader, ChainWriter, LeanChain, Peers, SyncState};
 use quartet_clock::Clock;
 use quartet_metrics::Metrics;
-use quartet_rpc::{NodeInfo, NodeView, router};
+use quartet_rpc::{NodeInfo, NodeParts, NodeView, router};
 use quartet_spec_tests::{Report, VectorFile};
 use quartet_state_transition::{Selection, build_block};
 use quartet_storage::Database;
@@ -141,19 +141,19 @@ fn ask(mut chain: LeanChain, fixture: &Fixture) -> Result<Answer> {
     runtime.block_on(async {
         let clock = Clock::manual(fixture.genesis_params.genesis_time, Duration::ZERO);
         let store = Arc::new(Database::in_memory(quartet_types::Root::ZERO)?);
-        let reader = ChainReader::new(chain.shared(), store);
+        let reader = ChainReader::new(ChainWriter::new(chain).reader(), store);
         // The recorder is the process's, so it is installed once, by whatever asks first.
         static METRICS: OnceLock<Option<Metrics>> = OnceLock::new();
         let metrics = METRICS.get_or_init(|| Metrics::install().ok()).clone();
         ensure!(metrics.is_some(), "the metrics cannot be installed");
-        let view = NodeView::new(
-            reader,
-            Peers::default(),
+        let parts = NodeParts {
+            chain: reader,
+            peers: Peers::default(),
             clock,
-            NodeInfo::default(),
             metrics,
-            quartet_chain::EventBus::new(),
-        );
+            events: quartet_chain::EventBus::new(),
+        };
+        let view = NodeView::new(NodeInfo::default(), parts);
         let body = fixture
             .request_body
             .as_ref()

@@ -1,0 +1,134 @@
+//! The chain as the services share it: one writer, any number of readers.
+
+use std::sync::Arc;
+
+use metrics::histogram;
+use parking_lot::{RwLock, RwLockReadGuard};
+use quartet_clock::Stopwatch;
+use quartet_types::{Slot, ValidatorIndex};
+
+use crate::{Equivocations, ForkChoiceView, LeanChain};
+
+/// The chain, for reading. Clones share the chain; none of them can change it:
+///
+/// ```compile_fail
+/// fn tamper(chain: &quartet_chain::SharedChain) {
+///     chain.write().set_sync_speed(0);
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SharedChain(Arc<RwLock<LeanChain>>);
+
+impl SharedChain {
+    /// Takes the read lock. Hold it for moments only, and never across an await: the guard is not `Send`.
+    pub fn read(&self) -> RwLockReadGuard<'_, LeanChain> {
+        self.0.read()
+    }
+
+    /// The chain itself, if this is the last one that shares it.
+    pub fn into_inner(self) -> Option<LeanChain> {
+        Arc::into_inner(self.0).map(RwLock::into_inner)
+    }
+}
+
+/// The only way to change a shared chain. A chain has one, and the chain service owns it:
+///
+/// ```compile_fail
+/// fn second(writer: &quartet_chain::ChainWriter) -> quartet_chain::ChainWriter {
+///     writer.clone()
+/// }
+/// ```
+#[derive(Debug)]
+pub struct ChainWriter(SharedChain);
+
+/// What one change of the chain has moved.
+#[derive(Debug)]
+#[must_use = "watchers are told of changes"]
+pub(crate) struct Changes {
+    pub(crate) before: ForkChoiceView,
+    pub(crate) after: ForkChoiceView,
+    /// Blocks of the old head's branch that the new head's does not have.
+    pub(crate) reorg_depth: u64,
+    pub(crate) equivocations: Option<NewEquivocations>,
+}
+
+/// The equivocations that one change has found, at least one.
+#[derive(Debug)]
+pub(crate) struct NewEquivocations {
+    pub(crate) count: u64,
+    /// Of the newest of them.
+    pub(crate) validator: ValidatorIndex,
+    /// Of the newest of them.
+    pub(crate) slot: Slot,
+    /// Whether the newest is the first one known of its validator.
+    pub(crate) is_first: bool,
+}
+
+impl ChainWriter {
+    /// Shares a chain.
+    pub fn new(chain: LeanChain) -> Self {
+        Self(SharedChain(Arc::new(RwLock::new(chain))))
+    }
+
+    /// The chain, for those who read it.
+    pub fn reader(&self) -> SharedChain {
+        self.0.clone()
+    }
+
+    /// As [`SharedChain::read`].
+    pub fn read(&self) -> RwLockReadGuard<'_, LeanChain> {
+        self.0.read()
+    }
+
+    /// Changes the chain under the write lock. Nobody is told: the chain service's own `change` does that.
+    pub fn change<T>(&self, change: impl FnOnce(&mut LeanChain) -> T) -> T {
+        self.change_and_compare(change).0
+    }
+
+    /// Changes the chain under the write lock, whose time `quartet_chain_write_lock_seconds` shows, and says what that has moved.
+    pub(crate) fn change_and_compare<T>(
+        &self,
+        change: impl FnOnce(&mut LeanChain) -> T,
+    ) -> (T, Changes) {
+        let mut chain = self.0.0.write();
+        let held = Stopwatch::start();
+        let before = chain.view();
+        let known = chain.equivocations().total();
+        let result = change(&mut chain);
+        let changes = Changes::since(before, known, &chain);
+        drop(chain);
+        histogram!("quartet_chain_write_lock_seconds").record(held.seconds());
+        (result, changes)
+    }
+}
+
+impl Changes {
+    fn since(before: ForkChoiceView, known: u64, chain: &LeanChain) -> Self {
+        let after = chain.view();
+        let (from, to) = (before.head.root, after.head.root);
+        let reorg_depth = if from == to {
+            0
+        } else {
+            chain.fork_choice().reorg_depth(&from, &to)
+        };
+        Self {
+            before,
+            after,
+            reorg_depth,
+            equivocations: NewEquivocations::since(known, chain.equivocations()),
+        }
+    }
+}
+
+impl NewEquivocations {
+    fn since(known: u64, equivocations: &Equivocations) -> Option<Self> {
+        let count = equivocations.total().saturating_sub(known);
+        let (validator, slot) = equivocations.newest().filter(|_| count > 0)?;
+        Some(Self {
+            count,
+            validator,
+            slot,
+            is_first: equivocations.is_first_of(validator),
+        })
+    }
+}
