@@ -4,6 +4,7 @@
 //! outlive the process goes to the database.
 
 mod batch;
+mod early;
 mod envelope;
 mod equivocations;
 mod error;
@@ -14,6 +15,7 @@ mod origin;
 mod parking;
 mod past;
 mod peers;
+mod pending;
 mod persistence;
 mod production;
 mod recent;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use metrics::counter;
 use quartet_sync::Action;
-use quartet_types::{Root, SignedAttestation, SignedBlockWithAttestation, Slot, State, Status};
+use quartet_types::{
+    Root, SignedAttestation, SignedBlockWithAttestation, Slot, State, Status, ValidatorIndex,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{ImportError, PeerName, RequestError};
@@ -95,6 +97,14 @@ pub struct GossipAttestation {
     pub peer: PeerName,
     /// Where the verdict goes.
     pub verdict: VerdictSender,
+}
+
+impl GossipAttestation {
+    /// Whose attestation it is, and of which slot.
+    pub(crate) fn validator_and_slot(&self) -> (ValidatorIndex, Slot) {
+        let message = &self.attestation.message;
+        (message.validator_id, message.data.slot)
+    }
 }
 
 /// What the network service is told.

@@ -120,7 +120,7 @@ pub enum Answer {
         /// The blocks.
         roots: Vec<Root>,
         /// Whether there is more to delete.
-        has_refuse: bool,
+        more_to_prune: bool,
     },
     /// What is missing of the past.
     Missing {
@@ -344,10 +344,13 @@ impl Answer {
                 to.byte(2);
                 to.option(*slot, Encoder::number);
             }
-            Self::Written { roots, has_refuse } => {
+            Self::Written {
+                roots,
+                more_to_prune,
+            } => {
                 to.byte(3);
                 to.list(roots, Encoder::root);
-                to.flag(*has_refuse);
+                to.flag(*more_to_prune);
             }
             Self::Missing {
                 blocks,
@@ -381,7 +384,7 @@ impl Answer {
             2 => Self::Slot(from.option(Decoder::number)?),
             3 => Self::Written {
                 roots: from.list(Decoder::root)?,
-                has_refuse: from.flag()?,
+                more_to_prune: from.flag()?,
             },
             4 => Self::Missing {
                 blocks: from.list(Decoder::checkpoint)?,

@@ -154,7 +154,7 @@ fn events(slot: u64) -> Vec<Event> {
             Job::Stored,
             Answer::Written {
                 roots: vec![root],
-                has_refuse: true,
+                more_to_prune: true,
             },
         ),
         done(

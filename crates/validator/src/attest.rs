@@ -56,7 +56,7 @@ impl ValidatorService {
     pub(crate) async fn sign(&mut self, attestations: Vec<Attestation>) -> Vec<SignedAttestation> {
         // The node may have been held up since the tick.
         let now = self.clock.slot();
-        self.vigilance.look_at_clock(&self.signers, now, false);
+        self.doppelganger.check_clock(&self.signers, now, false);
         let signers = self.signers.clone();
         let work = move || {
             let watch = Stopwatch::start();
@@ -88,7 +88,7 @@ impl ValidatorService {
                 }
             }
         }
-        self.vigilance
+        self.doppelganger
             .signed(signed.iter().map(|signed| signed.message));
         counter!("lean_pq_sig_attestation_signatures_total").increment(signed.len() as u64);
         counter!("quartet_signatures_refused_total").increment(refused);

@@ -4,12 +4,12 @@
 //! chain service like anybody's, and to the network. Its keys sign only what the signing record grants.
 
 mod attest;
-mod caution;
+mod doppelganger;
+mod missing_source;
 mod outcomes;
 mod propose;
 mod service;
 mod signers;
-mod vigilance;
 
 pub use service::{
     ValidatorService, ValidatorServiceConfig, ValidatorServiceError, ValidatorServiceParts,

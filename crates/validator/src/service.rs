@@ -9,7 +9,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::{Signers, caution::Caution, vigilance::Vigilance};
+use crate::{Signers, doppelganger::DoppelgangerGuard, missing_source::MissingSourceWait};
 
 /// Values that the validator service goes by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,10 +51,10 @@ pub struct ValidatorService {
     pub(crate) proposed: Option<Slot>,
     /// The last slot in which the operator was told of duties that wait for a justified checkpoint.
     warned: Option<Slot>,
-    caution: Caution,
+    missing_source: MissingSourceWait,
     /// The work on keys that goes on beside the duties.
     background: Option<JoinHandle<()>>,
-    pub(crate) vigilance: Vigilance,
+    pub(crate) doppelganger: DoppelgangerGuard,
     /// Where watchers are told of duties.
     pub(crate) events: EventBus,
 }
@@ -70,10 +70,10 @@ pub enum ValidatorServiceError {
 impl ValidatorService {
     /// Makes the service.
     pub fn new(config: ValidatorServiceConfig, parts: ValidatorServiceParts) -> Self {
-        let mut vigilance = Vigilance::new(parts.clock.watch_for_jumps());
-        vigilance.listen_for(config.slots_to_listen);
+        let mut doppelganger = DoppelgangerGuard::new(parts.clock.watch_for_jumps());
+        doppelganger.listen_for(config.slots_to_listen);
         Self {
-            vigilance,
+            doppelganger,
             chain: parts.chain,
             chain_service: parts.chain_service,
             network: parts.network,
@@ -82,7 +82,7 @@ impl ValidatorService {
             clock: parts.clock,
             proposed: None,
             warned: None,
-            caution: Caution::default(),
+            missing_source: MissingSourceWait::default(),
             background: None,
             events: parts.events,
         }
@@ -92,7 +92,7 @@ impl ValidatorService {
     /// a validator that somebody else signs for has no more duties here.
     #[must_use]
     pub fn with_sightings(mut self, seen: mpsc::Receiver<Attestation>) -> Self {
-        self.vigilance.watch(seen);
+        self.doppelganger.watch(seen);
         self
     }
 
@@ -121,12 +121,16 @@ impl ValidatorService {
     async fn on_tick(&mut self, tick: Tick) -> Result<(), ValidatorServiceError> {
         self.count_missed(tick);
         let now = self.clock.slot();
-        (self.vigilance).look_at_clock(&self.signers, now, tick.missed > 0);
-        let elsewhere = self.vigilance.look_at_network(&self.signers);
-        Vigilance::write_down(self.signers.clone(), elsewhere, self.processor.clone());
+        (self.doppelganger).check_clock(&self.signers, now, tick.missed > 0);
+        let elsewhere = self.doppelganger.check_sightings(&self.signers);
+        DoppelgangerGuard::record_elsewhere(
+            self.signers.clone(),
+            elsewhere,
+            self.processor.clone(),
+        );
         let done = self.do_duties(tick).await;
         let now = self.clock.slot();
-        self.vigilance.after_duties(&self.signers, now);
+        self.doppelganger.after_duties(&self.signers, now);
         done
     }
 
@@ -140,14 +144,14 @@ impl ValidatorService {
                 if let Some(proposer) =
                     proposer_index(slot, validators).filter(|index| self.signers.contains(*index))
                 {
-                    let is_ready = self.ready(slot) && !self.vigilance.is_listening(slot);
+                    let is_ready = self.ready(slot) && !self.doppelganger.is_listening(slot);
                     match is_ready && self.knows_source_of(slot, proposer) {
                         true => self.propose(slot, proposer).await?,
                         false => self.tell_of_missed_proposal(slot, proposer),
                     }
                 }
             }
-            1 => match self.ready(slot) && !self.vigilance.is_listening(slot) {
+            1 => match self.ready(slot) && !self.doppelganger.is_listening(slot) {
                 true => self.attest(slot).await?,
                 false => self.tell_of_missed_votes(slot, self.signers.indices().collect()),
             },
@@ -201,7 +205,7 @@ impl ValidatorService {
     /// A node that has lost its blocks, or was given a validator of another node, would have them vote as if
     /// they never had and, together with others like it, finalize a second chain. Two thirds of the validators
     /// have voted for that source, so the node will hear of it; if it does not for long enough, it goes on without
-    /// ([`Caution`]).
+    /// ([`MissingSourceWait`]).
     pub(crate) fn with_known_source(
         &mut self,
         slot: Slot,
@@ -225,7 +229,7 @@ impl ValidatorService {
         } else {
             Some(slot)
         };
-        if !waiting.is_empty() && self.caution.has_waited(slot, head) {
+        if !waiting.is_empty() && self.missing_source.has_waited(slot, head) {
             if is_first {
                 warn!(
                     slot,

@@ -80,7 +80,7 @@ impl LeanChain {
         let votes: Vec<Attestation> = known.chain(self.fork_choice.new_attestations()).collect();
         for vote in votes {
             // What is signed beside it is evidence; with which signature, does not matter.
-            self.keep_vote(&vote, &Signature::default());
+            self.insert_vote(&vote, &Signature::default());
         }
     }
 
@@ -165,14 +165,14 @@ impl LeanChain {
         block: Arc<SignedBlockWithAttestation>,
     ) -> Vec<Arc<SignedBlockWithAttestation>> {
         for (attestation, signature) in block.attestations().zip(&block.signature) {
-            self.keep_vote(attestation, signature);
+            self.insert_vote(attestation, signature);
         }
         self.blocks.insert(root, block);
         self.blocks.mark_written(root)
     }
 
     /// Keeps a post-state that was rebuilt, and returns what makes way for it.
-    pub(crate) fn keep_state(&mut self, root: Root, state: Arc<State>) -> Vec<Arc<State>> {
+    pub(crate) fn insert_state(&mut self, root: Root, state: Arc<State>) -> Vec<Arc<State>> {
         let head = self.head().root;
         self.states.insert(root, state, &head)
     }

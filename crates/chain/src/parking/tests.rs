@@ -1,9 +1,17 @@
-use quartet_types::SIGNATURE_BYTES;
-use quartet_types::{Block, BlockWithAttestation};
+use std::sync::Arc;
+
+use quartet_types::{Block, BlockWithAttestation, SIGNATURE_BYTES, SignedBlockWithAttestation};
 use tree_hash::TreeHash as _;
 
-use super::*;
-use crate::PeerName;
+use super::{
+    attestations::{MAX_ATTESTATIONS, MAX_ATTESTATIONS_PER_VALIDATOR},
+    *,
+};
+use crate::{
+    PeerName,
+    early::{EarlyItems, MAX_EARLY_ATTESTATIONS},
+    origin::Origin,
+};
 
 fn park(parking: &mut Parking, block: PendingBlock) {
     let parent_root = block.parent_root();
@@ -109,12 +117,12 @@ fn finality_clears_what_it_leaves_behind() {
 
 #[test]
 fn early_blocks_wait_for_their_slot() {
-    let mut parking = Parking::default();
-    parking.hold_block(block(5, Root::ZERO), 5);
-    parking.hold_block(block(5, Root::ZERO), 5);
-    assert!(parking.begin_slot(4).0.is_empty());
-    assert_eq!(parking.begin_slot(5).0.len(), 1);
-    assert!(parking.begin_slot(6).0.is_empty());
+    let mut early = EarlyItems::default();
+    early.hold_block(block(5, Root::ZERO), 5);
+    early.hold_block(block(5, Root::ZERO), 5);
+    assert!(early.take_until(4).0.is_empty());
+    assert_eq!(early.take_until(5).0.len(), 1);
+    assert!(early.take_until(6).0.is_empty());
 }
 
 fn vote(validator_id: ValidatorIndex, head: Root, slot: Slot) -> Attestation {
@@ -170,22 +178,21 @@ fn a_validator_cannot_fill_the_places_of_the_others() {
         let root = Root::left_padding_from(&invented.to_be_bytes());
         assert!(parking.park_attestation(root, gossiped(vote(3, root, 5))));
     }
-    assert_eq!(parking.attestation_count, MAX_ATTESTATIONS_PER_VALIDATOR);
     assert_eq!(parking.attestations.len(), MAX_ATTESTATIONS_PER_VALIDATOR);
+    let places = parking.attestations.counts();
+    assert_eq!(places.len(), MAX_ATTESTATIONS_PER_VALIDATOR);
     let root = Root::repeat_byte(9);
     for validator in 0..2 * MAX_ATTESTATIONS as u64 {
         let fits = parking.park_attestation(root, gossiped(vote(validator, root, 5)));
         assert_eq!(
             fits,
-            parking.attestation_count <= MAX_ATTESTATIONS && validator < 4093
+            parking.attestations.len() <= MAX_ATTESTATIONS && validator < 4093
         );
     }
-    assert_eq!(parking.attestation_count, MAX_ATTESTATIONS);
+    assert_eq!(parking.attestations.len(), MAX_ATTESTATIONS);
     assert_eq!(parking.release(&root).1.len(), 4093);
-    assert_eq!(parking.attested.len(), 1);
     parking.prune(9);
-    assert_eq!(parking.attestation_count, 0);
-    assert!(parking.attested.is_empty() && parking.attestations.is_empty());
+    assert!(parking.attestations.is_empty());
 }
 
 #[test]
@@ -336,16 +343,16 @@ fn what_merely_names_an_invalid_block_does_not_build_on_it() {
 
 #[test]
 fn one_validators_early_votes_leave_places_for_others() {
-    let mut parking = Parking::default();
+    let mut early = EarlyItems::default();
     for invented in 0..2 * MAX_EARLY_ATTESTATIONS as u64 {
         let head = Root::left_padding_from(&invented.to_be_bytes());
-        parking.hold_attestation(gossiped(vote(3, head, 5)));
+        early.hold_attestation(gossiped(vote(3, head, 5)));
     }
-    parking.hold_attestation(gossiped(vote(1, Root::ZERO, 5)));
-    let (_, held) = parking.begin_slot(9);
+    early.hold_attestation(gossiped(vote(1, Root::ZERO, 5)));
+    let (_, held) = early.take_until(9);
     let of_validator = |validator| {
         held.iter()
-            .filter(|item| place(item).0 == validator)
+            .filter(|item| item.validator_and_slot().0 == validator)
             .count()
     };
     assert_eq!((of_validator(3), of_validator(1)), (2, 1));

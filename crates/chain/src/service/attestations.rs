@@ -28,7 +28,7 @@ impl ChainService {
         if items.is_empty() {
             return;
         }
-        self.catch_up_time();
+        self.advance_to_now();
         let watch = Stopwatch::start();
         let triaged: Vec<Triage> = {
             let chain = self.chain.read();
@@ -108,12 +108,12 @@ impl ChainService {
         if items.is_empty() {
             return;
         }
-        self.catch_up_time();
+        self.advance_to_now();
         let current = self.chain.read().current_slot();
         let is_early = |item: &GossipAttestation| item.attestation.message.data.slot > current;
         let (early, items): (Vec<_>, Vec<_>) = items.into_iter().partition(is_early);
         for item in early {
-            self.parking.hold_attestation(item);
+            self.early.hold_attestation(item);
         }
         let results: Vec<_> = self.change(|chain| {
             let counted = items.iter().map(|item| {
@@ -159,7 +159,7 @@ impl ChainService {
         &mut self,
         attestations: &[SignedAttestation],
     ) -> Vec<Result<(), ImportError>> {
-        self.catch_up_time();
+        self.advance_to_now();
         let batches = attestations.chunks(MAX_BATCH);
         let count = |batch: &[SignedAttestation]| -> Vec<_> {
             self.change(|chain| {

@@ -30,7 +30,7 @@ impl Condemned {
 
     /// Whether the log is to be told, in the slot `now`, of an invalid block that its proposer has signed: of one in a slot, since
     /// a validator can sign as many as it likes.
-    pub(super) fn is_to_be_told(&mut self, now: Slot) -> bool {
+    pub(super) fn should_warn(&mut self, now: Slot) -> bool {
         self.told_in.replace(now) != Some(now)
     }
 
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn one_signed_block_in_a_slot_is_told_of() {
         let mut condemned = Condemned::default();
-        let told = [7, 7, 7, 8, 8].map(|slot| condemned.is_to_be_told(slot));
+        let told = [7, 7, 7, 8, 8].map(|slot| condemned.should_warn(slot));
         assert_eq!(told, [true, false, false, true, false]);
     }
 

@@ -10,7 +10,7 @@ use quartet_storage::Missing;
 use quartet_types::{Attestation, Root, Slot, State};
 use tokio::sync::oneshot;
 
-use super::{ChainService, keeping::Written};
+use super::{ChainService, writes::Written};
 use crate::{
     ChainMessage, GossipAttestation, ImportError, ImportableBlock, StoreError,
     batch::{AppliedBatch, CheckedBatch},
@@ -32,7 +32,7 @@ pub(super) enum Done {
         result: Result<(), ImportError>,
     },
     /// The proposer's signature of a second block of its slot was looked at.
-    Witnessed {
+    EvidenceChecked {
         root: Root,
         result: Result<(), ImportError>,
     },
@@ -76,7 +76,7 @@ impl Done {
         match self {
             Self::Block { root, .. } => Job::Block(*root),
             Self::Authentic { root, .. } => Job::Authentic(*root),
-            Self::Witnessed { root, .. } => Job::Witnessed(*root),
+            Self::EvidenceChecked { root, .. } => Job::Witnessed(*root),
             Self::BatchChecked { number, .. } => Job::RangeChecked(*number),
             Self::BatchApplied { end, .. } => Job::RangeApplied(*end),
             Self::Vouched { root, .. } => Job::Vouched(*root),
@@ -102,7 +102,7 @@ impl Done {
         };
         match self {
             Self::Block { result, .. } => failed(result.as_ref().err()),
-            Self::Authentic { result, .. } | Self::Witnessed { result, .. } => {
+            Self::Authentic { result, .. } | Self::EvidenceChecked { result, .. } => {
                 failed(result.as_ref().err())
             }
             Self::BatchChecked { checked, .. } => failed(checked.as_ref().err()),
@@ -110,9 +110,12 @@ impl Done {
             Self::Attestations { valid, .. } => failed(valid.as_ref().err()),
             Self::Vouched { .. } => Answer::Computed,
             Self::Recalled { slot, .. } => Answer::Slot(*slot),
-            Self::Stored(Ok(Written { roots, has_refuse })) => Answer::Written {
+            Self::Stored(Ok(Written {
+                roots,
+                more_to_prune,
+            })) => Answer::Written {
                 roots: roots.clone(),
-                has_refuse: *has_refuse,
+                more_to_prune: *more_to_prune,
             },
             Self::Past(Ok((worked, kept_from))) => past_answer(worked, *kept_from),
             Self::HeadState { state: Ok(_), .. } => Answer::Computed,
@@ -130,9 +133,16 @@ impl Done {
         let failure = |why| ImportError::Store(StoreError(why));
         match (self, answer) {
             (Self::Recalled { root, .. }, Answer::Slot(slot)) => Self::Recalled { root, slot },
-            (Self::Stored(_), Answer::Written { roots, has_refuse }) => {
-                Self::Stored(Ok(Written { roots, has_refuse }))
-            }
+            (
+                Self::Stored(_),
+                Answer::Written {
+                    roots,
+                    more_to_prune,
+                },
+            ) => Self::Stored(Ok(Written {
+                roots,
+                more_to_prune,
+            })),
             (Self::Stored(_), Answer::Failed(why)) => Self::Stored(Err(StoreError(why))),
             (Self::Past(_), Answer::Failed(why)) => Self::Past(Err(StoreError(why))),
             (Self::Past(own), answer) => Self::Past(past_result(answer).unwrap_or(own)),
@@ -145,7 +155,7 @@ impl Done {
                 root,
                 result: Err(failure(why)),
             },
-            (Self::Witnessed { root, .. }, Answer::Failed(why)) => Self::Witnessed {
+            (Self::EvidenceChecked { root, .. }, Answer::Failed(why)) => Self::EvidenceChecked {
                 root,
                 result: Err(failure(why)),
             },
@@ -175,7 +185,7 @@ impl Done {
         let text = |error: &ImportError| error.to_string();
         let error = match self {
             Self::Block { result, .. } => result.as_ref().err().map(text),
-            Self::Authentic { result, .. } | Self::Witnessed { result, .. } => {
+            Self::Authentic { result, .. } | Self::EvidenceChecked { result, .. } => {
                 result.as_ref().err().map(text)
             }
             Self::BatchChecked { checked, .. } => match checked {

@@ -10,8 +10,9 @@ mod attestations;
 mod blocks;
 mod condemned;
 mod gathering;
+mod imports;
+mod invalid_blocks;
 mod jobs;
-mod keeping;
 mod keyframes;
 mod past;
 mod ranges;
@@ -23,6 +24,7 @@ mod tape;
 mod time;
 mod triage;
 mod vouching;
+mod writes;
 
 #[cfg(test)]
 mod tests;
@@ -42,22 +44,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ChainInbox, ChainMessage, ChainReader, ChainWriter, EventBus, GossipAttestation,
-    ImportableBlock, NetworkHandle, Sightings, Source, StoreError,
-    messages::Incoming,
-    origin::Origin,
-    parking::{Parking, PendingBlock},
+    ImportableBlock, NetworkHandle, Sightings, Source, StoreError, early::EarlyItems,
+    messages::Incoming, origin::Origin, parking::Parking, pending::PendingBlock,
     verification::Verifier,
 };
 use admissions::Admissions;
 use condemned::Condemned;
 use gathering::Gathering;
 use jobs::Done;
-use keeping::Unwritten;
 use past::Past;
 use ranges::BatchQueue;
 pub use replayed::{ReplayedService, Standing, Waiting};
 use slot_votes::SlotVotes;
 use tape::Tape;
+use writes::Unwritten;
 
 /// Most blocks that are checked or wait for the processor at a time.
 const MAX_CHECKED_BLOCKS: usize = 64;
@@ -87,6 +87,7 @@ pub struct ChainService {
     verifier: Verifier,
     sync: Sync,
     parking: Parking,
+    early: EarlyItems,
     admissions: Admissions,
     batch_queue: BatchQueue,
     unwritten: Unwritten,
@@ -184,6 +185,7 @@ impl ChainService {
             verifier: parts.verifier,
             sync: Sync::default(),
             parking: Parking::default(),
+            early: EarlyItems::default(),
             admissions: Admissions::default(),
             batch_queue: BatchQueue::default(),
             unwritten: Unwritten::default(),
@@ -330,7 +332,7 @@ impl ChainService {
             }
             ChainMessage::Status { peer, status } => {
                 // What it claims is measured by the time.
-                self.catch_up_time();
+                self.advance_to_now();
                 self.past.on_peer(&peer);
                 let actions = self.with_sync(|sync, view| sync.on_status(peer, status, view));
                 self.act(actions);
@@ -363,7 +365,7 @@ impl ChainService {
                 result,
             } => self.on_block_checked(root, begun, result),
             Done::Authentic { root, result } => self.on_authenticated(root, result),
-            Done::Witnessed { root, result } => self.on_witnessed(root, result),
+            Done::EvidenceChecked { root, result } => self.on_evidence_checked(root, result),
             Done::BatchChecked { number, checked } => self.on_batch_checked(number, checked),
             Done::BatchApplied { end, applied } => self.on_batch_applied(end, applied),
             Done::Vouched {

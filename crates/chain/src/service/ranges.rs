@@ -21,7 +21,7 @@ use crate::{
     envelope::{Binding, is_bloated},
     lean_chain::Pruned,
     origin::Origin,
-    parking::PendingBlock,
+    pending::PendingBlock,
 };
 
 /// Most blocks in a row that nothing yet ties to their proposers: what ties them comes with a later batch.
@@ -188,7 +188,7 @@ impl ChainService {
     ) {
         self.batch_queue.is_applying = false;
         let AppliedBatch { importable, error } = applied.unwrap_or_default();
-        self.catch_up_time();
+        self.advance_to_now();
         let mut imported = Vec::with_capacity(importable.len());
         let (mut pruned, mut justifies) = (Pruned::default(), false);
         let mut importable = importable.into_iter();
@@ -212,7 +212,7 @@ impl ChainService {
         counter!("quartet_blocks_by_range_total").increment(imported.len() as u64);
         let is_new = !imported.is_empty();
         let roots: Vec<Root> = imported.iter().map(|stored| stored.root).collect();
-        self.keep(imported, pruned, justifies);
+        self.persist(imported, pruned, justifies);
         for root in roots {
             self.release(root);
         }
@@ -252,7 +252,7 @@ impl ChainService {
     ) {
         if let Some(first) = self.batch_queue.batches.front() {
             let origin = Origin::Sync(first.peer.clone());
-            self.refuse(PendingBlock::new(root, block, origin, Vec::new()), error);
+            self.on_invalid_block(PendingBlock::new(root, block, origin, Vec::new()), error);
         }
         self.end_batch(BatchOutcome::Invalid);
     }

@@ -100,7 +100,7 @@ impl ReplayedService {
         service.held = Some(Vec::new());
         service.tape = Tape::playing();
         let entries: Vec<Entry> = keyframe.blocks.iter().map(entry).collect();
-        service.take_up(stored(keyframe), &entries)?;
+        service.load(stored(keyframe), &entries)?;
         service
             .chain
             .change(|chain| chain.resume(&moment(keyframe)));

@@ -57,7 +57,7 @@ impl ChainService {
             ms = milliseconds(&watch),
             "read the index of the data directory"
         );
-        self.take_up(stored, &entries)?;
+        self.load(stored, &entries)?;
         info!(
             head = self.chain.read().head().slot,
             finalized = self.chain.read().latest_finalized().slot,
@@ -68,7 +68,7 @@ impl ChainService {
     }
 
     /// Takes up a chain whose blocks the database has; `entries` are those above its anchor.
-    pub(super) fn take_up(&mut self, stored: Stored, entries: &[Entry]) -> Result<(), StoreError> {
+    pub(super) fn load(&mut self, stored: Stored, entries: &[Entry]) -> Result<(), StoreError> {
         let (rules, limits) = {
             let chain = self.chain.read();
             (chain.fork_choice().rules(), chain.memory_limits())
@@ -91,7 +91,7 @@ impl ChainService {
                  the database to start over, blocks are fetched from peers again"
             ))
         })?;
-        drop(self.change(|chain| chain.keep_state(head.root, state)));
+        drop(self.change(|chain| chain.insert_state(head.root, state)));
         Ok(())
     }
 

@@ -8,10 +8,7 @@ use quartet_types::{Checkpoint, Root, Slot};
 use tracing::{debug, info, warn};
 
 use super::ChainService;
-use crate::{
-    ChainEvent, ChainWriter, NetworkMessage,
-    parking::{Parking, PendingBlock},
-};
+use crate::{ChainEvent, ChainWriter, NetworkMessage, parking::Parking, pending::PendingBlock};
 
 /// What sync sees: the chain, the parking, and the blocks being checked.
 pub(super) struct SyncView<'a> {

@@ -183,7 +183,7 @@ fn votes_for_what_is_invalid_or_builds_on_it_are_no_sign_of_being_cut_off() {
     for (root, is_cut_off) in [(invalid, false), (built_on_it, false), (unknown, true)] {
         let (mut service, _messages) = service();
         service.clock = Clock::manual(0, now);
-        service.catch_up_time();
+        service.advance_to_now();
         service.readiness = Readiness::new(service.clock.now(), false);
         service.condemned.prove(invalid);
         let peer = PeerName::new("peer");
@@ -335,10 +335,10 @@ fn early_votes_that_nobody_has_signed_take_no_place_from_those_of_validators() {
         forged
     };
     service.on_attestations((0..1_000).map(forged).collect());
-    assert!(service.parking.begin_slot(slot).1.is_empty());
+    assert!(service.early.take_until(slot).1.is_empty());
     service.batches += 1;
     service.on_attestations_verified(vec![vote(1, slot)], Ok(vec![true]));
-    assert_eq!(service.parking.begin_slot(slot).1.len(), 1);
+    assert_eq!(service.early.take_until(slot).1.len(), 1);
 }
 
 #[test]

@@ -27,9 +27,9 @@ impl ChainService {
                 "the clock jumped ahead, or the machine slept"
             );
         }
-        self.catch_up_time();
+        self.advance_to_now();
         if tick.interval == 0 {
-            let (blocks, attestations) = self.parking.begin_slot(tick.slot);
+            let (blocks, attestations) = self.early.take_until(tick.slot);
             for block in blocks {
                 self.dispatch(block);
             }
@@ -65,7 +65,7 @@ impl ChainService {
     }
 
     /// Moves the chain's time to the clock's. Messages may be taken before the tick of their moment is.
-    pub(super) fn catch_up_time(&self) {
+    pub(super) fn advance_to_now(&self) {
         let now = self.clock.intervals();
         if self.chain.read().time() < now {
             self.change(|chain| chain.advance(now));
@@ -75,7 +75,7 @@ impl ChainService {
     /// Advances to the start of `slot` and accepts the new attestations before a proposal, and sees to it that the head's state
     /// is at hand.
     pub(super) fn prepare_proposal(&mut self, slot: Slot, ready: oneshot::Sender<()>) {
-        self.catch_up_time();
+        self.advance_to_now();
         self.change(|chain| {
             chain.advance(slot * INTERVALS_PER_SLOT);
             chain.accept_new_attestations();
@@ -108,7 +108,7 @@ impl ChainService {
         ready: oneshot::Sender<()>,
     ) {
         match state {
-            Ok(Some(state)) => drop(self.change(|chain| chain.keep_state(root, state))),
+            Ok(Some(state)) => drop(self.change(|chain| chain.insert_state(root, state))),
             Ok(None) => warn!(%root, "the head's state cannot be rebuilt"),
             Err(error) => warn!(%root, %error, "the head's state cannot be rebuilt"),
         }

@@ -99,7 +99,7 @@ impl ChainService {
     ) {
         for (carrier, error) in forged {
             if let Some(copy) = self.parking.take_block(carrier) {
-                self.refuse(copy, &error);
+                self.on_invalid_block(copy, &error);
             }
         }
         if !is_vouched {

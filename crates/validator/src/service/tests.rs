@@ -86,7 +86,7 @@ fn service_at(signers: Vec<Signer>, slot: Slot) -> ValidatorService {
     let mut service = service(signers);
     let now = std::time::Duration::from_secs(slot * quartet_types::SECONDS_PER_SLOT);
     service.clock = Clock::manual(0, now);
-    service.vigilance = Vigilance::new(service.clock.watch_for_jumps());
+    service.doppelganger = DoppelgangerGuard::new(service.clock.watch_for_jumps());
     service
 }
 
@@ -234,10 +234,10 @@ async fn votes_from_before_the_start_raise_the_record() {
 async fn duties_wait_while_the_node_listens_for_other_signers() {
     let directory = tempfile::tempdir().unwrap();
     let mut service = service_at(signers(directory.path()), 10);
-    service.vigilance.listen_for(2);
+    service.doppelganger.listen_for(2);
     let (mut service, network) = seen(service);
     service.signers.refuse_up_to(9);
-    let listens = |service: &mut ValidatorService, slot| service.vigilance.is_listening(slot);
+    let listens = |service: &mut ValidatorService, slot| service.doppelganger.is_listening(slot);
     assert!(listens(&mut service, 10) && listens(&mut service, 11));
     // The other signer of this key is heard.
     let mut theirs = vote(0, 0);

@@ -9,7 +9,8 @@ use quartet_types::{BlockWithAttestation, Root, Slot, proposer_index};
 use crate::{
     ImportError, LeanChain, Verdict,
     envelope::{Binding, is_bloated},
-    parking::{PendingBlock, Wait},
+    parking::Wait,
+    pending::PendingBlock,
 };
 
 /// What to do with a block.
@@ -24,9 +25,9 @@ pub(super) enum BlockTriage {
     /// The same block is being checked: share its fate.
     Join,
     /// The same block in another envelope is being checked: should that be the bad one, this one is asked for.
-    Rival,
+    OtherEnvelope,
     /// Another block has its slot's place. Its proposer's signature is evidence, if it is valid.
-    Witness,
+    CheckEvidence,
     /// See whether its proposer has signed it, before anything is fetched for it.
     Authenticate,
     /// It needs a block that is not at hand.
@@ -58,7 +59,8 @@ pub(super) struct Circumstances<'a> {
 /// Decides. The order matters: what costs least, and what the bytes alone prove, comes first.
 pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) -> BlockTriage {
     use BlockTriage::{
-        Answer, Authenticate, Check, Condemned, Hold, Join, Park, Refuse, Rival, Witness,
+        Answer, Authenticate, Check, CheckEvidence, Condemned, Hold, Join, OtherEnvelope, Park,
+        Refuse,
     };
     let chain = circumstances.chain;
     let (slot, current) = (pending.slot(), chain.current_slot());
@@ -83,7 +85,7 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
     if let Some(same) = circumstances.checking {
         return match same.block == pending.block {
             true => Join,
-            false => Rival,
+            false => OtherEnvelope,
         };
     }
     let binding = pending.binding();
@@ -99,7 +101,7 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
         if !circumstances.has_place {
             let is_evidence = binding == Binding::Bound && circumstances.wants_evidence;
             return if is_evidence {
-                Witness
+                CheckEvidence
             } else {
                 Answer(Verdict::Ignore)
             };
@@ -121,7 +123,7 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
         // The sender's clock is a little ahead of ours.
         return hold(slot);
     }
-    match fit(pending, chain) {
+    match tree_fit(pending, chain) {
         Fit::Fits if circumstances.has_room => Check,
         Fit::Fits => Answer(Verdict::Ignore),
         // What a needed block builds on, its root proves; what it names may be but a forged envelope's word.
@@ -174,7 +176,7 @@ enum Fit {
     Not(BlockError),
 }
 
-fn fit(pending: &PendingBlock, chain: &LeanChain) -> Fit {
+fn tree_fit(pending: &PendingBlock, chain: &LeanChain) -> Fit {
     let BlockWithAttestation {
         block,
         proposer_attestation,

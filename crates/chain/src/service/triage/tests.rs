@@ -259,7 +259,7 @@ fn each_circumstance_has_its_verdict() {
             needed(Need::Name),
             &ignore,
         ),
-        ("second", pending(good.clone()), second(), &Witness),
+        ("second", pending(good.clone()), second(), &CheckEvidence),
         ("third", pending(good.clone()), third(), &ignore),
         (
             "second, named by others",
@@ -363,7 +363,7 @@ fn each_circumstance_has_its_verdict() {
     assert_eq!(triage(&pending(good.clone()), &checking), Join);
     let mut other_envelope = good.clone();
     other_envelope.proposer_attestation.data.source = invented(3);
-    assert_eq!(triage(&pending(other_envelope), &checking), Rival);
+    assert_eq!(triage(&pending(other_envelope), &checking), OtherEnvelope);
 }
 
 #[test]

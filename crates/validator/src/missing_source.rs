@@ -15,7 +15,7 @@ const LONGEST: u64 = 256;
 /// finality for good. Who does not wait votes as if it had never voted. In between, a node that is in touch with the others hears of
 /// a checkpoint that anybody still has, long before these slots have passed.
 #[derive(Debug, Default)]
-pub(crate) struct Caution {
+pub(crate) struct MissingSourceWait {
     /// The last slot that was counted.
     last: Option<Slot>,
     /// Slots held back in all, and in a row with a chain that goes on.
@@ -23,7 +23,7 @@ pub(crate) struct Caution {
     in_touch: u64,
 }
 
-impl Caution {
+impl MissingSourceWait {
     /// Duties of `slot` are held back, and the head is this old. True when that has been so for long enough.
     pub(crate) fn has_waited(&mut self, slot: Slot, head: Slot) -> bool {
         if self.last != Some(slot) {
@@ -42,22 +42,22 @@ mod tests {
 
     #[test]
     fn a_checkpoint_is_given_up_when_the_chain_has_gone_on_without_it() {
-        let mut caution = Caution::default();
+        let mut missing_source = MissingSourceWait::default();
         for slot in 100..100 + PATIENCE {
             // Proposing and attesting ask both.
-            assert!(!caution.has_waited(slot, slot - 8));
-            assert!(!caution.has_waited(slot, slot - 8));
+            assert!(!missing_source.has_waited(slot, slot - 8));
+            assert!(!missing_source.has_waited(slot, slot - 8));
         }
-        assert!(caution.has_waited(100 + PATIENCE, 100 + PATIENCE));
+        assert!(missing_source.has_waited(100 + PATIENCE, 100 + PATIENCE));
     }
 
     #[test]
     fn a_node_on_its_own_waits_for_longest() {
-        let mut caution = Caution::default();
+        let mut missing_source = MissingSourceWait::default();
         for slot in 100..100 + LONGEST {
             let head = if slot % 20 == 0 { slot } else { 0 };
-            assert!(!caution.has_waited(slot, head), "{slot}");
+            assert!(!missing_source.has_waited(slot, head), "{slot}");
         }
-        assert!(caution.has_waited(100 + LONGEST, 0));
+        assert!(missing_source.has_waited(100 + LONGEST, 0));
     }
 }

@@ -18,7 +18,7 @@ const RECENT: Slot = 4;
 
 /// Watches over the validators of this node.
 #[derive(Debug)]
-pub(crate) struct Vigilance {
+pub(crate) struct DoppelgangerGuard {
     jumps: JumpWatch,
     /// Whether the first tick has come; until then nobody looks.
     has_begun: bool,
@@ -34,7 +34,7 @@ pub(crate) struct Vigilance {
     listens_since: Option<Slot>,
 }
 
-impl Vigilance {
+impl DoppelgangerGuard {
     pub(crate) fn new(jumps: JumpWatch) -> Self {
         Self {
             jumps,
@@ -57,7 +57,7 @@ impl Vigilance {
 
     /// Arms the guard of the start anew where the clock has jumped, or ticks were missed: the machine may have been brought back
     /// from a snapshot, and what it signed after that is in no record here. To be asked before every signature.
-    pub(crate) fn look_at_clock(&mut self, signers: &Signers, slot: Slot, has_missed: bool) {
+    pub(crate) fn check_clock(&mut self, signers: &Signers, slot: Slot, has_missed: bool) {
         let jump = self.jumps.look();
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         if has_missed || jump.is_some() && !(is_first && jump == Some(Jump::Pause)) {
@@ -115,7 +115,7 @@ impl Vigilance {
 
     /// Looks at what has come back from the network since the last time. Returns what is to be written down: epochs that were
     /// signed elsewhere.
-    pub(crate) fn look_at_network(&mut self, signers: &Signers) -> Vec<SigningRequest> {
+    pub(crate) fn check_sightings(&mut self, signers: &Signers) -> Vec<SigningRequest> {
         let mut news = Vec::new();
         let Some(seen) = &mut self.seen else {
             return Vec::new();
@@ -156,7 +156,7 @@ impl Vigilance {
     }
 
     /// Has what was signed elsewhere written down, beside the duties.
-    pub(crate) fn write_down(
+    pub(crate) fn record_elsewhere(
         signers: Signers,
         elsewhere: Vec<SigningRequest>,
         processor: Processor,

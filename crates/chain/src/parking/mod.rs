@@ -1,63 +1,33 @@
-//! Items that cannot be judged yet: their parent or head is unknown, or their slot has not begun.
+//! Items that cannot be judged yet: a block that they build on or name is unknown.
 //!
 //! Everything here is bounded; when it is full, what lies furthest from the chain gives way, since
 //! catching up fetches that again last.
+
+mod attestations;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     ops::{Bound, RangeInclusive},
-    sync::Arc,
 };
 
 use metrics::gauge;
-use quartet_fork_choice::Names;
 use quartet_sync::Need;
 use quartet_types::{
     Attestation, Checkpoint, Root, Signature, SignedAttestation, SignedBlockWithAttestation, Slot,
     ValidatorIndex,
 };
 
-use crate::recent::block_bytes;
-use crate::{GossipAttestation, PeerName, VerdictSender, envelope::Binding, origin::Origin};
+use crate::{GossipAttestation, envelope::Binding, pending::PendingBlock};
+use attestations::ParkedAttestations;
 
 /// Most blocks that wait for a parent.
 const MAX_BLOCKS: usize = 512;
 /// Most memory of blocks that wait: a block can be as large as a gossip message.
 const MAX_BLOCK_BYTES: usize = 64 << 20;
-/// Most attestations that wait for a block.
-const MAX_ATTESTATIONS: usize = 4096;
-/// Most attestations of one validator that wait; one of a newer slot takes the place of that of the oldest. Nobody fills the
-/// places alone with votes for blocks that do not exist, and nobody empties others' by repeating what they signed before.
-const MAX_ATTESTATIONS_PER_VALIDATOR: usize = 4;
-/// Most attestations that wait for their slot to begin, and most blocks.
-const MAX_EARLY_ATTESTATIONS: usize = 256;
-const MAX_EARLY_BLOCKS: usize = 16;
-/// Most of these attestations of one validator: two prove that it votes twice.
-const MAX_EARLY_PER_VALIDATOR: usize = 2;
-
 /// So many slots after its own, nobody waits any more to hear what became of an item: gossip passes nothing on that late. What
 /// waits here may do so for as long as there is no finality, and each verdict that is owed takes up some of its sender's budget.
 const VERDICT_SLOTS: Slot = 2;
-
-/// Most peers that are remembered as having sent another copy of a block that is being checked: one may be the honest one.
-const MAX_RIVALS: usize = 16;
-
-/// A block on its way into the chain.
-#[derive(Debug)]
-pub(crate) struct PendingBlock {
-    pub(crate) root: Root,
-    pub(crate) block: Arc<SignedBlockWithAttestation>,
-    pub(crate) origin: Origin,
-    /// Who waits to hear what became of it. Dropped unsent, it means "ignore".
-    pub(crate) verdicts: Vec<VerdictSender>,
-    /// Who sent copies in other envelopes while this one was checked.
-    pub(crate) rivals_from: Vec<PeerName>,
-    /// Whether its proposer's signature has been verified.
-    pub(crate) is_authentic: bool,
-    /// Whether what its attestations name has to be at hand.
-    pub(crate) names: Names,
-}
 
 /// Why a block waits for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,59 +36,6 @@ pub(crate) enum Wait {
     Parent,
     /// One of its attestations names it.
     Name,
-}
-
-impl PendingBlock {
-    /// A block that has just arrived.
-    pub(crate) fn new(
-        root: Root,
-        block: Arc<SignedBlockWithAttestation>,
-        origin: Origin,
-        verdicts: Vec<VerdictSender>,
-    ) -> Self {
-        Self {
-            root,
-            block,
-            origin,
-            verdicts,
-            rivals_from: Vec::new(),
-            is_authentic: false,
-            names: Names::Known,
-        }
-    }
-
-    /// A peer has sent a copy in another envelope.
-    pub(crate) fn add_rival(&mut self, peer: PeerName) {
-        if self.rivals_from.len() < MAX_RIVALS && !self.rivals_from.contains(&peer) {
-            self.rivals_from.push(peer);
-        }
-    }
-
-    /// What ties it to its proposer.
-    pub(crate) fn binding(&self) -> Binding {
-        Binding::of(self.root, &self.block.message)
-    }
-
-    /// Its proposer's attestation, if it comes with a signature.
-    pub(crate) fn signed_proposer_attestation(&self) -> Option<SignedAttestation> {
-        Some(SignedAttestation {
-            message: self.block.message.proposer_attestation,
-            signature: self.block.signature.last()?.clone(),
-        })
-    }
-
-    pub(crate) fn slot(&self) -> Slot {
-        self.block.block().slot
-    }
-
-    pub(crate) fn parent_root(&self) -> Root {
-        self.block.block().parent_root
-    }
-
-    /// Memory that the block takes, near enough.
-    pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + block_bytes(&self.block)
-    }
 }
 
 /// A vote for a block that waits.
@@ -166,12 +83,7 @@ pub(crate) struct Parking {
     by_slot: BTreeSet<(Slot, Root)>,
     /// The last of those that wait for a name that had its turn.
     named_last: (Slot, Root),
-    attestations: HashMap<Root, Vec<GossipAttestation>>,
-    attestation_count: usize,
-    /// By validator, of which slots its attestations are, and where they wait, in the order in which they came.
-    attested: HashMap<ValidatorIndex, Vec<(Slot, Root)>>,
-    early_blocks: BTreeMap<Slot, Vec<PendingBlock>>,
-    early_attestations: BTreeMap<Slot, Vec<GossipAttestation>>,
+    attestations: ParkedAttestations,
 }
 
 /// Blocks with what they wait for, and blocks with how many votes wait for them.
@@ -200,11 +112,7 @@ impl Parking {
             let parked = self.blocks.get(&root)?;
             Some((Checkpoint { root, slot }, parked.waits_for))
         });
-        let votes = self.attestations.iter();
-        let votes: BTreeMap<Root, usize> = votes
-            .map(|(root, waiting)| (*root, waiting.len()))
-            .collect();
-        (blocks.collect(), votes.into_iter().collect())
+        (blocks.collect(), self.attestations.counts())
     }
 
     /// Why what waits here needs this block.
@@ -215,7 +123,7 @@ impl Parking {
             Wait::Parent => Need::Ancestor,
             Wait::Name => Need::Name,
         });
-        let named = self.attestations.contains_key(root).then_some(Need::Name);
+        let named = self.attestations.contains(root).then_some(Need::Name);
         needs.chain(named).max()
     }
 
@@ -266,61 +174,6 @@ impl Parking {
         self.record();
     }
 
-    /// Parks a verified attestation under the block that it names and that is unknown. False when there is no room, or it waits
-    /// already.
-    pub(crate) fn park_attestation(
-        &mut self,
-        unknown: Root,
-        attestation: GossipAttestation,
-    ) -> bool {
-        let validator = attestation.attestation.message.validator_id;
-        let place = (attestation.attestation.message.data.slot, unknown);
-        if let Some(waiting) = self.attested.get(&validator) {
-            if waiting.contains(&place) {
-                return false;
-            }
-            let oldest = waiting.iter().min_by_key(|(slot, _)| *slot).copied();
-            let is_full = waiting.len() >= MAX_ATTESTATIONS_PER_VALIDATOR;
-            match oldest.filter(|_| is_full) {
-                Some((slot, _)) if place.0 < slot => return false,
-                Some(oldest) => self.drop_attestation(oldest, validator),
-                None => {}
-            }
-        }
-        if self.attestation_count >= MAX_ATTESTATIONS {
-            return false;
-        }
-        self.attested.entry(validator).or_default().push(place);
-        let waiting = self.attestations.entry(unknown).or_default();
-        waiting.push(attestation);
-        self.attestation_count += 1;
-        self.record();
-        true
-    }
-
-    /// Drops a validator's attestation of a slot under a block.
-    fn drop_attestation(&mut self, (slot, root): (Slot, Root), validator: ValidatorIndex) {
-        self.no_longer_attested(root, validator, slot);
-        if let Some(waiting) = self.attestations.get_mut(&root) {
-            let is_it = |item: &GossipAttestation| place(item) == (validator, slot);
-            let first = waiting.iter().position(is_it);
-            first.map(|first| waiting.remove(first));
-            if waiting.is_empty() {
-                self.attestations.remove(&root);
-            }
-        }
-    }
-
-    fn no_longer_attested(&mut self, root: Root, validator: ValidatorIndex, slot: Slot) {
-        self.attestation_count -= 1;
-        if let Some(waiting) = self.attested.get_mut(&validator) {
-            waiting.retain(|other| *other != (slot, root));
-            if waiting.is_empty() {
-                self.attested.remove(&validator);
-            }
-        }
-    }
-
     /// Takes out what waited for `root`.
     pub(crate) fn release(&mut self, root: &Root) -> (Vec<PendingBlock>, Vec<GossipAttestation>) {
         let waiting = self.waiting.get(root).cloned().unwrap_or_default();
@@ -328,18 +181,9 @@ impl Parking {
             .into_iter()
             .filter_map(|root| self.take_block(root))
             .collect();
-        let attestations = self.release_attestations(root);
+        let attestations = self.attestations.take(root);
         self.record();
         (blocks, attestations)
-    }
-
-    fn release_attestations(&mut self, root: &Root) -> Vec<GossipAttestation> {
-        let attestations = self.attestations.remove(root).unwrap_or_default();
-        for item in &attestations {
-            let (validator, slot) = place(item);
-            self.no_longer_attested(*root, validator, slot);
-        }
-        attestations
     }
 
     /// Takes out every descendant of a block that turned out to be invalid, and the votes for them. What merely names it goes on
@@ -347,12 +191,20 @@ impl Parking {
     pub(crate) fn release_descendants(&mut self, root: Root) -> Vec<PendingBlock> {
         let descendants = self.subtree(root);
         for root in &descendants {
-            self.release_attestations(root);
+            self.attestations.take(root);
         }
         let released = descendants.into_iter().filter(|other| *other != root);
         let released = released.filter_map(|root| self.take_block(root)).collect();
         self.record();
         released
+    }
+
+    /// Parks a verified attestation under the block that it names and that is unknown. False when there is no room, or it waits
+    /// already.
+    pub(crate) fn park_attestation(&mut self, unknown: Root, item: GossipAttestation) -> bool {
+        let is_parked = self.attestations.insert(unknown, item);
+        self.record();
+        is_parked
     }
 
     /// Drops what lies at or before a finalized slot, and attestations of before.
@@ -361,48 +213,8 @@ impl Parking {
         for (_, root) in std::mem::replace(&mut self.by_slot, later) {
             self.take_block(root);
         }
-        let mut dropped = Vec::new();
-        self.attestations.retain(|root, waiting| {
-            let is_past =
-                |item: &mut GossipAttestation| item.attestation.message.data.slot <= finalized;
-            let past = waiting.extract_if(.., is_past);
-            dropped.extend(past.map(|item| (*root, place(&item))));
-            !waiting.is_empty()
-        });
-        for (root, (validator, slot)) in dropped {
-            self.no_longer_attested(root, validator, slot);
-        }
+        self.attestations.prune(finalized);
         self.record();
-    }
-
-    /// Holds a block until a slot begins, its own or that of a vote it carries.
-    pub(crate) fn hold_block(&mut self, block: PendingBlock, until: Slot) {
-        let held = self.early_blocks.entry(until).or_default();
-        if held.len() < MAX_EARLY_BLOCKS && held.iter().all(|other| other.root != block.root) {
-            held.push(block);
-        }
-    }
-
-    /// Holds a verified attestation until its slot begins.
-    pub(crate) fn hold_attestation(&mut self, attestation: GossipAttestation) {
-        let (validator, slot) = place(&attestation);
-        let held = self.early_attestations.entry(slot).or_default();
-        let of_validator = held.iter().filter(|other| place(other).0 == validator);
-        if of_validator.count() < MAX_EARLY_PER_VALIDATOR && held.len() < MAX_EARLY_ATTESTATIONS {
-            held.push(attestation);
-        }
-    }
-
-    /// Takes out what was held for slots up to `slot`.
-    pub(crate) fn begin_slot(&mut self, slot: Slot) -> (Vec<PendingBlock>, Vec<GossipAttestation>) {
-        let later = self.early_blocks.split_off(&(slot + 1));
-        let blocks = std::mem::replace(&mut self.early_blocks, later);
-        let later = self.early_attestations.split_off(&(slot + 1));
-        let attestations = std::mem::replace(&mut self.early_attestations, later);
-        (
-            blocks.into_values().flatten().collect(),
-            attestations.into_values().flatten().collect(),
-        )
     }
 
     /// Lets go of the verdicts of what goes on waiting for too long. Unsent, they mean "ignore".
@@ -413,11 +225,7 @@ impl Parking {
                 parked.block.verdicts.clear();
             }
         }
-        for item in self.attestations.values_mut().flatten() {
-            if is_late(place(item).1) && !item.verdict.is_closed() {
-                item.verdict = tokio::sync::oneshot::channel().0;
-            }
-        }
+        self.attestations.drop_verdicts(is_late);
     }
 
     /// Takes a block out.
@@ -451,7 +259,7 @@ impl Parking {
             .filter(|parked| parked.is_signed_for_what_is_missing())
             .map(|parked| parked.block.block.block())
             .map(|block| (block.proposer_index, block.slot, block.slot));
-        let votes = self.attestations.values().flatten();
+        let votes = self.attestations.iter();
         let votes = votes
             .map(|item| &item.attestation.message)
             .map(|vote| (vote.validator_id, vote.data.slot, vote.data.head.slot))
@@ -529,8 +337,7 @@ impl Parking {
     ) -> impl Iterator<Item = (Attestation, &'a Signature, Option<Root>)> {
         let by_gossip = roots
             .iter()
-            .filter_map(|root| self.attestations.get(root))
-            .flatten()
+            .flat_map(|root| self.attestations.of(root))
             .map(|item| &item.attestation)
             .map(|signed| (signed.message, &signed.signature, None));
         let in_bodies = roots
@@ -567,14 +374,8 @@ impl Parking {
 
     fn record(&self) {
         gauge!("quartet_parked_blocks").set(self.blocks.len() as f64);
-        gauge!("quartet_parked_attestations").set(self.attestation_count as f64);
+        gauge!("quartet_parked_attestations").set(self.attestations.len() as f64);
     }
-}
-
-/// Whose attestation it is, and of which slot.
-fn place(item: &GossipAttestation) -> (ValidatorIndex, Slot) {
-    let message = &item.attestation.message;
-    (message.validator_id, message.data.slot)
 }
 
 #[cfg(test)]

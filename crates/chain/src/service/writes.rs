@@ -21,7 +21,7 @@ pub(super) struct Unwritten {
     /// Whether all has to be durable when it is done.
     is_urgent: bool,
     /// Whether there may be something to delete.
-    has_refuse: bool,
+    more_to_prune: bool,
     /// What is freed by the writer: that may take a while.
     garbage: Vec<Pruned>,
     is_writing: bool,
@@ -42,12 +42,12 @@ struct Finality {
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) roots: Vec<Root>,
-    pub(super) has_refuse: bool,
+    pub(super) more_to_prune: bool,
 }
 
 impl Unwritten {
     fn is_empty(&self) -> bool {
-        self.blocks.is_empty() && self.finality.is_none() && !self.has_refuse
+        self.blocks.is_empty() && self.finality.is_none() && !self.more_to_prune
     }
 
     /// The writer is free.
@@ -64,7 +64,7 @@ impl ChainService {
     ///
     /// Where finality or justification moved, all is made durable: our validators act only when their node knows what they
     /// have voted from, and the block that justified it must not be gone everywhere after a power cut.
-    pub(super) fn keep(&mut self, blocks: Vec<StoredBlock>, pruned: Pruned, justifies: bool) {
+    pub(super) fn persist(&mut self, blocks: Vec<StoredBlock>, pruned: Pruned, justifies: bool) {
         self.unwritten.blocks.extend(blocks);
         self.unwritten.is_urgent |= justifies || !pruned.is_empty();
         if !pruned.is_empty() {
@@ -79,7 +79,7 @@ impl ChainService {
             let earlier = self.unwritten.finality.take();
             let mut chain = earlier.map_or_else(Vec::new, |finality| finality.chain);
             chain.extend(&pruned.final_chain);
-            self.unwritten.has_refuse = true;
+            self.unwritten.more_to_prune = true;
             self.unwritten.finality = Some(Finality {
                 finalized,
                 chain,
@@ -117,7 +117,7 @@ impl ChainService {
             blocks,
             finality,
             is_urgent,
-            has_refuse,
+            more_to_prune,
             garbage,
             ..
         } = mem::take(&mut self.unwritten);
@@ -147,8 +147,11 @@ impl ChainService {
                 None => {}
             }
             // A part of it, so that what comes meanwhile need not wait for all.
-            let has_refuse = has_refuse && store.prune()?.more;
-            Ok(Written { roots, has_refuse })
+            let more_to_prune = more_to_prune && store.prune()?.more;
+            Ok(Written {
+                roots,
+                more_to_prune,
+            })
         };
         let done = |written: Result<Result<Written, StoreError>, ImportError>| {
             Done::Stored(match written {
@@ -164,12 +167,15 @@ impl ChainService {
         &mut self,
         written: Result<Written, StoreError>,
     ) -> Result<(), StoreError> {
-        let Written { roots, has_refuse } = written.inspect_err(|StoreError(reason)| {
+        let Written {
+            roots,
+            more_to_prune,
+        } = written.inspect_err(|StoreError(reason)| {
             // A node that cannot keep what it imports must not pretend to.
             error!(%reason, "the block store failed");
         })?;
         self.unwritten.end_write();
-        self.unwritten.has_refuse |= has_refuse;
+        self.unwritten.more_to_prune |= more_to_prune;
         drop(self.change(|chain| chain.mark_written(&roots)));
         self.write_next();
         self.apply_next_batch();

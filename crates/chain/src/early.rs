@@ -1,0 +1,55 @@
+//! Blocks and attestations that have come before their slot, and are held until it begins.
+
+use std::{collections::BTreeMap, mem};
+
+use quartet_types::Slot;
+
+use crate::{GossipAttestation, pending::PendingBlock};
+
+/// Most attestations that wait for one slot to begin.
+pub(crate) const MAX_EARLY_ATTESTATIONS: usize = 256;
+/// Most blocks that wait for one slot to begin.
+const MAX_EARLY_BLOCKS: usize = 16;
+/// Most of these attestations of one validator: two prove that it votes twice.
+const MAX_EARLY_PER_VALIDATOR: usize = 2;
+
+/// What waits for a slot to begin, by that slot: within a few slots, or it would not be held.
+#[derive(Debug, Default)]
+pub(crate) struct EarlyItems {
+    blocks: BTreeMap<Slot, Vec<PendingBlock>>,
+    attestations: BTreeMap<Slot, Vec<GossipAttestation>>,
+}
+
+impl EarlyItems {
+    /// Holds a block until a slot begins, its own or that of a vote it carries.
+    pub(crate) fn hold_block(&mut self, block: PendingBlock, until: Slot) {
+        let held = self.blocks.entry(until).or_default();
+        if held.len() < MAX_EARLY_BLOCKS && held.iter().all(|other| other.root != block.root) {
+            held.push(block);
+        }
+    }
+
+    /// Holds a verified attestation until its slot begins.
+    pub(crate) fn hold_attestation(&mut self, attestation: GossipAttestation) {
+        let (validator, slot) = attestation.validator_and_slot();
+        let held = self.attestations.entry(slot).or_default();
+        let of_validator = held
+            .iter()
+            .filter(|other| other.validator_and_slot().0 == validator);
+        if of_validator.count() < MAX_EARLY_PER_VALIDATOR && held.len() < MAX_EARLY_ATTESTATIONS {
+            held.push(attestation);
+        }
+    }
+
+    /// Takes out the blocks and attestations held for slots up to `slot`.
+    pub(crate) fn take_until(&mut self, slot: Slot) -> (Vec<PendingBlock>, Vec<GossipAttestation>) {
+        let later = self.blocks.split_off(&(slot + 1));
+        let blocks = mem::replace(&mut self.blocks, later);
+        let later = self.attestations.split_off(&(slot + 1));
+        let attestations = mem::replace(&mut self.attestations, later);
+        (
+            blocks.into_values().flatten().collect(),
+            attestations.into_values().flatten().collect(),
+        )
+    }
+}

@@ -1,0 +1,142 @@
+//! Verified attestations that name a block which is not here.
+
+use std::collections::{BTreeMap, HashMap};
+
+use quartet_types::{Root, Slot, ValidatorIndex};
+
+use crate::GossipAttestation;
+
+/// Most attestations that wait for a block.
+pub(super) const MAX_ATTESTATIONS: usize = 4096;
+/// Most attestations of one validator that wait; one of a newer slot takes the place of that of the oldest. Nobody fills the
+/// places alone with votes for blocks that do not exist, and nobody empties others' by repeating what they signed before.
+pub(super) const MAX_ATTESTATIONS_PER_VALIDATOR: usize = 4;
+
+/// Attestations by the block that they wait for.
+#[derive(Debug, Default)]
+pub(super) struct ParkedAttestations {
+    by_block: HashMap<Root, Vec<GossipAttestation>>,
+    count: usize,
+    /// By validator, of which slots its attestations are, and where they wait, in the order in which they came.
+    by_validator: HashMap<ValidatorIndex, Vec<(Slot, Root)>>,
+}
+
+impl ParkedAttestations {
+    /// Whether nothing waits, and nothing is remembered of what did.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0 && self.by_block.is_empty() && self.by_validator.is_empty()
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// All that wait, in no particular order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &GossipAttestation> {
+        self.by_block.values().flatten()
+    }
+
+    /// Those that wait for a block.
+    pub(super) fn of(&self, root: &Root) -> impl Iterator<Item = &GossipAttestation> + use<'_> {
+        self.by_block.get(root).into_iter().flatten()
+    }
+
+    /// Whether any wait for a block.
+    pub(super) fn contains(&self, root: &Root) -> bool {
+        self.by_block.contains_key(root)
+    }
+
+    /// How many wait for each block, by its root.
+    pub(super) fn counts(&self) -> Vec<(Root, usize)> {
+        let counts = self.by_block.iter();
+        let counts: BTreeMap<Root, usize> = counts
+            .map(|(root, waiting)| (*root, waiting.len()))
+            .collect();
+        counts.into_iter().collect()
+    }
+
+    /// Parks a verified attestation under the block that it names and that is unknown. False when there is no room, or it waits
+    /// already.
+    pub(super) fn insert(&mut self, unknown: Root, attestation: GossipAttestation) -> bool {
+        let (validator, slot) = attestation.validator_and_slot();
+        let place = (slot, unknown);
+        if let Some(waiting) = self.by_validator.get(&validator) {
+            if waiting.contains(&place) {
+                return false;
+            }
+            let oldest = waiting.iter().min_by_key(|(slot, _)| *slot).copied();
+            let is_full = waiting.len() >= MAX_ATTESTATIONS_PER_VALIDATOR;
+            match oldest.filter(|_| is_full) {
+                Some((slot, _)) if place.0 < slot => return false,
+                Some(oldest) => self.remove(oldest, validator),
+                None => {}
+            }
+        }
+        if self.count >= MAX_ATTESTATIONS {
+            return false;
+        }
+        self.by_validator.entry(validator).or_default().push(place);
+        let waiting = self.by_block.entry(unknown).or_default();
+        waiting.push(attestation);
+        self.count += 1;
+        true
+    }
+
+    /// Drops a validator's attestation of a slot under a block.
+    fn remove(&mut self, (slot, root): (Slot, Root), validator: ValidatorIndex) {
+        self.forget(root, validator, slot);
+        if let Some(waiting) = self.by_block.get_mut(&root) {
+            let is_it = |item: &GossipAttestation| item.validator_and_slot() == (validator, slot);
+            let first = waiting.iter().position(is_it);
+            first.map(|first| waiting.remove(first));
+            if waiting.is_empty() {
+                self.by_block.remove(&root);
+            }
+        }
+    }
+
+    fn forget(&mut self, root: Root, validator: ValidatorIndex, slot: Slot) {
+        self.count -= 1;
+        if let Some(waiting) = self.by_validator.get_mut(&validator) {
+            waiting.retain(|other| *other != (slot, root));
+            if waiting.is_empty() {
+                self.by_validator.remove(&validator);
+            }
+        }
+    }
+
+    /// Takes out what waits for a block.
+    pub(super) fn take(&mut self, root: &Root) -> Vec<GossipAttestation> {
+        let attestations = self.by_block.remove(root).unwrap_or_default();
+        for item in &attestations {
+            let (validator, slot) = item.validator_and_slot();
+            self.forget(*root, validator, slot);
+        }
+        attestations
+    }
+
+    /// Drops attestations of slots up to a finalized one.
+    pub(super) fn prune(&mut self, finalized: Slot) {
+        let mut dropped = Vec::new();
+        self.by_block.retain(|root, waiting| {
+            let is_past = |item: &mut GossipAttestation| item.validator_and_slot().1 <= finalized;
+            let past = waiting.extract_if(.., is_past);
+            dropped.extend(past.map(|item| (*root, item.validator_and_slot())));
+            !waiting.is_empty()
+        });
+        for (root, (validator, slot)) in dropped {
+            self.forget(root, validator, slot);
+        }
+    }
+
+    /// Lets go of the verdicts of attestations whose slot `is_late`.
+    pub(super) fn drop_verdicts(&mut self, is_late: impl Fn(Slot) -> bool) {
+        for item in self.by_block.values_mut().flatten() {
+            if is_late(item.validator_and_slot().1) && !item.verdict.is_closed() {
+                item.verdict = tokio::sync::oneshot::channel().0;
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Blocks that are not imported: what becomes of them, of what waits for them, and of who sent them.
+
+use metrics::counter;
+use quartet_recording::Decision;
+use quartet_types::{Checkpoint, Root};
+use tracing::{debug, warn};
+
+use super::{ChainService, triage::condemns_block};
+use crate::{ImportError, NetworkMessage, Verdict, origin::Origin, pending::PendingBlock};
+
+impl ChainService {
+    /// Nothing is done with a block. A walk that began with it leads nowhere, unless it is in the chain already.
+    pub(super) fn drop_block(&mut self, pending: PendingBlock, verdict: Verdict) {
+        let root = pending.root;
+        if !pending.origin.is_gossip() && !self.chain.read().contains(&root) {
+            self.sync.on_unwanted(&root);
+        }
+        self.answer(pending, verdict);
+    }
+
+    /// What came is invalid: the block, and then all that builds on it, or only its envelope, whose
+    /// signatures and proposer's attestation its root does not cover. Of a block in a bad envelope another
+    /// copy may be valid, or else anybody could have it refused.
+    pub(super) fn on_invalid_block(&mut self, pending: PendingBlock, error: &ImportError) {
+        let (root, slot) = (pending.root, pending.slot());
+        let peer = pending.origin.peer().clone();
+        counter!("quartet_blocks_invalid_total").increment(1);
+        // The transition is applied to what the proposer has signed, and to nothing else: strangers cannot cause the warning.
+        if matches!(error, ImportError::StateTransition(_))
+            && self.condemned.should_warn(self.clock.slot())
+        {
+            let proposer = pending.block.message.block.proposer_index;
+            warn!(%root, slot, proposer, %peer, %error, "a validator has signed an invalid block: does its client differ?");
+        } else {
+            debug!(%root, slot, %peer, %error, "invalid block");
+        }
+        let other_senders = pending.other_senders.clone();
+        self.reject_block(pending);
+        if !condemns_block(error) {
+            self.sync.on_bad_envelope(&root, peer);
+            let need = self.parking.need(&root);
+            if need.is_some() && other_senders.is_empty() {
+                self.with_sync(|sync, view| sync.want(root, slot, None, need, view));
+            }
+            for rival in other_senders {
+                self.with_sync(|sync, view| sync.want(root, slot, Some(rival), need, view));
+            }
+            return self.poll_sync();
+        }
+        self.condemned.prove(root);
+        self.drop_descendants(root);
+    }
+
+    /// A block has come that is known to be invalid, or whose parent is: whatever needs it is of no use.
+    pub(super) fn drop_condemned(&mut self, pending: PendingBlock) {
+        let root = pending.root;
+        self.reject_block(pending);
+        self.condemned.inherit(root);
+        self.drop_descendants(root);
+    }
+
+    /// What builds on an invalid block is of no use to anybody.
+    fn drop_descendants(&mut self, root: Root) {
+        self.sync.on_invalid(&root);
+        for descendant in self.parking.release_descendants(root) {
+            self.condemned.inherit(descendant.root);
+            self.answer(descendant, Verdict::Reject);
+        }
+    }
+
+    fn reject_block(&self, pending: PendingBlock) {
+        if let Origin::Sync(peer) = &pending.origin {
+            let (peer, reason) = (peer.clone(), "it served an invalid block");
+            self.tell_network(NetworkMessage::Penalize { peer, reason });
+        }
+        self.answer(pending, Verdict::Reject);
+    }
+
+    /// Says what becomes of a block to all that wait to hear it.
+    pub(super) fn answer(&self, pending: PendingBlock, verdict: Verdict) {
+        if !pending.verdicts.is_empty() {
+            let (root, slot) = (pending.root, pending.slot());
+            self.tape.decide(|| Decision::Block {
+                block: Checkpoint { root, slot },
+                verdict: verdict.into(),
+            });
+        }
+        for sender in pending.verdicts {
+            // Nobody listens any more when the network has given up on the item.
+            let _ = sender.send(verdict);
+        }
+    }
+}
