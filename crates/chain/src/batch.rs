@@ -44,9 +44,10 @@ pub(crate) fn check_batch(
         let root = block_root(&block);
         let before = checked.blocks.last().map(|(root, _)| *root);
         let follows = before.is_none_or(|before| before == block.block().parent_root);
-        let error = match follows {
-            true => signature_count(&block).err(),
-            false => Some(ImportError::UnknownParent(block.block().parent_root)),
+        let error = if follows {
+            signature_count(&block).err()
+        } else {
+            Some(ImportError::UnknownParent(block.block().parent_root))
         };
         if let Some(error) = error {
             checked.error = Some((root, block, error));

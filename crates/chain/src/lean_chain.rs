@@ -310,9 +310,10 @@ impl LeanChain {
     /// [`Self::head_state`].
     pub fn proposal_basis(&self) -> Option<ProposalBasis> {
         let state = self.head_state()?.clone();
-        let selection = match self.fork_choice.rules().proposals_carry_all_that_counts {
-            true => Selection::AllThatCount,
-            false => Selection::LatestSource,
+        let selection = if self.fork_choice.rules().proposals_carry_all_that_counts {
+            Selection::AllThatCount
+        } else {
+            Selection::LatestSource
         };
         let known = self.fork_choice.known_attestations().collect();
         let carried = self.votes.data().copied();
@@ -341,9 +342,10 @@ impl LeanChain {
 /// The checkpoints of a post-state that the fork choice is to know.
 pub(crate) fn checkpoints(state: &State, rules: Rules) -> Checkpoints {
     Checkpoints {
-        justified: match rules.justified_is_the_highest {
-            true => state.highest_justified(),
-            false => state.latest_justified,
+        justified: if rules.justified_is_the_highest {
+            state.highest_justified()
+        } else {
+            state.latest_justified
         },
         finalized: state.latest_finalized,
     }

@@ -77,9 +77,10 @@ pub(crate) fn keep(
             bytes += size;
         }
     }
-    let kept_from = match roots.is_empty() {
-        true => store.kept_from()?.unwrap_or_default(),
-        false => extend(store)?,
+    let kept_from = if roots.is_empty() {
+        store.kept_from()?.unwrap_or_default()
+    } else {
+        extend(store)?
     };
     let kept = Worked::Kept {
         request,

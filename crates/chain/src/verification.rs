@@ -200,12 +200,13 @@ pub(crate) fn state_transition(pre: &State, block: &Block) -> Result<State, Tran
     counter!("lean_state_transition_slots_processed_total").increment(slots);
     let attestations = block.body.attestations.len() as u64;
     counter!("lean_state_transition_attestations_processed_total").increment(attestations);
-    match computed == block.state_root {
-        true => Ok(post),
-        false => Err(TransitionError::StateRoot {
+    if computed == block.state_root {
+        Ok(post)
+    } else {
+        Err(TransitionError::StateRoot {
             expected: computed,
             found: block.state_root,
-        }),
+        })
     }
 }
 
@@ -246,9 +247,10 @@ pub(crate) fn authenticate(
 pub(crate) fn signature_count(block: &SignedBlockWithAttestation) -> Result<(), ImportError> {
     let expected = block.block().body.attestations.len() + 1;
     let found = block.signature.len();
-    match found == expected {
-        true => Ok(()),
-        false => Err(ImportError::SignatureCount { expected, found }),
+    if found == expected {
+        Ok(())
+    } else {
+        Err(ImportError::SignatureCount { expected, found })
     }
 }
 

@@ -29,9 +29,10 @@ impl ValidatorService {
             warn!(slot, attestations, delay_ms, "attested late");
             counter!("quartet_attestations_late_total").increment(attestations as u64);
         }
-        let outcome = match is_late {
-            true => DutyOutcome::Late,
-            false => DutyOutcome::Done,
+        let outcome = if is_late {
+            DutyOutcome::Late
+        } else {
+            DutyOutcome::Done
         };
         self.tell(kind, slot, validators, outcome, delay);
     }

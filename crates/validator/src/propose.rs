@@ -23,9 +23,10 @@ impl ValidatorService {
         proposer: ValidatorIndex,
     ) -> Result<(), ValidatorServiceError> {
         let is_done = self.build_and_publish(slot, proposer).await?;
-        match is_done {
-            true => self.tell_of_duty(DutyKind::Proposal, slot, vec![proposer]),
-            false => self.tell_of_missed_proposal(slot, proposer),
+        if is_done {
+            self.tell_of_duty(DutyKind::Proposal, slot, vec![proposer])
+        } else {
+            self.tell_of_missed_proposal(slot, proposer)
         }
         Ok(())
     }

@@ -145,16 +145,20 @@ impl ValidatorService {
                     proposer_index(slot, validators).filter(|index| self.signers.contains(*index))
                 {
                     let is_ready = self.ready(slot) && !self.doppelganger.is_listening(slot);
-                    match is_ready && self.knows_source_of(slot, proposer) {
-                        true => self.propose(slot, proposer).await?,
-                        false => self.tell_of_missed_proposal(slot, proposer),
+                    if is_ready && self.knows_source_of(slot, proposer) {
+                        self.propose(slot, proposer).await?
+                    } else {
+                        self.tell_of_missed_proposal(slot, proposer)
                     }
                 }
             }
-            1 => match self.ready(slot) && !self.doppelganger.is_listening(slot) {
-                true => self.attest(slot).await?,
-                false => self.tell_of_missed_votes(slot, self.signers.indices().collect()),
-            },
+            1 => {
+                if self.ready(slot) && !self.doppelganger.is_listening(slot) {
+                    self.attest(slot).await?
+                } else {
+                    self.tell_of_missed_votes(slot, self.signers.indices().collect())
+                }
+            }
             // The busy half of the slot is over: time to look ahead.
             2 => {
                 let signers = self.signers.clone();

@@ -68,12 +68,11 @@ pub(crate) fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         .build()
         .context("cannot start the runtime")?;
     let outcome = runtime.block_on(async move {
-        let (ended, apart) = match args.exit_with_parent {
-            true => {
-                let Parent { ended, apart } = parent::listen()?;
-                (Some(ended), Some(apart))
-            }
-            false => (None, None),
+        let (ended, apart) = if args.exit_with_parent {
+            let Parent { ended, apart } = parent::listen()?;
+            (Some(ended), Some(apart))
+        } else {
+            (None, None)
         };
         let mut stop = signals::stop_signal(ended)?;
         let supervisor = tokio::select! {

@@ -82,9 +82,10 @@ impl Setup {
             passphrase: args.passphrase.clone(),
             validators: self.validators.clone(),
             registry: self.genesis.validators.clone(),
-            marks: match args.unsafe_reuse_keys {
-                true => Marks::GivenUp,
-                false => Marks::Heeded,
+            marks: if args.unsafe_reuse_keys {
+                Marks::GivenUp
+            } else {
+                Marks::Heeded
             },
         };
         let clock = clock.clone();

@@ -128,9 +128,10 @@ impl ValidatorKeys {
 
     fn requests(&self) -> anyhow::Result<Vec<KeyRequest>> {
         let manifest = self.directory.join(MANIFEST_FILE);
-        let manifest = match manifest.exists() {
-            true => Some(KeyManifest::read(&manifest)?),
-            false => None,
+        let manifest = if manifest.exists() {
+            Some(KeyManifest::read(&manifest)?)
+        } else {
+            None
         };
         let request = |validator: &AssignedValidator| {
             let index = validator.index;

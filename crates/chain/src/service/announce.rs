@@ -29,9 +29,10 @@ impl ChainService {
     /// Sends the network a message if there is room, and says whether there was.
     pub(super) fn tell_network(&self, message: NetworkMessage) -> bool {
         let asked = |is_sent| tape::asked(&message, is_sent);
-        let (if_sent, if_not) = match self.tape.is_on() {
-            true => (asked(true), asked(false)),
-            false => (None, None),
+        let (if_sent, if_not) = if self.tape.is_on() {
+            (asked(true), asked(false))
+        } else {
+            (None, None)
         };
         let is_sent = self
             .tape

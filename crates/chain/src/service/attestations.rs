@@ -79,9 +79,10 @@ impl ChainService {
         };
         let (mut verified, mut invalid) = (Vec::new(), Vec::new());
         for (item, is_valid) in items.into_iter().zip(valid) {
-            match is_valid {
-                true => verified.push(item),
-                false => invalid.push(item),
+            if is_valid {
+                verified.push(item)
+            } else {
+                invalid.push(item)
             }
         }
         if !invalid.is_empty() {
@@ -262,9 +263,10 @@ fn triage(chain: &LeanChain, signed: &SignedAttestation) -> Triage {
         let first = fork_choice.vote_in_slot(attestation.validator_id, slot);
         let is_second = first.is_some_and(|first| first != attestation.data);
         let is_news = is_second && !fork_choice.has_equivocated(attestation.validator_id, slot);
-        return match is_news {
-            true => Triage::Verify(*key),
-            false => Triage::Answer(Verdict::Ignore),
+        return if is_news {
+            Triage::Verify(*key)
+        } else {
+            Triage::Answer(Verdict::Ignore)
         };
     }
     if slot > current + MAX_SLOTS_EARLY {

@@ -52,12 +52,11 @@ impl ChainService {
             return;
         };
         self.act(actions);
-        match is_range {
-            true => self.take_batches(),
-            false => {
-                for block in result.unwrap_or_default() {
-                    self.on_block(block, Origin::Sync(peer.clone()), None);
-                }
+        if is_range {
+            self.take_batches()
+        } else {
+            for block in result.unwrap_or_default() {
+                self.on_block(block, Origin::Sync(peer.clone()), None);
             }
         }
         self.poll_sync();

@@ -123,9 +123,10 @@ impl Gathered {
             });
         }
         let gone = |what| StoreError(format!("the {what} of the oldest block is gone"));
-        let anchor = match blocks.is_empty() {
-            false => blocks.remove(0),
-            true => return Err(gone("body")),
+        let anchor = if blocks.is_empty() {
+            return Err(gone("body"));
+        } else {
+            blocks.remove(0)
         };
         let state = reader.state(anchor.root)?.ok_or_else(|| gone("state"))?;
         Ok(Keyframe {

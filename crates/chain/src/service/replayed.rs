@@ -312,15 +312,14 @@ fn fill(store: &Database, keyframe: &Keyframe) -> Result<(), StoreError> {
         };
         let parent = states.get(&inner.parent_root).ok_or_else(missing)?;
         // A state whose last block is its own has not been told its root yet.
-        let state_root = match inner.parent_root == keyframe.anchor.root {
-            true => keyframe.anchor.message.block.state_root,
-            false => {
-                store
-                    .message(inner.parent_root)?
-                    .ok_or_else(missing)?
-                    .block
-                    .state_root
-            }
+        let state_root = if inner.parent_root == keyframe.anchor.root {
+            keyframe.anchor.message.block.state_root
+        } else {
+            store
+                .message(inner.parent_root)?
+                .ok_or_else(missing)?
+                .block
+                .state_root
         };
         let state = replay_block(parent, state_root, inner)
             .map_err(|error| StoreError(format!("block {}: {error}", block.root)))?;

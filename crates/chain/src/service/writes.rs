@@ -96,9 +96,10 @@ impl ChainService {
         if self.unwritten.is_writing {
             return;
         }
-        match self.unwritten.is_empty() {
-            false => self.write(),
-            true => self.unwritten.is_writing = self.write_past(),
+        if self.unwritten.is_empty() {
+            self.unwritten.is_writing = self.write_past()
+        } else {
+            self.write()
         }
     }
 

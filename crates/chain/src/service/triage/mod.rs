@@ -83,9 +83,10 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
         return Answer(Verdict::Ignore);
     }
     if let Some(same) = circumstances.checking {
-        return match same.block == pending.block {
-            true => Join,
-            false => OtherEnvelope,
+        return if same.block == pending.block {
+            Join
+        } else {
+            OtherEnvelope
         };
     }
     let binding = pending.binding();
