@@ -1,4 +1,4 @@
-//! What ties a block to its proposer, and whether its body is of use: what is seen of an envelope by itself.
+//! What the envelope alone shows of a block: how it is tied to its proposer, and whether its body is useful.
 //!
 //! A block's root covers neither its signatures nor its proposer's attestation. Nothing but that attestation, when it names
 //! the block, shows that the slot's proposer has made it.
@@ -13,10 +13,10 @@ const USEFUL_TARGETS: usize = 4;
 /// How an envelope's proposer attestation ties its signer to the block. Its signature is not looked at here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Binding {
-    /// It is somebody else's attestation, or of another slot, or for another head. No honest client sends this: whoever has
-    /// heard any attestation can make it.
+    /// The attestation is by another validator, of another slot, or for another head. No honest client sends this: anybody
+    /// that has heard any attestation can make it.
     Unbound,
-    /// The slot's proposer attests to the block's parent in the block's slot, as `ream` does. Whoever has heard that
+    /// The slot's proposer attests to the block's parent in the block's slot, as `ream` does. Anybody that has heard that
     /// attestation can put another block of this slot and parent into its envelope.
     HalfBound,
     /// The slot's proposer attests to this very block: the signature covers it.
@@ -42,16 +42,16 @@ impl Binding {
     }
 }
 
-/// Whether a body carries the same attestation twice, or more attestations than `validators` validators have use for. Such a
-/// block is valid, but nobody honest makes it.
+/// Whether a body carries the same attestation twice, or more attestations than `validators` validators can need. Such a
+/// block is valid, but no honest proposer builds it.
 pub(crate) fn is_bloated(body: &[Attestation], validators: u64) -> bool {
     let useful = (validators as usize).saturating_mul(USEFUL_TARGETS);
     let mut seen = HashSet::with_capacity(body.len());
     body.len() > useful || !body.iter().all(|attestation| seen.insert(attestation))
 }
 
-/// Most bytes that a signed block of use has in SSZ, in a network of so many validators: what is larger has a bloated body. At
-/// least one mebibyte, so that what others put into theirs beyond use can be heard and judged.
+/// The largest size in bytes of a useful signed block in SSZ, in a network of so many validators: a larger one has a bloated body.
+/// At least one mebibyte, so that blocks of other clients with some needless attestations can be received and judged.
 pub fn max_useful_block_bytes(validators: u64) -> usize {
     let attestations = (validators as usize)
         .saturating_mul(USEFUL_TARGETS)

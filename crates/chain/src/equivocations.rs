@@ -1,5 +1,5 @@
-//! Validators that have signed two attestations for one slot. A proposal's own attestation names its block, so that who
-//! proposes twice in a slot shows here too.
+//! Validators that have signed two attestations for one slot. A proposer's attestation names its block, so
+//! a validator that proposes twice in a slot is found here too.
 
 use std::collections::BTreeMap;
 

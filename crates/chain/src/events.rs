@@ -1,4 +1,4 @@
-//! The event bus: everything that the chain tells those who watch.
+//! The event bus: everything that watchers are told of the chain.
 
 use std::{sync::Arc, time::Duration};
 
@@ -44,11 +44,11 @@ pub enum ChainEvent {
         /// The slot.
         slot: Slot,
     },
-    /// The state of catching up changed, its target apart.
+    /// The state of catching up changed; a new target alone is not told.
     Sync(SyncState),
-    /// Validators of this node have done a duty, or were to.
+    /// Validators of this node have done a duty, or have missed it.
     Duty(Duty),
-    /// A slot has ended its last interval: time for a summary.
+    /// The last interval of a slot has begun: time for a summary.
     SlotEnd(Slot),
 }
 
@@ -91,7 +91,7 @@ pub struct Duty {
     pub validators: Arc<[ValidatorIndex]>,
     /// What came of it.
     pub outcome: DutyOutcome,
-    /// From the tick that it was due at until it was published, or given up.
+    /// Time from the tick at which it was due until it was published or given up.
     pub delay: Duration,
 }
 

@@ -326,7 +326,7 @@ impl LeanChain {
         })
     }
 
-    /// Whether every store has what votes of the registry with this data name, so that it takes a block which carries them.
+    /// Whether votes with this data name only blocks that every store has, so that every store accepts a block which carries them.
     fn may_be_carried(&self, data: &AttestationData) -> bool {
         let message = Attestation {
             validator_id: 0,
@@ -339,7 +339,7 @@ impl LeanChain {
     }
 }
 
-/// The checkpoints of a post-state that the fork choice is to know.
+/// The checkpoints of a post-state that go to the fork choice.
 pub(crate) fn checkpoints(state: &State, rules: Rules) -> Checkpoints {
     Checkpoints {
         justified: if rules.justified_is_the_highest {

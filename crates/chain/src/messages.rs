@@ -18,12 +18,12 @@ const ATTESTATION_QUEUE: usize = 4096;
 /// Messages that may wait for the network service.
 const NETWORK_QUEUE: usize = 256;
 
-/// What the chain says of an item from gossip, so that the network can forward it or not.
+/// What the chain decides of an item from gossip: whether the network forwards it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Valid: forward it to other peers.
     Accept,
-    /// Neither forwarded nor held against the sender: known, outdated, or not to be judged now.
+    /// Not forwarded, and no fault of the sender: known, outdated, or not decidable now.
     Ignore,
     /// Invalid: not forwarded, and it costs the sender score.
     Reject,
@@ -116,7 +116,7 @@ pub enum NetworkMessage {
     PublishAttestations(Vec<SignedAttestation>),
     /// Ask a peer for blocks; answer with [`ChainMessage::RequestedBlocks`].
     RequestBlocks {
-        /// Number that the answer bears.
+        /// The request's number, which the answer repeats.
         request: u64,
         /// Whom to ask.
         peer: PeerName,
@@ -125,10 +125,10 @@ pub enum NetworkMessage {
     },
     /// Ask a peer for the blocks of its head's chain in the slots from `start_slot` on; answer with
     /// [`ChainMessage::RequestedBlocks`]. The blocks of an answer are in these slots, in ascending order,
-    /// and nothing else about them is sure. It may end before the last block: a responder stops when an
+    /// and nothing else about them has been checked. It may end before the last block: a responder stops when an
     /// answer gets long, and what came before a stream broke counts.
     RequestRange {
-        /// Number that the answer bears.
+        /// The request's number, which the answer repeats.
         request: u64,
         /// Whom to ask.
         peer: PeerName,
@@ -137,7 +137,7 @@ pub enum NetworkMessage {
         /// How many slots, at most [`quartet_types::MAX_REQUEST_BLOCKS`]; empty ones count.
         count: u64,
     },
-    /// Take leave of a peer that cannot be on our network, and do not dial it again soon.
+    /// Disconnect a peer that cannot be on our network, and do not dial it again soon.
     Disconnect {
         /// The peer.
         peer: PeerName,

@@ -1,4 +1,4 @@
-//! How a block of others came to us.
+//! How a block by another node arrived.
 
 use crate::{PeerName, Source};
 

@@ -1,4 +1,4 @@
-//! What the writer does for the finalized chain's past: finds out what is missing, and keeps what came.
+//! What the writer does for the finalized chain's past: it finds out which blocks are missing, and stores those that have come.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -9,7 +9,7 @@ use crate::{
     SharedChain, StoreError, lean_chain::unsigned, persistence::block_root, recent::block_bytes,
 };
 
-/// If what is kept has grown by so many slots, there may be more: [`Database::extend_kept`] looks at as many blocks at a time.
+/// If the kept part has grown by so many slots, it may grow further: [`Database::extend_kept`] looks at as many blocks at a time.
 const EXTENDED: Slot = 4096;
 
 pub(crate) type Blocks = Vec<Arc<SignedBlockWithAttestation>>;
@@ -59,8 +59,8 @@ fn genesis(genesis_time: u64, validators: &Validators) -> Option<SignedBlockWith
     Some(unsigned(Block::genesis(&state)))
 }
 
-/// Keeps what was asked for of what came, as far as all its signatures are valid, which whoever gets it from us will look at; and
-/// finds out from where on blocks are kept then.
+/// Stores the blocks that were asked for and whose signatures are all valid, since peers that get them from us check these.
+/// Returns from which slot on blocks are kept then.
 pub(crate) fn keep(
     store: &Database,
     request: u64,

@@ -1,4 +1,4 @@
-//! Who we are connected to: written by the network service, read by whoever wants to know.
+//! The table of connected peers: written by the network service, read by all others.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -41,7 +41,7 @@ pub struct PeerInfo {
 pub struct PeerFigures {
     /// From a Status that we sent to the answer, the last time.
     pub latency: Option<Duration>,
-    /// Points for what no honest client does; at 40 the peer is sent away.
+    /// Penalty points for what no honest client does; at 40 the peer is disconnected and banned.
     pub points: u32,
     /// Bytes that came from it in streams.
     pub received: u64,
@@ -52,11 +52,11 @@ pub struct PeerFigures {
 /// The table of peers has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerChange {
-    /// A peer is there.
+    /// A peer has connected.
     Connected(PeerName, PeerInfo),
     /// More, or something else, is known of a peer.
     Updated(PeerName, PeerInfo),
-    /// A peer is gone; this is what was known of it.
+    /// A peer has disconnected; this is what was known of it.
     Disconnected(PeerName, PeerInfo),
 }
 

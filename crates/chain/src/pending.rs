@@ -16,13 +16,13 @@ pub(crate) struct PendingBlock {
     pub(crate) root: Root,
     pub(crate) block: Arc<SignedBlockWithAttestation>,
     pub(crate) origin: Origin,
-    /// Who waits to hear what became of it. Dropped unsent, it means "ignore".
+    /// The verdicts that are owed for it. One that is dropped unsent means "ignore".
     pub(crate) verdicts: Vec<VerdictSender>,
-    /// Who sent copies in other envelopes while this one was checked.
+    /// Peers that sent copies in other envelopes while this one was checked.
     pub(crate) other_senders: Vec<PeerName>,
     /// Whether its proposer's signature has been verified.
     pub(crate) is_authentic: bool,
-    /// Whether what its attestations name has to be at hand.
+    /// Whether the blocks that its attestations name must be known.
     pub(crate) names: Names,
 }
 
@@ -73,7 +73,7 @@ impl PendingBlock {
         self.block.block().parent_root
     }
 
-    /// Memory that the block takes, near enough.
+    /// Memory that the block takes, in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
         size_of::<Self>() + block_bytes(&self.block)
     }

@@ -16,7 +16,7 @@ pub(crate) const STATE_INTERVAL: Slot = 128;
 /// Most blocks that are applied to rebuild a state: more than lie between two stored ones in any database that was written by
 /// this version.
 const MAX_REPLAYED: usize = 4 * STATE_INTERVAL as usize;
-/// Rebuilt states that are remembered: whoever needs one asks for its neighbours next.
+/// Rebuilt states that are remembered: a reader that needs one asks for its neighbours next.
 const MAX_REBUILT: usize = 4;
 
 /// The store failed. The text is the store's own.

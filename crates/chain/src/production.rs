@@ -21,7 +21,7 @@ pub struct ProposalBasis {
     pub selection: Selection,
 }
 
-/// A block that wants only the proposer's attestation.
+/// A block that lacks only the proposer's attestation.
 #[derive(Clone, Debug)]
 pub struct ProducedBlock {
     /// Root of the block.

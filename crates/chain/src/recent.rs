@@ -1,4 +1,4 @@
-//! What is kept in memory of blocks and of their post-states; the rest is in the database.
+//! The blocks and post-states that are in memory; the rest is in the database.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,20 +9,20 @@ use quartet_types::{
     Attestation, Root, SIGNATURE_BYTES, Signature, SignedBlockWithAttestation, State,
 };
 
-/// States that are kept whatever they cost: what honest validators build on is among the last few blocks.
+/// States that are kept whatever their size: honest validators build on one of the last few blocks.
 const MIN_STATES: usize = 8;
-/// What a state costs beside its tallies, most of which it shares with others: paths in shared trees, the last chunks of
+/// Bytes that a state takes besides its tallies, most of which it shares with others: paths in shared trees, the last chunks of
 /// history and bits.
 const STATE_BYTES: usize = 16 << 10;
 
-/// How much memory, in bytes, what can be read again or rebuilt may take.
+/// Limits, in bytes, of the memory for blocks and states that can be read again or rebuilt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLimits {
     /// For post-states. At least eight are kept.
     pub states: usize,
     /// For blocks with their signatures that are in the database too.
     pub blocks: usize,
-    /// For blocks that wait for the disk: from there on no more are checked, and what comes is fetched again later.
+    /// For blocks that wait for the disk: at this limit no more are checked, and blocks that arrive are fetched again later.
     pub unwritten: usize,
 }
 

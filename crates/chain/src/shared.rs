@@ -31,7 +31,7 @@ impl SharedChain {
     }
 }
 
-/// The only way to change a shared chain. A chain has one, and the chain service owns it:
+/// The only way to change a shared chain. Each chain has one, which the chain service owns:
 ///
 /// ```compile_fail
 /// fn second(writer: &quartet_chain::ChainWriter) -> quartet_chain::ChainWriter {
@@ -70,7 +70,7 @@ impl ChainWriter {
         Self(SharedChain(Arc::new(RwLock::new(chain))))
     }
 
-    /// The chain, for those who read it.
+    /// The chain, for readers.
     pub fn reader(&self) -> SharedChain {
         self.0.clone()
     }

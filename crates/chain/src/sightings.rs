@@ -1,4 +1,4 @@
-//! Votes of our own validators, as they come back from the network: whoever holds the keys compares them with what it has
+//! Votes of our own validators, as they come back from the network: the validator service compares them with what it has
 //! signed.
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -7,7 +7,7 @@ use metrics::counter;
 use quartet_types::{Attestation, ValidatorIndex};
 use tokio::sync::mpsc;
 
-/// Votes that may wait to be looked at. More come only while a node catches up, with votes that are old; they are dropped.
+/// Votes that may wait to be compared. More come only while a node catches up, and are old; they are dropped.
 const QUEUE: usize = 4096;
 
 /// Tells of votes with valid signatures by some validators, in blocks and in gossip. Their own node's are among them.

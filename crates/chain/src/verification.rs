@@ -27,7 +27,7 @@ const PARALLEL: usize = 64;
 /// Shares are multiples of this: the lanes of the widest vectors.
 const FULL_LANES: usize = 16;
 
-/// Whoever verifies signatures: the scheme, with a memory or without, or what stands in for it in a long simulation.
+/// Verifies signatures: the scheme, with or without a cache, or a stand-in for it in a long simulation.
 pub type Verifier = &'static dyn VerifySignatures;
 
 /// Verifies signatures.
@@ -42,14 +42,14 @@ impl VerifySignatures for Scheme {
     }
 }
 
-/// The same verdicts, sooner: it remembers where the validators' paths in their trees have led.
+/// The same verdicts, sooner: it caches where the validators' paths in their trees have led.
 impl VerifySignatures for quartet_xmss::Verifier {
     fn verify_many(&self, items: &[Verification<'_>]) -> Vec<bool> {
         spread(items, |share| Self::verify_many(self, share))
     }
 }
 
-/// Verifies on all cores what is worth it. On threads of our own, so that each can tell the processor time it took.
+/// Verifies large batches on all cores, on threads of our own, so that each can report the processor time it took.
 fn spread(
     items: &[Verification<'_>],
     verify: impl Fn(&[Verification<'_>]) -> Vec<bool> + Sync,
@@ -80,7 +80,7 @@ fn threads() -> usize {
     *THREADS.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
-/// A block to check, with all that it takes.
+/// A block to check, with all that the check needs.
 #[derive(Debug)]
 pub(crate) struct BlockCheck {
     root: Root,
@@ -97,7 +97,7 @@ pub(crate) struct BlockCheck {
 }
 
 impl BlockCheck {
-    /// Gathers what the check takes, or returns why the block fails at a glance.
+    /// Gathers what the check needs, or returns why the block fails without one.
     pub(crate) fn new(
         chain: &LeanChain,
         root: Root,
@@ -117,7 +117,7 @@ impl BlockCheck {
         }
         let body = block.block().body.attestations.iter();
         let signed = body.zip(&block.signature).enumerate();
-        // A body may repeat itself; each attestation is worth one verification.
+        // A body may repeat an attestation; each is verified once.
         let mut seen: HashMap<&Attestation, &Signature> = HashMap::new();
         let (mut unverified, mut signatures) = (Vec::new(), Vec::with_capacity(expected));
         for (index, (attestation, signature)) in signed {
@@ -286,7 +286,7 @@ pub(crate) fn verify_each(
         validators.get(index).map(|entry| entry.pubkey)
     });
     let keys: Vec<Option<PublicKey>> = keys.collect();
-    // Nobody's signature is verified with any key, and does not count.
+    // A validator beyond the registry has no key, so its signature is invalid.
     let any: Vec<PublicKey> = keys.iter().map(|key| key.unwrap_or_default()).collect();
     let valid = verify(verifier, &any, signed);
     let results = signed.iter().zip(keys).zip(valid);

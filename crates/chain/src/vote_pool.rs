@@ -1,4 +1,4 @@
-//! The votes at hand with their signatures: what proposals are built from, and what need not be verified twice.
+//! Verified votes with their signatures: proposals are built from them, and they need not be verified twice.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,8 +7,8 @@ use std::{
 
 use quartet_types::{Attestation, AttestationData, Signature, SignedAttestation, ValidatorIndex};
 
-/// Most votes of a validator: the newest, and older ones for other targets, which a proposer may have left out or only a
-/// block has carried that the head has left. 12 KiB of signatures for each validator.
+/// Most votes of a validator: the newest, and older ones for other targets, which a proposer may have left out, or which only a
+/// block of an abandoned branch has carried. 12 KiB of signatures for each validator.
 const MAX_VOTES: usize = 4;
 
 /// Verified votes, at most [`MAX_VOTES`] of a validator.
@@ -36,7 +36,7 @@ impl VotePool {
     }
 
     /// Adds a verified vote. It replaces an older one for the same target; when there are too many, the oldest gives way.
-    /// Returns the validator's other vote of the same slot, if there is one, which then stays: nobody honest has two.
+    /// Returns the validator's other vote of the same slot, if there is one, which then stays: an honest validator has no two.
     pub(crate) fn insert(
         &mut self,
         attestation: &Attestation,
@@ -96,7 +96,7 @@ impl VotePool {
         self.uses.values().sum()
     }
 
-    /// What there are votes for, each once, in no order: few, since most validators see the same.
+    /// The data that there are votes with, each once, in no order: few, since most validators see the same.
     pub(crate) fn data(&self) -> impl Iterator<Item = &AttestationData> {
         self.uses.keys()
     }
@@ -122,7 +122,7 @@ impl VotePool {
 }
 
 /// The votes that a proposal may carry, as they were when it was asked for them. Taking them costs a pointer for each
-/// validator; which they are is found out by whoever wants them, when the chain's lock is free again.
+/// validator; the selection itself is made by the caller, when the chain's lock is free again.
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
     known: Vec<Attestation>,

@@ -8,8 +8,9 @@ use crate::GossipAttestation;
 
 /// Most attestations that wait for a block.
 pub(super) const MAX_ATTESTATIONS: usize = 4096;
-/// Most attestations of one validator that wait; one of a newer slot takes the place of that of the oldest. Nobody fills the
-/// places alone with votes for blocks that do not exist, and nobody empties others' by repeating what they signed before.
+/// Most attestations of one validator that wait; one of a newer slot takes the place of that of the oldest. So one
+/// validator cannot fill the places with votes for blocks that do not exist, and nobody can push out newer votes by repeating
+/// older ones.
 pub(super) const MAX_ATTESTATIONS_PER_VALIDATOR: usize = 4;
 
 /// Attestations by the block that they wait for.
@@ -17,7 +18,7 @@ pub(super) const MAX_ATTESTATIONS_PER_VALIDATOR: usize = 4;
 pub(super) struct ParkedAttestations {
     by_block: HashMap<Root, Vec<GossipAttestation>>,
     count: usize,
-    /// By validator, of which slots its attestations are, and where they wait, in the order in which they came.
+    /// By validator, the slots of its attestations and the blocks that they wait for, in order of arrival.
     by_validator: HashMap<ValidatorIndex, Vec<(Slot, Root)>>,
 }
 
@@ -131,7 +132,7 @@ impl ParkedAttestations {
         }
     }
 
-    /// Lets go of the verdicts of attestations whose slot `is_late`.
+    /// Drops the verdicts of attestations whose slot `is_late`.
     pub(super) fn drop_verdicts(&mut self, is_late: impl Fn(Slot) -> bool) {
         for item in self.by_block.values_mut().flatten() {
             if is_late(item.validator_and_slot().1) && !item.verdict.is_closed() {

@@ -1,7 +1,7 @@
 //! Items that cannot be judged yet: a block that they build on or name is unknown.
 //!
-//! Everything here is bounded; when it is full, what lies furthest from the chain gives way, since
-//! catching up fetches that again last.
+//! Everything here is bounded; when it is full, the block furthest from the chain is dropped, since
+//! catching up needs it last.
 
 mod attestations;
 
@@ -25,8 +25,8 @@ use attestations::ParkedAttestations;
 const MAX_BLOCKS: usize = 512;
 /// Most memory of blocks that wait: a block can be as large as a gossip message.
 const MAX_BLOCK_BYTES: usize = 64 << 20;
-/// So many slots after its own, nobody waits any more to hear what became of an item: gossip passes nothing on that late. What
-/// waits here may do so for as long as there is no finality, and each verdict that is owed takes up some of its sender's budget.
+/// So many slots after an item's own slot its verdict is dropped: gossip forwards nothing that late. Items may wait here for as long
+/// as there is no finality, and each verdict that is owed takes up some of its sender's budget.
 const VERDICT_SLOTS: Slot = 2;
 
 /// Why a block waits for another.
@@ -54,13 +54,13 @@ struct Parked {
     wait: Wait,
     /// Tells it from other copies of the same block.
     number: u64,
-    /// The votes for it that were last looked into, see [`Parking::ballots`].
+    /// A hash of the votes for it that were verified last, see [`Parking::ballots`].
     ballots: Option<u64>,
 }
 
 impl Parked {
-    /// Whether its proposer has signed for a block that is not here. Anybody can put an attestation that was heard into an
-    /// envelope: what is not bound to its proposer is nobody's, and what is half bound says only which parent its proposer has.
+    /// Whether its proposer has signed for a block that is not here. Anybody can put a known attestation into an
+    /// envelope: an unbound block proves nothing, and a half-bound one proves only which parent its proposer has.
     fn is_signed_for_what_is_missing(&self) -> bool {
         let binds = match self.wait {
             Wait::Parent => Binding::HalfBound,
@@ -81,7 +81,7 @@ pub(crate) struct Parking {
     waiting: HashMap<Root, Vec<Root>>,
     /// The waiting blocks by slot, to find the one furthest from the chain.
     by_slot: BTreeSet<(Slot, Root)>,
-    /// The last of those that wait for a name that had its turn.
+    /// The last block waiting for a name whose votes were counted: see [`Parking::next_waiting_for_names`].
     named_last: (Slot, Root),
     attestations: ParkedAttestations,
 }
@@ -115,7 +115,7 @@ impl Parking {
         (blocks.collect(), self.attestations.counts())
     }
 
-    /// Why what waits here needs this block.
+    /// Whether a waiting item needs this block, and for what.
     pub(crate) fn need(&self, root: &Root) -> Option<Need> {
         let blocks = self.waiting.get(root).into_iter().flatten();
         let parked = blocks.filter_map(|waiting| self.blocks.get(waiting));
@@ -127,7 +127,7 @@ impl Parking {
         needs.chain(named).max()
     }
 
-    /// The oldest ancestor of `root` that is not here: what has to be fetched for it.
+    /// The oldest ancestor of `root` that is not here, which has to be fetched.
     pub(crate) fn missing_ancestor(&self, root: Root) -> Root {
         let mut missing = root;
         while let Some(parked) = self.blocks.get(&missing) {
@@ -186,8 +186,8 @@ impl Parking {
         (blocks, attestations)
     }
 
-    /// Takes out every descendant of a block that turned out to be invalid, and the votes for them. What merely names it goes on
-    /// waiting: the name may be the word of an envelope, which another copy of the block does not have.
+    /// Takes out every descendant of a block that turned out to be invalid, and the votes for them. Blocks that merely name it go on
+    /// waiting: the name may stand in the envelope only, and another copy of the block may have another one.
     pub(crate) fn release_descendants(&mut self, root: Root) -> Vec<PendingBlock> {
         let descendants = self.subtree(root);
         for root in &descendants {
@@ -207,7 +207,7 @@ impl Parking {
         is_parked
     }
 
-    /// Drops what lies at or before a finalized slot, and attestations of before.
+    /// Drops blocks and attestations of slots up to a finalized one.
     pub(crate) fn prune(&mut self, finalized: Slot) {
         let later = self.by_slot.split_off(&(finalized + 1, Root::ZERO));
         for (_, root) in std::mem::replace(&mut self.by_slot, later) {
@@ -217,7 +217,7 @@ impl Parking {
         self.record();
     }
 
-    /// Lets go of the verdicts of what goes on waiting for too long. Unsent, they mean "ignore".
+    /// Drops the verdicts of items that have waited for too long. Unsent, they mean "ignore".
     pub(crate) fn drop_late_verdicts(&mut self, current: Slot) {
         let is_late = |slot: Slot| slot.saturating_add(VERDICT_SLOTS) < current;
         for parked in self.blocks.values_mut() {
@@ -244,9 +244,8 @@ impl Parking {
         Some(block)
     }
 
-    /// Who has signed blocks or votes of these slots that wait here, and the newest slot of a block that they have signed for.
-    /// `has_moved_on` says whether a validator has signed for something that is here after a slot: then it is not on what
-    /// waits any more.
+    /// The validators that have signed blocks or votes of these slots that wait here, and the newest slot of a block that they have
+    /// signed for. Those that `has_moved_on`, with a vote for a known block after a slot, are left out.
     pub(crate) fn signers(
         &self,
         slots: RangeInclusive<Slot>,
@@ -275,7 +274,7 @@ impl Parking {
     }
 
     /// The next blocks, `most` at most, of those that wait for one that their attestations name: each has its turn, or else a few
-    /// that nobody votes for would keep all others from being looked at.
+    /// that nobody votes for would take up all the work.
     pub(crate) fn next_waiting_for_names(&mut self, most: usize) -> Vec<Root> {
         let waits_for_name = |(_, root): &&(Slot, Root)| {
             let parked = self.blocks.get(root);
@@ -294,8 +293,8 @@ impl Parking {
     }
 
     /// A vote of each validator for a waiting block or for what builds on it and waits here, if by now more than `threshold`
-    /// validators have voted so, and these are other votes than when this was last asked: by others, or from another copy of a
-    /// block, whose signatures may be better.
+    /// validators have voted so, and these are not the votes of the last call: they are by other validators, or from another copy of a
+    /// block, whose signatures may be valid.
     pub(crate) fn ballots(&mut self, root: Root, threshold: usize) -> Option<Vec<Ballot>> {
         let subtree = self.subtree(root);
         let mut ballots: BTreeMap<ValidatorIndex, (Attestation, &Signature, Option<Root>)> =

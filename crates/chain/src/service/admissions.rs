@@ -1,4 +1,4 @@
-//! Which blocks have passed at gossip speed: of each slot the first bound one, and a half-bound one before it.
+//! Which blocks may be imported although nothing needs them: of each slot the first bound one, and before it one half-bound one.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use quartet_types::{Root, Slot};
 
 use crate::envelope::Binding;
 
-/// How many slots back a half-bound block is still taken from gossip. An attestation for the head by a proposer that did not
-/// propose makes one possible at any time.
+/// The oldest slot, counted back from the current one, of which a half-bound block is still taken from gossip. Anybody can make
+/// one at any time from the attestation of a proposer that did not propose.
 const MAX_HALF_BOUND_AGE: Slot = 8;
 
 /// The places of all slots after the finalized one, hence at most the protocol's 2^18 of some 100 bytes.
@@ -23,7 +23,7 @@ struct Places {
 }
 
 impl Admissions {
-    /// Whether a block may pass without anything else that needs it.
+    /// Whether a block may be imported although nothing else needs it.
     pub(super) fn has_place(
         &self,
         slot: Slot,

@@ -1,4 +1,4 @@
-//! How others learn what the service has done: watchers by events, the network by messages.
+//! How others learn what the service has done: watchers by events, the network by messages, the validator service by sightings.
 
 use metrics::{counter, histogram};
 use quartet_types::{Attestation, Checkpoint};
@@ -101,7 +101,7 @@ impl ChainService {
             is_first,
         } = *found;
         counter!("quartet_equivocations_total").increment(count);
-        // Of each validator once: a client that does so does it in every slot.
+        // Once for each validator: a client with this fault repeats it in every slot.
         if is_first {
             warn!(
                 validator,

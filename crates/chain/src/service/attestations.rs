@@ -66,7 +66,7 @@ impl ChainService {
         });
     }
 
-    /// The signatures of a batch have been looked at.
+    /// The signatures of a batch have been verified.
     pub(super) fn on_attestations_verified(
         &mut self,
         items: Vec<GossipAttestation>,
@@ -104,7 +104,7 @@ impl ChainService {
         self.count(verified);
     }
 
-    /// Counts attestations whose signatures are valid; what names an unknown block waits for it, what comes early for its slot.
+    /// Counts attestations whose signatures are valid. One that names an unknown block waits for that block, an early one for its slot.
     pub(super) fn count(&mut self, items: Vec<GossipAttestation>) {
         if items.is_empty() {
             return;
@@ -139,14 +139,14 @@ impl ChainService {
         for (item, (result, is_evidence)) in items.into_iter().zip(results) {
             match result {
                 Ok(AttestationOutcome::Recorded) => self.answer_vote(item, Verdict::Accept),
-                // Others must see the second vote as well, so that all take the weight from both; a third is not needed.
+                // Other nodes must see the second vote as well, so that all of them count neither; a third is not needed.
                 _ if is_evidence => self.answer_vote(item, Verdict::Accept),
                 Ok(AttestationOutcome::Superseded) => self.answer_vote(item, Verdict::Ignore),
                 Err(ImportError::Attestation(AttestationError::UnknownBlock {
                     checkpoint,
                     ..
                 })) => self.park_attestation(checkpoint, item),
-                // What is left depends on how others choose what to publish, on what we know, or on clocks.
+                // The remaining errors depend on what others publish, on what we know, or on clocks.
                 Err(error) => {
                     debug!(peer = %item.peer, %error, "an attestation is of no use");
                     self.answer_vote(item, Verdict::Ignore);
@@ -155,7 +155,7 @@ impl ChainService {
         }
     }
 
-    /// Counts attestations of our own, a batch at a time, so that nobody waits long for the chain.
+    /// Counts attestations of our own, a batch at a time, so that no reader waits long for the lock.
     pub(super) fn count_own(
         &mut self,
         attestations: &[SignedAttestation],
@@ -209,13 +209,13 @@ impl ChainService {
             slot: data.slot,
             verdict: verdict.into(),
         });
-        // Nobody listens any more when the network has given up on the item.
+        // The receiver is gone when the network has given up on the item.
         let _ = item.verdict.send(verdict);
     }
 
-    /// Keeps an attestation that names an unknown block, and asks for the block, unless it is by its proposer: who proposes
-    /// twice in a slot needs the word of others to have the second block looked at. Votes for what is known to be invalid wait
-    /// for nothing: that is not here for good, and no sign of being cut off.
+    /// Parks an attestation that names an unknown block, and asks for the block, unless the block's own proposer has signed it: a
+    /// validator that proposes twice in a slot needs votes of others to have the second block fetched. Votes for invalid blocks
+    /// are dropped: those blocks never come, and their absence is no sign of being cut off.
     fn park_attestation(&mut self, unknown: Checkpoint, item: GossipAttestation) {
         let (finalized, current, proposer) = {
             let chain = self.chain.read();
@@ -247,9 +247,9 @@ impl ChainService {
     }
 }
 
-/// So many slots ahead of our clock a vote for an unknown block may be, and is held until its slot begins: a node whose clock
-/// is slow follows the chain by them. Places are counted by slot, 256 each, so that one validator cannot take up all messages
-/// that may wait for a verdict.
+/// A vote may be so many slots ahead of our clock, and is held until its slot begins: this is how a node with a slow clock
+/// follows the chain. Places are counted by slot, 256 each, so that one validator cannot take up all messages that may wait for a
+/// verdict.
 const MAX_SLOTS_EARLY: Slot = 4;
 
 fn triage(chain: &LeanChain, signed: &SignedAttestation) -> Triage {
@@ -274,13 +274,13 @@ fn triage(chain: &LeanChain, signed: &SignedAttestation) -> Triage {
         return Triage::Answer(Verdict::Ignore);
     }
     if slot == current + 1 {
-        // Places for what comes early are few: they are for what validators have signed.
+        // Places for early votes are few: they are for votes with valid signatures.
         return Triage::Verify(*key);
     }
     match fork_choice.validate_attestation(attestation, AttestationOrigin::Gossip) {
-        // What names an unknown block is verified before it may wait.
+        // A vote for an unknown block is verified before it may wait.
         Ok(()) | Err(AttestationError::UnknownBlock { .. }) => Triage::Verify(*key),
-        // No honest client is wrong for sure here: it depends on clocks, on what is known, or on what others publish.
+        // The sender may be honest: these errors depend on clocks, on what is known, or on what others publish.
         Err(_) => Triage::Answer(Verdict::Ignore),
     }
 }

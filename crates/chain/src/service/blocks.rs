@@ -36,7 +36,7 @@ impl ChainService {
         self.dispatch(PendingBlock::new(root, block, origin, verdicts));
     }
 
-    /// Blocks that were asked for have arrived, or not.
+    /// A request for blocks has been answered, or has failed.
     pub(super) fn on_requested_blocks(
         &mut self,
         request: u64,
@@ -137,7 +137,7 @@ impl ChainService {
             && self.has_room_to_write()
     }
 
-    /// Why what waits, or a gap that is being closed, needs this block.
+    /// Whether a waiting item, or a gap that is being closed, needs this block, and for what.
     pub(super) fn need(&self, root: &Root) -> Option<Need> {
         self.parking.need(root).max(self.sync.need(root))
     }
@@ -157,7 +157,7 @@ impl ChainService {
         });
     }
 
-    /// The proposer's signature of a block that has to wait has been looked at.
+    /// The proposer's signature of a block that has to wait has been verified.
     pub(super) fn on_authenticated(&mut self, root: Root, result: Result<(), ImportError>) {
         let Some(mut pending) = self.checking.remove(&root) else {
             return;
@@ -230,7 +230,7 @@ impl ChainService {
                 Need::Name
             }
         };
-        // The parents of what sync has asked for, it follows up itself.
+        // Sync asks for the parents of its own blocks itself.
         if is_gossip || wait == Wait::Name {
             if wait == Wait::Name && self.names_fetched(root) > MAX_NAMES_FETCHED {
                 return;

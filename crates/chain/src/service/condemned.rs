@@ -7,8 +7,8 @@ use quartet_types::{Attestation, Root, Slot};
 /// Roots of invalid blocks that are remembered, and as many of blocks that build on them.
 const MAX_INVALID: usize = 1024;
 
-/// The roots of invalid blocks. Who builds on one costs nobody else's place: anybody can make such blocks, and push out no more
-/// than others of the kind.
+/// The roots of invalid blocks. Those that build on one have places of their own: anybody can make such blocks, and they must not
+/// push out the proven ones.
 #[derive(Debug, Default)]
 pub(super) struct Condemned {
     proven: Remembered,
@@ -28,8 +28,8 @@ impl Condemned {
         self.proven.insert(root);
     }
 
-    /// Whether the log is to be told, in the slot `now`, of an invalid block that its proposer has signed: of one in a slot, since
-    /// a validator can sign as many as it likes.
+    /// Whether to warn, in the slot `now`, of an invalid block that its proposer has signed: once in a slot, since a validator can
+    /// sign as many as it likes.
     pub(super) fn should_warn(&mut self, now: Slot) -> bool {
         self.told_in.replace(now) != Some(now)
     }
@@ -41,7 +41,7 @@ impl Condemned {
         }
     }
 
-    /// Whether a vote is for an invalid block, or builds on one: it says nothing of the chain, whoever has signed it.
+    /// Whether a vote names an invalid block: it says nothing of the chain, even if its signature is valid.
     pub(super) fn is_voted_for(&self, vote: &Attestation) -> bool {
         let data = &vote.data;
         let mut named = [data.head, data.target, data.source].into_iter();

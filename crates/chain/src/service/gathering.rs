@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use super::{MAX_BATCH, MAX_BATCHES};
 use crate::GossipAttestation;
 
-/// So many fill the verification's lanes several times over: no reason to wait for more.
+/// So many fill the lanes of the verification several times: no reason to wait for more.
 const FULL: usize = 64;
-/// How long the first of a batch waits for others: nothing beside the intervals of a second, and hundreds come meanwhile when
-/// all validators vote. In short slots, no more than a hundredth of one.
+/// How long the first vote of a batch waits for others: short against an interval of a second, and hundreds come in that time
+/// when all validators vote. In short slots, no more than a hundredth of one.
 const LINGER: Duration = Duration::from_millis(8);
 
 /// The next batch, [`MAX_BATCH`] at most.

@@ -1,4 +1,4 @@
-//! Blocks that are checked, and what is done with them then.
+//! Checks of blocks, and the import of those that pass.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
     envelope::Binding, pending::PendingBlock, verification::BlockCheck,
 };
 
-/// What else an import means.
+/// What follows from an import.
 pub(super) struct Committed {
     /// What is to be written of it.
     pub(super) stored: StoredBlock,
@@ -75,12 +75,12 @@ impl ChainService {
                 self.answer(pending, Verdict::Accept);
                 self.note_import(begun.elapsed());
             }
-            // Finality has passed it while it was checked, with it or without. That is no fault of whoever sent it.
+            // Finality has passed the block while it was checked. That is no fault of the sender.
             Err(ImportError::Block(BlockError::RuledOut { .. })) => {
                 debug!(%root, "finality has passed a block that was being checked");
                 self.answer(pending, Verdict::Ignore);
             }
-            // The check did not finish, which says nothing of the block.
+            // The check did not finish, so the block may be valid.
             Err(error @ (ImportError::Processor(_) | ImportError::Store(_))) => {
                 warn!(%root, %error, "a block could not be checked");
                 self.answer(pending, Verdict::Ignore);
@@ -111,7 +111,7 @@ impl ChainService {
                 .has_place(pending.slot(), pending.root, binding, current)
     }
 
-    /// Imports a checked block, tells the watchers, keeps it, and lets go what waited for it.
+    /// Imports a checked block, tells the watchers, stores it, and dispatches what waited for it.
     pub(super) fn import_block(
         &mut self,
         importable: ImportableBlock,
@@ -184,7 +184,7 @@ impl ChainService {
         })
     }
 
-    /// Lets go what waited for a block.
+    /// Dispatches the blocks and votes that waited for a block.
     pub(super) fn release(&mut self, root: Root) {
         let (blocks, attestations) = self.parking.release(&root);
         for block in blocks {

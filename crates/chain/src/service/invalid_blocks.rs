@@ -1,4 +1,4 @@
-//! Blocks that are not imported: what becomes of them, of what waits for them, and of who sent them.
+//! Blocks that are not imported: what becomes of them, of the items that wait for them, and of the peers that sent them.
 
 use metrics::counter;
 use quartet_recording::Decision;
@@ -9,7 +9,7 @@ use super::{ChainService, triage::condemns_block};
 use crate::{ImportError, NetworkMessage, Verdict, origin::Origin, pending::PendingBlock};
 
 impl ChainService {
-    /// Nothing is done with a block. A walk that began with it leads nowhere, unless it is in the chain already.
+    /// Drops a block without a check. Sync's walk that began with it ends, unless the block is in the chain already.
     pub(super) fn drop_block(&mut self, pending: PendingBlock, verdict: Verdict) {
         let root = pending.root;
         if !pending.origin.is_gossip() && !self.chain.read().contains(&root) {
@@ -18,14 +18,14 @@ impl ChainService {
         self.answer(pending, verdict);
     }
 
-    /// What came is invalid: the block, and then all that builds on it, or only its envelope, whose
-    /// signatures and proposer's attestation its root does not cover. Of a block in a bad envelope another
-    /// copy may be valid, or else anybody could have it refused.
+    /// A block is invalid: either the block itself, and then all that builds on it, or only its envelope, whose
+    /// signatures and proposer's attestation the root does not cover. Another copy of a block in a bad envelope
+    /// may be valid, or else anybody could have the block rejected by all.
     pub(super) fn on_invalid_block(&mut self, pending: PendingBlock, error: &ImportError) {
         let (root, slot) = (pending.root, pending.slot());
         let peer = pending.origin.peer().clone();
         counter!("quartet_blocks_invalid_total").increment(1);
-        // The transition is applied to what the proposer has signed, and to nothing else: strangers cannot cause the warning.
+        // The transition is only applied to blocks that their proposer has signed: strangers cannot cause the warning.
         if matches!(error, ImportError::StateTransition(_))
             && self.condemned.should_warn(self.clock.slot())
         {
@@ -51,7 +51,7 @@ impl ChainService {
         self.drop_descendants(root);
     }
 
-    /// A block has come that is known to be invalid, or whose parent is: whatever needs it is of no use.
+    /// A block is known to be invalid, or its parent is: all that builds on it is dropped.
     pub(super) fn drop_condemned(&mut self, pending: PendingBlock) {
         let root = pending.root;
         self.reject_block(pending);
@@ -59,7 +59,7 @@ impl ChainService {
         self.drop_descendants(root);
     }
 
-    /// What builds on an invalid block is of no use to anybody.
+    /// Rejects the parked blocks that build on an invalid one.
     fn drop_descendants(&mut self, root: Root) {
         self.sync.on_invalid(&root);
         for descendant in self.parking.release_descendants(root) {
@@ -76,7 +76,7 @@ impl ChainService {
         self.answer(pending, Verdict::Reject);
     }
 
-    /// Says what becomes of a block to all that wait to hear it.
+    /// Sends the verdict to all that wait for it.
     pub(super) fn answer(&self, pending: PendingBlock, verdict: Verdict) {
         if !pending.verdicts.is_empty() {
             let (root, slot) = (pending.root, pending.slot());
@@ -86,7 +86,7 @@ impl ChainService {
             });
         }
         for sender in pending.verdicts {
-            // Nobody listens any more when the network has given up on the item.
+            // The receiver is gone when the network has given up on the item.
             let _ = sender.send(verdict);
         }
     }

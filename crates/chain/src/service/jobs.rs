@@ -20,23 +20,23 @@ use crate::{
 /// A job of the processor has finished.
 #[derive(Debug)]
 pub(super) enum Done {
-    /// A block was checked; that it was to be was decided when `begun` started.
+    /// A block was checked; the check was decided on when `begun` started.
     Block {
         root: Root,
         begun: Stopwatch,
         result: Result<ImportableBlock, ImportError>,
     },
-    /// The proposer's signature of a block that has to wait was looked at.
+    /// The proposer's signature of a block that has to wait was verified.
     Authentic {
         root: Root,
         result: Result<(), ImportError>,
     },
-    /// The proposer's signature of a second block of its slot was looked at.
+    /// The proposer's signature of a second block of its slot was verified.
     EvidenceChecked {
         root: Root,
         result: Result<(), ImportError>,
     },
-    /// The signatures of a batch were looked at.
+    /// The signatures of a batch were verified.
     BatchChecked {
         number: u64,
         checked: Result<CheckedBatch, ImportError>,
@@ -46,7 +46,7 @@ pub(super) enum Done {
         end: Option<Slot>,
         applied: Result<AppliedBatch, ImportError>,
     },
-    /// The votes for a waiting block were looked at; `forged` are copies of blocks that brought bad ones.
+    /// The votes for a waiting block were verified; `forged` are copies of blocks that brought invalid ones.
     Vouched {
         root: Root,
         is_vouched: bool,
@@ -60,7 +60,7 @@ pub(super) enum Done {
     },
     /// What was written, or why it could not be.
     Stored(Result<Written, StoreError>),
-    /// What was written or looked up of the past, and from which slot on blocks are kept now.
+    /// What was written or looked up of the past, and the first slot from which on blocks are kept now.
     Past(Result<(Worked, Slot), StoreError>),
     /// The head's post-state was rebuilt for a proposal.
     HeadState {
@@ -71,7 +71,7 @@ pub(super) enum Done {
 }
 
 impl Done {
-    /// What tells the job from others.
+    /// What identifies the job.
     pub(super) fn job(&self) -> Job {
         match self {
             Self::Block { root, .. } => Job::Block(*root),
@@ -92,7 +92,7 @@ impl Done {
         }
     }
 
-    /// What it brought that does not follow from what the service knows: what the database said, and failures of the machine.
+    /// The part of its result that does not follow from what the service knows: what the database said, and failures of the machine.
     pub(super) fn answer(&self) -> Answer {
         let failed = |error: Option<&ImportError>| match error {
             Some(error @ (ImportError::Processor(_) | ImportError::Store(_))) => {
@@ -128,7 +128,7 @@ impl Done {
         }
     }
 
-    /// The same with what it brought then.
+    /// The same job with the result that it had then.
     pub(super) fn with(self, answer: Answer) -> Self {
         let failure = |why| ImportError::Store(StoreError(why));
         match (self, answer) {
@@ -180,7 +180,7 @@ impl Done {
         }
     }
 
-    /// What its outcome says of decisions: whether anything was wrong.
+    /// What a recording notes of its result: whether anything was wrong.
     pub(super) fn decision(&self) -> Option<Decision> {
         let text = |error: &ImportError| error.to_string();
         let error = match self {
@@ -257,7 +257,7 @@ fn past_result(answer: Answer) -> Option<Result<(Worked, Slot), StoreError>> {
     }
 }
 
-/// What a message is to a recording.
+/// A message as a recording notes it.
 pub(super) fn taken(message: &ChainMessage) -> Taken {
     match message {
         ChainMessage::Block { block, peer, .. } => Taken::Block {

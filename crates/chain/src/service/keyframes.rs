@@ -1,4 +1,4 @@
-//! From what a replay can begin in the middle of a recording: what a restart would find, and a little of what it would not.
+//! Keyframes, with which a replay can begin in the middle of a recording: what a restart would find, and some of what it would not.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use tracing::warn;
 use super::ChainService;
 use crate::{ChainReader, ForkChoiceView, StoreError};
 
-/// Most blocks of a tree that is written down, three days of slots without finality: of a longer one no new segment begins.
+/// Most blocks of a tree in a keyframe, three days of slots without finality: with more, no new segment begins.
 const MAX_BLOCKS: usize = 1 << 16;
 /// The interval in which all votes of the slot before count, and few things are under way.
 const QUIET_INTERVAL: u64 = INTERVALS_PER_SLOT - 1;
@@ -25,7 +25,7 @@ type Noted = (
     Option<Arc<SignedBlockWithAttestation>>,
 );
 
-/// What is gathered at once; the rest is read off this thread.
+/// What is gathered on this thread; the rest is read on another one.
 struct Gathered {
     at: Duration,
     is_beginning: bool,
@@ -38,8 +38,8 @@ struct Gathered {
 }
 
 impl ChainService {
-    /// Has the recorder begin a new segment, if it wants to and nothing is under way that the new one would not know of. Where
-    /// something always is, it does so all the same, in the next slot.
+    /// Has the recorder begin a new segment, if it wants to and nothing is under way that the new one would not know of. If
+    /// something always is, it begins one anyway in the next slot.
     pub(super) fn offer_keyframe(&mut self) {
         if !self.tape.wants_keyframe() {
             self.keyframe_wanted = None;

@@ -70,7 +70,7 @@ const MAX_BATCHES: usize = 4;
 /// Most attestations in a batch.
 const MAX_BATCH: usize = 256;
 
-/// What the chain service is made of.
+/// Writes the chain: see the [module](self).
 #[derive(Debug)]
 pub struct ChainService {
     chain: ChainWriter,
@@ -102,12 +102,12 @@ pub struct ChainService {
     /// The longest time that the import of a block has taken.
     longest_import: Duration,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
-    /// In a replay, the jobs that have finished here and not yet there, in their order.
+    /// In a replay, the jobs that have finished here and not yet in the recording, in their order.
     held: Option<Vec<Done>>,
     tape: Tape,
-    /// Since which interval the recorder wants a keyframe.
+    /// The interval since which the recorder wants a keyframe.
     keyframe_wanted: Option<u64>,
-    /// In which interval the last one was noted: the recorder may not have begun with it yet.
+    /// The interval in which the last one was noted: the recorder may not have begun with it yet.
     keyframe_noted: Option<u64>,
     condemned: Condemned,
     /// When the last tick was dealt with.
@@ -158,7 +158,7 @@ pub struct ChainServiceParts {
 }
 
 impl ChainService {
-    /// Makes the service and takes up the chain where the store has it.
+    /// Makes the service and loads the chain from the store.
     ///
     /// # Errors
     /// When the store fails.
@@ -206,7 +206,7 @@ impl ChainService {
         }
     }
 
-    /// Has everything that the service takes from now on, and what it decides, be recorded, from where it stands.
+    /// Records all inputs and decisions of the service from now on.
     #[must_use]
     pub fn with_recorder(mut self, recorder: Recorder) -> Self {
         self.tape = Tape::recording(recorder);
@@ -214,7 +214,7 @@ impl ChainService {
         self
     }
 
-    /// Has the service tell of votes of this node's own validators: of those that it found in the store, and of all that come.
+    /// Tells `sightings` of votes of this node's own validators: of those in the store now, and of all that come later.
     #[must_use]
     pub fn with_sightings(mut self, sightings: Sightings) -> Self {
         let found: Vec<Attestation> = {
@@ -270,7 +270,7 @@ impl ChainService {
         Ok(())
     }
 
-    /// Deals with one thing after another, each at one moment: nothing that follows depends on how long anything takes.
+    /// Deals with one input; the clock stands still meanwhile, so that no decision depends on how long anything takes.
     fn take(&mut self, input: Input) -> Result<(), StoreError> {
         let now = self.ticking.now();
         self.clock = self.ticking.stopped_at(now);
@@ -331,7 +331,7 @@ impl ChainService {
                 self.prepare_proposal(slot, ready);
             }
             ChainMessage::Status { peer, status } => {
-                // What it claims is measured by the time.
+                // Its claims are compared with the current slot.
                 self.advance_to_now();
                 self.past.on_peer(&peer);
                 let actions = self.with_sync(|sync, view| sync.on_status(peer, status, view));
@@ -384,7 +384,7 @@ impl ChainService {
 }
 
 impl Input {
-    /// What it is to a recording.
+    /// The input as a recording notes it.
     fn taken(&self) -> Taken {
         match self {
             Self::Tick(tick) => Taken::Tick {
@@ -407,7 +407,7 @@ impl Input {
     }
 }
 
-/// Waits until then, or for ever.
+/// Waits until `deadline`, or for ever.
 async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,

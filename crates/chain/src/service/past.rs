@@ -1,8 +1,8 @@
-//! The finalized chain's past, fetched in the background if that is wanted. All decisions are `quartet-sync`'s; here they are
-//! carried out, and what comes is written, one piece at a time and after all that was imported.
+//! The finalized chain's past, fetched in the background with `--backfill`. `quartet-sync` decides; here its decisions are
+//! carried out, and blocks that come are written, one piece at a time and after all imported ones.
 //!
 //! A block is kept when its root is one that the finalized chain has and all its signatures are valid. They decide nothing any
-//! more, but they are handed on to peers, who blame us for invalid ones.
+//! more, but peers get them from us, and would blame us for invalid ones.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -20,9 +20,9 @@ use crate::{
     verification::is_signed,
 };
 
-/// How often something is said of it, in ticks: every 16 slots.
+/// Ticks between two lines of the log about it: 16 slots.
 const TOLD_EVERY: u64 = 16 * INTERVALS_PER_SLOT;
-/// How often at most, that nobody has what is missing: every 64 slots.
+/// Ticks between two lines of the log that no peer has what is missing: 64 slots.
 const WAITING_TOLD_EVERY: u64 = 64 * INTERVALS_PER_SLOT;
 /// Fetching the past.
 #[derive(Debug, Default)]
@@ -210,7 +210,7 @@ impl ChainService {
             }
             (Ok(_), None) => {}
             (Err(StoreError(reason)), _) => {
-                // Nothing depends on the past; whether the node can go on, what it imports will show.
+                // Nothing depends on the past; if the disk has failed, the next import shows it.
                 error!(%reason, "older blocks cannot be kept; no more are fetched");
                 self.past.stop();
             }

@@ -1,7 +1,7 @@
 //! Blocks that came by ranges of slots: verified many at a time, applied and imported in their order.
 //!
-//! Of a batch all signatures are verified together, while the batch before it is applied and imported. What does not go
-//! smoothly takes the way of single blocks, which knows what to do about it.
+//! Of a batch all signatures are verified together, while the batch before it is applied and imported. Where a batch
+//! has a fault, its blocks are handled one by one, as those from gossip are.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -24,7 +24,7 @@ use crate::{
     pending::PendingBlock,
 };
 
-/// Most blocks in a row that nothing yet ties to their proposers: what ties them comes with a later batch.
+/// Most blocks in a row that nothing yet ties to their proposers: the votes that tie them come with a later batch.
 const MAX_CARRIED: usize = 64;
 /// Most signatures in them, of 3 KiB each: as much as an answer holds. A body may repeat an attestation 4,096 times.
 const MAX_CARRIED_SIGNATURES: usize = 5_000;
@@ -73,7 +73,7 @@ impl ChainService {
         }
     }
 
-    /// The signatures of a batch have been looked at.
+    /// The signatures of a batch have been verified.
     pub(super) fn on_batch_checked(
         &mut self,
         number: u64,
@@ -224,7 +224,7 @@ impl ChainService {
         }
     }
 
-    /// A block of a batch needs something else first: it and those after it go the way of single blocks.
+    /// A block of a batch needs something else first: it and those after it are handled one by one.
     fn end_singly(&mut self, stuck: Rooted, rest: impl Iterator<Item = ImportableBlock>) {
         let Some(peer) = self
             .batch_queue
@@ -275,7 +275,7 @@ impl ChainService {
     }
 }
 
-/// Whose verified attestation names a block as its head.
+/// The validators whose verified attestations name a block as head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Named {
     /// Its proposer's, in what builds on it: others may not have made it in its name.

@@ -1,4 +1,4 @@
-//! The chain service as a recording has it run: without a loop, a clock, a network or threads of its own.
+//! The chain service driven by a recording: without a loop, a clock, a network or threads of its own.
 
 use std::{collections::HashMap, ops::Deref, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ use crate::{
     verification::state_transition,
 };
 
-/// The real chain service, which takes what a recording says that it took, when it says so.
+/// The real chain service, which gets its inputs and their times from a recording.
 #[derive(Debug)]
 pub struct ReplayedService {
     service: ChainService,
@@ -109,9 +109,9 @@ impl ReplayedService {
         Ok(Self { service, clock })
     }
 
-    /// Has the service take what the recorded one took, and returns what it comes to: in the order of its decisions.
-    /// `None` when a job is said to have finished that was not begun here. `recorded` is what the recorded one came to, of which
-    /// the service is told what the network had room for.
+    /// Gives the service an input of the recorded one, and returns its decisions, in their order. `None` when the recording says that
+    /// a job has finished which was not begun here. `recorded` are the decisions of the recorded one; from them the service is told
+    /// what the network had room for.
     ///
     /// # Errors
     /// When the service ends with one.
@@ -137,7 +137,7 @@ impl ReplayedService {
         Ok(Some(self.service.tape.heard()))
     }
 
-    /// The transition of a block of the node's own is not checked by the service; here it is made again.
+    /// The service does not check the transition of the node's own blocks; here it is applied again.
     fn take_own_block(
         &mut self,
         block: &Arc<SignedBlockWithAttestation>,
@@ -216,13 +216,13 @@ impl ReplayedService {
         })
     }
 
-    /// The jobs that have finished here and of which the recording has not said so, in their order.
+    /// The jobs that have finished here and not yet in the recording, in their order.
     pub fn held_jobs(&self) -> Vec<Job> {
         let held = self.service.held.iter().flatten();
         held.map(Done::job).collect()
     }
 
-    /// Takes a job that is held for finished, without the recording's saying so.
+    /// Finishes a held job although the recording does not say so.
     ///
     /// # Errors
     /// When the service ends with one.
@@ -331,7 +331,7 @@ fn fill(store: &Database, keyframe: &Keyframe) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Signatures are not in a keyframe, and nobody looks at them again: these stand for them, as many as there were.
+/// A keyframe has no signatures, and they are not verified again: these stand for them, in the same number.
 fn stored_block(block: &KeyBlock, state: Option<Arc<State>>) -> StoredBlock {
     let count = block.message.block.body.attestations.len() + 1;
     let signature = BlockSignatures::try_from(vec![Signature::default(); count]);

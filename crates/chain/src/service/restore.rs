@@ -1,4 +1,4 @@
-//! Start-up: the tree above the finalized anchor from the database's index. Nothing that is final is read or run again.
+//! Start-up: the tree above the finalized anchor is loaded from the database's index. Final blocks are neither read nor applied again.
 
 use std::{collections::HashSet, mem, sync::Arc};
 
@@ -13,15 +13,15 @@ use crate::{LeanChain, StoreError, envelope::Binding, lean_chain::Stored};
 
 /// Entries that are read at a time.
 const PAGE: usize = 4096;
-/// Of so many of the newest slots the blocks are read again: their votes may still be carried.
+/// The blocks of so many of the newest slots are read again: their votes may still be carried.
 const RECENT_SLOTS: Slot = 32;
 
 impl ChainService {
-    /// Takes up the chain where the database has it. A new database begins with the chain's anchor.
+    /// Loads the chain from the database. A new database begins with the chain's anchor.
     pub(super) fn restore(&mut self) -> Result<(), StoreError> {
         let Some(anchor) = self.store.anchor()? else {
             self.chain.read().write_anchor(&self.store)?;
-            // Or it would count against what may wait for the disk for ever.
+            // Otherwise it would count as waiting for the disk for ever.
             drop(self.change(|chain| {
                 let anchor = chain.fork_choice().oldest_block().root;
                 chain.mark_written(&[anchor])
@@ -120,8 +120,8 @@ impl ChainService {
         }
     }
 
-    /// Who has a slot's place, and what the newest blocks carry. The places of older slots are taken by whatever is there: what
-    /// comes so late has to be needed by something.
+    /// Restores which block has each slot's place, and the newest blocks with their votes. In older slots every known block takes
+    /// the place of its kind: another block that comes so late has to be needed by something.
     fn restore_recent(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
         let newest = entries.last().map_or(0, |entry| entry.slot);
         for entry in entries {
@@ -145,7 +145,7 @@ impl ChainService {
     }
 }
 
-/// The entries that build on the anchor. What finality had abandoned before is kept for a while, and is nobody's to build on.
+/// The entries that build on the anchor. Abandoned blocks are in the database for a while, and nothing may build on them.
 fn descendants(anchor: Checkpoint, entries: Vec<Entry>) -> Vec<Entry> {
     let mut known = HashSet::from([anchor.root]);
     let mut entries = entries;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::{gauge, histogram};
 use quartet_types::Slot;
 
-/// Counts the validators whose vote of the newest slot has come, whatever brought it.
+/// Counts the validators whose vote of the newest slot has come, by gossip or in a block.
 #[derive(Debug, Default)]
 pub(super) struct SlotVotes {
     slot: Slot,

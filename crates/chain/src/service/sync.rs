@@ -1,5 +1,5 @@
-//! Catching up as part of the service: what it sees of the chain, how its actions are carried out, and what follows for
-//! duties. All decisions are `quartet-sync`'s.
+//! Catching up as part of the service: it shows `quartet-sync` the chain, carries out its actions, and tells whether duties are
+//! done. All decisions are made there.
 
 use std::{collections::HashMap, ops::RangeInclusive};
 
@@ -95,7 +95,7 @@ impl ChainService {
             (chain.head().slot, chain.current_slot(), chain.sync_state())
         };
         let missing_in = |slots| self.missing(slots);
-        // Of no interest later: it may merely be late.
+        // Not followed up: it may merely be late.
         let is_starting = state == SyncState::Starting;
         Situation {
             now: self.clock.now(),
@@ -109,8 +109,8 @@ impl ChainService {
         }
     }
 
-    /// The newest slot that more than a third of the validators have signed for in these slots, one with another, on a chain
-    /// that is not here. Who has voted for what is here since then does not count: what it signed before may have been
+    /// The newest slot that validators have signed for on a chain that is not here, if in these slots more than a third of all have
+    /// done so. A validator that has since voted for a known block does not count: what it signed before may have been
     /// abandoned.
     fn missing(&self, slots: RangeInclusive<Slot>) -> Option<Slot> {
         let chain = self.chain.read();

@@ -1,4 +1,4 @@
-//! What the service takes and what it comes to, on their way to the recorder; or, in a replay, back from there.
+//! The service's inputs and decisions on their way to the recorder; in a replay, back from the recording.
 
 use std::{cell::RefCell, collections::VecDeque, time::Duration};
 
@@ -6,7 +6,7 @@ use quartet_recording::{Decision, Event, Note, Recorder, Request, Taken};
 
 use crate::{ChainEvent, NetworkMessage, Verdict};
 
-/// Where what the service does is noted. Off, it costs nothing.
+/// Notes what the service does. When off, it costs nothing.
 #[derive(Debug, Default)]
 pub(super) enum Tape {
     #[default]
@@ -19,7 +19,7 @@ pub(super) enum Tape {
 #[derive(Debug)]
 pub(super) struct Live {
     recorder: Recorder,
-    /// What has come of the event that is being dealt with.
+    /// The decisions of the event that is being dealt with.
     decisions: Vec<Decision>,
 }
 
@@ -44,7 +44,7 @@ impl Tape {
         Self::Playing(RefCell::default())
     }
 
-    /// Notes what is taken, before anything is done about it: it may be what ends the process.
+    /// Notes an input before it is dealt with: it may be the one that ends the process.
     pub(super) fn take(&self, at: Duration, taken: impl FnOnce() -> Taken) {
         if let Self::Recording(live) = self {
             let recorder = &mut live.borrow_mut().recorder;
@@ -64,7 +64,7 @@ impl Tape {
 
     /// Notes a decision.
     pub(super) fn decide(&self, decision: impl FnOnce() -> Decision) {
-        // Made before the tape is held: what makes it may look at the tape.
+        // Made before the tape is borrowed: the closure may look at the tape.
         match self {
             Self::Off => {}
             Self::Recording(live) => {
@@ -78,7 +78,7 @@ impl Tape {
         }
     }
 
-    /// What was taken has been dealt with.
+    /// The input has been dealt with.
     pub(super) fn end(&mut self) {
         let Self::Recording(live) = self else {
             return;
@@ -114,7 +114,7 @@ impl Tape {
         }
     }
 
-    /// Has the network's answers be those of the recording.
+    /// Takes over the recording's answers of the network.
     pub(super) fn cue(&mut self, recorded: &[Decision]) {
         if let Self::Playing(script) = self {
             let asked = recorded.iter().filter_map(|decision| match decision {
@@ -125,7 +125,7 @@ impl Tape {
         }
     }
 
-    /// What a replay has come to since this was last asked.
+    /// The decisions of a replay since the last call.
     pub(super) fn heard(&mut self) -> Vec<Decision> {
         match self {
             Self::Playing(script) => std::mem::take(&mut script.get_mut().decisions),
@@ -144,7 +144,7 @@ impl From<Verdict> for quartet_recording::Verdict {
     }
 }
 
-/// What an event says of decisions. Votes that count have their verdicts.
+/// The decision that an event stands for. Votes that count are noted by their verdicts.
 pub(super) fn decision_of(event: &ChainEvent) -> Option<Decision> {
     Some(match event {
         ChainEvent::Block(imported) => Decision::Imported(imported.block),
@@ -168,7 +168,7 @@ pub(super) fn decision_of(event: &ChainEvent) -> Option<Decision> {
     })
 }
 
-/// What a message to the network says of decisions, if there was room for it or not.
+/// The decision that a message to the network stands for, whether there was room for it or not.
 pub(super) fn asked(message: &NetworkMessage, is_sent: bool) -> Option<Decision> {
     let (peer, request) = match message {
         NetworkMessage::RequestBlocks {

@@ -1,4 +1,4 @@
-//! What time does to the chain: ticks, proposals, and the state of catching up.
+//! What the service does by the clock: ticks, the start of a proposal, and reports.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl ChainService {
             }
             // Their signatures were verified before they were held.
             self.count(attestations);
-            // By the time of the chain, which goes on when the clock is set back.
+            // By the chain's own time, which goes on when the clock is set back.
             let current = self.chain.read().current_slot();
             self.parking.drop_late_verdicts(current);
         }
@@ -64,7 +64,7 @@ impl ChainService {
         gauge!("quartet_fork_choice_blocks").set(blocks as f64);
     }
 
-    /// Moves the chain's time to the clock's. Messages may be taken before the tick of their moment is.
+    /// Moves the chain's time to the clock's. A message may be taken before the tick that was due earlier.
     pub(super) fn advance_to_now(&self) {
         let now = self.clock.intervals();
         if self.chain.read().time() < now {
@@ -72,8 +72,8 @@ impl ChainService {
         }
     }
 
-    /// Advances to the start of `slot` and accepts the new attestations before a proposal, and sees to it that the head's state
-    /// is at hand.
+    /// Before a proposal: advances to the start of `slot`, accepts the new attestations, and rebuilds the head's state if it is
+    /// not at hand.
     pub(super) fn prepare_proposal(&mut self, slot: Slot, ready: oneshot::Sender<()>) {
         self.advance_to_now();
         self.change(|chain| {

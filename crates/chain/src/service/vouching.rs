@@ -1,10 +1,10 @@
-//! Blocks whose attestations name blocks that are not to be had.
+//! Blocks whose attestations name blocks that no peer serves.
 //!
-//! The specification refuses a block for ever when one of its attestations names an unknown block. Who was there when the named
-//! block was around has imported it; who comes later, or was shown something else, may find nobody that has kept it. So
+//! The specification refuses a block for ever when one of its attestations names an unknown block. A node that was there when
+//! the named block was published has imported it; one that comes later, or was sent something else, may find no peer that has it. So
 //! the block waits until more than a third of the validators have voted for it or for what builds on it: one of them at
-//! least is honest, and has imported it knowing what it names, or on the word of another honest one who did. Nobody can
-//! bring such votes together for a block that honest nodes have refused.
+//! least is honest, and has imported it knowing what it names, or because another honest one did. Nobody can
+//! collect such votes for a block that honest nodes have rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,10 +21,10 @@ use crate::{
     verification::{invalid_signature, verify_attestations},
 };
 
-/// Most blocks whose vouchers are looked into at a time.
+/// Most blocks whose votes are counted at a time.
 const MAX_VOUCHED_AT_ONCE: usize = 8;
 
-/// What the signatures of those who vouch for a block turned out to be.
+/// What the check of the votes for a block has found.
 #[derive(Debug, Default)]
 struct Vouched {
     vouchers: usize,
@@ -89,8 +89,8 @@ impl ChainService {
         self.spawn(Priority::Block, work, done);
     }
 
-    /// The signatures of those who vouch for a block have been looked at. Copies of blocks with `forged` ones give way to others:
-    /// they hide what their validators have really signed.
+    /// The votes for a waiting block have been verified. Copies of blocks with `forged` ones are dropped, so that other copies can
+    /// take their places: they hide what their validators have really signed.
     pub(super) fn on_vouched(
         &mut self,
         root: Root,
@@ -108,13 +108,13 @@ impl ChainService {
         if let Some(mut pending) = self.parking.take_block(root) {
             debug!(%root, slot = pending.slot(), "vouched for: what it names is not needed");
             counter!("quartet_blocks_vouched_total").increment(1);
-            // For the block, that is: its envelope, which the root does not cover, is looked at like any other.
+            // This holds for the block: its envelope, which the root does not cover, is checked like any other.
             pending.names = Names::Vouched;
             self.dispatch(pending);
         }
     }
 
-    /// Looks a block that is named up in the store, where those lie that finality has left behind.
+    /// Looks up a named block in the database, which has those that finality has left behind.
     pub(super) fn recall(&mut self, root: Root) {
         let store = self.store.clone();
         let work = move || {
@@ -125,13 +125,13 @@ impl ChainService {
         };
         let done = move |found: Result<Result<_, crate::StoreError>, ImportError>| Done::Recalled {
             root,
-            // A store that fails is noticed when it is written to.
+            // If the database has failed, the next write shows it.
             slot: found.ok().and_then(Result::ok).flatten(),
         };
         self.spawn(Priority::Background, work, done);
     }
 
-    /// A named block has been looked up in the store: what waits for its name may go on.
+    /// A named block has been looked up in the database: blocks that wait for it may go on.
     pub(super) fn on_recalled(&mut self, root: Root, slot: Option<u64>) {
         let Some(slot) = slot else {
             return;
@@ -144,7 +144,7 @@ impl ChainService {
         self.on_attestations(attestations);
     }
 
-    /// How many blocks the attestations of a waiting block name that are not at hand.
+    /// How many unknown blocks the attestations of a waiting block name.
     pub(super) fn names_fetched(&self, root: Root) -> usize {
         let chain = self.chain.read();
         let Some(block) = self.parking.block(&root) else {

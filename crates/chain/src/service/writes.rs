@@ -1,4 +1,4 @@
-//! What has to be written, on its way to the database: one writer at a time, so that a block is never there before its parent.
+//! Writes to the database: one job at a time, so that a block is never there before its parent.
 
 use std::{mem, sync::Arc};
 
@@ -10,7 +10,8 @@ use tracing::error;
 use super::{ChainService, jobs::Done};
 use crate::{ImportError, StoreError, lean_chain::Pruned};
 
-/// How far the anchor, where a start and a snapshot begin, may be behind what is final: a state of a few hundred bytes moves it.
+/// How many slots the anchor, where a start and a snapshot begin, may be behind finality: writing a state of a few hundred bytes
+/// moves it.
 const ANCHOR_LAG: Slot = 32;
 
 /// What the next transaction writes. Blocks count against [`MemoryLimits::unwritten`](crate::MemoryLimits).
@@ -18,11 +19,11 @@ const ANCHOR_LAG: Slot = 32;
 pub(super) struct Unwritten {
     blocks: Vec<StoredBlock>,
     finality: Option<Finality>,
-    /// Whether all has to be durable when it is done.
+    /// Whether the transaction has to be flushed to the disk.
     is_urgent: bool,
-    /// Whether there may be something to delete.
+    /// Whether there may be abandoned blocks to delete.
     more_to_prune: bool,
-    /// What is freed by the writer: that may take a while.
+    /// Memory that the job frees: that may take a while.
     garbage: Vec<Pruned>,
     is_writing: bool,
 }
@@ -32,7 +33,7 @@ pub(super) struct Unwritten {
 struct Finality {
     finalized: Checkpoint,
     chain: Vec<Checkpoint>,
-    /// When that was noticed.
+    /// The slot in which that was noticed.
     at: Slot,
     /// The finalized block's post-state, where it is at hand.
     state: Option<Arc<State>>,
@@ -50,7 +51,7 @@ impl Unwritten {
         self.blocks.is_empty() && self.finality.is_none() && !self.more_to_prune
     }
 
-    /// The writer is free.
+    /// The last job has ended.
     pub(super) fn end_write(&mut self) {
         self.is_writing = false;
     }
@@ -60,7 +61,7 @@ impl ChainService {
     /// Has imported blocks written to the database, and drops what finality left behind, off this thread.
     ///
     /// The database keeps blocks of abandoned branches for a while: blocks of the chain may carry votes that name them, and
-    /// can be imported, after a restart or by a peer that catches up, only by who has these.
+    /// only a node that has these can import them, after a restart or when it catches up.
     ///
     /// Where finality or justification moved, all is made durable: our validators act only when their node knows what they
     /// have voted from, and the block that justified it must not be gone everywhere after a power cut.
@@ -91,7 +92,7 @@ impl ChainService {
         self.write();
     }
 
-    /// Writes what waits: what was imported comes before what fills in the past.
+    /// Begins the next job: imported blocks come before the finalized chain's past.
     pub(super) fn write_next(&mut self) {
         if self.unwritten.is_writing {
             return;
@@ -109,7 +110,7 @@ impl ChainService {
         chain.memory().unwritten < chain.memory_limits().unwritten
     }
 
-    /// Writes what waits, unless that is going on: then it is written next.
+    /// Writes what waits, unless a job is under way: then it is written next.
     fn write(&mut self) {
         if self.unwritten.is_writing {
             return;
@@ -147,7 +148,7 @@ impl ChainService {
                 None if is_urgent => store.flush()?,
                 None => {}
             }
-            // A part of it, so that what comes meanwhile need not wait for all.
+            // A bounded part of it, so that the next blocks need not wait for all.
             let more_to_prune = more_to_prune && store.prune()?.more;
             Ok(Written {
                 roots,

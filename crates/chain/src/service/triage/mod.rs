@@ -1,5 +1,5 @@
-//! What is decided of a block when it arrives, before its signatures and its transition are looked at: pure, one verdict for
-//! each circumstance. [`super::blocks`] acts on it.
+//! Decides what to do with a block that arrives, before its signatures and its transition are checked: a pure function with one
+//! verdict for each circumstance. [`super::blocks`] acts on it.
 
 use quartet_fork_choice::{AttestationError, BlockError, BlockInfo};
 use quartet_state_transition::Error as TransitionError;
@@ -24,11 +24,11 @@ pub(super) enum BlockTriage {
     Hold(Slot),
     /// The same block is being checked: share its fate.
     Join,
-    /// The same block in another envelope is being checked: should that be the bad one, this one is asked for.
+    /// The same block in another envelope is being checked: if that envelope is bad, this copy is asked for again.
     OtherEnvelope,
     /// Another block has its slot's place. Its proposer's signature is evidence, if it is valid.
     CheckEvidence,
-    /// See whether its proposer has signed it, before anything is fetched for it.
+    /// Verify its proposer's signature before anything is fetched for it.
     Authenticate,
     /// It needs a block that is not at hand.
     Park(Root, Wait),
@@ -52,7 +52,7 @@ pub(super) struct Circumstances<'a> {
     pub(super) need: Option<Need>,
     /// Whether its slot's place is free for it.
     pub(super) has_place: bool,
-    /// Whether a second message of its proposer would be news.
+    /// Whether no equivocation of its proposer is known for its slot yet.
     pub(super) wants_evidence: bool,
 }
 
@@ -114,7 +114,7 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
             return Answer(Verdict::Ignore);
         }
     }
-    // Places for what comes early are few: they are for what proposers have signed.
+    // Places for early blocks are few: they are for blocks that their proposers have signed.
     let hold = |slot| match (pending.is_authentic, circumstances.has_room) {
         (true, _) => Hold(slot),
         (false, true) => Authenticate,
@@ -127,7 +127,7 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
     match tree_fit(pending, chain) {
         Fit::Fits if circumstances.has_room => Check,
         Fit::Fits => Answer(Verdict::Ignore),
-        // What a needed block builds on, its root proves; what it names may be but a forged envelope's word.
+        // The root of a needed block proves its parent; the blocks that it names may come from a forged envelope.
         Fit::Needs(unknown, wait)
             if pending.is_authentic || wait == Wait::Parent && circumstances.need.is_some() =>
         {
@@ -141,7 +141,7 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
     }
 }
 
-/// Whether a block is to be had although it has no place of its own: an ancestor always, one that is merely named only if
+/// Whether a block is imported although it has no place of its own: an ancestor always, one that is merely named only if
 /// its slot's proposer has signed it.
 pub(super) fn is_needed(binding: Binding, need: Option<Need>) -> bool {
     match need {
@@ -151,7 +151,7 @@ pub(super) fn is_needed(binding: Binding, need: Option<Need>) -> bool {
     }
 }
 
-/// What the transition would say in the end. It takes no state to see it.
+/// The error that the transition would return in the end; it can be found without a state.
 fn wrong_proposer(pending: &PendingBlock, chain: &LeanChain) -> Option<ImportError> {
     let block = pending.block.block();
     let expected = proposer_index(block.slot, chain.validator_count())?;
@@ -172,7 +172,7 @@ enum Fit {
     Needs(Root, Wait),
     /// It carries a vote that may count from this slot on.
     From(Slot),
-    /// Finality has ruled its branch out, which its sender need not know.
+    /// Finality has ruled its branch out, which its sender may not know yet.
     RuledOut,
     Not(BlockError),
 }
@@ -213,7 +213,8 @@ fn tree_fit(pending: &PendingBlock, chain: &LeanChain) -> Fit {
 }
 
 /// Whether an error is proven by what the block's root covers, together with the blocks that it names by their roots. Only
-/// then the root is remembered as invalid. What depends on the envelope, on what we know, or on our clock is tried again.
+/// then the root is remembered as invalid. A block whose error depends on its envelope, on what we know, or on our clock is tried
+/// again.
 pub(super) fn condemns_block(error: &ImportError) -> bool {
     match error {
         ImportError::StateTransition(_) => true,
