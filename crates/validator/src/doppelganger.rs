@@ -1,5 +1,5 @@
-//! What keeps validators from signing beside another signer, or twice: the clock is watched for jumps, and votes of our own
-//! validators that come back from the network are compared with what was signed here.
+//! Keeps validators from signing while another process signs with their keys, or twice: the clock is watched for jumps, and votes
+//! of our own validators that come back from the network are compared with what was signed here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,11 +16,11 @@ use crate::Signers;
 /// Slots for which our own votes are kept, to recognize them at a glance: they come back with the next block or two.
 const RECENT: Slot = 4;
 
-/// Watches over the validators of this node.
+/// Finds other signers of this node's keys.
 #[derive(Debug)]
 pub(crate) struct DoppelgangerGuard {
     jumps: JumpWatch,
-    /// Whether the first tick has come; until then nobody looks.
+    /// Whether the first tick has come; until then jumps are not looked for.
     has_begun: bool,
     /// Votes of our validators with valid signatures, from blocks and gossip.
     seen: Option<mpsc::Receiver<Attestation>>,
@@ -28,7 +28,7 @@ pub(crate) struct DoppelgangerGuard {
     own: BTreeMap<(Slot, ValidatorIndex), AttestationData>,
     /// Validators that somebody else signs for, at most all of this node.
     stopped: BTreeSet<ValidatorIndex>,
-    /// For how many slots we listen for other signers of our keys before we sign.
+    /// Slots for which we listen for other signers of our keys before we sign.
     listens_for: u64,
     /// The first slot of these.
     listens_since: Option<Slot>,
@@ -55,8 +55,8 @@ impl DoppelgangerGuard {
         self.listens_for = slots;
     }
 
-    /// Arms the guard of the start anew where the clock has jumped, or ticks were missed: the machine may have been brought back
-    /// from a snapshot, and what it signed after that is in no record here. To be asked before every signature.
+    /// Arms the guard of the start again if the clock has jumped, or ticks were missed: the machine may have been restored
+    /// from a snapshot, and what it signed after that is in no record here. To be called before every signature.
     pub(crate) fn check_clock(&mut self, signers: &Signers, slot: Slot, has_missed: bool) {
         let jump = self.jumps.look();
         let is_first = !std::mem::replace(&mut self.has_begun, true);
@@ -65,7 +65,7 @@ impl DoppelgangerGuard {
         }
     }
 
-    /// The duties of a tick are done. However long they took, nobody held them up; but the clock may have been set meanwhile.
+    /// The duties of a tick are done. A pause in them is no jump, as they may take long; but the clock may have been set meanwhile.
     pub(crate) fn after_duties(&mut self, signers: &Signers, slot: Slot) {
         if self.jumps.look() == Some(Jump::Set) {
             self.arm(signers, slot);
@@ -113,8 +113,8 @@ impl DoppelgangerGuard {
         }
     }
 
-    /// Looks at what has come back from the network since the last time. Returns what is to be written down: epochs that were
-    /// signed elsewhere.
+    /// Compares the votes that have come back from the network since the last call. Returns the epochs that were signed elsewhere,
+    /// which are to be recorded.
     pub(crate) fn check_sightings(&mut self, signers: &Signers) -> Vec<SigningRequest> {
         let mut news = Vec::new();
         let Some(seen) = &mut self.seen else {
@@ -155,7 +155,7 @@ impl DoppelgangerGuard {
         elsewhere
     }
 
-    /// Has what was signed elsewhere written down, beside the duties.
+    /// Records what was signed elsewhere, beside the duties.
     pub(crate) fn record_elsewhere(
         signers: Signers,
         elsewhere: Vec<SigningRequest>,

@@ -1,7 +1,7 @@
 //! The validator service: proposes at the start of a slot and attests a quarter into it.
 //!
 //! Any number of validators per node. It reads the chain, never writes it: what it builds goes to the
-//! chain service like anybody's, and to the network. Its keys sign only what the signing record grants.
+//! chain service and to the network. Its keys sign only what the signing record grants.
 
 mod attest;
 mod doppelganger;

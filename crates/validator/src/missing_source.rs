@@ -4,16 +4,16 @@ use quartet_types::Slot;
 
 /// Slots for which a chain has to go on without the missing checkpoint until it counts as lost to all.
 const PATIENCE: u64 = 32;
-/// How old the head of a chain that goes on may be: some proposers may be silent.
+/// Slots that the head of a chain that goes on may be behind: some proposers may be silent.
 const RECENT: Slot = 8;
-/// Slots after which it counts as lost even where no chain goes on, since everybody waits.
+/// Slots after which it counts as lost even if no chain goes on, since all may be waiting.
 const LONGEST: u64 = 256;
 
 /// Counts the slots in which duties were held back.
 ///
-/// Who waits for ever for a checkpoint that was lost with the only copies of the block which justified it could stop
-/// finality for good. Who does not wait votes as if it had never voted. In between, a node that is in touch with the others hears of
-/// a checkpoint that anybody still has, long before these slots have passed.
+/// A validator that waits for ever for a checkpoint that was lost, with all copies of the block which justified it, could stop
+/// finality for good. One that does not wait votes as if it had never voted. A node that is connected to the others hears of
+/// a checkpoint that any of them still has long before these slots have passed.
 #[derive(Debug, Default)]
 pub(crate) struct MissingSourceWait {
     /// The last slot that was counted.
@@ -24,7 +24,7 @@ pub(crate) struct MissingSourceWait {
 }
 
 impl MissingSourceWait {
-    /// Duties of `slot` are held back, and the head is this old. True when that has been so for long enough.
+    /// Counts a slot whose duties are held back while the head is in slot `head`. True when that has been so for long enough.
     pub(crate) fn has_waited(&mut self, slot: Slot, head: Slot) -> bool {
         if self.last != Some(slot) {
             self.last = Some(slot);

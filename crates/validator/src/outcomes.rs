@@ -1,4 +1,4 @@
-//! What came of a duty, for the counters, the log and those who watch.
+//! The outcome of each duty, for metrics, the log and watchers.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ impl ValidatorService {
         self.clock.since_slot(slot).saturating_sub(due)
     }
 
-    /// A duty was done just now. What leaves after the next tick is late: others have voted without the block, or the safe
-    /// target was found without the vote.
+    /// A duty was done just now. It is late after the next tick: others have voted without the block, or the safe
+    /// target was computed without the vote.
     pub(crate) fn tell_of_duty(&self, kind: DutyKind, slot: Slot, validators: Vec<ValidatorIndex>) {
         let delay = self.since_due(kind, slot);
         let is_late = delay >= self.clock.slot_duration().interval();
@@ -37,13 +37,13 @@ impl ValidatorService {
         self.tell(kind, slot, validators, outcome, delay);
     }
 
-    /// A block that was due is not there.
+    /// A block that was due was not published.
     pub(crate) fn tell_of_missed_proposal(&self, slot: Slot, proposer: ValidatorIndex) {
         counter!("quartet_proposals_missed_total").increment(1);
         self.tell_of_missed(DutyKind::Proposal, slot, vec![proposer]);
     }
 
-    /// Votes that were due are not there. Why, was logged.
+    /// Votes that were due were not published. The reason has been logged.
     pub(crate) fn tell_of_missed_votes(&self, slot: Slot, validators: Vec<ValidatorIndex>) {
         if !validators.is_empty() {
             self.tell_of_missed(DutyKind::Attestation, slot, validators);

@@ -16,7 +16,7 @@ use tracing::{error, info};
 use crate::{ValidatorService, ValidatorServiceError};
 
 impl ValidatorService {
-    /// Does the duty of proposing, and tells what came of it.
+    /// Does the duty of proposing, and tells its outcome.
     pub(crate) async fn propose(
         &mut self,
         slot: Slot,

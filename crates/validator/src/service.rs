@@ -52,7 +52,7 @@ pub struct ValidatorService {
     /// The last slot in which the operator was told of duties that wait for a justified checkpoint.
     warned: Option<Slot>,
     missing_source: MissingSourceWait,
-    /// The work on keys that goes on beside the duties.
+    /// Work on keys that is under way beside the duties.
     background: Option<JoinHandle<()>>,
     pub(crate) doppelganger: DoppelgangerGuard,
     /// Where watchers are told of duties.
@@ -88,7 +88,7 @@ impl ValidatorService {
         }
     }
 
-    /// Has the service compare what comes back from the network with what it has signed ([`quartet_chain::watch_validators`]):
+    /// Compares votes that come back from the network with what was signed here ([`quartet_chain::watch_validators`]):
     /// a validator that somebody else signs for has no more duties here.
     #[must_use]
     pub fn with_sightings(mut self, seen: mpsc::Receiver<Attestation>) -> Self {
@@ -159,7 +159,7 @@ impl ValidatorService {
                     self.tell_of_missed_votes(slot, self.signers.indices().collect())
                 }
             }
-            // The busy half of the slot is over: time to look ahead.
+            // The busy half of the slot is over: time to prepare the next one.
             2 => {
                 let signers = self.signers.clone();
                 self.in_background(move || signers.work_ahead(slot + 1));
@@ -170,8 +170,8 @@ impl ValidatorService {
         Ok(())
     }
 
-    /// Has the marks of the keys give up the next slot, now that nothing waits for the disk. A node that has no duties gives
-    /// nothing up: its clock may be wrong.
+    /// Raises the keys' high-water marks over the next slot, now that nothing waits for the disk. A node that has no duties raises
+    /// none: its clock may be wrong.
     fn reserve(&self, slot: Slot) {
         if self.signers.is_empty() || self.chain.read().sync_state() != SyncState::Synced {
             return;
@@ -215,7 +215,7 @@ impl ValidatorService {
         slot: Slot,
         validators: impl IntoIterator<Item = ValidatorIndex>,
     ) -> Vec<ValidatorIndex> {
-        // The record may be busy with the disk: the chain is not held meanwhile. What it knows only grows.
+        // The record may be busy with the disk: the chain is not held meanwhile. Its knowledge only grows.
         let justified = self.chain.read().latest_justified().slot;
         let (mut ready, mut waiting, mut voted_from) = (Vec::new(), Vec::new(), None);
         for validator in validators {

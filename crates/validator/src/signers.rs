@@ -74,7 +74,7 @@ impl Signers {
         ours.into_iter().zip(sign_many(&duties)).collect()
     }
 
-    /// Gives up the epochs up to `slot` with the keys' high-water marks, and makes room in the record, so that the duties of
+    /// Raises the keys' high-water marks to `slot`, and makes room in the record, so that the duties of
     /// that slot need not wait for it: some milliseconds of disk.
     pub(crate) fn reserve(&self, slot: Slot) {
         let signers: Vec<&Signer> = self.0.values().collect();
@@ -99,7 +99,7 @@ impl Signers {
         }
     }
 
-    /// What votes tell that were seen on the network; those that are not ours are left out.
+    /// What the signing record makes of votes that were seen on the network; those of other validators are left out.
     pub(crate) fn sight(
         &self,
         votes: &[Attestation],
@@ -119,7 +119,7 @@ impl Signers {
         votes.iter().filter_map(sight).collect()
     }
 
-    /// Writes down what was signed elsewhere: in the record, and with the keys' marks.
+    /// Records what was signed elsewhere: in the signing record, and with the keys' marks.
     pub(crate) fn raise(&self, elsewhere: &[SigningRequest]) {
         for signer in self.0.values() {
             let of_key = elsewhere
@@ -142,14 +142,14 @@ impl Signers {
         }
     }
 
-    /// Has every key ready for `slot`. Seconds, where a whole tree has to be built.
+    /// Prepares every key for `slot`. Takes seconds where a whole tree has to be built.
     pub(crate) fn prepare(&self, slot: Slot) {
         for signer in self.0.values() {
             report(signer, Part::Keys.measure(|| signer.prepare(slot)));
         }
     }
 
-    /// Does a piece of the work that later slots will need, milliseconds for each key.
+    /// Does a part of the work that later slots will need: milliseconds for each key.
     pub(crate) fn work_ahead(&self, slot: Slot) {
         for signer in self.0.values() {
             report(

@@ -1,4 +1,4 @@
-//! What the chain begins with: genesis, or a checkpoint of other nodes.
+//! The anchor that the chain begins with: genesis, or a checkpoint of other nodes.
 
 use std::time::Duration;
 
@@ -20,8 +20,7 @@ const COMPARISON: Limits = Limits {
     patience: Duration::from_secs(1),
 };
 
-/// The chain to begin with, where the database has not begun yet; what it has counts otherwise, as long as no checkpoint
-/// contradicts it.
+/// The chain to begin with if the database is new; otherwise the database decides, as long as no checkpoint contradicts it.
 ///
 /// # Errors
 /// When no server gives a checkpoint that holds and there is no chain in the database, or the two contradict each other.

@@ -84,7 +84,7 @@ pub(crate) fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         };
         supervisor.run(stop).await
     });
-    // What may still be computing for a start that was given up ends with the process.
+    // Work for a start that was given up may still be under way; it ends with the process.
     runtime.shutdown_background();
     outcome
 }
@@ -110,7 +110,7 @@ async fn start(
     process::raise_open_files();
     let signers = setup.signers(&args, &clock).await?;
     if signers.have_secrets() {
-        // Not for test keys: whoever works on a devnet may want to look into its nodes.
+        // Not for test keys: a developer may want to debug the nodes of a devnet.
         process::forbid_looking_in();
     }
 

@@ -1,7 +1,7 @@
-//! The process that has started this node, at the other end of standard input: its end, and what it orders.
+//! The parent process at the other end of standard input: its end, and its orders.
 //!
-//! The only order is `apart NAME NAME …`: to have nothing to do with these peers, and with all others again. A devnet's
-//! partition is made of it. Nobody but the parent can write to this pipe.
+//! The only order is `apart NAME NAME …`: keep apart from these peers, and talk to all others again. It makes the partitions of a
+//! devnet. Only the parent can write to this pipe.
 
 use std::{
     collections::BTreeSet,
@@ -18,11 +18,11 @@ const MAX_ORDER: u64 = 8 * 1024;
 /// What an order begins with.
 const APART: &str = "apart";
 
-/// What is heard of the parent.
+/// What comes from the parent.
 pub(crate) struct Parent {
     /// Completes when standard input ends.
     pub(crate) ended: oneshot::Receiver<()>,
-    /// Whom this node is to have nothing to do with.
+    /// The peers that this node is to keep apart from.
     pub(crate) apart: watch::Receiver<BTreeSet<PeerName>>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn listen() -> anyhow::Result<Parent> {
     Ok(Parent { ended, apart })
 }
 
-/// Passes orders on until there are no more to come. What is none is passed over.
+/// Passes orders on until the parent has gone. Other lines are skipped.
 fn take_orders(mut input: impl BufRead, order: &watch::Sender<BTreeSet<PeerName>>) {
     loop {
         let mut line = Vec::new();
@@ -55,14 +55,14 @@ fn take_orders(mut input: impl BufRead, order: &watch::Sender<BTreeSet<PeerName>
     }
 }
 
-/// The peers of an order, if it is one and came whole.
+/// The peers of an order, if the line is a complete one.
 fn parse(line: &[u8]) -> Option<BTreeSet<PeerName>> {
     let line = str::from_utf8(line.strip_suffix(b"\n")?).ok()?;
     let mut words = line.split_ascii_whitespace();
     (words.next()? == APART).then(|| words.map(PeerName::new).collect())
 }
 
-/// The order to have nothing to do with these peers, as a line.
+/// The order to keep apart from these peers, as a line.
 pub(crate) fn order(apart: &BTreeSet<PeerName>) -> String {
     let mut line = APART.to_owned();
     for peer in apart {

@@ -11,7 +11,7 @@ use tracing::info;
 
 use crate::version;
 
-/// What there is to say of the node.
+/// What a recording notes of the node.
 pub(super) struct Recorded<'a> {
     pub(super) directory: &'a Path,
     pub(super) limit_mib: u32,

@@ -26,7 +26,7 @@ const KEYS_DIRECTORY: &str = "hash-sig-keys";
 /// The plan that a devnet was made from, as lean-quickstart leaves it beside the genesis file.
 const PLAN: &str = "validator-config.yaml";
 
-/// What the files say.
+/// The content of the files.
 pub(crate) struct Setup {
     pub(crate) name: String,
     pub(crate) genesis: GenesisConfig,
@@ -94,7 +94,7 @@ impl Setup {
             .context("loading the keys")?
     }
 
-    /// How to meet the peers; this node itself is not one of them.
+    /// The network's configuration; this node itself is not among the static peers.
     pub(crate) fn network(&self, args: &NodeArgs) -> anyhow::Result<NetworkConfig> {
         let identity = Identity::from_secret(self.node_key.secret_bytes())?;
         let own_name = identity.name();

@@ -1,4 +1,4 @@
-//! What tells the node to stop: SIGINT, SIGTERM, or the end of its parent.
+//! Signals to stop: SIGINT, SIGTERM, or the end of the parent.
 
 use std::pin::Pin;
 

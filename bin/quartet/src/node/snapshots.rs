@@ -37,7 +37,7 @@ pub(super) async fn run(
             () = stop.cancelled() => return Ok(()),
             event = events.recv() => match event {
                 Ok(ChainEvent::Finalized(finalized)) => finalized.slot,
-                // The next move of finality is as good as one that was missed.
+                // A missed event is no loss: the next one leads to a snapshot as well.
                 Ok(_) | Err(RecvError::Lagged(_)) => continue,
                 Err(RecvError::Closed) => return Ok(()),
             },

@@ -83,7 +83,7 @@ impl ValidatorKeys {
         Ok(Signers::new(signers))
     }
 
-    /// Says what keys are not guarded as others are.
+    /// Warns of keys that are not guarded as others are.
     ///
     /// # Errors
     /// When the operator has given up the keys' security for a new network and the record is still the old one's.
