@@ -9,7 +9,7 @@ use quartet_storage::Retention;
 
 use crate::{keys::PassphraseArgs, logging::LogArgs};
 
-/// A day. Who listens for longer means something else.
+/// Most slots that a node listens: a day. More is a mistake.
 const MOST_SLOTS_TO_LISTEN: u64 = 24 * 60 * 60 / quartet_types::SECONDS_PER_SLOT;
 
 /// Run a node of a devnet.
