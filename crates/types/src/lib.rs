@@ -2,6 +2,33 @@
 //!
 //! Field order is wire order; names are those of the specification (leanSpec `subspecs/containers`).
 //! Nothing here does I/O, waits, locks or reads a clock.
+//!
+//! # Example
+//!
+//! A network's genesis, its root, and its bytes there and back:
+//!
+//! ```
+//! use quartet_types::{Block, PublicKey, State, is_justifiable_after, proposer_index};
+//! use ssz::{Decode as _, Encode as _};
+//! use tree_hash::TreeHash as _;
+//!
+//! let genesis_time = 1_800_000_000;
+//! let validators = [0xaa, 0xbb, 0xcc].map(|byte| PublicKey([byte; 52]));
+//! let genesis = State::genesis(genesis_time, &validators)?;
+//!
+//! let bytes = genesis.as_ssz_bytes();
+//! assert_eq!(State::from_ssz_bytes(&bytes).as_ref(), Ok(&genesis));
+//! assert!(State::from_ssz_bytes(&bytes[1..]).is_err());
+//!
+//! let block = Block::genesis(&genesis);
+//! assert_eq!(block.state_root, genesis.tree_hash_root());
+//! assert_eq!(block.checkpoint().root, block.tree_hash_root());
+//!
+//! // Of slot 7 with three validators, and nothing finalized since genesis.
+//! assert_eq!(proposer_index(7, genesis.validator_count()), Some(1));
+//! assert_eq!(is_justifiable_after(7, 0), Ok(false));
+//! # Ok::<(), quartet_types::GenesisError>(())
+//! ```
 
 mod attestation;
 mod bitlist;
