@@ -4,6 +4,39 @@
 //! Pure: no signatures, stores, clocks or I/O. A state's lists share structure, so the function takes
 //! the pre-state by reference and returns the post-state as a value of its own; what a block costs
 //! depends on what it changes, not on how long the chain is.
+//!
+//! # Example
+//!
+//! From genesis to a block, and to a block whose votes justify the first one:
+//!
+//! ```
+//! use quartet_state_transition::{Error, Selection, build_block, state_transition};
+//! use quartet_types::{Attestation, AttestationData, Block, PublicKey, Root, State};
+//!
+//! let genesis = State::genesis(0, &[0, 1, 2].map(|byte| PublicKey([byte; 52])))?;
+//! let (first, after_first) = build_block(&genesis, 1, &[], Selection::LatestSource)?;
+//! assert_eq!(first.proposer_index, 1);
+//! // What one node builds, every other node can check.
+//! assert_eq!(state_transition(&genesis, &first)?, after_first);
+//!
+//! let vote = |validator_id| Attestation {
+//!     validator_id,
+//!     data: AttestationData {
+//!         slot: 1,
+//!         head: first.checkpoint(),
+//!         target: first.checkpoint(),
+//!         source: after_first.latest_justified,
+//!     },
+//! };
+//! let votes = [vote(0), vote(2)];
+//! let (second, after_second) = build_block(&after_first, 2, &votes, Selection::LatestSource)?;
+//! assert_eq!(after_second.latest_justified, first.checkpoint());
+//!
+//! let forged = Block { state_root: Root::ZERO, ..second };
+//! let refused = state_transition(&after_first, &forged);
+//! assert!(matches!(refused, Err(Error::StateRoot { .. })));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod attestations;
 mod error;
