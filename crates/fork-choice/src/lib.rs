@@ -8,6 +8,41 @@
 //! that the weight of a block and the heaviest leaf are found in steps that grow with the logarithm of the tree, whatever
 //! its shape and however far a vote has come. *New* votes wait for the end of the slot and decide on the safe target, for
 //! which they are counted when it is asked for.
+//!
+//! # Example
+//!
+//! Two branches, and one vote that decides between them:
+//!
+//! ```
+//! use quartet_fork_choice::{AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, Names, Rules};
+//! use quartet_types::{Attestation, AttestationData, Root};
+//!
+//! let root = Root::repeat_byte;
+//! let anchor = BlockInfo { root: root(1), parent_root: Root::ZERO, slot: 0 };
+//! let genesis = anchor.checkpoint();
+//! let checkpoints = Checkpoints { justified: genesis, finalized: genesis };
+//! let mut store = ForkChoice::new(anchor, checkpoints, 4, Rules::QUARTET);
+//!
+//! let vote = |validator_id, slot, block: BlockInfo| {
+//!     let (head, target, source) = (block.checkpoint(), block.checkpoint(), genesis);
+//!     Attestation { validator_id, data: AttestationData { slot, head, target, source } }
+//! };
+//! // Validator 2 has not heard of validator 1's block. Each proposer votes for its own.
+//! let first = BlockInfo { root: root(0xa), parent_root: anchor.root, slot: 1 };
+//! let second = BlockInfo { root: root(0xb), parent_root: anchor.root, slot: 2 };
+//! for (proposer, block) in [(1, first), (2, second)] {
+//!     store.proposal_head(block.slot);
+//!     let own = vote(proposer, block.slot, block);
+//!     store.on_block(block, checkpoints, &[], &own, Names::Known)?;
+//! }
+//!
+//! store.on_attestation(&vote(3, 2, first), AttestationOrigin::Gossip)?;
+//! // It counts from the end of the slot on.
+//! assert_eq!(store.proposal_head(3), first.checkpoint());
+//! assert_eq!(store.weight_of(&first.root), Some(2));
+//! assert_eq!(store.weight_of(&second.root), Some(1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod attestations;
 mod blocks;
