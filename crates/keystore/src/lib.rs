@@ -4,6 +4,42 @@
 //! as leanSig writes it ([`ForeignFormat`]), and becomes a [`Signer`]. A signer asks the
 //! [signing record](record) before each signature, and the key's high-water mark is raised. Secrets are wiped from memory when dropped, and appear
 //! in no log, error or `Debug`.
+//!
+//! # Example
+//!
+//! A key is made, loaded, and signs; a second message for the same epoch is refused, since two signatures would reveal the key:
+//!
+//! ```
+//! use quartet_keystore::{
+//!     KeyRequest, NewKey, SignError, generate, keystore_file_name, load_signer,
+//!     record::{Refusal, SigningRecord},
+//! };
+//! use quartet_types::Root;
+//! use quartet_xmss::Scheme;
+//!
+//! let directory = tempfile::tempdir()?;
+//! let directory = directory.path();
+//! let new = NewKey {
+//!     scheme: Scheme::Test,
+//!     activation_epoch: 0,
+//!     active_epochs: 32,
+//!     passphrase: None,
+//!     public_test_key: false,
+//! };
+//! let public_key = generate(&directory.join(keystore_file_name(0)), &new, &|_| ())?;
+//!
+//! let record = SigningRecord::open(&directory.join("signing-record"))?;
+//! let request = KeyRequest { index: 0, public_key, file: None };
+//! let signer = load_signer(directory, &request, None, &record, &|_| ())?;
+//!
+//! let (epoch, message, another) = (7, Root::repeat_byte(1), Root::repeat_byte(2));
+//! let signature = signer.sign(epoch, message)?;
+//! // The same message has the same signature, so that one can be asked for again.
+//! assert_eq!(signer.sign(epoch, message)?, signature);
+//! let refused = signer.sign(epoch, another);
+//! assert!(matches!(refused, Err(SignError::Refused(Refusal::AnotherMessage { .. }))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod encryption;
 mod error;
