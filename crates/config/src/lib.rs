@@ -3,6 +3,30 @@
 //!
 //! Every error names the file and the line, entry or field in it. Fields that are not ours are
 //! tolerated, and named to who asks. Nothing here is used once a node runs; secret keys of validators are the keystore's.
+//!
+//! # Example
+//!
+//! ```
+//! use std::fs;
+//!
+//! use quartet_config::GenesisConfig;
+//! use quartet_types::PublicKey;
+//!
+//! let directory = tempfile::tempdir()?;
+//! let path = directory.path().join("config.yaml");
+//! let key = "ab".repeat(52);
+//! fs::write(&path, format!("GENESIS_TIME: 1800000000\nGENESIS_VALIDATORS:\n  - \"{key}\"\n"))?;
+//!
+//! let config = GenesisConfig::read(&path)?;
+//! assert_eq!(config.genesis_time, 1_800_000_000);
+//! assert_eq!(config.slot_duration.as_millis(), 4_000);
+//! assert_eq!(config.state()?.public_key(0), Some(&PublicKey([0xab; 52])));
+//!
+//! fs::write(&path, "GENESIS_TIME: soon\nGENESIS_VALIDATORS: []\n")?;
+//! let error = GenesisConfig::read(&path).unwrap_err().to_string();
+//! assert!(error.contains("config.yaml") && error.contains("GENESIS_TIME"), "{error}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod assignments;
 mod bootnodes;
