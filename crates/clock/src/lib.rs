@@ -3,6 +3,33 @@
 //! The only room that reads a clock. [`Clock::system`] follows the machine's wall clock;
 //! [`Clock::manual`] follows the runtime's time from a chosen start, so that under tokio's paused time
 //! a whole network of nodes runs deterministically and faster than real time.
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use quartet_clock::Clock;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(async {
+//! // Two seconds before genesis. The runtime's time is paused, so it goes on only while all wait.
+//! let clock = Clock::manual(1_800_000_000, Duration::from_secs(1_799_999_998));
+//! let mut ticks = clock.ticks();
+//! assert_eq!(clock.until_genesis(), Duration::from_secs(2));
+//!
+//! let tick = ticks.next().await;
+//! assert_eq!((tick.slot, tick.interval), (0, 0));
+//!
+//! tokio::time::sleep(Duration::from_millis(4_900)).await;
+//! assert_eq!(clock.slot(), 1);
+//! assert_eq!(clock.since_slot(1), Duration::from_millis(900));
+//! // Intervals 1, 2 and 3 of slot 0 are told late, but are told.
+//! let tick = ticks.next().await;
+//! assert_eq!((tick.slot, tick.interval), (0, 1));
+//! assert_eq!(tick.late, Duration::from_millis(3_900));
+//! # });
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 mod cpu;
 mod jumps;
