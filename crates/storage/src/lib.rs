@@ -16,6 +16,40 @@
 //! | canonical | slot | root of the finalized chain's block | never |
 //! | votes | validator | its newest attestation data in a stored block | never |
 //! | finality | finalized slot | root, and the slot in which it happened | by retention |
+//!
+//! # Example
+//!
+//! ```
+//! use quartet_storage::{Database, Started, StoredBlock};
+//! use quartet_types::{Block, PublicKey, SignedBlockWithAttestation, State};
+//!
+//! let directory = tempfile::tempdir()?;
+//! let state = State::genesis(0, &[PublicKey::default()])?;
+//! let mut block = SignedBlockWithAttestation::default();
+//! block.message.block = Block::genesis(&state);
+//! let genesis = block.block().checkpoint();
+//! let first = StoredBlock {
+//!     root: genesis.root,
+//!     block: block.clone().into(),
+//!     justified: genesis,
+//!     finalized: genesis,
+//!     state: Some(state.into()),
+//! };
+//! let database = Database::open(directory.path(), genesis.root)?;
+//! assert_eq!(database.start_from(&first)?, Started::Here);
+//!
+//! block.message.block = Block { slot: 1, parent_root: genesis.root, ..Block::default() };
+//! let root = block.block().checkpoint().root;
+//! database.put(StoredBlock { root, block: block.clone().into(), state: None, ..first })?;
+//! database.flush()?;
+//!
+//! // As after a restart.
+//! drop(database);
+//! let database = Database::open(directory.path(), genesis.root)?;
+//! assert_eq!(database.get(root)?, Some(block));
+//! assert_eq!(database.anchor()?, Some(genesis));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod backfill;
 mod blocks;
