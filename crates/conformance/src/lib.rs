@@ -7,6 +7,35 @@
 //! A [`Case`] is a rule, where it stands, and a small function that tries it. [`cases`] lists them, [`run`] plays them against a
 //! node one after another, each with identities of its own, and tells of each what was sent, what was seen, and a [`Verdict`].
 //! Every wait has an end.
+//!
+//! # Example
+//!
+//! ```
+//! use std::{net::UdpSocket, time::Duration};
+//!
+//! use quartet_conformance::{Case, Group, Options, cases, run};
+//!
+//! // Where a node would listen. Here nobody answers.
+//! let silent = UdpSocket::bind("127.0.0.1:0")?;
+//! let address = format!("/ip4/127.0.0.1/udp/{}/quic-v1", silent.local_addr()?.port());
+//! let mut options = Options::new(address.parse()?);
+//! options.patience = Duration::from_millis(50);
+//!
+//! let chosen = |case: &Case| case.group == Group::Status;
+//! let cases: Vec<Case> = cases().into_iter().filter(chosen).collect();
+//! for case in &cases {
+//!     println!("{}: {} ({})", case.id, case.rule, case.source);
+//! }
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # let report = runtime.block_on(async {
+//! let tell = |played: &quartet_conformance::Played| println!("{} {}", played.id, played.verdict);
+//! let report = run(options, &cases, tell).await;
+//! # report
+//! # });
+//! assert!(report.is_err(), "unreachable");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod case;
 mod cases;
