@@ -19,6 +19,8 @@
 //! # report.unwrap();
 //! ```
 //!
+//! `examples/partition.rs` parts a network into halves and heals it, with a line for each slot.
+//!
 //! Whatever the scenario, these hold at all times or the run fails with its seed: no two nodes finalize
 //! conflicting checkpoints, finality never goes back, no validator signs two messages in an epoch, no
 //! service ends by itself, and no database loses what it has promised to keep. Keys of the test scheme live for 256 slots, and so does a run.
