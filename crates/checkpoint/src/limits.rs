@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quartet_types::{HISTORICAL_ROOTS_LIMIT, Slot};
 
-/// Servers that are asked at the same time, each of which can send as much as `state_bytes` allows.
+/// Most servers that are asked at the same time. Each can send 23 MB: a state of the largest size and a block.
 pub const MOST_SERVERS: usize = 8;
 /// Bytes of an answer's head, and of what is read ahead: ten times what any client sends.
 pub(crate) const MAX_HEAD: usize = 16 << 10;
@@ -21,15 +21,15 @@ pub(crate) const FIXED_BYTES: usize = 228;
 /// How long a server may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// To look up its name, connect, and agree on TLS.
+    /// To look up its name, connect, and agree on TLS; 10 seconds by default.
     pub connect: Duration,
-    /// From the request to the end of the answer's head.
+    /// From the request to the end of the answer's head; 15 seconds by default.
     pub head: Duration,
-    /// Between two pieces of a body.
+    /// Between two pieces of a body; 10 seconds by default.
     pub idle: Duration,
-    /// For everything.
+    /// For everything; 120 seconds by default.
     pub total: Duration,
-    /// For the others, once one has given a checkpoint that holds.
+    /// For the others, once one has given a checkpoint that holds; 4 seconds by default.
     pub patience: Duration,
 }
 

@@ -47,9 +47,9 @@ impl fmt::Display for Address {
 pub struct Options {
     /// The node's address.
     pub address: Address,
-    /// How long an answer may take.
+    /// How long an answer may take; 5 seconds unless set.
     pub patience: Duration,
-    /// The fork's name in the names of topics.
+    /// The fork's name in the names of topics; `devnet0` unless set.
     pub fork_name: String,
     /// How long a slot lasts; otherwise what the node says, or four seconds.
     pub slot: Option<SlotDuration>,

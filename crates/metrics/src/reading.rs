@@ -47,9 +47,9 @@ pub enum SyncStatus {
     Idle,
     /// It fetches what it lacks.
     Syncing {
-        /// The slot up to which it does.
+        /// The slot up to which it fetches.
         target: u64,
-        /// How fast its head moves on.
+        /// How many slots its head moves on in a second.
         slots_per_second: u64,
     },
     /// It has it.

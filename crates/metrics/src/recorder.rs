@@ -113,7 +113,8 @@ impl Metrics {
         self.0.handle.render()
     }
 
-    /// Sums up what was timed since the last time, so that it does not pile up while nobody scrapes.
+    /// Sums up what was timed since the last time, so that it does not pile up while nobody scrapes: to be called every few
+    /// seconds.
     pub fn upkeep(&self) {
         self.0.handle.run_upkeep();
     }

@@ -18,7 +18,7 @@ use crate::{
     Decision, Event, Frame, Keyframe, RecordingError, Start, Taken, ring::Ring, writer::Writer,
 };
 
-/// Least that a recording may take: some keyframes and what comes between.
+/// Fewest bytes that a recording may be limited to: some keyframes and what comes between.
 pub const MIN_LIMIT: u64 = 16 << 20;
 /// Notes that may wait for the writer.
 const MAX_NOTES: usize = 16_384;
@@ -41,7 +41,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// So many bytes in all.
+    /// So many bytes in all, [`MIN_LIMIT`] at the least.
     pub fn of(total: u64) -> Self {
         Self::with_segments(total.max(MIN_LIMIT), MAX_SEGMENT)
     }

@@ -39,7 +39,7 @@ pub struct Start {
     pub expects_peers: bool,
     /// Whether it fetched the chain's past.
     pub backfill: bool,
-    /// Bytes of memory for states, for blocks, and for what is not written yet.
+    /// Most bytes of memory for states, for blocks, and for what is not written yet.
     pub memory: [u64; 3],
 }
 

@@ -24,7 +24,7 @@ pub struct Info {
     pub finalized: Option<Checkpoint>,
     /// From this slot on the finalized chain's blocks are kept.
     pub kept_from: Option<Slot>,
-    /// Size of the file, with what is free in it.
+    /// Size of the file in bytes, with what is free in it.
     pub file_bytes: u64,
     /// The tables, in no order that means anything.
     pub tables: Vec<TableInfo>,

@@ -9,11 +9,11 @@ use typenum::U4096;
 
 use crate::{Attestation, Checkpoint, Root, Signature, Slot, State, ValidatorIndex};
 
-/// The attestations of a block body, at most one per registry entry's worth.
+/// The attestations of a block body: at most 4,096, as many as validators in the largest registry.
 pub type Attestations = VariableList<Attestation, AttestationsLimit>;
 /// Most attestations of a body.
 pub(crate) type AttestationsLimit = U4096;
-/// The signatures of a block: those of its body's attestations in order, then the proposer's.
+/// The signatures of a block, at most 4,096: those of its body's attestations in order, then the proposer's.
 pub type BlockSignatures = VariableList<Signature, U4096>;
 
 /// What a block carries.

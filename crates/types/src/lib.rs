@@ -74,7 +74,7 @@ pub use alloy_primitives::B256;
 
 /// A slot number since genesis; one slot lasts a [`SlotDuration`].
 pub type Slot = u64;
-/// A position in the validator registry.
+/// A position in the validator registry, counted from 0.
 pub type ValidatorIndex = u64;
-/// A `hash_tree_root`.
+/// The 32 bytes of a `hash_tree_root`.
 pub type Root = B256;

@@ -12,15 +12,15 @@ use crate::{
     VALIDATOR_REGISTRY_LIMIT, ValidatorIndex,
 };
 
-/// Root of the block of each slot, zero for an empty slot.
+/// Root of the block of each slot, zero for an empty slot; at most [`HISTORICAL_ROOTS_LIMIT`](crate::HISTORICAL_ROOTS_LIMIT).
 pub type HistoricalBlockHashes = RootList<U262144>;
-/// One bit per slot: whether its block is justified.
+/// One bit per slot, at most 2^18: whether its block is justified.
 pub type JustifiedSlots = Bitlist<U262144>;
-/// The validator registry.
+/// The validator registry: at most [`VALIDATOR_REGISTRY_LIMIT`].
 pub type Validators = List<Validator, U4096>;
-/// Targets that have votes and are not justified yet, sorted by root.
+/// Targets that have votes and are not justified yet, sorted by root; at most 2^18.
 pub type JustificationRoots = SharedRoots<U262144>;
-/// The votes for those targets: one run of registry-length bits per target.
+/// The votes for those targets: one run of registry-length bits per target, at most 2^30 bits in all.
 pub type JustificationValidators = Bitlist<U1073741824>;
 
 /// What a network is started with.

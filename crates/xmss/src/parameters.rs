@@ -124,7 +124,8 @@ impl Scheme {
         self.parameters().lifetime()
     }
 
-    /// Number of epochs in a bottom tree: active ranges are whole multiples, at least two.
+    /// Number of epochs in a bottom tree. A key of ours may be active for any number of epochs; those of other implementations
+    /// are for two [whole trees](Self::whole_trees) or more.
     #[must_use]
     pub fn epochs_per_tree(self) -> u64 {
         self.parameters().epochs_per_tree()

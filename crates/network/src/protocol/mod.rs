@@ -18,11 +18,12 @@ pub(crate) use error_reply::ErrorReply;
 pub(crate) use query::{BlocksQuery, Via};
 pub(crate) use status::{StatusCodec, StatusRequest, StatusResponse};
 
-/// The protocol in which peers tell each other of their chains.
+/// The protocol in which peers tell each other of their chains. Source: leanSpec `networking/reqresp/message.py`.
 pub const STATUS_PROTOCOL: &str = "/leanconsensus/req/status/1/ssz_snappy";
-/// The protocol in which blocks are asked for by their roots.
+/// The protocol in which blocks are asked for by their roots. Source: leanSpec `networking/reqresp/message.py`.
 pub const BLOCKS_BY_ROOT_PROTOCOL: &str = "/leanconsensus/req/blocks_by_root/1/ssz_snappy";
-/// The protocol in which the blocks of the responder's chain are asked for by their slots.
+/// The protocol in which the blocks of the responder's chain are asked for by their slots. Source: revisions of leanSpec after
+/// the one that the rest follows.
 pub const BLOCKS_BY_RANGE_PROTOCOL: &str = "/leanconsensus/req/blocks_by_range/1/ssz_snappy";
 
 pub(crate) static STATUS: StreamProtocol = StreamProtocol::new(STATUS_PROTOCOL);

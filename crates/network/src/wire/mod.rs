@@ -25,9 +25,10 @@ pub(crate) use chunk::{
     read_body, read_fixed_payload, read_length, read_payload, read_result_code,
 };
 
-/// Largest gossip message or response chunk, in bytes of SSZ.
+/// Largest gossip message or response chunk, in bytes of SSZ: 10 MiB. Source: consensus-specs `phase0/p2p-interface.md`
+/// (`MAX_PAYLOAD_SIZE`), which leanSpec follows.
 pub const MAX_MESSAGE_BYTES: usize = 10 << 20;
-/// Largest message of an error chunk.
+/// Largest message of an error chunk, in bytes. Source: consensus-specs `phase0/p2p-interface.md` (`ErrorMessage`).
 pub const MAX_ERROR_BYTES: usize = 256;
 
 /// Most bytes that snappy's block format can make of `plain` bytes (the format's own bound).

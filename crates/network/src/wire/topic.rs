@@ -7,7 +7,7 @@ use super::MAX_MESSAGE_BYTES;
 /// Bytes of a `SignedAttestation`: validator, slot, three checkpoints and the signature.
 const SIGNED_ATTESTATION_BYTES: usize = 8 + 8 + 3 * 40 + SIGNATURE_BYTES;
 
-/// What is gossiped.
+/// What is gossiped. Source: leanSpec `networking/gossipsub/topic.py`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Topic {
     /// `SignedBlockWithAttestation`.

@@ -38,7 +38,7 @@ pub struct Summary {
     pub blocks: u64,
     /// Slot of its oldest block.
     pub oldest: Slot,
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub bytes: u64,
 }
 
