@@ -9,7 +9,7 @@ use super::{MAX_ERROR_BYTES, MAX_MESSAGE_BYTES, WireError, encode_frames, frames
 /// Most bytes of a varint that holds a 64-bit number.
 const MAX_VARINT_BYTES: usize = 10;
 
-/// What a response chunk begins with.
+/// What a response chunk begins with: one byte. Source: consensus-specs `phase0/p2p-interface.md`, which leanSpec follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ResultCode {
@@ -71,6 +71,9 @@ pub fn decode_varint(bytes: &[u8]) -> Result<(u64, &[u8]), WireError> {
 }
 
 /// Encodes a request, or what follows the result in a response: the length, then framed snappy.
+///
+/// # Errors
+/// As [`encode_frames`].
 pub fn encode_payload(ssz: &[u8]) -> Result<Vec<u8>, WireError> {
     let mut payload = encode_varint(ssz.len() as u64);
     payload.extend(encode_frames(ssz)?);
@@ -99,6 +102,9 @@ pub fn decode_payload(bytes: &[u8], min: usize, max: usize) -> Result<Vec<u8>, W
 }
 
 /// Encodes a response chunk.
+///
+/// # Errors
+/// As [`encode_frames`].
 pub fn encode_chunk(code: ResultCode, payload: &[u8]) -> Result<Vec<u8>, WireError> {
     let mut chunk = vec![code as u8];
     chunk.extend(encode_payload(payload)?);

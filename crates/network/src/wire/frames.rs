@@ -21,6 +21,9 @@ const UNCOMPRESSED: u8 = 0x01;
 const IDENTIFIER_KIND: u8 = 0xff;
 
 /// Frames `data`. Nothing is framed as the identifier alone.
+///
+/// # Errors
+/// When the compressor fails, which it has no reason to where it writes into memory.
 pub fn encode_frames(data: &[u8]) -> Result<Vec<u8>, WireError> {
     if data.is_empty() {
         return Ok(IDENTIFIER.to_vec());

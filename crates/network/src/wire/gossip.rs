@@ -4,10 +4,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{MAX_MESSAGE_BYTES, WireError};
 
-/// Bytes of a message id.
+/// Bytes of a message id. Source: leanSpec `networking/gossipsub/message.py`.
 pub const MESSAGE_ID_BYTES: usize = 20;
 
-/// Whether a message's data decompresses; part of what its id is made of.
+/// Whether a message's data decompresses; part of what its id is made of. Source: leanSpec `networking/config.py`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Domain {
     /// It does not, and the id is over the raw data.
@@ -27,6 +27,9 @@ impl Domain {
 }
 
 /// Compresses a payload.
+///
+/// # Errors
+/// When it has 4 GiB or more, which the format has no length for.
 pub fn compress(ssz: &[u8]) -> Result<Vec<u8>, WireError> {
     snap::raw::Encoder::new()
         .compress_vec(ssz)
@@ -66,6 +69,8 @@ pub fn decompress(data: &[u8], max: usize) -> Result<Vec<u8>, WireError> {
 
 /// The id of a message as it is on the wire: over the decompressed data in the domain of valid snappy,
 /// or over the raw data in the other when it does not decompress.
+///
+/// Source: leanSpec `networking/gossipsub/message.py`, `GossipsubMessage.id`.
 pub fn message_id(topic: &str, raw: &[u8]) -> [u8; MESSAGE_ID_BYTES] {
     match decompress(raw, MAX_MESSAGE_BYTES) {
         Ok(plain) => message_id_in_domain(Domain::ValidSnappy, topic.as_bytes(), &plain),
