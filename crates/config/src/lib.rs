@@ -4,6 +4,20 @@
 //! Every error names the file and the line, entry or field in it. Fields that are not ours are
 //! tolerated, and named to who asks. Nothing here is used once a node runs; secret keys of validators are the keystore's.
 //!
+//! # Where to begin
+//!
+//! [`DevnetPlan`] is what people write; [`GenesisDirectory::new`] makes everything else of it. Of that, a node reads
+//!
+//! | file | as | says |
+//! | --- | --- | --- |
+//! | `config.yaml` | [`GenesisConfig`] | genesis time, the length of a slot, the registry: all that the genesis state follows from |
+//! | `validators.yaml`, `annotated_validators.yaml` | [`ValidatorAssignments`] | which node runs which validators |
+//! | `nodes.yaml` | [`Bootnode`], [`NodeRecord`] | whom to dial |
+//! | `<node>.key` | [`NodeKey`] | the node's identity |
+//! | `hash-sig-keys/validator-keys-manifest.yaml` | [`KeyManifest`] | which file holds which validator's key |
+//!
+//! A [`ClientTemplate`] says how a program other than this one is run on the same files.
+//!
 //! # Example
 //!
 //! ```

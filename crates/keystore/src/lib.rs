@@ -5,6 +5,20 @@
 //! [signing record](record) before each signature, and the key's high-water mark is raised. Secrets are wiped from memory when dropped, and appear
 //! in no log, error or `Debug`.
 //!
+//! # Where to begin
+//!
+//! [`Signer::sign`] is where everything comes together, in this order: the key's high-water mark is raised, the
+//! [record](record) grants the epoch, both durably, and only then the key signs. What is refused, and why, is
+//! [`record::Refusal`]. How a file becomes a signer is in [`load_signer_with`]; what operators do with files (`manage`,
+//! `marked`) signs nothing.
+//!
+//! | file | holds | format |
+//! | --- | --- | --- |
+//! | `validator_N.yaml` | the secret, encrypted or not, and what it is for | [`Keystore`] |
+//! | `validator_N.trees` | what is prepared of the key's trees: a cache | `trees` |
+//! | `validator_N.mark` | the epoch below which the key may have signed | `mark` |
+//! | `signing-record` | what each key has signed in its last epochs | [`record`] |
+//!
 //! # Example
 //!
 //! A key is made, loaded, and signs; a second message for the same epoch is refused, since two signatures would reveal the key:
