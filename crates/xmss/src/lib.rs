@@ -8,6 +8,36 @@
 //! Hashing runs on the widest vector unit that the processor has, found out when the program runs
 //! ([`Backend::best`]). Every algorithm is written once, over lanes of any number; one lane is the reference
 //! that the tests compare the others with.
+//!
+//! # Example
+//!
+//! A key of the test scheme signs, once in an epoch, and everybody can verify it:
+//!
+//! ```
+//! use quartet_xmss::{KeyMaterial, Scheme, SecretKey, Threads, Verification};
+//!
+//! // Keys of `Scheme::Production` take some 40 µs for each epoch.
+//! let (activation_epoch, active_epochs) = (0, 32);
+//! let material =
+//!     KeyMaterial::generate(Scheme::Test, activation_epoch, active_epochs, &mut rand::rng())?;
+//! let mut key = SecretKey::build(material, Threads::One, &|_| ());
+//!
+//! let (epoch, message) = (7, [42; 32]);
+//! key.prepare(epoch)?;
+//! let signature = key.sign(epoch, &message)?;
+//!
+//! let verification = Verification {
+//!     public_key: &key.public_key().to_bytes(),
+//!     epoch,
+//!     message: &message,
+//!     signature: signature.as_slice(),
+//! };
+//! assert!(Scheme::Test.verify(&verification));
+//! assert!(!Scheme::Test.verify(&Verification { epoch: 8, ..verification }));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! That a key never signs two messages in one epoch, which would reveal it, is its owner's to see to: `quartet-keystore` does.
 // Loops over lanes and elements index several arrays at once, and must not go through closures.
 #![allow(clippy::needless_range_loop)]
 
