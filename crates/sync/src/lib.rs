@@ -14,6 +14,42 @@
 //! Nothing here does I/O, waits, or reads a clock: whoever drives a [`Sync`] tells it what has happened, lets it see the
 //! chain through a [`View`], and carries out its [`Action`]s. Everything is plain data, deterministic and bounded. No
 //! signature is looked at: what has become of blocks, the driver says.
+//!
+//! # Example
+//!
+//! We have nothing but genesis, and a peer says that its head is in slot 9. What comes out is what to do about it:
+//!
+//! ```
+//! use quartet_sync::{Action, PeerName, Sync, View};
+//! use quartet_types::{Checkpoint, Root, Slot, Status};
+//!
+//! /// A chain that has nothing but genesis, in slot 10.
+//! struct OnlyGenesis(Checkpoint);
+//!
+//! impl View for OnlyGenesis {
+//!     fn in_chain(&self, root: &Root) -> bool { *root == self.0.root }
+//!     fn pending(&self, _: &Root) -> bool { false }
+//!     fn missing_ancestor(&self, root: Root) -> Root { root }
+//!     fn head_slot(&self) -> Slot { 0 }
+//!     fn canonical_root(&self, slot: Slot) -> Option<Root> { (slot == 0).then_some(self.0.root) }
+//!     fn finalized(&self) -> Checkpoint { self.0 }
+//!     fn current_slot(&self) -> Slot { 10 }
+//! }
+//!
+//! let genesis = Checkpoint { root: Root::repeat_byte(1), slot: 0 };
+//! let head = Checkpoint { root: Root::repeat_byte(2), slot: 9 };
+//! let peer = PeerName::new("16Uiu2…");
+//! let status = Status { finalized: genesis, head };
+//!
+//! let mut sync = Sync::default();
+//! let actions = sync.on_status(peer.clone(), status, &OnlyGenesis(genesis));
+//! let [Action::RequestBlocks { peer: asked, roots, .. }] = &actions[..] else {
+//!     panic!("{actions:?}");
+//! };
+//! assert_eq!((asked, &roots[..]), (&peer, &[head.root][..]));
+//! // Until a proposer's signature confirms it, there is nothing to catch up with.
+//! assert_eq!(sync.target(0), None);
+//! ```
 
 mod action;
 mod aside;
