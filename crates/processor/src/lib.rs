@@ -4,6 +4,37 @@
 //! priority, first come, first served. When a queue is full, [`Processor::run`] waits for room.
 //! [`Processor::inline`] runs the work at once on the caller's thread, for deterministic tests, and
 //! [`Processor::paced`] after a while of the runtime's time.
+//!
+//! # Example
+//!
+//! What is urgent overtakes what has waited for longer:
+//!
+//! ```
+//! use std::sync::mpsc;
+//!
+//! use quartet_processor::{Priority, Processor};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! // One worker, and room for four jobs of each priority to wait.
+//! let processor = Processor::start(1, 4)?;
+//! let (release, gate) = mpsc::sync_channel::<()>(1);
+//! let (order, ran) = mpsc::sync_channel(2);
+//! let job = |priority| {
+//!     let order = order.clone();
+//!     processor.run(priority, move || order.send(priority).is_ok())
+//! };
+//! let (busy, background, duty, _) = tokio::join!(
+//!     processor.run(Priority::Block, move || gate.recv().is_ok()),
+//!     job(Priority::Background),
+//!     job(Priority::Duty),
+//!     async { release.send(()) },
+//! );
+//! assert_eq!((busy, background, duty), (Ok(true), Ok(true), Ok(true)));
+//! assert_eq!(ran.try_iter().collect::<Vec<_>>(), [Priority::Duty, Priority::Background]);
+//! # Ok::<(), std::io::Error>(())
+//! # })?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 mod pace;
 mod part;
