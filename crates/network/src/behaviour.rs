@@ -12,11 +12,11 @@ use quartet_clock::Clock;
 
 use crate::{
     NetworkConfig,
-    counted::Counted,
-    door::Door,
-    gossip::{self, Guard},
-    hallway::Hallway,
-    places::headroom,
+    address_limits::AddressLimiter,
+    byte_counter::ByteCounter,
+    gossip::{self, MeteredGossip},
+    peer_slots::headroom,
+    pending_handshakes::PendingHandshakes,
     protocol::{BLOCKS_BY_RANGE, BLOCKS_BY_ROOT, BlocksCodec, STATUS, StatusCodec},
     protocol_version::protocol_version,
     traffic::Traffic,
@@ -55,10 +55,10 @@ const MAX_CONCURRENT_REQUESTS: usize = 8;
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     pub(crate) limits: connection_limits::Behaviour,
-    pub(crate) door: Door,
+    pub(crate) address_limiter: AddressLimiter,
     pub(crate) blocked: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
     pub(crate) identify: identify::Behaviour,
-    pub(crate) gossip: Guard,
+    pub(crate) gossip: MeteredGossip,
     pub(crate) status: request_response::Behaviour<StatusCodec>,
     pub(crate) blocks: request_response::Behaviour<BlocksCodec>,
     /// Beside the one above, since a request goes by any protocol of its behaviour.
@@ -85,9 +85,10 @@ pub(crate) fn build(
             quic.max_concurrent_stream_limit = MAX_STREAMS;
             quic.max_stream_data = STREAM_WINDOW;
             quic.max_connection_data = CONNECTION_WINDOW;
-            let transport = Hallway::new(quic::tokio::Transport::new(quic), MAX_HANDSHAKES);
+            let transport =
+                PendingHandshakes::new(quic::tokio::Transport::new(quic), MAX_HANDSHAKES);
             transport.map(move |(peer, connection), _| {
-                (peer, Counted::new(connection, traffic.of(peer)))
+                (peer, ByteCounter::new(connection, traffic.of(peer)))
             })
         });
     let Ok(built) = built;
@@ -113,10 +114,10 @@ fn behaviour(config: &NetworkConfig, clock: Clock) -> Result<Behaviour, &'static
         .with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER))
         .with_max_established_incoming(Some(connections));
     let mut limits = connection_limits::Behaviour::new(limits);
-    let mut door = Door::new(config.address_limits);
+    let mut address_limiter = AddressLimiter::new(config.address_limits);
     for peer in config.static_peers.iter().filter_map(|peer| peer.peer) {
         limits.bypass_peer_id(&peer);
-        door.exempt(peer);
+        address_limiter.exempt(peer);
     }
 
     let version = protocol_version(clock.slot_duration());
@@ -139,7 +140,7 @@ fn behaviour(config: &NetworkConfig, clock: Clock) -> Result<Behaviour, &'static
     };
     Ok(Behaviour {
         limits,
-        door,
+        address_limiter,
         blocked: allow_block_list::Behaviour::default(),
         identify: identify::Behaviour::new(identify),
         gossip: gossip::behaviour(

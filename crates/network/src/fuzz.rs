@@ -8,14 +8,14 @@ use quartet_clock::Clock;
 use quartet_types::{BlocksByRangeRequest, Root};
 
 use crate::{
-    conduct::{Conduct, Deed, GRAYLIST},
+    byte_budget::ByteBudget,
     gossip::Meters,
-    places::{Stranger, headroom, to_go},
+    peer_slots::{Stranger, headroom, stranger_to_evict},
+    penalties::{GRAYLIST_SCORE, PeerAction, Penalties},
     protocol::{
         BLOCKS_BY_RANGE, BLOCKS_BY_ROOT, BlocksCodec, BlocksQuery, BlocksResponse, STATUS,
         StatusCodec,
     },
-    room::Room,
 };
 
 /// Chooses a number below the one given.
@@ -131,24 +131,24 @@ pub fn meters(choose: Choose<'_>, steps: usize) {
     assert_eq!(meters.held(), (0, 0), "something is held for ever");
 }
 
-/// The points of a peer under any deeds: never negative, forgotten in time, and too many of them end in leave.
-pub fn conduct(choose: Choose<'_>, steps: usize) {
-    let mut conduct = Conduct::default();
+/// The points of a peer under any actions: never negative, zero after some time, and too many mean that it is disconnected.
+pub fn penalties(choose: Choose<'_>, steps: usize) {
+    let mut penalties = Penalties::default();
     let mut now = Duration::ZERO;
     for _ in 0..steps {
-        let deed = match choose(5) {
-            0 => Deed::Faults(choose(1 << 16) as u32),
-            1 => Deed::Delivery,
-            2 => Deed::Offence,
-            3 => Deed::Slowness,
-            _ => Deed::Excess,
+        let action = match choose(5) {
+            0 => PeerAction::Faults(choose(1 << 16) as u32),
+            1 => PeerAction::Delivery,
+            2 => PeerAction::Offence,
+            3 => PeerAction::Slowness,
+            _ => PeerAction::Excess,
         };
-        let before = conduct.points();
-        let leaves = conduct.note(deed, now);
-        assert!(conduct.points() >= 0.0 && conduct.points().is_finite());
-        assert!(conduct.score(now) <= 0.0);
-        assert_eq!(leaves, conduct.score(now) <= GRAYLIST);
-        assert!(deed != Deed::Delivery || conduct.points() <= before);
+        let before = penalties.points();
+        let leaves = penalties.record(action, now);
+        assert!(penalties.points() >= 0.0 && penalties.points().is_finite());
+        assert!(penalties.score(now) <= 0.0);
+        assert_eq!(leaves, penalties.score(now) <= GRAYLIST_SCORE);
+        assert!(action != PeerAction::Delivery || penalties.points() <= before);
         now = match choose(8) {
             // The clock was set back.
             0 => now.saturating_sub(Duration::from_millis(choose(10_000))),
@@ -157,14 +157,14 @@ pub fn conduct(choose: Choose<'_>, steps: usize) {
     }
     let ages = Duration::from_secs(1 << 40);
     assert_eq!(
-        conduct.score(now + ages),
+        penalties.score(now + ages),
         0.0,
         "nothing is remembered for ever"
     );
 }
 
 /// Who has to go: somebody who is there, as long as there are too many, and nobody when there are not.
-pub fn places(choose: Choose<'_>) {
+pub fn peer_slots(choose: Choose<'_>) {
     let now = Duration::from_secs(choose(10_000));
     let places = choose(12) as usize;
     let moment = |choose: &mut dyn FnMut(u64) -> u64| Duration::from_secs(choose(10_020));
@@ -172,13 +172,13 @@ pub fn places(choose: Choose<'_>) {
         .map(|number| Stranger {
             peer: peer(number),
             since: moment(choose),
-            useful: (choose(2) == 0).then(|| moment(choose)),
-            deeds: choose(100) as f64,
+            last_useful: (choose(2) == 0).then(|| moment(choose)),
+            usefulness: choose(100) as f64,
             talks: choose(2) == 0,
         })
         .collect();
     let before = strangers.len();
-    while let Some((goes, _)) = to_go(&strangers, places, now) {
+    while let Some((goes, _)) = stranger_to_evict(&strangers, places, now) {
         assert!(
             strangers.len() > places,
             "somebody goes though there is room"
@@ -190,23 +190,23 @@ pub fn places(choose: Choose<'_>) {
     assert!(strangers.len() <= (places + headroom(places)).min(before).max(places));
 }
 
-/// Room under any calls: never more than there is, all of it free in the end.
-pub fn room(choose: Choose<'_>, steps: usize) {
+/// A budget under any calls: never exceeded, and all of it free in the end.
+pub fn byte_budget(choose: Choose<'_>, steps: usize) {
     let size = choose(1 << 16) as u32;
-    let room = Room::new(size, "quartet_received_response_bytes");
+    let budget = ByteBudget::new(size, "quartet_received_response_bytes");
     let mut held = Vec::new();
     for _ in 0..steps {
         match choose(4) {
             0 if !held.is_empty() => drop(held.swap_remove(choose(held.len() as u64) as usize)),
             1 if held.len() > 1 => {
                 if let (Some(more), Some(first)) = (held.pop(), held.first_mut()) {
-                    crate::room::Held::merge(first, more);
+                    crate::byte_budget::ReservedBytes::merge(first, more);
                 }
             }
-            _ => held.extend(room.try_take(choose(1 << 17) as usize)),
+            _ => held.extend(budget.try_reserve(choose(1 << 17) as usize)),
         }
-        assert!(room.taken() <= size as usize);
+        assert!(budget.reserved() <= size as usize);
     }
     drop(held);
-    assert_eq!(room.taken(), 0);
+    assert_eq!(budget.reserved(), 0);
 }

@@ -6,28 +6,28 @@
 //! counted, and in the end peers are not read from.
 
 mod address;
+mod address_limits;
 mod bans;
 mod behaviour;
-mod conduct;
+mod byte_budget;
+mod byte_counter;
 mod config;
-mod counted;
 mod dialer;
-mod door;
 #[cfg(feature = "fuzz")]
 #[doc(hidden)]
 pub mod fuzz;
 mod gossip;
-mod hallway;
-mod limiter;
 mod log_limit;
 mod outbox;
-mod places;
+mod peer_slots;
+mod penalties;
+mod pending_handshakes;
 mod protocol;
 mod protocol_version;
 mod restarts;
-mod room;
 mod server;
 mod service;
+mod token_bucket;
 mod traffic;
 pub mod wire;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::limiter::Bucket;
+use crate::token_bucket::TokenBucket;
 
 /// Lines in a burst, and per second.
 const LINES: u32 = 10;
@@ -11,7 +11,7 @@ const LINES_PER_SECOND: u32 = 2;
 /// Says which lines are written, and counts the others.
 #[derive(Debug)]
 pub(crate) struct LogLimit {
-    bucket: Bucket,
+    bucket: TokenBucket,
     left_out: u64,
 }
 
@@ -19,7 +19,7 @@ impl LogLimit {
     /// Times are those of one clock.
     pub(crate) fn new(now: Duration) -> Self {
         Self {
-            bucket: Bucket::new(LINES, LINES_PER_SECOND, now),
+            bucket: TokenBucket::new(LINES, LINES_PER_SECOND, now),
             left_out: 0,
         }
     }

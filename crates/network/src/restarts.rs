@@ -13,53 +13,53 @@ use libp2p::PeerId;
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// Pause where a connection is known to have died, for what is under way to settle.
-const SURE_PAUSE: Duration = Duration::from_secs(4);
+const SETTLING_PAUSE: Duration = Duration::from_secs(4);
 /// Peers that are remembered; the one that was restarted longest ago is forgotten first.
 const MAX_PEERS: usize = 256;
 
 /// Restarts that were noticed. Times are those of one clock.
 #[derive(Debug, Default)]
 pub(crate) struct Restarts {
-    seen: BTreeMap<PeerId, Seen>,
+    seen: BTreeMap<PeerId, PeerRestarts>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct PeerRestarts {
     last: Option<Duration>,
-    guesses: u32,
+    suspicions: u32,
 }
 
 impl Restarts {
     /// Whether to start over with a peer that has dialled us although it is connected.
-    pub(crate) fn guess(&mut self, peer: PeerId, now: Duration) -> bool {
-        let pause = |guesses: u32| match guesses {
+    pub(crate) fn suspect(&mut self, peer: PeerId, now: Duration) -> bool {
+        let pause = |suspicions: u32| match suspicions {
             0 => Duration::ZERO,
-            _ => (FIRST_PAUSE * 2u32.saturating_pow((guesses - 1).min(16))).min(LONGEST_PAUSE),
+            _ => (FIRST_PAUSE * 2u32.saturating_pow((suspicions - 1).min(16))).min(LONGEST_PAUSE),
         };
         let seen = self.entry(peer, now);
-        let pause = pause(seen.guesses);
+        let pause = pause(seen.suspicions);
         let paused = seen
             .last
             .is_none_or(|last| now.saturating_sub(last) >= pause);
         if paused {
-            (seen.last, seen.guesses) = (Some(now), seen.guesses + 1);
+            (seen.last, seen.suspicions) = (Some(now), seen.suspicions + 1);
         }
         paused
     }
 
     /// Whether to start over with a peer of whose connections one has died.
-    pub(crate) fn died(&mut self, peer: PeerId, now: Duration) -> bool {
+    pub(crate) fn connection_died(&mut self, peer: PeerId, now: Duration) -> bool {
         let seen = self.entry(peer, now);
         let settled = seen
             .last
-            .is_none_or(|last| now.saturating_sub(last) >= SURE_PAUSE);
+            .is_none_or(|last| now.saturating_sub(last) >= SETTLING_PAUSE);
         if settled {
             seen.last = Some(now);
         }
         settled
     }
 
-    fn entry(&mut self, peer: PeerId, now: Duration) -> &mut Seen {
+    fn entry(&mut self, peer: PeerId, now: Duration) -> &mut PeerRestarts {
         let recent = |last: Duration| now.saturating_sub(last) < 2 * LONGEST_PAUSE;
         (self.seen).retain(|_, seen| seen.last.is_some_and(recent));
         if self.seen.len() >= MAX_PEERS && !self.seen.contains_key(&peer) {
@@ -81,7 +81,7 @@ mod tests {
         let mut restarts = Restarts::default();
         let peer = PeerId::random();
         let guessed: Vec<u64> = (1_000..3_000)
-            .filter(|second| restarts.guess(peer, Duration::from_secs(*second)))
+            .filter(|second| restarts.suspect(peer, Duration::from_secs(*second)))
             .collect();
         let pauses: Vec<u64> = guessed.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert_eq!(pauses, [30, 60, 120, 240, 480, 960]);
@@ -92,18 +92,20 @@ mod tests {
         let at = Duration::from_secs;
         let mut restarts = Restarts::default();
         let peer = PeerId::random();
-        assert!(restarts.guess(peer, at(1_000)) && !restarts.guess(peer, at(1_010)));
-        assert!(!restarts.died(peer, at(1_002)) && restarts.died(peer, at(1_010)));
+        assert!(restarts.suspect(peer, at(1_000)) && !restarts.suspect(peer, at(1_010)));
+        assert!(
+            !restarts.connection_died(peer, at(1_002)) && restarts.connection_died(peer, at(1_010))
+        );
     }
 
     #[test]
     fn peers_without_end_are_not_remembered() {
         let mut restarts = Restarts::default();
         for second in 1..1_000 {
-            assert!(restarts.guess(PeerId::random(), Duration::from_secs(second)));
+            assert!(restarts.suspect(PeerId::random(), Duration::from_secs(second)));
         }
         assert_eq!(restarts.seen.len(), MAX_PEERS);
-        restarts.guess(PeerId::random(), Duration::from_secs(100_000));
+        restarts.suspect(PeerId::random(), Duration::from_secs(100_000));
         assert_eq!(restarts.seen.len(), 1);
     }
 }

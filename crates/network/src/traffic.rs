@@ -13,12 +13,12 @@ use parking_lot::Mutex;
 
 /// The bytes of one peer, for as long as it has connections.
 #[derive(Debug, Default)]
-pub(crate) struct Bytes {
+pub(crate) struct PeerBytes {
     received: AtomicU64,
     sent: AtomicU64,
 }
 
-impl Bytes {
+impl PeerBytes {
     pub(crate) fn receive(&self, bytes: usize) {
         self.received.fetch_add(bytes as u64, Ordering::Relaxed);
     }
@@ -36,17 +36,17 @@ impl Bytes {
 
 /// The bytes of all peers. Clones share it; it has as many entries as there are connections.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Traffic(Arc<Mutex<BTreeMap<PeerId, Weak<Bytes>>>>);
+pub(crate) struct Traffic(Arc<Mutex<BTreeMap<PeerId, Weak<PeerBytes>>>>);
 
 impl Traffic {
     /// Where a new connection of a peer is counted: with its others, if there are any.
-    pub(crate) fn of(&self, peer: PeerId) -> Arc<Bytes> {
+    pub(crate) fn of(&self, peer: PeerId) -> Arc<PeerBytes> {
         let mut peers = self.0.lock();
         if let Some(bytes) = peers.get(&peer).and_then(Weak::upgrade) {
             return bytes;
         }
         peers.retain(|_, bytes| bytes.strong_count() > 0);
-        let bytes = Arc::new(Bytes::default());
+        let bytes = Arc::new(PeerBytes::default());
         peers.insert(peer, Arc::downgrade(&bytes));
         bytes
     }

@@ -1,6 +1,6 @@
 //! The rules by which peers are measured: budgets of gossip, points, places, room for answers.
 
-use quartet_network::fuzz::{conduct, meters, places, room};
+use quartet_network::fuzz::{byte_budget, meters, peer_slots, penalties};
 
 use crate::input::Input;
 
@@ -19,8 +19,8 @@ pub fn run(data: &[u8]) {
     };
     match kind {
         0 => meters(&mut choose, steps),
-        1 => conduct(&mut choose, steps),
-        2 => places(&mut choose),
-        _ => room(&mut choose, steps),
+        1 => penalties(&mut choose, steps),
+        2 => peer_slots(&mut choose),
+        _ => byte_budget(&mut choose, steps),
     }
 }

@@ -13,7 +13,7 @@ use libp2p::PeerId;
 use metrics::gauge;
 use quartet_clock::Clock;
 
-use crate::limiter::Bucket;
+use crate::token_bucket::TokenBucket;
 
 const MIB: u32 = 1 << 20;
 
@@ -67,7 +67,7 @@ struct Inner {
     sender: Option<PeerId>,
     /// Bounded by the connections.
     peers: BTreeMap<PeerId, Meter>,
-    strangers: Bucket,
+    strangers: TokenBucket,
     held: usize,
     held_for_strangers: usize,
     /// Not told yet: at most a few kinds for each peer.
@@ -82,8 +82,8 @@ struct Meter {
     muted: bool,
     /// It has left, but something of it waits for a verdict.
     gone: bool,
-    rpcs: Bucket,
-    bytes: Bucket,
+    rpcs: TokenBucket,
+    bytes: TokenBucket,
     held: usize,
     dropped: u32,
 }
@@ -94,8 +94,8 @@ impl Meter {
             known: false,
             muted: false,
             gone: false,
-            rpcs: Bucket::new(RPC_BURST, RPCS_PER_SECOND, now),
-            bytes: Bucket::new(PEER_BYTES_BURST, PEER_BYTES_PER_SECOND, now),
+            rpcs: TokenBucket::new(RPC_BURST, RPCS_PER_SECOND, now),
+            bytes: TokenBucket::new(PEER_BYTES_BURST, PEER_BYTES_PER_SECOND, now),
             held: 0,
             dropped: 0,
         }
@@ -128,7 +128,7 @@ impl Meters {
         let inner = Inner {
             sender: None,
             peers: BTreeMap::new(),
-            strangers: Bucket::new(STRANGERS_BYTES_BURST, STRANGERS_BYTES_PER_SECOND, now),
+            strangers: TokenBucket::new(STRANGERS_BYTES_BURST, STRANGERS_BYTES_PER_SECOND, now),
             held: 0,
             held_for_strangers: 0,
             faults: BTreeMap::new(),
@@ -307,7 +307,7 @@ mod tests {
         Meters::new(Clock::manual(0, START))
     }
 
-    /// What becomes of a message of this peer, as the guard and the transform ask.
+    /// What becomes of a message of this peer, as [`super::MeteredGossip`] and the transform ask.
     fn send(meters: &Meters, peer: PeerId, bytes: usize) -> Option<Admission> {
         let admission = meters.begin(peer).then(|| meters.admit(bytes));
         meters.end();

@@ -1,8 +1,8 @@
 //! Gossipsub as this network sets it: anonymous messages with ids of their own, compressed payloads,
 //! forwarding after a verdict.
 
-mod guard;
 mod meter;
+mod metered;
 mod scoring;
 mod transform;
 
@@ -17,10 +17,10 @@ use quartet_types::{SECONDS_PER_SLOT, VALIDATOR_REGISTRY_LIMIT};
 
 use crate::wire::{Domain, Topic, max_compressed_bytes, message_id_in_domain};
 
-pub(crate) use guard::{GossipEvent, Guard};
 #[cfg(feature = "fuzz")]
 pub(crate) use meter::Admission;
 pub(crate) use meter::{Faults, Meters};
+pub(crate) use metered::{GossipEvent, MeteredGossip};
 pub(crate) use scoring::Standing;
 use transform::SnappyTransform;
 pub(crate) use transform::count_refused;
@@ -78,7 +78,7 @@ pub(crate) fn behaviour(
     max_block_bytes: usize,
     validators: usize,
     clock: Clock,
-) -> Result<Guard, &'static str> {
+) -> Result<MeteredGossip, &'static str> {
     let meters = Meters::new(clock);
     let mut builder = ConfigBuilder::default();
     // The default protocols: from version 1.2 on, who has received a long message says so (IDONTWANT), and is not sent it again.
@@ -126,7 +126,7 @@ pub(crate) fn behaviour(
         let topic = libp2p::gossipsub::IdentTopic::new(topic.name(fork));
         gossip.subscribe(&topic).map_err(|_| "gossip topics")?;
     }
-    Ok(Guard { gossip, meters })
+    Ok(MeteredGossip { gossip, meters })
 }
 
 fn max_transmitted_bytes(ssz_bytes: usize) -> usize {

@@ -1,4 +1,4 @@
-//! What gossipsub scores peers for: what they bring, and what [`Conduct`](crate::conduct::Conduct) says.
+//! What gossipsub scores peers for: what they bring, and what [`Penalties`](crate::penalties::Penalties) says.
 //!
 //! Everything else is off, for it also strikes peers that do nothing wrong: messages that we reject (one
 //! prunes for a minute, several cut off, whatever else the peer brings), promises that a client breaks whose
@@ -13,7 +13,7 @@ use libp2p::gossipsub::{
 use quartet_types::SECONDS_PER_SLOT;
 
 use super::topic_hash;
-use crate::{conduct::GRAYLIST, wire::Topic};
+use crate::{penalties::GRAYLIST_SCORE, wire::Topic};
 
 const SLOT: Duration = Duration::from_secs(SECONDS_PER_SLOT);
 /// Any share of what is left is fine where the weight is zero.
@@ -43,7 +43,7 @@ pub(crate) enum Standing {
 impl Standing {
     pub(crate) fn of(score: f64) -> Self {
         match score {
-            score if score <= GRAYLIST => Self::Graylisted,
+            score if score <= GRAYLIST_SCORE => Self::Graylisted,
             score if score < PUBLISH => Self::NoPublishing,
             score if score < GOSSIP => Self::NoLists,
             score if score < 0.0 => Self::OutOfMesh,
@@ -67,7 +67,7 @@ pub(super) fn thresholds() -> PeerScoreThresholds {
     PeerScoreThresholds {
         gossip_threshold: GOSSIP,
         publish_threshold: PUBLISH,
-        graylist_threshold: GRAYLIST,
+        graylist_threshold: GRAYLIST_SCORE,
         ..PeerScoreThresholds::default()
     }
 }
@@ -111,7 +111,7 @@ fn topic_parameters() -> TopicScoreParams {
 mod tests {
     use super::*;
 
-    /// What gossipsub itself takes off a peer's score is nothing; all that does is [`Conduct`].
+    /// What gossipsub itself takes off a peer's score is nothing; all that does is [`Penalties`].
     #[test]
     fn what_other_clients_do_differently_costs_nothing() {
         let parameters = parameters("devnet0");

@@ -10,7 +10,7 @@ use crate::wire::{Topic, WireError, announced_bytes, compress, decompress};
 
 /// The topic of what is to be treated as if it had not come: gossipsub knows it of nobody, and takes all
 /// of it for one message.
-const NOWHERE: &str = "quartet/ignored";
+const IGNORED_TOPIC: &str = "quartet/ignored";
 
 /// Raw snappy on the wire, SSZ on our side. Refuses other topics and what is too long for its topic;
 /// the sender's meter takes note, and gossipsub keeps nothing of it.
@@ -60,7 +60,7 @@ impl DataTransform for SnappyTransform {
         let decompressed = self.decompress(&raw)?;
         let (topic, data) = match decompressed {
             Some(data) => (raw.topic, data),
-            None => (TopicHash::from_raw(NOWHERE), Vec::new()),
+            None => (TopicHash::from_raw(IGNORED_TOPIC), Vec::new()),
         };
         Ok(Message {
             source: raw.source,

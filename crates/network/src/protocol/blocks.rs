@@ -8,19 +8,19 @@ use tokio::time::timeout;
 
 use super::{
     BlocksQuery, ErrorReply, ReceivedBlocks,
-    patient::{LEAST_RATE, Patient, as_request},
+    idle_timeout_reader::{IdleTimeoutReader, MIN_RATE, as_request},
 };
 use crate::{
-    room::{Held, Room},
+    byte_budget::{ByteBudget, ReservedBytes},
     wire::WireError,
 };
 
 /// How long a requester may take nothing: two rounds of answers that nobody reads are over, and their
 /// requester sent away, within ten seconds.
-const WRITE_PATIENCE: Duration = Duration::from_secs(3);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a whole response may take; less than the limit of the stream, so that what has come by then
 /// is not lost.
-const RESPONSE_TIME: Duration = Duration::from_secs(20);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of answers that may have been received and not yet been handed to the chain. An answer that finds
 /// no more room ends early, and its blocks count.
 const RECEIVED_BYTES: u32 = 32 << 20;
@@ -42,13 +42,13 @@ pub(crate) type Pieces = BoxStream<'static, Result<Piece, ErrorReply>>;
 #[derive(Debug)]
 pub(crate) struct Piece {
     pub(crate) bytes: Vec<u8>,
-    _held: Held,
+    _reserved: ReservedBytes,
 }
 
 impl Piece {
-    pub(crate) fn new(bytes: Vec<u8>, held: Held) -> Self {
-        let _held = held;
-        Self { bytes, _held }
+    pub(crate) fn new(bytes: Vec<u8>, reserved: ReservedBytes) -> Self {
+        let _reserved = reserved;
+        Self { bytes, _reserved }
     }
 }
 
@@ -57,14 +57,14 @@ impl Piece {
 #[derive(Clone, Debug)]
 pub(crate) struct BlocksCodec {
     asked: BlocksQuery,
-    room: Room,
+    budget: ByteBudget,
 }
 
 impl Default for BlocksCodec {
     fn default() -> Self {
         Self {
             asked: BlocksQuery::Roots(Vec::new()),
-            room: Room::new(RECEIVED_BYTES, "quartet_received_response_bytes"),
+            budget: ByteBudget::new(RECEIVED_BYTES, "quartet_received_response_bytes"),
         }
     }
 }
@@ -89,7 +89,7 @@ impl Codec for BlocksCodec {
         protocol: &StreamProtocol,
         stream: &mut T,
     ) -> io::Result<Self::Request> {
-        let mut stream = Patient::new(stream);
+        let mut stream = IdleTimeoutReader::new(stream);
         as_request(BlocksQuery::read(protocol, &mut stream).await)
     }
 
@@ -99,9 +99,9 @@ impl Codec for BlocksCodec {
         stream: &mut T,
     ) -> io::Result<BlocksResponse> {
         let mut received = ReceivedBlocks::default();
-        let mut stream = Patient::new(stream);
-        let read = received.read(&mut stream, &self.asked, &self.room);
-        let end = match timeout(RESPONSE_TIME, read).await {
+        let mut stream = IdleTimeoutReader::new(stream);
+        let read = received.read(&mut stream, &self.asked, &self.budget);
+        let end = match timeout(RESPONSE_TIMEOUT, read).await {
             Ok(end) => end,
             Err(_) => Err(WireError::Stream(io::ErrorKind::TimedOut)),
         };
@@ -153,8 +153,8 @@ impl Codec for BlocksCodec {
 /// Writes bytes in the time in which the slowest peer that is served takes them; after that the answer
 /// is cut off with `TimedOut`.
 async fn write<T: AsyncWrite + Unpin>(stream: &mut T, bytes: &[u8]) -> io::Result<()> {
-    let time = Duration::from_secs_f64(bytes.len() as f64 / f64::from(LEAST_RATE));
-    let written = timeout(WRITE_PATIENCE + time, stream.write_all(bytes));
+    let time = Duration::from_secs_f64(bytes.len() as f64 / f64::from(MIN_RATE));
+    let written = timeout(WRITE_TIMEOUT + time, stream.write_all(bytes));
     written
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))

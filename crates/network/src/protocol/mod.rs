@@ -3,19 +3,19 @@
 //! Decoding happens here, in the task of the connection, so that a peer's bytes never hold up the
 //! service.
 
-mod answer;
 mod blocks;
 mod error_reply;
-mod patient;
+mod idle_timeout_reader;
 mod query;
+mod received_blocks;
 mod status;
 
 use libp2p::StreamProtocol;
 
-pub(crate) use answer::{Block, ReceivedBlocks};
 pub(crate) use blocks::{BlocksCodec, BlocksResponse, Piece, Pieces};
 pub(crate) use error_reply::ErrorReply;
 pub(crate) use query::{BlocksQuery, Via};
+pub(crate) use received_blocks::{Block, ReceivedBlocks};
 pub(crate) use status::{StatusCodec, StatusRequest, StatusResponse};
 
 /// The protocol in which peers tell each other of their chains. Source: leanSpec `networking/reqresp/message.py`.

@@ -9,7 +9,7 @@ use ssz::{Decode, Encode};
 
 use super::{
     ErrorReply,
-    patient::{Patient, as_request},
+    idle_timeout_reader::{IdleTimeoutReader, as_request},
 };
 use crate::wire::{
     ResultCode, WireError, encode_chunk, encode_payload, read_fixed_payload, read_result_code,
@@ -34,7 +34,7 @@ impl Codec for StatusCodec {
         _: &StreamProtocol,
         stream: &mut T,
     ) -> io::Result<StatusRequest> {
-        as_request(read_status(&mut Patient::new(stream)).await)
+        as_request(read_status(&mut IdleTimeoutReader::new(stream)).await)
     }
 
     async fn read_response<T: AsyncRead + Unpin + Send>(
@@ -42,7 +42,7 @@ impl Codec for StatusCodec {
         _: &StreamProtocol,
         stream: &mut T,
     ) -> io::Result<StatusResponse> {
-        let stream = &mut Patient::new(stream);
+        let stream = &mut IdleTimeoutReader::new(stream);
         match read_result_code(stream).await? {
             Some(ResultCode::Success) => Ok(Ok(read_status(stream).await?)),
             Some(code) => Ok(Err(ErrorReply::read(code, stream).await?)),

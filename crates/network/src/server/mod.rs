@@ -4,8 +4,8 @@
 //! Every piece waits in line for the one place where blocks are looked up and for room, so that answers
 //! take turns, however many a peer has asked for.
 
-mod answer;
-mod pace;
+mod response;
+mod throttle;
 
 #[cfg(test)]
 mod tests;
@@ -17,17 +17,17 @@ use quartet_chain::ChainReader;
 use tokio::sync::Semaphore;
 
 use crate::{
+    byte_budget::ByteBudget,
     protocol::{BlocksQuery, Pieces},
-    room::Room,
 };
-use answer::Answer;
-use pace::Pace;
+use response::Response;
+use throttle::Throttle;
 
 /// Bytes of answers that may be on their way to peers. All peers' answers together fill half of it with
 /// pieces of small blocks; of the longest blocks it holds three.
 const MAX_BYTES: u32 = 32 << 20;
 /// Answers that a peer is given at a time; the others wait. As many as sync asks a peer for at once.
-const ANSWERS_PER_PEER: usize = 4;
+const RESPONSES_PER_PEER: usize = 4;
 /// Blocks are looked up by one answer at a time: the longest is in memory three times while it is.
 const LOOKUPS: usize = 1;
 /// Bytes served to a peer in a burst, and per second: 2,000 blocks with four attestations are 32 MB.
@@ -47,22 +47,22 @@ pub(crate) struct BlockServer(Arc<Shared>);
 struct Shared {
     reader: ChainReader,
     lookups: Semaphore,
-    room: Room,
-    pace: Pace,
+    budget: ByteBudget,
+    throttle: Throttle,
 }
 
 /// What a peer may be served; each connected peer has one.
 #[derive(Clone, Debug)]
-pub(crate) struct Allowance {
-    answers: Arc<Semaphore>,
-    pace: Arc<Pace>,
+pub(crate) struct PeerQuota {
+    responses: Arc<Semaphore>,
+    throttle: Arc<Throttle>,
 }
 
-impl Default for Allowance {
+impl Default for PeerQuota {
     fn default() -> Self {
         Self {
-            answers: Arc::new(Semaphore::new(ANSWERS_PER_PEER)),
-            pace: Arc::new(Pace::new(PEER_BURST, PEER_BYTES_PER_SECOND)),
+            responses: Arc::new(Semaphore::new(RESPONSES_PER_PEER)),
+            throttle: Arc::new(Throttle::new(PEER_BURST, PEER_BYTES_PER_SECOND)),
         }
     }
 }
@@ -72,17 +72,17 @@ impl BlockServer {
         Self(Arc::new(Shared {
             reader,
             lookups: Semaphore::new(LOOKUPS),
-            room: Room::new(MAX_BYTES, "quartet_served_bytes_under_way"),
-            pace: Pace::new(TOTAL_BURST, TOTAL_BYTES_PER_SECOND),
+            budget: ByteBudget::new(MAX_BYTES, "quartet_served_bytes_under_way"),
+            throttle: Throttle::new(TOTAL_BURST, TOTAL_BYTES_PER_SECOND),
         }))
     }
 
     /// The answer to a peer's request. Nothing is done before the first piece is asked for.
-    pub(crate) fn answer(&self, query: BlocksQuery, allowance: &Allowance) -> Pieces {
-        let answer = Answer::new(self.0.clone(), allowance.clone(), query);
-        stream::unfold(answer, async |mut answer| {
-            let piece = answer.next().await?;
-            Some((piece, answer))
+    pub(crate) fn respond(&self, query: BlocksQuery, quota: &PeerQuota) -> Pieces {
+        let response = Response::new(self.0.clone(), quota.clone(), query);
+        stream::unfold(response, async |mut response| {
+            let piece = response.next().await?;
+            Some((piece, response))
         })
         .boxed()
     }

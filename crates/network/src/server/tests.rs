@@ -72,9 +72,9 @@ fn range(start_slot: Slot, count: u64) -> BlocksQuery {
 }
 
 /// The slots of an answer's blocks, piece by piece, or its error.
-async fn read(mut answer: Pieces) -> Result<Vec<Vec<Slot>>, ErrorReply> {
+async fn read(mut response: Pieces) -> Result<Vec<Vec<Slot>>, ErrorReply> {
     let mut pieces = Vec::new();
-    while let Some(piece) = answer.next().await {
+    while let Some(piece) = response.next().await {
         let mut bytes = futures::io::Cursor::new(piece?.bytes);
         let mut slots = Vec::new();
         while read_result_code(&mut bytes).await.unwrap() == Some(ResultCode::Success) {
@@ -90,7 +90,7 @@ async fn read(mut answer: Pieces) -> Result<Vec<Vec<Slot>>, ErrorReply> {
 }
 
 async fn slots(server: &BlockServer, query: BlocksQuery) -> Result<Vec<Slot>, ErrorReply> {
-    let pieces = read(server.answer(query, &Allowance::default())).await?;
+    let pieces = read(server.respond(query, &PeerQuota::default())).await?;
     Ok(pieces.concat())
 }
 
@@ -148,7 +148,7 @@ async fn answers_are_made_in_small_pieces_and_end_when_they_are_long() {
     // Some 31 KB each.
     let blocks: Vec<_> = (1..=600).map(|slot| block(slot, 10)).collect();
     let (server, _) = server(&blocks, 0, 601);
-    let pieces = read(server.answer(range(1, 1024), &Allowance::default()));
+    let pieces = read(server.respond(range(1, 1024), &PeerQuota::default()));
     let pieces = pieces.await.unwrap();
     assert!(pieces.iter().all(|piece| piece.len() <= 3));
     let served = pieces.concat();
@@ -163,33 +163,33 @@ async fn what_nobody_reads_takes_a_piece_each_and_is_free_when_it_is_dropped() {
     let (server, _) = server(&blocks, 0, 601);
     let mut unread = Vec::new();
     for _ in 0..18 {
-        let allowance = Allowance::default();
-        for _ in 0..ANSWERS_PER_PEER {
-            let mut answer = server.answer(range(1, 1024), &allowance);
-            let piece = answer.next().await.unwrap().unwrap();
-            unread.push((answer, piece));
+        let quota = PeerQuota::default();
+        for _ in 0..RESPONSES_PER_PEER {
+            let mut response = server.respond(range(1, 1024), &quota);
+            let piece = response.next().await.unwrap().unwrap();
+            unread.push((response, piece));
         }
         // The next of its requests waits, though there is room.
-        let mut more = server.answer(range(1, 1024), &allowance);
+        let mut more = server.respond(range(1, 1024), &quota);
         assert!(more.next().now_or_never().is_none());
     }
-    let taken = server.0.room.taken();
+    let taken = server.0.budget.reserved();
     let longest = (64 << 10) + 10 * 3200 + 1024;
-    assert!(taken <= 18 * ANSWERS_PER_PEER * longest, "{taken}");
+    assert!(taken <= 18 * RESPONSES_PER_PEER * longest, "{taken}");
     // Others are served all the while.
     assert_eq!(slots(&server, range(1, 9)).await.unwrap().len(), 9);
     drop(unread);
-    assert_eq!(server.0.room.taken(), 0);
+    assert_eq!(server.0.budget.reserved(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_room_makes_others_wait_until_the_slow_are_cut_off() {
+async fn an_exhausted_budget_makes_others_wait_until_the_slow_are_cut_off() {
     let blocks = [block(1, 1)];
     let (server, _) = server(&blocks, 0, 2);
-    let held = server.0.room.take(MAX_BYTES as usize).await;
-    let allowance = Allowance::default();
-    let mut answer = server.answer(range(1, 1), &allowance);
-    let waited = timeout(Duration::from_secs(1), answer.next()).await;
+    let held = server.0.budget.reserve(MAX_BYTES as usize).await;
+    let quota = PeerQuota::default();
+    let mut response = server.respond(range(1, 1), &quota);
+    let waited = timeout(Duration::from_secs(1), response.next()).await;
     assert!(waited.is_err());
     drop(held);
     assert_eq!(slots(&server, range(1, 1)).await, Ok(vec![1]));
@@ -199,13 +199,11 @@ async fn a_full_room_makes_others_wait_until_the_slow_are_cut_off() {
 async fn a_peer_is_served_at_its_pace_and_another_is_not_held_up() {
     let blocks: Vec<_> = (1..=300).map(|slot| block(slot, 10)).collect();
     let (server, _) = server(&blocks, 0, 301);
-    let allowance = Allowance::default();
+    let quota = PeerQuota::default();
     let start = Instant::now();
     let mut served = 0;
     while start.elapsed() < Duration::from_secs(2) {
-        let pieces = read(server.answer(range(1, 1024), &allowance))
-            .await
-            .unwrap();
+        let pieces = read(server.respond(range(1, 1024), &quota)).await.unwrap();
         served += pieces.concat().len();
         if start.elapsed() > Duration::from_secs(1) {
             let before = Instant::now();
@@ -223,15 +221,15 @@ async fn strangers_with_many_requests_do_not_keep_others_from_being_served() {
     let blocks: Vec<_> = (1..=600).map(|slot| block(slot, 10)).collect();
     let (server, _) = server(&blocks, 0, 601);
     // Eight at a time, all of which are read as fast as they come.
-    let greedy = Allowance::default();
+    let greedy = PeerQuota::default();
     let mut readers = tokio::task::JoinSet::new();
     for _ in 0..8 {
-        let answers: Vec<_> = (0..20)
-            .map(|_| server.answer(range(1, 1024), &greedy))
+        let responses: Vec<_> = (0..20)
+            .map(|_| server.respond(range(1, 1024), &greedy))
             .collect();
         readers.spawn(async move {
-            for answer in answers {
-                read(answer).await.unwrap();
+            for response in responses {
+                read(response).await.unwrap();
             }
         });
     }

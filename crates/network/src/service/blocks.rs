@@ -32,7 +32,7 @@ impl NetworkService {
     pub(super) fn request_blocks(&mut self, request: u64, peer: &PeerName, mut roots: Vec<Root>) {
         roots.truncate(MAX_REQUEST_BLOCKS);
         let nothing = roots.is_empty();
-        self.ask(request, peer, BlocksQuery::Roots(roots), nothing);
+        self.request_from(request, peer, BlocksQuery::Roots(roots), nothing);
     }
 
     /// Asks a peer for the blocks of its chain in a range of slots, on behalf of the chain.
@@ -44,17 +44,17 @@ impl NetworkService {
     ) {
         range.count = range.count.min(MAX_REQUEST_BLOCKS as u64);
         let nothing = range.slots().is_empty();
-        self.ask(request, peer, BlocksQuery::Range(range), nothing);
+        self.request_from(request, peer, BlocksQuery::Range(range), nothing);
     }
 
-    fn ask(&mut self, request: u64, peer: &PeerName, query: BlocksQuery, nothing: bool) {
+    fn request_from(&mut self, request: u64, peer: &PeerName, query: BlocksQuery, nothing: bool) {
         let connected = (peer.as_str().parse().ok()).filter(|id| self.peers.contains_key(id));
         let most = REQUESTS_PER_PEER * self.peers.len();
         let Some(id) = connected.filter(|_| self.requests.len() < most) else {
-            return self.requested(request, Err(RequestError::NoAnswer));
+            return self.finish_request(request, Err(RequestError::NoAnswer));
         };
         if nothing {
-            return self.requested(request, Ok(Vec::new()));
+            return self.finish_request(request, Ok(Vec::new()));
         }
         debug!(peer = %id, %query, "asking for blocks");
         let behaviour = self.swarm.behaviour_mut();
@@ -65,7 +65,7 @@ impl NetworkService {
         self.requests.insert((via, sent), request);
     }
 
-    fn requested(&mut self, request: u64, result: Result<Vec<Block>, RequestError>) {
+    fn finish_request(&mut self, request: u64, result: Result<Vec<Block>, RequestError>) {
         let word = match &result {
             Ok(_) => "answered",
             Err(RequestError::NotSent) => "not_sent",
@@ -92,10 +92,10 @@ impl NetworkService {
                 } => {
                     let result = received(peer, response);
                     if result.as_ref().is_ok_and(|blocks| !blocks.is_empty()) {
-                        self.served_us(peer);
+                        self.on_blocks_served(peer);
                     }
                     if let Some(request) = self.requests.remove(&(via, request_id)) {
-                        self.requested(request, result);
+                        self.finish_request(request, result);
                     }
                 }
             },
@@ -106,16 +106,16 @@ impl NetworkService {
                 ..
             } => {
                 debug!(%peer, via = via.label(), %error, "no blocks from the peer");
-                let error = why_no_blocks(&error);
+                let error = request_error(&error);
                 if let Some(request) = self.requests.remove(&(via, request_id)) {
-                    self.requested(request, Err(error));
+                    self.finish_request(request, Err(error));
                 }
             }
             Event::InboundFailure { peer, error, .. } => {
                 count_failure(via.label(), "inbound");
                 debug!(%peer, via = via.label(), %error, "could not serve blocks");
-                if did_not_read(&error) {
-                    self.is_slow(peer);
+                if is_write_timeout(&error) {
+                    self.on_slow_peer(peer);
                 }
             }
             Event::ResponseSent { .. } => {}
@@ -135,7 +135,7 @@ impl NetworkService {
         };
         if request.as_ref().is_err_and(WireError::is_timeout) {
             debug!(%peer, via = via.label(), "the request does not end");
-            return self.is_slow(peer);
+            return self.on_slow_peer(peer);
         }
         let now = self.clock.now();
         let cost = cost(&request);
@@ -144,7 +144,7 @@ impl NetworkService {
         let response = match (allowed, request) {
             (None, _) => {
                 counter!("quartet_requests_limited_total", "protocol" => via.label()).increment(1);
-                self.asked_too_much(peer);
+                self.on_excess_requests(peer);
                 refuse(ResultCode::ResourceUnavailable, "you ask for too much")
             }
             (Some(_), Err(error)) => {
@@ -154,7 +154,7 @@ impl NetworkService {
             }
             (Some(known), Ok(query)) => {
                 debug!(%peer, %query, "asked for blocks");
-                let pieces = self.server.answer(query, &known.allowance);
+                let pieces = self.server.respond(query, &known.quota);
                 BlocksResponse::Served(pieces)
             }
         };
@@ -187,12 +187,12 @@ fn received(peer: PeerId, response: BlocksResponse) -> Result<Vec<Block>, Reques
 }
 
 /// Whether a peer was too slow in taking an answer.
-fn did_not_read(error: &InboundFailure) -> bool {
+fn is_write_timeout(error: &InboundFailure) -> bool {
     matches!(error, InboundFailure::Io(error) if error.kind() == std::io::ErrorKind::TimedOut)
 }
 
 /// What the chain is told; it also decides what a malformed answer costs.
-fn why_no_blocks(error: &OutboundFailure) -> RequestError {
+fn request_error(error: &OutboundFailure) -> RequestError {
     match error {
         OutboundFailure::UnsupportedProtocols => RequestError::Unsupported,
         OutboundFailure::Io(error) if WireError::in_io_error(error).is_some() => {

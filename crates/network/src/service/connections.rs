@@ -17,21 +17,21 @@ use tracing::{debug, info, warn};
 
 use super::{
     NetworkService, SLOT,
-    census::Counted,
-    peer::{Link, Peer},
+    client_counts::CountedPeer,
+    peer::{Peer, PeerConnection},
 };
 use crate::{behaviour::BehaviourEvent, config::name_of, protocol_version::stated_slot_ms};
 
 /// Two nodes that dial each other at once have both connections within this time. A second connection
 /// that comes later, or in the same direction, is that of a peer that was restarted and does not know
 /// the first.
-const SIMULTANEOUS: Duration = Duration::from_secs(2);
+const SIMULTANEOUS_DIALS: Duration = Duration::from_secs(2);
 /// By then nothing that was sent first thing on a connection is still under way.
-const SETTLED: Duration = Duration::from_secs(12);
+const SETTLING_TIME: Duration = Duration::from_secs(12);
 /// Connections that a peer may keep: one in each direction.
-const MAX_LINKS: usize = 2;
+const MAX_CONNECTIONS: usize = 2;
 /// Connections that a static peer may have until then, for which libp2p's limit does not hold.
-const MAX_LINKS_AT_ONCE: usize = 4;
+const MAX_CONNECTIONS_AT_ONCE: usize = 4;
 /// Most characters kept of what a peer says it is.
 const MAX_AGENT: usize = 64;
 
@@ -51,7 +51,7 @@ impl NetworkService {
                 num_established,
                 cause,
             } => {
-                let reason = why_closed(cause.as_ref());
+                let reason = disconnect_reason(cause.as_ref());
                 count_disconnection(direction(&endpoint), reason);
                 self.on_closed(peer_id, connection_id, num_established, reason);
             }
@@ -82,7 +82,7 @@ impl NetworkService {
         let direction = direction(endpoint);
         count_connection(direction, "success");
         self.dialer.connected(link, id, now);
-        let link = Link {
+        let link = PeerConnection {
             id: link,
             direction,
             since: now,
@@ -90,11 +90,11 @@ impl NetworkService {
         match self.peers.get_mut(&id) {
             None => {
                 let address = endpoint.get_remote_address();
-                let group = self.swarm.behaviour().door.group(address);
+                let group = self.swarm.behaviour().address_limiter.group(address);
                 let peer = Peer::new(name_of(&id), link, group);
                 let address = address.to_string();
-                let direction_word = word(direction);
-                if self.has_a_line(&id) {
+                let direction_word = direction_word(direction);
+                if self.may_log(&id) {
                     info!(peer = %id, %address, direction = direction_word, "peer connected");
                 } else {
                     debug!(peer = %id, %address, direction = direction_word, "peer connected");
@@ -109,21 +109,21 @@ impl NetworkService {
                 };
                 self.table.insert(peer.name.clone(), info);
                 self.peers.insert(id, peer);
-                self.seat(id, now);
+                self.admit(id, now);
                 self.count_peers();
             }
             Some(peer) => {
-                let forgotten = |old: &Link| {
-                    old.direction == direction || now.saturating_sub(old.since) > SIMULTANEOUS
+                let forgotten = |old: &PeerConnection| {
+                    old.direction == direction || now.saturating_sub(old.since) > SIMULTANEOUS_DIALS
                 };
-                let restarted = peer.links.iter().any(forgotten);
-                peer.links.push(link);
-                if peer.links.len() > MAX_LINKS_AT_ONCE {
-                    let oldest = peer.links[0].id;
+                let restarted = peer.connections.iter().any(forgotten);
+                peer.connections.push(link);
+                if peer.connections.len() > MAX_CONNECTIONS_AT_ONCE {
+                    let oldest = peer.connections[0].id;
                     self.swarm.close_connection(oldest);
                 }
-                if restarted && self.restarts.guess(id, now) {
-                    return self.start_over(id);
+                if restarted && self.restarts.suspect(id, now) {
+                    return self.disconnect_restarted(id);
                 }
             }
         }
@@ -136,17 +136,17 @@ impl NetworkService {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        peer.links.retain(|other| other.id != link);
+        peer.connections.retain(|other| other.id != link);
         if left > 0 {
             // A connection that broke was the older one, of a peer that was restarted.
             let died = matches!(reason, "timeout" | "error");
-            if died && self.restarts.died(id, self.clock.now()) {
-                self.start_over(id);
+            if died && self.restarts.connection_died(id, self.clock.now()) {
+                self.disconnect_restarted(id);
             }
             return;
         }
         let name = peer.name.clone();
-        if self.has_a_line(&id) {
+        if self.may_log(&id) {
             info!(peer = %id, reason, "peer disconnected");
         } else {
             debug!(peer = %id, reason, "peer disconnected");
@@ -164,7 +164,7 @@ impl NetworkService {
     }
 
     /// Closes all connections with a peer that seems to be restarted, which comes back at once.
-    fn start_over(&mut self, peer: PeerId) {
+    fn disconnect_restarted(&mut self, peer: PeerId) {
         debug!(%peer, "second connection with a restarted peer: starting over");
         self.count_cut_off("disconnect", "restarted", &peer);
         let _ = self.swarm.disconnect_peer_id(peer);
@@ -172,13 +172,17 @@ impl NetworkService {
 
     /// Two connections are kept, since a client of another kind would dial again at once; of more, the
     /// newest two, since older ones may lead nowhere.
-    pub(super) fn close_surplus(&mut self, now: Duration) {
+    pub(super) fn close_surplus_connections(&mut self, now: Duration) {
         let mut surplus = Vec::new();
         for peer in self.peers.values() {
-            let settled = |link: &&Link| now.saturating_sub(link.since) >= SETTLED;
-            let settled = peer.links.iter().filter(settled).count();
-            let many = peer.links.len().saturating_sub(MAX_LINKS).min(settled);
-            surplus.extend(peer.links.iter().take(many).map(|link| link.id));
+            let settled = |link: &&PeerConnection| now.saturating_sub(link.since) >= SETTLING_TIME;
+            let settled = peer.connections.iter().filter(settled).count();
+            let many = peer
+                .connections
+                .len()
+                .saturating_sub(MAX_CONNECTIONS)
+                .min(settled);
+            surplus.extend(peer.connections.iter().take(many).map(|link| link.id));
         }
         for link in surplus {
             self.swarm.close_connection(link);
@@ -193,7 +197,7 @@ impl NetworkService {
     }
 
     /// Dials whom it is time to dial.
-    pub(super) fn dial(&mut self) {
+    pub(super) fn dial_due(&mut self) {
         let now = self.clock.now();
         while let Some(due) = self.dialer.due(now) {
             let options = match due.peer {
@@ -218,7 +222,9 @@ impl NetworkService {
 
     fn on_dial_error(&mut self, connection: ConnectionId, error: &DialError) {
         let result = match error {
-            DialError::Transport(errors) if errors.iter().any(|(_, e)| timed_out(e)) => "timeout",
+            DialError::Transport(errors) if errors.iter().any(|(_, e)| is_timed_out(e)) => {
+                "timeout"
+            }
             _ => "error",
         };
         count_connection(Direction::Outbound, result);
@@ -262,7 +268,7 @@ impl NetworkService {
         if theirs == Some(ours) {
             return;
         }
-        if self.has_a_line(&id) {
+        if self.may_log(&id) {
             warn!(
                 peer = %id,
                 their_slot_ms = theirs,
@@ -275,16 +281,17 @@ impl NetworkService {
 
     pub(super) fn count_peers(&mut self) {
         let connected = self.peers.values().map(Some);
-        self.census.count_connected(connected.map(who));
+        self.client_counts
+            .count_connected(connected.map(counted_peer));
         let mesh = self.swarm.behaviour().gossip.gossip.all_mesh_peers();
         let mesh = mesh.map(|id| self.peers.get(id));
-        self.census.count_mesh(mesh.map(who));
+        self.client_counts.count_mesh(mesh.map(counted_peer));
     }
 }
 
 /// What the census asks of a peer.
-fn who(peer: Option<&Peer>) -> Counted<'_> {
-    Counted {
+fn counted_peer(peer: Option<&Peer>) -> CountedPeer<'_> {
+    CountedPeer {
         name: peer.map(|peer| &peer.name),
         agent: peer.and_then(|peer| peer.agent.as_deref()),
     }
@@ -297,7 +304,7 @@ fn direction(endpoint: &ConnectedPoint) -> Direction {
     }
 }
 
-fn word(direction: Direction) -> &'static str {
+fn direction_word(direction: Direction) -> &'static str {
     match direction {
         Direction::Inbound => "inbound",
         Direction::Outbound => "outbound",
@@ -305,7 +312,7 @@ fn word(direction: Direction) -> &'static str {
 }
 
 /// The reason in the words of the metric. QUIC's errors are private to libp2p, but for their text.
-fn why_closed(cause: Option<&ConnectionError>) -> &'static str {
+fn disconnect_reason(cause: Option<&ConnectionError>) -> &'static str {
     match cause {
         None => "local_close",
         Some(ConnectionError::KeepAliveTimeout) => "timeout",
@@ -317,7 +324,7 @@ fn why_closed(cause: Option<&ConnectionError>) -> &'static str {
     }
 }
 
-fn timed_out(error: &libp2p::TransportError<io::Error>) -> bool {
+fn is_timed_out(error: &libp2p::TransportError<io::Error>) -> bool {
     match error {
         libp2p::TransportError::Other(error) => is_timeout(error),
         libp2p::TransportError::MultiaddrNotSupported(_) => false,
@@ -332,7 +339,7 @@ fn is_timeout(error: &dyn std::error::Error) -> bool {
 fn count_connection(direction: Direction, result: &'static str) {
     counter!(
         "lean_peer_connection_events_total",
-        "direction" => word(direction),
+        "direction" => direction_word(direction),
         "result" => result
     )
     .increment(1);
@@ -341,7 +348,7 @@ fn count_connection(direction: Direction, result: &'static str) {
 fn count_disconnection(direction: Direction, reason: &'static str) {
     counter!(
         "lean_peer_disconnection_events_total",
-        "direction" => word(direction),
+        "direction" => direction_word(direction),
         "reason" => reason
     )
     .increment(1);

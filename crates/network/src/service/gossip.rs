@@ -17,16 +17,16 @@ use tracing::{debug, warn};
 use super::NetworkService;
 use crate::{
     config::name_of,
-    gossip::{Faults, Guard, count_refused, topic_hash},
+    gossip::{Faults, MeteredGossip, count_refused, topic_hash},
     wire::Topic,
 };
 
 /// Messages that may wait for a verdict. An attestation beyond is dropped and counted; a block beyond
 /// goes to the chain but is not forwarded.
-const MAX_UNJUDGED: usize = 8192;
+const MAX_PENDING_VERDICTS: usize = 8192;
 /// Votes of a peer that may wait for a verdict; those of a stranger, of whom nothing valid has come yet.
-const MAX_UNJUDGED_OF_PEER: usize = 4096;
-const MAX_UNJUDGED_OF_STRANGER: usize = 512;
+const MAX_PENDING_VERDICTS_OF_PEER: usize = 4096;
+const MAX_PENDING_VERDICTS_OF_STRANGER: usize = 512;
 
 /// Attestations of our own that are published before others are listened to again: a millisecond's work.
 const PUBLISHED_AT_ONCE: usize = 16;
@@ -40,7 +40,7 @@ const MAX_DECODING: usize = 8;
 
 /// A block from gossip, or why it is none.
 #[derive(Debug)]
-pub(super) struct Decoded {
+pub(super) struct DecodedBlock {
     block: Result<Arc<SignedBlockWithAttestation>, ssz::DecodeError>,
     source: PeerId,
     id: MessageId,
@@ -69,7 +69,7 @@ fn forwarding_delay(topic: Topic, bytes: usize, slot: SlotDuration) -> Duration 
 
 /// A verdict on a message.
 #[derive(Debug)]
-pub(super) struct Judged {
+pub(super) struct JudgedMessage {
     topic: Topic,
     id: MessageId,
     source: PeerId,
@@ -103,21 +103,21 @@ impl NetworkService {
             return;
         };
         match topic {
-            Topic::Block => self.take_block(message.data, source, id),
+            Topic::Block => self.receive_block(message.data, source, id),
             Topic::Attestation => {
-                if let Err(error) = self.take_attestation(&message.data, source, &id) {
-                    self.refuse_ssz(topic, source, &id, message.data.len(), &error);
+                if let Err(error) = self.receive_attestation(&message.data, source, &id) {
+                    self.reject_undecodable(topic, source, &id, message.data.len(), &error);
                 }
             }
         }
     }
 
     /// Decodes a block, a large one off this task; the order in which they came is kept.
-    fn take_block(&mut self, ssz: Vec<u8>, source: PeerId, id: MessageId) {
+    fn receive_block(&mut self, ssz: Vec<u8>, source: PeerId, id: MessageId) {
         let bytes = ssz.len();
         histogram!("lean_gossip_block_size_bytes").record(bytes as f64);
         let decode = move || SignedBlockWithAttestation::from_ssz_bytes(&ssz).map(Arc::new);
-        let decoded = move |block| Decoded {
+        let decoded = move |block| DecodedBlock {
             block,
             source,
             id,
@@ -139,8 +139,8 @@ impl NetworkService {
         self.decoding.len() < MAX_DECODING
     }
 
-    pub(super) fn on_decoded(&mut self, decoded: Decoded) {
-        let Decoded {
+    pub(super) fn on_decoded(&mut self, decoded: DecodedBlock) {
+        let DecodedBlock {
             block,
             source,
             id,
@@ -148,12 +148,12 @@ impl NetworkService {
         } = decoded;
         let block = match block {
             Ok(block) => block,
-            Err(error) => return self.refuse_ssz(Topic::Block, source, &id, bytes, &error),
+            Err(error) => return self.reject_undecodable(Topic::Block, source, &id, bytes, &error),
         };
         let (peer, verdict) = match self.ask_for_verdict(Topic::Block, source, &id, bytes) {
             Some(asked) => asked,
             None => {
-                self.report(&id, &source, bytes, MessageAcceptance::Ignore);
+                self.report_validation(&id, &source, bytes, MessageAcceptance::Ignore);
                 (name_of(&source), oneshot::channel().0)
             }
         };
@@ -165,7 +165,7 @@ impl NetworkService {
         self.outbox.push(message, bytes);
     }
 
-    fn refuse_ssz(
+    fn reject_undecodable(
         &mut self,
         topic: Topic,
         source: PeerId,
@@ -175,7 +175,7 @@ impl NetworkService {
     ) {
         debug!(peer = %source, topic = topic.word(), ?error, "gossip that is not SSZ");
         count_refused(topic.word(), "ssz");
-        self.report(id, &source, bytes, MessageAcceptance::Reject);
+        self.report_validation(id, &source, bytes, MessageAcceptance::Reject);
         self.on_faults(Faults {
             peer: source,
             reason: "ssz",
@@ -183,7 +183,7 @@ impl NetworkService {
         });
     }
 
-    fn take_attestation(
+    fn receive_attestation(
         &mut self,
         ssz: &[u8],
         source: PeerId,
@@ -199,7 +199,7 @@ impl NetworkService {
             }),
             None => {
                 counter!("quartet_attestations_dropped_total").increment(1);
-                self.report(id, &source, ssz.len(), MessageAcceptance::Ignore);
+                self.report_validation(id, &source, ssz.len(), MessageAcceptance::Ignore);
             }
         }
         Ok(())
@@ -213,19 +213,19 @@ impl NetworkService {
         id: &MessageId,
         bytes: usize,
     ) -> Option<(PeerName, VerdictSender)> {
-        if self.unjudged.len() >= MAX_UNJUDGED {
+        if self.pending_verdicts.len() >= MAX_PENDING_VERDICTS {
             return None;
         }
         let is_static = self.dialer.knows(&source);
         let peer = self.peers.get_mut(&source)?;
-        let most = match is_static || peer.delivered.is_some() {
-            true => MAX_UNJUDGED_OF_PEER,
-            false => MAX_UNJUDGED_OF_STRANGER,
+        let most = match is_static || peer.delivered_at.is_some() {
+            true => MAX_PENDING_VERDICTS_OF_PEER,
+            false => MAX_PENDING_VERDICTS_OF_STRANGER,
         };
-        if topic == Topic::Attestation && peer.unjudged >= most {
+        if topic == Topic::Attestation && peer.pending_verdicts >= most {
             return None;
         }
-        peer.unjudged += 1;
+        peer.pending_verdicts += 1;
         let name = peer.name.clone();
         let (sender, verdict) = oneshot::channel();
         let id = id.clone();
@@ -236,7 +236,7 @@ impl NetworkService {
             if verdict == Verdict::Accept && !delay.is_zero() {
                 sleep(delay).await;
             }
-            Judged {
+            JudgedMessage {
                 topic,
                 id,
                 source,
@@ -244,13 +244,13 @@ impl NetworkService {
                 verdict,
             }
         };
-        self.unjudged.push(judged.boxed());
-        gauge!("quartet_gossip_unjudged").set(self.unjudged.len() as f64);
+        self.pending_verdicts.push(judged.boxed());
+        gauge!("quartet_gossip_unjudged").set(self.pending_verdicts.len() as f64);
         Some((name, sender))
     }
 
-    pub(super) fn on_verdict(&mut self, judged: Judged) {
-        let Judged {
+    pub(super) fn on_verdict(&mut self, judged: JudgedMessage) {
+        let JudgedMessage {
             topic,
             id,
             source,
@@ -264,12 +264,12 @@ impl NetworkService {
         };
         counter!("quartet_gossip_verdicts_total", "topic" => topic.word(), "verdict" => word)
             .increment(1);
-        gauge!("quartet_gossip_unjudged").set(self.unjudged.len() as f64);
+        gauge!("quartet_gossip_unjudged").set(self.pending_verdicts.len() as f64);
         if let Some(peer) = self.peers.get_mut(&source) {
-            peer.unjudged = peer.unjudged.saturating_sub(1);
+            peer.pending_verdicts = peer.pending_verdicts.saturating_sub(1);
         }
         match verdict {
-            Verdict::Accept => self.delivered(source),
+            Verdict::Accept => self.on_delivery(source),
             Verdict::Ignore => {}
             Verdict::Reject => {
                 let client = self.client_of(&source);
@@ -281,18 +281,18 @@ impl NetworkService {
                 });
             }
         }
-        self.report(&id, &source, bytes, acceptance);
+        self.report_validation(&id, &source, bytes, acceptance);
     }
 
     /// Gossipsub hears what becomes of a message, and its bytes wait no longer.
-    fn report(
+    fn report_validation(
         &mut self,
         id: &MessageId,
         source: &PeerId,
         bytes: usize,
         acceptance: MessageAcceptance,
     ) {
-        let Guard { gossip, meters } = &mut self.swarm.behaviour_mut().gossip;
+        let MeteredGossip { gossip, meters } = &mut self.swarm.behaviour_mut().gossip;
         meters.release(source, bytes);
         if !gossip.report_message_validation_result(id, source, acceptance) {
             // It is only kept for a few seconds; the chain took longer.
@@ -305,7 +305,7 @@ impl NetworkService {
     }
 
     /// Whether our own side may hand over more to publish.
-    pub(super) fn may_be_given_more(&self) -> bool {
+    pub(super) fn has_room_to_publish(&self) -> bool {
         self.to_publish.len() < MAX_TO_PUBLISH
     }
 

@@ -1,14 +1,14 @@
 //! The network service: one task that owns the swarm and moves between it and the chain.
 
 mod blocks;
-mod census;
+mod client_counts;
 mod connections;
-mod departures;
+mod disconnects;
 mod gossip;
 mod partition;
 mod peer;
+mod peer_slots;
 mod requests;
-mod table;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -53,15 +53,15 @@ use crate::{
     server::BlockServer,
     traffic::Traffic,
 };
-use census::Census;
-use gossip::{Decoded, Judged};
+use client_counts::ClientCounts;
+use gossip::{DecodedBlock, JudgedMessage};
 use partition::Partition;
 use peer::Peer;
 
 /// How long leave-taking may last.
-const FAREWELL: Duration = Duration::from_millis(500);
+const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// Between the end of the chain and our own, when the node is stopped.
-const STOPPING: Duration = Duration::from_secs(2);
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the system may take to say where we listen.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 /// A usual slot, the unit of what has to do with peers and not with the chain: it does not shrink with shorter slots.
@@ -86,7 +86,7 @@ pub enum NetworkError {
     Stopped(#[from] Stopped),
 }
 
-type RoomForMessage = BoxFuture<'static, Result<OwnedPermit<ChainMessage>, Stopped>>;
+type PermitFuture = BoxFuture<'static, Result<OwnedPermit<ChainMessage>, Stopped>>;
 
 /// What the network service works with.
 #[derive(Debug)]
@@ -124,23 +124,23 @@ pub struct NetworkService {
     address_bans: AddressBans,
     partition: Partition,
     /// Places for strangers.
-    places: usize,
+    stranger_slots: usize,
     restarts: Restarts,
-    census: Census,
+    client_counts: ClientCounts,
     /// Bytes by peer.
     traffic: Traffic,
 
     /// For the chain, in order.
     outbox: Outbox,
     /// Our place in the line for the chain's queue.
-    room: Option<RoomForMessage>,
+    permit: Option<PermitFuture>,
     /// Attestations of our own that are still to be published: at most those of this node's validators in the slots that
     /// the network has been behind for.
     to_publish: VecDeque<SignedAttestation>,
     /// Gossip that the chain has not judged yet.
-    unjudged: FuturesUnordered<BoxFuture<'static, Judged>>,
+    pending_verdicts: FuturesUnordered<BoxFuture<'static, JudgedMessage>>,
     /// Large blocks that are being decoded, in the order in which they came.
-    decoding: FuturesOrdered<BoxFuture<'static, Decoded>>,
+    decoding: FuturesOrdered<BoxFuture<'static, DecodedBlock>>,
     /// Our requests under way, and the numbers that the chain gave them.
     requests: HashMap<(Via, request_response::OutboundRequestId), u64>,
     server: BlockServer,
@@ -177,14 +177,14 @@ impl NetworkService {
             log_limit,
             address_bans: AddressBans::default(),
             partition: Partition::default(),
-            places: config.max_peers,
+            stranger_slots: config.max_peers,
             restarts: Restarts::default(),
             traffic,
-            census: Census::new(config.peer_labels),
+            client_counts: ClientCounts::new(config.peer_labels),
             outbox: Outbox::default(),
-            room: None,
+            permit: None,
             to_publish: VecDeque::new(),
-            unjudged: FuturesUnordered::new(),
+            pending_verdicts: FuturesUnordered::new(),
             decoding: FuturesOrdered::new(),
             requests: HashMap::new(),
         })
@@ -212,39 +212,39 @@ impl NetworkService {
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), NetworkError> {
         let mut slots = interval(self.clock.slot_duration().slot());
         slots.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut listening_to_us = true;
+        let mut is_inbox_open = true;
         let mut ending = Ok(());
         loop {
-            self.line_up_for_room();
+            self.reserve_permit();
             let next_dial = self.time_to_next_dial();
             // Not biased: each of these may always have something, and none may keep the others waiting.
             tokio::select! {
                 () = stop.cancelled() => break,
-                permit = next(&mut self.room) => {
-                    self.room = None;
+                permit = next(&mut self.permit) => {
+                    self.permit = None;
                     match (permit, self.outbox.pop()) {
                         (Ok(permit), Some(message)) => {
                             permit.send(message);
                         }
                         (Ok(_), None) => {}
                         (Err(stopped), _) => {
-                            ending = end_with_the_chain(stopped, &stop).await;
+                            ending = chain_stopped(stopped, &stop).await;
                             break;
                         }
                     }
                 }
-                judged = self.unjudged.select_next_some(), if !self.unjudged.is_empty() => {
+                judged = self.pending_verdicts.select_next_some(), if !self.pending_verdicts.is_empty() => {
                     self.on_verdict(judged);
                 }
                 decoded = self.decoding.select_next_some(), if !self.decoding.is_empty() => {
                     self.on_decoded(decoded);
                 }
                 message = self.inbox.recv(),
-                    if listening_to_us && self.outbox.has_room_for_ours() && self.may_be_given_more() =>
+                    if is_inbox_open && self.outbox.has_room_for_ours() && self.has_room_to_publish() =>
                 {
                     match message {
                         Some(message) => self.on_message(message),
-                        None => listening_to_us = false,
+                        None => is_inbox_open = false,
                     }
                 }
                 event = self.swarm.select_next_some(),
@@ -254,19 +254,19 @@ impl NetworkService {
                 }
                 // Between what others send, so that their connections have time to take it.
                 () = ready(()), if !self.to_publish.is_empty() => self.publish_some(),
-                () = sleep(next_dial.unwrap_or_default()), if next_dial.is_some() => self.dial(),
+                () = sleep(next_dial.unwrap_or_default()), if next_dial.is_some() => self.dial_due(),
                 _ = slots.tick() => self.on_slot(),
-                apart = self.partition.order() => self.keep_apart(apart),
+                apart = self.partition.next_order() => self.keep_apart(apart),
             }
         }
-        self.take_leave().await;
+        self.disconnect_all().await;
         ending
     }
 
-    fn line_up_for_room(&mut self) {
-        if self.room.is_none() && !self.outbox.is_empty() {
+    fn reserve_permit(&mut self) {
+        if self.permit.is_none() && !self.outbox.is_empty() {
             let chain = self.chain.clone();
-            self.room = Some(async move { chain.reserve().await }.boxed());
+            self.permit = Some(async move { chain.reserve().await }.boxed());
         }
     }
 
@@ -322,18 +322,18 @@ impl NetworkService {
     fn on_slot(&mut self) {
         let now = self.clock.now();
         self.lift_bans(now);
-        self.fade(now);
+        self.decay_usefulness(now);
         self.review_standings(now);
-        self.close_surplus(now);
+        self.close_surplus_connections(now);
         self.trim(now);
         self.refresh_statuses(now);
         self.measure_peers();
         self.count_peers();
-        self.sum_up_log();
+        self.log_omitted_lines();
     }
 
     /// Closes all connections, so that peers know at once that we are gone.
-    async fn take_leave(mut self) {
+    async fn disconnect_all(mut self) {
         let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
         for peer in peers {
             let _ = self.swarm.disconnect_peer_id(peer);
@@ -344,18 +344,15 @@ impl NetworkService {
                 self.swarm.select_next_some().await;
             }
         };
-        if timeout(FAREWELL, closed).await.is_err() {
+        if timeout(DISCONNECT_TIMEOUT, closed).await.is_err() {
             debug!("some peers did not let us go in time");
         }
     }
 }
 
 /// When a node is stopped, the chain goes first, and that is no failure of ours. Otherwise it is.
-async fn end_with_the_chain(
-    stopped: Stopped,
-    stop: &CancellationToken,
-) -> Result<(), NetworkError> {
-    match timeout(STOPPING, stop.cancelled()).await {
+async fn chain_stopped(stopped: Stopped, stop: &CancellationToken) -> Result<(), NetworkError> {
+    match timeout(STOP_TIMEOUT, stop.cancelled()).await {
         Ok(()) => Ok(()),
         Err(_) => Err(stopped.into()),
     }
@@ -378,7 +375,7 @@ async fn listen(
     let bound = swarm.listen_on(quic_address(address));
     bound.map_err(|error| match error {
         TransportError::MultiaddrNotSupported(_) => failed("address not supported".into()),
-        TransportError::Other(error) => failed(innermost(&error)),
+        TransportError::Other(error) => failed(root_cause(&error)),
     })?;
     let listening = async {
         loop {
@@ -391,8 +388,8 @@ async fn listen(
                 }
                 SwarmEvent::ListenerClosed {
                     reason: Err(error), ..
-                } => return Err(innermost(&error)),
-                SwarmEvent::ListenerError { error, .. } => return Err(innermost(&error)),
+                } => return Err(root_cause(&error)),
+                SwarmEvent::ListenerError { error, .. } => return Err(root_cause(&error)),
                 _ => {}
             }
         }
@@ -404,7 +401,7 @@ async fn listen(
 }
 
 /// The text of the error at the bottom: libp2p wraps those of the system several times.
-fn innermost(error: &io::Error) -> String {
+fn root_cause(error: &io::Error) -> String {
     let mut current: &dyn std::error::Error = error;
     while let Some(source) = current.source() {
         current = source;

@@ -20,7 +20,7 @@ pub(super) struct Partition {
 
 impl Partition {
     /// Waits for the next order; for ever when nobody gives any.
-    pub(super) async fn order(&mut self) -> BTreeSet<PeerId> {
+    pub(super) async fn next_order(&mut self) -> BTreeSet<PeerId> {
         if let Some(orders) = &mut self.orders
             && orders.changed().await.is_ok()
         {
@@ -32,7 +32,7 @@ impl Partition {
     }
 
     /// Whether we are kept apart from a peer.
-    pub(super) fn has(&self, peer: &PeerId) -> bool {
+    pub(super) fn contains(&self, peer: &PeerId) -> bool {
         self.apart.contains(peer)
     }
 }

@@ -7,7 +7,8 @@ use quartet_chain::{Direction, PeerName};
 use quartet_types::{MAX_REQUEST_BLOCKS, SlotDuration};
 
 use crate::{
-    address::AddressGroup, conduct::Conduct, gossip::Standing, limiter::Bucket, server::Allowance,
+    address::AddressGroup, gossip::Standing, penalties::Penalties, server::PeerQuota,
+    token_bucket::TokenBucket,
 };
 
 /// Statuses that a peer may send in a burst, and per second; real clients send one every few seconds.
@@ -23,101 +24,101 @@ const ROOTS_PER_SECOND: u32 = 2 * MAX_REQUEST_BLOCKS as u32;
 pub(super) struct Peer {
     pub(super) name: PeerName,
     /// Its connections, the oldest first; at least one.
-    pub(super) links: Vec<Link>,
+    pub(super) connections: Vec<PeerConnection>,
     /// The software it says it runs.
     pub(super) agent: Option<String>,
     /// When we last asked for its status.
-    pub(super) asked_at: Option<Duration>,
+    pub(super) status_asked_at: Option<Duration>,
     /// How long it took to answer.
     pub(super) latency: Option<Duration>,
     /// When it last told us its status.
-    pub(super) heard: Option<Duration>,
+    pub(super) status_heard_at: Option<Duration>,
     /// Whether it may answer if we ask for its status.
-    pub(super) tells_status: bool,
+    pub(super) supports_status: bool,
     /// How often we have asked in vain.
-    pub(super) asked: Patience,
-    pub(super) conduct: Conduct,
+    pub(super) status_backoff: StatusBackoff,
+    pub(super) penalties: Penalties,
     /// What gossipsub allowed it when we last looked.
     pub(super) standing: Standing,
     /// Votes that the chain has not judged yet.
-    pub(super) unjudged: usize,
+    pub(super) pending_verdicts: usize,
     /// What limits by address count it for, if they apply.
     pub(super) address: Option<AddressGroup>,
     /// When it last brought something valid first, if ever.
-    pub(super) delivered: Option<Duration>,
+    pub(super) delivered_at: Option<Duration>,
     /// When it was last of use, by that or by serving what we asked for.
-    pub(super) useful: Option<Duration>,
+    pub(super) useful_at: Option<Duration>,
     /// How often, of late.
-    pub(super) deeds: f64,
+    pub(super) usefulness: f64,
     /// Whether it has subscribed to a topic of ours.
     pub(super) subscribed: bool,
-    pub(super) statuses: Bucket,
+    pub(super) statuses: TokenBucket,
     /// What looking up what it asks for may cost, in roots.
-    pub(super) roots: Bucket,
+    pub(super) roots: TokenBucket,
     /// What it may be sent.
-    pub(super) allowance: Allowance,
+    pub(super) quota: PeerQuota,
 }
 
 /// A connection.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct PeerConnection {
     pub(super) id: ConnectionId,
     pub(super) direction: Direction,
     pub(super) since: Duration,
 }
 
 impl Peer {
-    pub(super) fn new(name: PeerName, link: Link, address: Option<AddressGroup>) -> Self {
+    pub(super) fn new(name: PeerName, link: PeerConnection, address: Option<AddressGroup>) -> Self {
         let now = link.since;
         Self {
             name,
-            links: vec![link],
+            connections: vec![link],
             agent: None,
-            asked_at: None,
+            status_asked_at: None,
             latency: None,
-            heard: None,
-            tells_status: true,
-            conduct: Conduct::default(),
+            status_heard_at: None,
+            supports_status: true,
+            penalties: Penalties::default(),
             standing: Standing::default(),
-            unjudged: 0,
+            pending_verdicts: 0,
             address,
-            delivered: None,
-            useful: None,
-            deeds: 0.0,
+            delivered_at: None,
+            useful_at: None,
+            usefulness: 0.0,
             subscribed: false,
-            asked: Patience::default(),
-            statuses: Bucket::new(STATUS_BURST, STATUSES_PER_SECOND, now),
-            roots: Bucket::new(ROOTS_BURST, ROOTS_PER_SECOND, now),
-            allowance: Allowance::default(),
+            status_backoff: StatusBackoff::default(),
+            statuses: TokenBucket::new(STATUS_BURST, STATUSES_PER_SECOND, now),
+            roots: TokenBucket::new(ROOTS_BURST, ROOTS_PER_SECOND, now),
+            quota: PeerQuota::default(),
         }
     }
 }
 
 /// When a peer that does not answer is asked again: after a slot, then after twice as many each time.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Patience {
-    in_vain: u32,
-    again: Duration,
+pub(super) struct StatusBackoff {
+    unanswered: u32,
+    not_before: Duration,
 }
 
-impl Patience {
+impl StatusBackoff {
     /// Most slots between two questions.
     const MAX_SLOTS: u32 = 64;
 
     /// Whether it is time to ask. If so, the question counts as asked in vain until the peer is heard.
     pub(super) fn may_ask(&mut self, now: Duration, slot: SlotDuration) -> bool {
-        if now < self.again {
+        if now < self.not_before {
             return false;
         }
-        let slots = 2u32.saturating_pow(self.in_vain.min(16));
+        let slots = 2u32.saturating_pow(self.unanswered.min(16));
         let slots = slots.min(Self::MAX_SLOTS);
-        self.again = now + slot.slot() * slots;
-        self.in_vain += 1;
+        self.not_before = now + slot.slot() * slots;
+        self.unanswered += 1;
         true
     }
 
     /// The peer has told us.
-    pub(super) fn heard(&mut self) {
+    pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
 }
@@ -128,17 +129,17 @@ mod tests {
 
     #[test]
     fn a_peer_that_never_answers_is_asked_ever_less_often() {
-        let mut patience = Patience::default();
+        let mut backoff = StatusBackoff::default();
         let duration = SlotDuration::default();
         let at = |slot| duration.slots(slot);
-        let may_ask = |patience: &mut Patience, slot| patience.may_ask(at(slot), duration);
+        let may_ask = |backoff: &mut StatusBackoff, slot| backoff.may_ask(at(slot), duration);
         let mut asked = |slots: std::ops::Range<u64>| {
-            let asked: Vec<_> = slots.filter(|slot| may_ask(&mut patience, *slot)).collect();
+            let asked: Vec<_> = slots.filter(|slot| may_ask(&mut backoff, *slot)).collect();
             asked
         };
         assert_eq!(asked(0..60), [0, 1, 3, 7, 15, 31]);
         assert_eq!(asked(60..200), [63, 127, 191]);
-        patience.heard();
-        assert!(may_ask(&mut patience, 200));
+        backoff.reset();
+        assert!(may_ask(&mut backoff, 200));
     }
 }

@@ -31,7 +31,7 @@ impl NetworkService {
         (self.swarm.behaviour_mut().status).send_request(&peer, Ok(status));
         let now = self.clock.now();
         if let Some(peer) = self.peers.get_mut(&peer) {
-            peer.asked_at = Some(now);
+            peer.status_asked_at = Some(now);
         }
     }
 
@@ -43,8 +43,8 @@ impl NetworkService {
         };
         let peers = self.peers.iter_mut();
         let silent: Vec<PeerId> = peers
-            .filter(|(_, peer)| peer.tells_status && is_old(peer.heard))
-            .filter_map(|(id, peer)| peer.asked.may_ask(now, slot).then_some(*id))
+            .filter(|(_, peer)| peer.supports_status && is_old(peer.status_heard_at))
+            .filter_map(|(id, peer)| peer.status_backoff.may_ask(now, slot).then_some(*id))
             .collect();
         for peer in silent {
             self.send_status(peer);
@@ -62,11 +62,11 @@ impl NetworkService {
                     if !known.is_some_and(|known| known.statuses.take(1, now)) {
                         counter!("quartet_requests_limited_total", "protocol" => "status")
                             .increment(1);
-                        return self.asked_too_much(peer);
+                        return self.on_excess_requests(peer);
                     }
                     let response = match &request {
                         Ok(_) => Ok(self.reader.chain().read().status()),
-                        Err(error) if error.is_timeout() => return self.is_slow(peer),
+                        Err(error) if error.is_timeout() => return self.on_slow_peer(peer),
                         Err(error) => {
                             debug!(%peer, %error, "malformed status");
                             count_failure("status", "inbound");
@@ -79,13 +79,13 @@ impl NetworkService {
                     // An error says that the peer did not wait.
                     let _ = (self.swarm.behaviour_mut().status).send_response(channel, response);
                     if let Ok(status) = request {
-                        self.hear_status(peer, status);
+                        self.on_peer_status(peer, status);
                     }
                 }
                 Message::Response { response, .. } => match response {
                     Ok(status) => {
                         self.measure_latency(peer);
-                        self.hear_status(peer, status);
+                        self.on_peer_status(peer, status);
                     }
                     Err(error) => debug!(%peer, %error, "the peer does not tell its status"),
                 },
@@ -97,7 +97,7 @@ impl NetworkService {
                     return;
                 };
                 match error {
-                    OutboundFailure::UnsupportedProtocols => known.tells_status = false,
+                    OutboundFailure::UnsupportedProtocols => known.supports_status = false,
                     // One of two connections is gone, the other is not.
                     OutboundFailure::ConnectionClosed => self.send_status(peer),
                     _ => {}
@@ -114,7 +114,10 @@ impl NetworkService {
     fn measure_latency(&mut self, peer: PeerId) {
         let now = self.clock.now();
         if let Some(peer) = self.peers.get_mut(&peer) {
-            let took = peer.asked_at.take().map(|asked| now.saturating_sub(asked));
+            let took = peer
+                .status_asked_at
+                .take()
+                .map(|asked| now.saturating_sub(asked));
             peer.latency = took.or(peer.latency);
         }
     }
@@ -125,7 +128,7 @@ impl NetworkService {
             let (received, sent) = self.traffic.so_far(id).unwrap_or_default();
             let figures = PeerFigures {
                 latency: peer.latency,
-                points: peer.conduct.points().ceil() as u32,
+                points: peer.penalties.points().ceil() as u32,
                 received,
                 sent,
             };
@@ -133,13 +136,13 @@ impl NetworkService {
         }
     }
 
-    fn hear_status(&mut self, peer: PeerId, status: Status) {
+    fn on_peer_status(&mut self, peer: PeerId, status: Status) {
         let now = self.clock.now();
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };
-        known.heard = Some(now);
-        known.asked.heard();
+        known.status_heard_at = Some(now);
+        known.status_backoff.reset();
         let name = known.name.clone();
         debug!(%peer, head = %status.head, finalized = %status.finalized, "status");
         self.table.update(&name, |info| info.status = Some(status));

@@ -13,7 +13,10 @@ use tokio::time::Instant;
 use tree_hash::TreeHash as _;
 
 use super::{
-    super::{BLOCKS_BY_RANGE, BLOCKS_BY_ROOT, Block, answer::MIN_BLOCK_BYTES, patient::PATIENCE},
+    super::{
+        BLOCKS_BY_RANGE, BLOCKS_BY_ROOT, Block, idle_timeout_reader::IDLE_TIMEOUT,
+        received_blocks::MIN_BLOCK_BYTES,
+    },
     *,
 };
 use crate::wire::{MAX_MESSAGE_BYTES, ResultCode, encode_chunk, encode_payload, encode_varint};
@@ -96,12 +99,12 @@ async fn ask_for_slots(
 
 /// An answer of ours with a piece for each block.
 fn served(blocks: &[Block]) -> BlocksResponse {
-    let room = Room::new(1 << 20, "test");
+    let budget = ByteBudget::new(1 << 20, "test");
     let pieces: Vec<_> = blocks
         .iter()
         .map(|block| {
-            let held = room.try_take(1).unwrap();
-            Ok(Piece::new(chunk(block), held))
+            let reserved = budget.try_reserve(1).unwrap();
+            Ok(Piece::new(chunk(block), reserved))
         })
         .collect();
     BlocksResponse::Served(stream::iter(pieces).boxed())
@@ -238,15 +241,15 @@ async fn answers_share_the_room_and_end_early_when_it_is_full() {
     let bytes = blocks.each_ref().map(chunk).concat();
     let mut codec = BlocksCodec::default();
     let nearly_all = RECEIVED_BYTES as usize - 2 * MIN_BLOCK_BYTES;
-    let held = codec.room.try_take(nearly_all).unwrap();
+    let reserved = codec.budget.try_reserve(nearly_all).unwrap();
     let mut other = codec.clone();
     let read = ask_for(range(1, 3), Cursor::new(&bytes), &mut codec).await;
     assert_eq!(read.unwrap().unwrap(), blocks[..2]);
     // What was read has been let go.
-    drop(held);
+    drop(reserved);
     let read = ask_for(range(1, 3), Cursor::new(&bytes), &mut other).await;
     assert_eq!(read.unwrap().unwrap(), blocks);
-    assert_eq!(codec.room.taken(), 0);
+    assert_eq!(codec.budget.reserved(), 0);
 }
 
 /// A stream that brings a byte every three seconds.
@@ -272,7 +275,7 @@ async fn an_answer_that_trickles_is_given_up_soon() {
     let start = Instant::now();
     let read = ask(&[block(1)], Trickle(chunk(&block(1)), None)).await;
     assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
-    assert!(start.elapsed() < 2 * PATIENCE, "{:?}", start.elapsed());
+    assert!(start.elapsed() < 2 * IDLE_TIMEOUT, "{:?}", start.elapsed());
 }
 
 /// A stream that takes nothing.
@@ -299,7 +302,7 @@ async fn a_peer_that_does_not_read_is_cut_off() {
     let (mut stream, answer) = (Full, served(&[block(1)]));
     let written = codec.write_response(&BLOCKS_BY_ROOT, &mut stream, answer);
     assert_eq!(written.await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-    assert!(start.elapsed() < 2 * PATIENCE, "{:?}", start.elapsed());
+    assert!(start.elapsed() < 2 * IDLE_TIMEOUT, "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

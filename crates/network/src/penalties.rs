@@ -1,4 +1,4 @@
-//! What a peer has done wrong, as points that leak away; too many, and we take leave of it.
+//! What a peer has done wrong, as points that decay; a peer that has too many is disconnected.
 //!
 //! Gossipsub's own score prunes a peer for a minute after one message that the chain rejects, grows with
 //! the square of their number, and counts against a peer that its clients compute message ids in another
@@ -11,30 +11,30 @@ use std::time::Duration;
 use quartet_types::SECONDS_PER_SLOT;
 
 /// Points at which we take leave of a peer.
-const LIMIT: f64 = 40.0;
+const DISCONNECT_POINTS: f64 = 40.0;
 /// Points that have no consequence yet.
-const ALLOWANCE: f64 = 20.0;
-/// Gossip score for each point beyond: at [`LIMIT`] gossipsub is deaf to the peer, too.
+const FREE_POINTS: f64 = 20.0;
+/// Gossip score for each point beyond: at [`DISCONNECT_POINTS`] gossipsub ignores the peer, too.
 const SCORE_PER_POINT: f64 = 10.0;
 /// One point is forgotten in each slot.
-const LEAK_PER_SECOND: f64 = 1.0 / SECONDS_PER_SLOT as f64;
+const DECAY_PER_SECOND: f64 = 1.0 / SECONDS_PER_SLOT as f64;
 /// Points of faults in gossip that a valid message makes up for. It makes up for nothing else.
-const CREDIT: f64 = 4.0;
+const DELIVERY_CREDIT: f64 = 4.0;
 
 /// Something outside gossip: a malformed answer, an invalid block that was asked for. The second one within a minute is the
 /// last: who claims a made-up chain in each slot is gone in ten seconds.
-const PENALTY: f64 = 25.0;
+const OFFENCE_POINTS: f64 = 25.0;
 /// A request that is not ended, an answer that is not read: an honest node that stands still for a while does it, too.
-const SLOWNESS: f64 = 10.0;
+const SLOWNESS_POINTS: f64 = 10.0;
 /// A request beyond what a peer may ask for. An honest node that meets a limit waits and asks again.
-const OVER_THE_LIMIT: f64 = 0.1;
+const EXCESS_POINTS: f64 = 0.1;
 
 /// The score at which gossipsub ignores a peer, and we send it away.
-pub(crate) const GRAYLIST: f64 = -(LIMIT - ALLOWANCE) * SCORE_PER_POINT;
+pub(crate) const GRAYLIST_SCORE: f64 = -(DISCONNECT_POINTS - FREE_POINTS) * SCORE_PER_POINT;
 
 /// What a peer has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Deed {
+pub(crate) enum PeerAction {
     /// So many messages that no honest client sends.
     Faults(u32),
     /// A valid message that nobody had brought before.
@@ -49,43 +49,43 @@ pub(crate) enum Deed {
 
 /// The points of one peer. Times are those of one clock.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Conduct {
+pub(crate) struct Penalties {
     gossip: f64,
     other: f64,
     at: Duration,
 }
 
-impl Conduct {
-    /// Takes note; returns whether it is time to take leave.
-    pub(crate) fn note(&mut self, deed: Deed, now: Duration) -> bool {
-        self.leak(now);
-        match deed {
-            Deed::Faults(count) => self.gossip += f64::from(count),
-            Deed::Delivery => self.gossip = (self.gossip - CREDIT).max(0.0),
-            Deed::Offence => self.other += PENALTY,
-            Deed::Slowness => self.other += SLOWNESS,
-            Deed::Excess => self.other += OVER_THE_LIMIT,
+impl Penalties {
+    /// Records an action; returns whether the peer is to be disconnected.
+    pub(crate) fn record(&mut self, action: PeerAction, now: Duration) -> bool {
+        self.decay(now);
+        match action {
+            PeerAction::Faults(count) => self.gossip += f64::from(count),
+            PeerAction::Delivery => self.gossip = (self.gossip - DELIVERY_CREDIT).max(0.0),
+            PeerAction::Offence => self.other += OFFENCE_POINTS,
+            PeerAction::Slowness => self.other += SLOWNESS_POINTS,
+            PeerAction::Excess => self.other += EXCESS_POINTS,
         }
-        self.points() >= LIMIT
+        self.points() >= DISCONNECT_POINTS
     }
 
     /// What gossipsub adds to the peer's score.
     pub(crate) fn score(&mut self, now: Duration) -> f64 {
-        self.leak(now);
-        -(self.points() - ALLOWANCE).max(0.0) * SCORE_PER_POINT
+        self.decay(now);
+        -(self.points() - FREE_POINTS).max(0.0) * SCORE_PER_POINT
     }
 
     pub(crate) fn points(&self) -> f64 {
         self.gossip + self.other
     }
 
-    fn leak(&mut self, now: Duration) {
-        let leaked = now.saturating_sub(self.at).as_secs_f64() * LEAK_PER_SECOND;
+    fn decay(&mut self, now: Duration) {
+        let decayed = now.saturating_sub(self.at).as_secs_f64() * DECAY_PER_SECOND;
         self.at = now;
         // The one that can be made up for last.
-        let of_other = leaked.min(self.other);
+        let of_other = decayed.min(self.other);
         self.other -= of_other;
-        self.gossip = (self.gossip - (leaked - of_other)).max(0.0);
+        self.gossip = (self.gossip - (decayed - of_other)).max(0.0);
     }
 }
 
@@ -95,22 +95,22 @@ mod tests {
 
     const START: Duration = Duration::from_secs(1_000);
 
-    /// After how many slots of such deeds the peer is sent away, within some 400 slots.
-    fn slots_to_leave(per_slot: &[(Deed, u32)]) -> Option<u32> {
-        let mut conduct = Conduct::default();
-        conduct.leak(START);
+    /// After how many slots of such actions the peer is disconnected, within some 400 slots.
+    fn slots_to_disconnect(per_slot: &[(PeerAction, u32)]) -> Option<u32> {
+        let mut penalties = Penalties::default();
+        penalties.decay(START);
         (1..=400).find(|slot| {
             let now = START + Duration::from_secs(u64::from(*slot) * SECONDS_PER_SLOT);
-            let mut deeds = per_slot
+            let mut actions = per_slot
                 .iter()
-                .flat_map(|(deed, times)| vec![*deed; *times as usize]);
-            deeds.any(|deed| conduct.note(deed, now))
+                .flat_map(|(action, times)| vec![*action; *times as usize]);
+            actions.any(|action| penalties.record(action, now))
         })
     }
 
     #[test]
     fn only_who_brings_next_to_nothing_else_is_sent_away() {
-        use Deed::{Delivery, Excess, Faults, Offence, Slowness};
+        use PeerAction::{Delivery, Excess, Faults, Offence, Slowness};
         let cases = [
             // One bad message in every slot for ever, as one client emitted: leaks away.
             (vec![(Faults(1), 1)], None),
@@ -135,23 +135,23 @@ mod tests {
             (vec![(Delivery, 1_000)], None),
         ];
         for (per_slot, expected) in cases {
-            assert_eq!(slots_to_leave(&per_slot), expected, "{per_slot:?}");
+            assert_eq!(slots_to_disconnect(&per_slot), expected, "{per_slot:?}");
         }
     }
 
     #[test]
     fn a_rejection_is_nothing_to_gossipsub_and_at_the_limit_it_is_deaf() {
-        let mut conduct = Conduct::default();
+        let mut penalties = Penalties::default();
         for faults in 1..=20 {
-            assert!(!conduct.note(Deed::Faults(1), Duration::ZERO));
-            assert_eq!(conduct.score(Duration::ZERO), 0.0, "{faults}");
+            assert!(!penalties.record(PeerAction::Faults(1), Duration::ZERO));
+            assert_eq!(penalties.score(Duration::ZERO), 0.0, "{faults}");
         }
-        assert!(!conduct.note(Deed::Faults(2), Duration::ZERO));
-        assert_eq!(conduct.score(Duration::ZERO), -20.0);
-        assert!(conduct.note(Deed::Faults(18), Duration::ZERO));
-        assert_eq!(conduct.score(Duration::ZERO), GRAYLIST);
+        assert!(!penalties.record(PeerAction::Faults(2), Duration::ZERO));
+        assert_eq!(penalties.score(Duration::ZERO), -20.0);
+        assert!(penalties.record(PeerAction::Faults(18), Duration::ZERO));
+        assert_eq!(penalties.score(Duration::ZERO), GRAYLIST_SCORE);
         // What was wrong is forgotten, if slowly.
         let later = Duration::from_secs(40 * SECONDS_PER_SLOT);
-        assert_eq!((conduct.score(later), conduct.points()), (0.0, 0.0));
+        assert_eq!((penalties.score(later), penalties.points()), (0.0, 0.0));
     }
 }

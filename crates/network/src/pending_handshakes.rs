@@ -24,40 +24,40 @@ use libp2p::{
 use metrics::counter;
 
 /// Passes dials through; of the handshakes that others begin, at most so many last.
-pub(crate) struct Hallway<T> {
+pub(crate) struct PendingHandshakes<T> {
     inner: T,
     most: usize,
     /// Handshakes, the oldest first; those that have ended are dropped from time to time.
-    waiting: VecDeque<Sender<()>>,
+    pending: VecDeque<Sender<()>>,
 }
 
-impl<T> Hallway<T> {
+impl<T> PendingHandshakes<T> {
     pub(crate) fn new(inner: T, most: usize) -> Self {
-        let waiting = VecDeque::new();
+        let pending = VecDeque::new();
         Self {
             inner,
             most,
-            waiting,
+            pending,
         }
     }
 
-    fn enter(&mut self) -> Receiver<()> {
-        if self.waiting.len() >= self.most {
-            self.waiting.retain(|handshake| !handshake.is_canceled());
+    fn begin(&mut self) -> Receiver<()> {
+        if self.pending.len() >= self.most {
+            self.pending.retain(|handshake| !handshake.is_canceled());
         }
-        while self.waiting.len() >= self.most
-            && let Some(oldest) = self.waiting.pop_front()
+        while self.pending.len() >= self.most
+            && let Some(oldest) = self.pending.pop_front()
         {
             counter!("quartet_handshakes_given_up_total").increment(1);
             let _ = oldest.send(());
         }
         let (sender, receiver) = channel();
-        self.waiting.push_back(sender);
+        self.pending.push_back(sender);
         receiver
     }
 }
 
-impl<T> Transport for Hallway<T>
+impl<T> Transport for PendingHandshakes<T>
 where
     T: Transport<Error: From<io::Error>> + Unpin,
     T::ListenerUpgrade: Send + Unpin + 'static,
@@ -94,7 +94,7 @@ where
         let event = std::task::ready!(Pin::new(&mut self.inner).poll(context));
         Poll::Ready(event.map_upgrade(|upgrade| Handshake {
             upgrade,
-            given_up: self.enter(),
+            given_up: self.begin(),
         }))
     }
 }

@@ -12,23 +12,23 @@ use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
 use metrics::{Counter, counter};
 
-use crate::traffic::Bytes;
+use crate::traffic::PeerBytes;
 
 const NAME: &str = "quartet_network_bytes_total";
 
 /// A connection, or one of its streams.
 #[derive(Clone)]
-pub(crate) struct Counted<T> {
+pub(crate) struct ByteCounter<T> {
     inner: T,
     received: Counter,
     sent: Counter,
     /// The same of the peer at the other end.
-    peer: Arc<Bytes>,
+    peer: Arc<PeerBytes>,
 }
 
-impl<T> Counted<T> {
+impl<T> ByteCounter<T> {
     /// Counts from now on, for the peer as well.
-    pub(crate) fn new(inner: T, peer: Arc<Bytes>) -> Self {
+    pub(crate) fn new(inner: T, peer: Arc<PeerBytes>) -> Self {
         Self {
             inner,
             peer,
@@ -37,8 +37,8 @@ impl<T> Counted<T> {
         }
     }
 
-    fn stream<S>(&self, inner: S) -> Counted<S> {
-        Counted {
+    fn stream<S>(&self, inner: S) -> ByteCounter<S> {
+        ByteCounter {
             inner,
             received: self.received.clone(),
             sent: self.sent.clone(),
@@ -63,8 +63,8 @@ impl<T> Counted<T> {
     }
 }
 
-impl<M: StreamMuxer<Substream: Unpin> + Unpin> StreamMuxer for Counted<M> {
-    type Substream = Counted<M::Substream>;
+impl<M: StreamMuxer<Substream: Unpin> + Unpin> StreamMuxer for ByteCounter<M> {
+    type Substream = ByteCounter<M::Substream>;
     type Error = M::Error;
 
     fn poll_inbound(
@@ -98,7 +98,7 @@ impl<M: StreamMuxer<Substream: Unpin> + Unpin> StreamMuxer for Counted<M> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ByteCounter<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -118,7 +118,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ByteCounter<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -160,7 +160,7 @@ mod tests {
     #[tokio::test]
     async fn what_passes_either_way_is_counted() {
         let [received, sent] = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
-        let mut stream = Counted {
+        let mut stream = ByteCounter {
             inner: Cursor::new(vec![7; 100]),
             received: Counter::from_arc(received.clone()),
             sent: Counter::from_arc(sent.clone()),

@@ -9,7 +9,7 @@ use tree_hash::TreeHash as _;
 
 use super::{BlocksQuery, ErrorReply};
 use crate::{
-    room::{Held, Room},
+    byte_budget::{ByteBudget, ReservedBytes},
     wire::{MAX_MESSAGE_BYTES, ResultCode, WireError, read_body, read_length, read_result_code},
 };
 
@@ -24,16 +24,16 @@ pub(crate) type Block = Arc<SignedBlockWithAttestation>;
 #[derive(Debug, Default)]
 pub(crate) struct ReceivedBlocks {
     pub(crate) blocks: Vec<Block>,
-    pub(crate) held: Option<Held>,
+    pub(crate) reserved: Option<ReservedBytes>,
 }
 
 /// What may still come.
-enum Due {
+enum Expected {
     Roots(HashSet<Root>),
     Slots(Range<Slot>),
 }
 
-impl Due {
+impl Expected {
     fn new(asked: &BlocksQuery) -> Self {
         match asked {
             BlocksQuery::Roots(roots) => Self::Roots(roots.iter().copied().collect()),
@@ -41,7 +41,7 @@ impl Due {
         }
     }
 
-    fn is_nothing(&self) -> bool {
+    fn is_empty(&self) -> bool {
         match self {
             Self::Roots(roots) => roots.is_empty(),
             Self::Slots(slots) => slots.is_empty(),
@@ -80,22 +80,22 @@ impl ReceivedBlocks {
         &mut self,
         stream: &mut T,
         asked: &BlocksQuery,
-        room: &Room,
+        budget: &ByteBudget,
     ) -> Result<Option<ErrorReply>, WireError> {
-        let mut due = Due::new(asked);
+        let mut expected = Expected::new(asked);
         let mut received = 0;
-        while !due.is_nothing() && received < MAX_RESPONSE_BYTES {
+        while !expected.is_empty() && received < MAX_RESPONSE_BYTES {
             match read_result_code(stream).await? {
                 None => break,
                 Some(ResultCode::Success) => {
                     let length = read_length(stream, MIN_BLOCK_BYTES, MAX_MESSAGE_BYTES).await?;
-                    if !self.make_room(length, room).await {
+                    if !self.reserve(length, budget).await {
                         break;
                     }
                     let ssz = read_body(stream, length).await?;
                     received += length;
                     let block = SignedBlockWithAttestation::from_ssz_bytes(&ssz)?;
-                    due.take(&block)?;
+                    expected.take(&block)?;
                     self.blocks.push(Arc::new(block));
                 }
                 Some(code) => return ErrorReply::read(code, stream).await.map(Some),
@@ -106,11 +106,11 @@ impl ReceivedBlocks {
 
     /// Takes room for a block, or says that there is none. Only the first block of an answer waits for it,
     /// so that answers never wait for each other.
-    async fn make_room(&mut self, bytes: usize, room: &Room) -> bool {
-        match &mut self.held {
-            None => self.held = Some(room.take(bytes).await),
-            Some(held) => match room.try_take(bytes) {
-                Some(more) => held.merge(more),
+    async fn reserve(&mut self, bytes: usize, budget: &ByteBudget) -> bool {
+        match &mut self.reserved {
+            None => self.reserved = Some(budget.reserve(bytes).await),
+            Some(reserved) => match budget.try_reserve(bytes) {
+                Some(more) => reserved.merge(more),
                 None => return false,
             },
         }

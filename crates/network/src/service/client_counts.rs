@@ -37,7 +37,7 @@ pub(super) fn client(agent: Option<&str>) -> &'static str {
 
 /// A peer that is counted.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counted<'a> {
+pub(super) struct CountedPeer<'a> {
     pub(super) name: Option<&'a PeerName>,
     /// The software it says it runs.
     pub(super) agent: Option<&'a str>,
@@ -45,14 +45,14 @@ pub(super) struct Counted<'a> {
 
 /// Keeps the gauges of peers, so that those of clients that are gone fall to zero.
 #[derive(Debug, Default)]
-pub(super) struct Census {
+pub(super) struct ClientCounts {
     /// What peers are called that are not called after their clients.
     labels: BTreeMap<PeerName, String>,
     connected: BTreeMap<String, u32>,
     in_mesh: BTreeMap<String, u32>,
 }
 
-impl Census {
+impl ClientCounts {
     pub(super) fn new(mut labels: BTreeMap<PeerName, String>) -> Self {
         while labels.len() > MAX_NAMED_PEERS {
             labels.pop_last();
@@ -63,14 +63,14 @@ impl Census {
         }
     }
 
-    pub(super) fn count_connected<'a>(&mut self, peers: impl Iterator<Item = Counted<'a>>) {
+    pub(super) fn count_connected<'a>(&mut self, peers: impl Iterator<Item = CountedPeer<'a>>) {
         count(&self.labels, &mut self.connected, peers);
         for (label, peers) in &self.connected {
             gauge!("lean_connected_peers", "client" => label.clone()).set(*peers);
         }
     }
 
-    pub(super) fn count_mesh<'a>(&mut self, peers: impl Iterator<Item = Counted<'a>>) {
+    pub(super) fn count_mesh<'a>(&mut self, peers: impl Iterator<Item = CountedPeer<'a>>) {
         count(&self.labels, &mut self.in_mesh, peers);
         for (label, peers) in &self.in_mesh {
             gauge!("lean_gossip_mesh_peers", "client" => label.clone()).set(*peers);
@@ -81,7 +81,7 @@ impl Census {
 fn count<'a>(
     labels: &BTreeMap<PeerName, String>,
     counts: &mut BTreeMap<String, u32>,
-    peers: impl Iterator<Item = Counted<'a>>,
+    peers: impl Iterator<Item = CountedPeer<'a>>,
 ) {
     counts.values_mut().for_each(|count| *count = 0);
     for peer in peers {
@@ -114,8 +114,8 @@ mod tests {
         }
     }
 
-    fn with_agent(agent: &str) -> Counted<'_> {
-        Counted {
+    fn with_agent(agent: &str) -> CountedPeer<'_> {
+        CountedPeer {
             name: None,
             agent: Some(agent),
         }
@@ -123,30 +123,33 @@ mod tests {
 
     #[test]
     fn a_client_that_is_gone_counts_zero() {
-        let mut census = Census::default();
+        let mut counts = ClientCounts::default();
         let ream = with_agent("ream");
-        census.count_connected([ream, ream, Counted::default()].into_iter());
-        census.count_connected([Counted::default()].into_iter());
+        counts.count_connected([ream, ream, CountedPeer::default()].into_iter());
+        counts.count_connected([CountedPeer::default()].into_iter());
         let expected = [("ream".to_owned(), 0), (UNKNOWN.to_owned(), 1)];
-        assert_eq!(census.connected, expected.into());
+        assert_eq!(counts.connected, expected.into());
     }
 
     #[test]
     fn a_peer_with_a_name_of_its_own_counts_by_it_whatever_it_says() {
         let named = PeerName::new("16Uiu2");
-        let mut census = Census::new([(named.clone(), "zeam_0".to_owned())].into());
-        let peer = Counted {
+        let mut counts = ClientCounts::new([(named.clone(), "zeam_0".to_owned())].into());
+        let peer = CountedPeer {
             name: Some(&named),
             ..with_agent("ream")
         };
-        census.count_mesh([peer, with_agent("ream")].into_iter());
+        counts.count_mesh([peer, with_agent("ream")].into_iter());
         let expected = [("ream".to_owned(), 1), ("zeam_0".to_owned(), 1)];
-        assert_eq!(census.in_mesh, expected.into());
+        assert_eq!(counts.in_mesh, expected.into());
     }
 
     #[test]
     fn names_are_bounded() {
         let many = (0..2 * MAX_NAMED_PEERS).map(|n| (PeerName::new(n.to_string()), n.to_string()));
-        assert_eq!(Census::new(many.collect()).labels.len(), MAX_NAMED_PEERS);
+        assert_eq!(
+            ClientCounts::new(many.collect()).labels.len(),
+            MAX_NAMED_PEERS
+        );
     }
 }

@@ -28,12 +28,12 @@ pub(crate) enum GossipEvent {
 }
 
 /// Gossipsub and the meters of its peers.
-pub(crate) struct Guard {
+pub(crate) struct MeteredGossip {
     pub(crate) gossip: Gossip,
     pub(crate) meters: Meters,
 }
 
-impl NetworkBehaviour for Guard {
+impl NetworkBehaviour for MeteredGossip {
     type ConnectionHandler = <Gossip as NetworkBehaviour>::ConnectionHandler;
     type ToSwarm = GossipEvent;
 

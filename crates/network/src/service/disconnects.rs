@@ -6,10 +6,10 @@ use libp2p::PeerId;
 use metrics::{counter, gauge};
 use tracing::{debug, info};
 
-use super::{NetworkService, census::client};
+use super::{NetworkService, client_counts::client};
 use crate::{
-    conduct::Deed,
     gossip::{Faults, Standing},
+    penalties::PeerAction,
 };
 
 /// How long a peer that was sent away is not let in nor dialled.
@@ -19,18 +19,18 @@ impl NetworkService {
     /// Takes a malformed answer or the like into account, and leave of the peer when there are too many.
     pub(super) fn penalize(&mut self, id: PeerId, reason: &'static str) {
         counter!("quartet_peer_penalties_total").increment(1);
-        self.note(id, Deed::Offence, reason);
+        self.record_action(id, PeerAction::Offence, reason);
     }
 
     /// A peer does not end what it has begun.
-    pub(super) fn is_slow(&mut self, id: PeerId) {
+    pub(super) fn on_slow_peer(&mut self, id: PeerId) {
         let reason = "does not end its requests, or read the answers";
-        self.note(id, Deed::Slowness, reason);
+        self.record_action(id, PeerAction::Slowness, reason);
     }
 
     /// A peer asks for more than its share.
-    pub(super) fn asked_too_much(&mut self, id: PeerId) {
-        self.note(id, Deed::Excess, "requests over the limit");
+    pub(super) fn on_excess_requests(&mut self, id: PeerId) {
+        self.record_action(id, PeerAction::Excess, "requests over the limit");
     }
 
     pub(super) fn on_faults(&mut self, faults: Faults) {
@@ -42,24 +42,24 @@ impl NetworkService {
         let client = self.client_of(&peer);
         counter!("quartet_gossip_faults_total", "reason" => reason, "client" => client)
             .increment(count.into());
-        self.note(peer, Deed::Faults(count), reason);
+        self.record_action(peer, PeerAction::Faults(count), reason);
     }
 
     /// Takes note of what a peer has done.
-    pub(super) fn note(&mut self, id: PeerId, deed: Deed, reason: &'static str) {
+    pub(super) fn record_action(&mut self, id: PeerId, deed: PeerAction, reason: &'static str) {
         let now = self.clock.now();
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        let before = peer.conduct.score(now);
-        let over = peer.conduct.note(deed, now);
-        let (score, points) = (peer.conduct.score(now), peer.conduct.points());
-        if deed != Deed::Delivery {
+        let before = peer.penalties.score(now);
+        let over = peer.penalties.record(deed, now);
+        let (score, points) = (peer.penalties.score(now), peer.penalties.points());
+        if deed != PeerAction::Delivery {
             debug!(peer = %id, reason, points, ?deed, "held against the peer");
         }
         if score != before {
-            let guard = &mut self.swarm.behaviour_mut().gossip;
-            guard.gossip.set_application_score(&id, score);
+            let metered = &mut self.swarm.behaviour_mut().gossip;
+            metered.gossip.set_application_score(&id, score);
         }
         if over {
             self.ban(id, reason);
@@ -72,7 +72,7 @@ impl NetworkService {
         let gossip = &mut self.swarm.behaviour_mut().gossip.gossip;
         for (id, peer) in &mut self.peers {
             // What was wrong is forgotten with time.
-            gossip.set_application_score(id, peer.conduct.score(now));
+            gossip.set_application_score(id, peer.penalties.score(now));
             let score = gossip.peer_score(id).unwrap_or_default();
             let standing = Standing::of(score);
             if standing != peer.standing {
@@ -93,19 +93,19 @@ impl NetworkService {
 
     /// Sends a peer away, for some time.
     pub(super) fn ban(&mut self, id: PeerId, reason: &'static str) {
-        self.send_away(id, reason, BAN, "ban");
+        self.disconnect_for(id, reason, BAN, "ban");
         let address = self.peers.get(&id).and_then(|peer| peer.address);
         let until = self.clock.now() + BAN;
         if let Some(address) = address.filter(|_| !self.dialer.knows(&id))
             && self.address_bans.note(address, until)
         {
             debug!(?address, "too many peers of this address were sent away");
-            self.swarm.behaviour_mut().door.ban(address);
+            self.swarm.behaviour_mut().address_limiter.ban(address);
         }
     }
 
     /// Closes a peer's connections, and lets it in again after a pause.
-    pub(super) fn send_away(
+    pub(super) fn disconnect_for(
         &mut self,
         id: PeerId,
         reason: &'static str,
@@ -120,7 +120,7 @@ impl NetworkService {
         if self.bans.until(&id).is_some_and(|before| before >= until) {
             return;
         }
-        if self.has_a_line(&id) {
+        if self.may_log(&id) {
             info!(peer = %id, reason, "sending the peer away");
         } else {
             debug!(peer = %id, reason, "sending the peer away");
@@ -128,7 +128,7 @@ impl NetworkService {
         self.count_cut_off(kind, reason, &id);
         let lifted = self.bans.insert(id, until);
         let behaviour = self.swarm.behaviour_mut();
-        if let Some(lifted) = lifted.filter(|lifted| !self.partition.has(lifted)) {
+        if let Some(lifted) = lifted.filter(|lifted| !self.partition.contains(lifted)) {
             behaviour.blocked.unblock_peer(lifted);
         }
         behaviour.gossip.meters.mute(id);
@@ -141,22 +141,22 @@ impl NetworkService {
     pub(super) fn lift_bans(&mut self, now: Duration) {
         let behaviour = self.swarm.behaviour_mut();
         let lifted = self.bans.lift(now).into_iter();
-        for peer in lifted.filter(|peer| !self.partition.has(peer)) {
+        for peer in lifted.filter(|peer| !self.partition.contains(peer)) {
             behaviour.blocked.unblock_peer(peer);
         }
         for address in self.address_bans.lift(now) {
-            behaviour.door.lift(address);
+            behaviour.address_limiter.unban(address);
         }
         gauge!("quartet_peers_banned").set(self.bans.len() as f64);
     }
 
     /// Whether what becomes of a peer may be a line of the log that all see: of peers that we are told to
     /// be connected with always, of strangers only so many a second, whatever they do.
-    pub(super) fn has_a_line(&mut self, id: &PeerId) -> bool {
+    pub(super) fn may_log(&mut self, id: &PeerId) -> bool {
         self.dialer.knows(id) || self.log_limit.admits(self.clock.now())
     }
 
-    pub(super) fn sum_up_log(&mut self) {
+    pub(super) fn log_omitted_lines(&mut self) {
         if let Some(lines) = self.log_limit.take_left_out() {
             info!(
                 lines,

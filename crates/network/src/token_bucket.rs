@@ -4,14 +4,14 @@ use std::time::Duration;
 
 /// A bucket of tokens that fills at a steady rate and never overflows.
 #[derive(Clone, Debug)]
-pub(crate) struct Bucket {
+pub(crate) struct TokenBucket {
     capacity: f64,
     per_second: f64,
     tokens: f64,
     filled_at: Duration,
 }
 
-impl Bucket {
+impl TokenBucket {
     /// A full bucket. Times are those of one clock.
     pub(crate) fn new(capacity: u32, per_second: u32, now: Duration) -> Self {
         Self {
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn a_bucket_serves_a_burst_and_then_its_rate() {
         let at = Duration::from_secs;
-        let mut bucket = Bucket::new(10, 2, at(100));
+        let mut bucket = TokenBucket::new(10, 2, at(100));
         assert!(bucket.take(4, at(100)) && bucket.take(6, at(100)));
         assert!(!bucket.take(1, at(100)));
         assert!(bucket.take(4, at(102)) && !bucket.take(1, at(102)));

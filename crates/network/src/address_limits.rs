@@ -26,32 +26,32 @@ const MAX_PENDING: usize = 16;
 
 /// An address is over a limit, or banned.
 #[derive(Debug)]
-pub(crate) struct Refused(&'static str);
+pub(crate) struct AddressDenied(&'static str);
 
-impl fmt::Display for Refused {
+impl fmt::Display for AddressDenied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for AddressDenied {}
 
 /// Counts connections by address. Everything here is bounded by the limits of connections.
-pub(crate) struct Door {
+pub(crate) struct AddressLimiter {
     limits: Option<AddressLimits>,
     pending: BTreeMap<ConnectionId, AddressGroup>,
-    inside: BTreeMap<ConnectionId, (PeerId, AddressGroup)>,
+    established: BTreeMap<ConnectionId, (PeerId, AddressGroup)>,
     /// Peers that we are told to be connected with, and those of their addresses.
     exempt: BTreeSet<PeerId>,
     banned: BTreeSet<AddressGroup>,
 }
 
-impl Door {
+impl AddressLimiter {
     pub(crate) fn new(limits: Option<AddressLimits>) -> Self {
         Self {
             limits,
             pending: BTreeMap::new(),
-            inside: BTreeMap::new(),
+            established: BTreeMap::new(),
             exempt: BTreeSet::new(),
             banned: BTreeSet::new(),
         }
@@ -74,37 +74,37 @@ impl Door {
         self.banned.insert(group);
     }
 
-    pub(crate) fn lift(&mut self, group: AddressGroup) {
+    pub(crate) fn unban(&mut self, group: AddressGroup) {
         self.banned.remove(&group);
     }
 
-    fn check_pending(&self, group: AddressGroup) -> Result<(), Refused> {
+    fn check_pending(&self, group: AddressGroup) -> Result<(), AddressDenied> {
         // A peer that is exempt is known by its identity only, later.
         if self.banned.contains(&group) {
-            return Err(Refused("the address is banned"));
+            return Err(AddressDenied("the address is banned"));
         }
         let pending = self.pending.values().filter(|of| **of == group).count();
         match pending < MAX_PENDING {
             true => Ok(()),
-            false => Err(Refused("too many handshakes with this address")),
+            false => Err(AddressDenied("too many handshakes with this address")),
         }
     }
 
-    fn check_established(&self, peer: PeerId, group: AddressGroup) -> Result<(), Refused> {
+    fn check_established(&self, peer: PeerId, group: AddressGroup) -> Result<(), AddressDenied> {
         let most = self.limits.map_or(usize::MAX, |limits| limits.peers);
-        let inside = self.inside.values();
-        let others: BTreeSet<_> = inside
+        let established = self.established.values();
+        let others: BTreeSet<_> = established
             .filter(|(id, of)| *of == group && *id != peer && !self.exempt.contains(id))
             .map(|(id, _)| *id)
             .collect();
         match self.exempt.contains(&peer) || others.len() < most {
             true => Ok(()),
-            false => Err(Refused("too many peers at this address")),
+            false => Err(AddressDenied("too many peers at this address")),
         }
     }
 }
 
-impl NetworkBehaviour for Door {
+impl NetworkBehaviour for AddressLimiter {
     type ConnectionHandler = dummy::ConnectionHandler;
     type ToSwarm = Infallible;
 
@@ -149,15 +149,15 @@ impl NetworkBehaviour for Door {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
-            FromSwarm::ConnectionEstablished(established) => {
-                let address = established.endpoint.get_remote_address();
+            FromSwarm::ConnectionEstablished(opened) => {
+                let address = opened.endpoint.get_remote_address();
                 if let Some(group) = self.group(address) {
-                    let inside = (established.peer_id, group);
-                    self.inside.insert(established.connection_id, inside);
+                    let established = (opened.peer_id, group);
+                    self.established.insert(opened.connection_id, established);
                 }
             }
             FromSwarm::ConnectionClosed(closed) => {
-                self.inside.remove(&closed.connection_id);
+                self.established.remove(&closed.connection_id);
             }
             FromSwarm::ListenFailure(failure) => {
                 self.pending.remove(&failure.connection_id);
@@ -188,19 +188,19 @@ mod tests {
         format!("/ip4/{host}/udp/9/quic-v1").parse().unwrap()
     }
 
-    fn come_in(door: &mut Door, number: usize, peer: PeerId, host: &str) -> bool {
+    fn connect(limiter: &mut AddressLimiter, number: usize, peer: PeerId, host: &str) -> bool {
         let (id, address) = (ConnectionId::new_unchecked(number), address(host));
-        if door
+        if limiter
             .handle_pending_inbound_connection(id, &address, &address)
             .is_err()
         {
             return false;
         }
-        let denied = door
+        let denied = limiter
             .handle_established_inbound_connection(id, peer, &address, &address)
             .is_err();
-        if let (false, Some(group)) = (denied, door.group(&address)) {
-            door.inside.insert(id, (peer, group));
+        if let (false, Some(group)) = (denied, limiter.group(&address)) {
+            limiter.established.insert(id, (peer, group));
         }
         !denied
     }
@@ -219,44 +219,44 @@ mod tests {
             (None, "8.8.8.8", 64),
         ];
         for (limits, host, expected) in cases {
-            let mut door = Door::new(limits);
-            let come = |number| come_in(&mut door, number, PeerId::random(), host);
+            let mut limiter = AddressLimiter::new(limits);
+            let come = |number| connect(&mut limiter, number, PeerId::random(), host);
             assert_eq!((0..64).map(come).filter(|came| *came).count(), expected);
         }
     }
 
     #[test]
     fn a_peer_that_we_want_comes_in_whoever_else_is_there() {
-        let mut door = Door::new(limits(false));
+        let mut limiter = AddressLimiter::new(limits(false));
         let wanted = PeerId::random();
-        door.exempt(wanted);
+        limiter.exempt(wanted);
         for (number, expected) in [(0, true), (1, true), (2, false)] {
-            let came = come_in(&mut door, number, PeerId::random(), "8.8.8.8");
+            let came = connect(&mut limiter, number, PeerId::random(), "8.8.8.8");
             assert_eq!(came, expected);
         }
-        assert!(come_in(&mut door, 3, wanted, "8.8.8.8"));
-        assert!(come_in(&mut door, 4, PeerId::random(), "8.8.8.9"));
+        assert!(connect(&mut limiter, 3, wanted, "8.8.8.8"));
+        assert!(connect(&mut limiter, 4, PeerId::random(), "8.8.8.9"));
     }
 
     #[test]
     fn a_banned_address_gets_no_handshake() {
-        let mut door = Door::new(limits(false));
-        let group = door.group(&address("8.8.8.8")).unwrap();
-        door.ban(group);
-        assert!(!come_in(&mut door, 1, PeerId::random(), "8.8.8.8"));
-        door.lift(group);
-        assert!(come_in(&mut door, 1, PeerId::random(), "8.8.8.8"));
+        let mut limiter = AddressLimiter::new(limits(false));
+        let group = limiter.group(&address("8.8.8.8")).unwrap();
+        limiter.ban(group);
+        assert!(!connect(&mut limiter, 1, PeerId::random(), "8.8.8.8"));
+        limiter.unban(group);
+        assert!(connect(&mut limiter, 1, PeerId::random(), "8.8.8.8"));
     }
 
     #[test]
     fn handshakes_of_one_address_are_bounded_and_leave_room_for_others() {
-        let mut door = Door::new(limits(false));
-        let begin = |door: &mut Door, number, host| {
+        let mut limiter = AddressLimiter::new(limits(false));
+        let begin = |limiter: &mut AddressLimiter, number, host| {
             let (id, address) = (ConnectionId::new_unchecked(number), address(host));
-            (door.handle_pending_inbound_connection(id, &address, &address)).is_ok()
+            (limiter.handle_pending_inbound_connection(id, &address, &address)).is_ok()
         };
-        let begun = (0..50).filter(|number| begin(&mut door, *number, "8.8.8.8"));
+        let begun = (0..50).filter(|number| begin(&mut limiter, *number, "8.8.8.8"));
         assert_eq!(begun.count(), MAX_PENDING);
-        assert!(begin(&mut door, 50, "8.8.8.9"));
+        assert!(begin(&mut limiter, 50, "8.8.8.9"));
     }
 }

@@ -13,9 +13,9 @@ use quartet_types::SECONDS_PER_SLOT;
 
 const SLOT: Duration = Duration::from_secs(SECONDS_PER_SLOT);
 /// A stranger has this long to be of use before it is compared with others.
-const GRACE: Duration = SLOT.saturating_mul(4);
+const GRACE_PERIOD: Duration = SLOT.saturating_mul(4);
 /// One that was of use within this time is of use.
-pub(crate) const LATELY: Duration = SLOT.saturating_mul(16);
+pub(crate) const RECENT: Duration = SLOT.saturating_mul(16);
 
 /// A stranger, as far as its place is concerned. Times are those of one clock.
 #[derive(Clone, Debug)]
@@ -23,25 +23,25 @@ pub(crate) struct Stranger {
     pub(crate) peer: PeerId,
     pub(crate) since: Duration,
     /// When it last brought something valid first, or served what we asked for.
-    pub(crate) useful: Option<Duration>,
+    pub(crate) last_useful: Option<Duration>,
     /// How often, of late.
-    pub(crate) deeds: f64,
+    pub(crate) usefulness: f64,
     /// It has told its status or subscribed to a topic.
     pub(crate) talks: bool,
 }
 
 impl Stranger {
     fn idle(&self, now: Duration) -> Duration {
-        now.saturating_sub(self.useful.unwrap_or(self.since))
+        now.saturating_sub(self.last_useful.unwrap_or(self.since))
     }
 
     fn in_grace(&self, now: Duration) -> bool {
-        now.saturating_sub(self.since) < GRACE
+        now.saturating_sub(self.since) < GRACE_PERIOD
     }
 
     fn is_useful(&self, now: Duration) -> bool {
-        let lately = |at| now.saturating_sub(at) < LATELY;
-        self.useful.is_some_and(lately)
+        let lately = |at| now.saturating_sub(at) < RECENT;
+        self.last_useful.is_some_and(lately)
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) const fn headroom(places: usize) -> usize {
 }
 
 /// The stranger that has to go now, and why. Called again until there is none.
-pub(crate) fn to_go(
+pub(crate) fn stranger_to_evict(
     strangers: &[Stranger],
     places: usize,
     now: Duration,
@@ -63,7 +63,7 @@ pub(crate) fn to_go(
     // Those of most use first, and of equal ones those that have been here longest.
     ranked.sort_by(|one, other| {
         let use_of = |stranger: &Stranger| match stranger.is_useful(now) {
-            true => stranger.deeds,
+            true => stranger.usefulness,
             false => -1.0,
         };
         (use_of(other).total_cmp(&use_of(one)))
@@ -111,18 +111,18 @@ mod tests {
         NOW - Duration::from_secs(slots * SECONDS_PER_SLOT)
     }
 
-    fn stranger(came: u64, useful: Option<u64>, deeds: f64, talks: bool) -> Stranger {
+    fn stranger(came: u64, last_useful: Option<u64>, usefulness: f64, talks: bool) -> Stranger {
         Stranger {
             peer: PeerId::random(),
             since: ago(came),
-            useful: useful.map(ago),
-            deeds,
+            last_useful: last_useful.map(ago),
+            usefulness,
             talks,
         }
     }
 
     #[test]
-    fn the_one_who_goes() {
+    fn the_least_useful_stranger_is_evicted() {
         let useful = || stranger(50, Some(1), 9.0, true);
         let newcomer = || stranger(0, None, 0.0, false);
         // The first of each list is the one to go, among three places.
@@ -178,21 +178,21 @@ mod tests {
             ),
         ];
         for (name, strangers) in cases {
-            let (peer, _) = to_go(&strangers, 3, NOW).expect(name);
+            let (peer, _) = stranger_to_evict(&strangers, 3, NOW).expect(name);
             let index = strangers.iter().position(|s| s.peer == peer);
             assert_eq!(index, Some(0), "{name}");
-            assert_eq!(to_go(&strangers[1..], 3, NOW), None, "{name}");
+            assert_eq!(stranger_to_evict(&strangers[1..], 3, NOW), None, "{name}");
         }
     }
 
     #[test]
-    fn newcomers_have_room_of_their_own_for_a_while() {
+    fn newcomers_have_slots_of_their_own_for_a_while() {
         let newcomers = |count| (0..count).map(|_| stranger(1, None, 0.0, true));
         let strangers: Vec<_> = newcomers(80).collect();
-        assert_eq!(to_go(&strangers, 64, NOW), None);
+        assert_eq!(stranger_to_evict(&strangers, 64, NOW), None);
         let mut strangers: Vec<_> = newcomers(80).collect();
         strangers.push(stranger(0, None, 0.0, false));
-        let (peer, reason) = to_go(&strangers, 64, NOW).unwrap();
+        let (peer, reason) = stranger_to_evict(&strangers, 64, NOW).unwrap();
         assert_ne!(peer, strangers[80].peer);
         assert_eq!(reason, "too many newcomers");
     }
@@ -205,17 +205,17 @@ mod tests {
         for slot in 0..48 {
             let now = NOW + Duration::from_secs(slot * SECONDS_PER_SLOT);
             for honest in strangers.iter_mut().filter(|s| s.since > ago(2_000)) {
-                honest.useful = Some(now);
-                honest.deeds += 1.0;
+                honest.last_useful = Some(now);
+                honest.usefulness += 1.0;
             }
             let mut honest = stranger(0, None, 0.0, true);
             honest.since = now;
             strangers.push(honest);
-            let (peer, reason) = to_go(&strangers, 64, now).unwrap();
+            let (peer, reason) = stranger_to_evict(&strangers, 64, now).unwrap();
             let index = strangers.iter().position(|s| s.peer == peer).unwrap();
             assert_eq!(strangers.remove(index).since, ago(2_000), "slot {slot}");
             assert_eq!(reason, "of no use while places are short");
-            assert_eq!(to_go(&strangers, 64, now), None);
+            assert_eq!(stranger_to_evict(&strangers, 64, now), None);
         }
     }
 
@@ -230,7 +230,7 @@ mod tests {
                 let mut newcomer = stranger(0, None, 0.0, false);
                 newcomer.since = now;
                 strangers.push(newcomer);
-                while let Some((peer, _)) = to_go(&strangers, 64, now) {
+                while let Some((peer, _)) = stranger_to_evict(&strangers, 64, now) {
                     strangers.retain(|s| s.peer != peer);
                 }
             }

@@ -13,10 +13,10 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use super::{Allowance, Shared};
+use super::{PeerQuota, Shared};
 use crate::{
+    byte_budget::ReservedBytes,
     protocol::{BlocksQuery, ErrorReply, Piece},
-    room::Held,
     wire::{ResultCode, WireError, encode_chunk},
 };
 
@@ -24,18 +24,18 @@ use crate::{
 /// piece of its own.
 const PIECE_BYTES: usize = 64 << 10;
 /// When an answer has this many bytes, it ends; the peer asks again for the rest.
-const MAX_ANSWER_BYTES: usize = 8 << 20;
+const MAX_RESPONSE_BYTES: usize = 8 << 20;
 /// After this long nothing is added to an answer, so that it ends in order before the stream's limit.
-const ANSWER_TIME: Duration = Duration::from_secs(20);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Roots after which a look-up makes way for others, found or not.
 const ROOTS_PER_LOOKUP: usize = 64;
 /// What looking up a block costs besides its bytes, in bytes.
 const LOOKUP_COST: usize = 1 << 10;
 
 /// An answer under way.
-pub(super) struct Answer {
+pub(super) struct Response {
     server: Arc<Shared>,
-    allowance: Allowance,
+    quota: PeerQuota,
     /// Its place among the peer's answers, and when it ends.
     place: Option<(OwnedSemaphorePermit, Instant)>,
     /// Taken by a look-up while it lasts; gone for good when that breaks off, which ends the answer.
@@ -55,7 +55,7 @@ struct Lookup {
 }
 
 /// What a look-up has come to.
-struct Found {
+struct LookupResult {
     /// Chunks.
     bytes: Vec<u8>,
     blocks: u64,
@@ -64,18 +64,18 @@ struct Found {
     end: Option<Result<(), ErrorReply>>,
 }
 
-impl Answer {
-    pub(super) fn new(server: Arc<Shared>, allowance: Allowance, query: BlocksQuery) -> Self {
+impl Response {
+    pub(super) fn new(server: Arc<Shared>, quota: PeerQuota, query: BlocksQuery) -> Self {
         let lookup = Lookup {
             is_range: matches!(query, BlocksQuery::Range(_)),
             query,
             roots: None,
-            left: MAX_ANSWER_BYTES,
+            left: MAX_RESPONSE_BYTES,
             is_empty: true,
         };
         Self {
             server,
-            allowance,
+            quota,
             place: None,
             lookup: Some(lookup),
         }
@@ -84,11 +84,11 @@ impl Answer {
     /// The next piece, or the error that ends the answer; `None` when it is complete.
     pub(super) async fn next(&mut self) -> Option<Result<Piece, ErrorReply>> {
         loop {
-            if self.lookup.is_none() || Instant::now() >= self.take_place().await? {
+            if self.lookup.is_none() || Instant::now() >= self.acquire_place().await? {
                 return None;
             }
-            self.allowance.pace.paid().await;
-            self.server.pace.paid().await;
+            self.quota.throttle.wait_until_paid().await;
+            self.server.throttle.wait_until_paid().await;
             let (found, held) = self.look_up().await?;
             counter!("quartet_blocks_served_total").increment(found.blocks);
             match found.end {
@@ -103,13 +103,13 @@ impl Answer {
 
     /// Looks up the next piece and takes room for it. Not in the connection's task, which may stand still and
     /// would keep all others waiting.
-    async fn look_up(&mut self) -> Option<(Found, Held)> {
+    async fn look_up(&mut self) -> Option<(LookupResult, ReservedBytes)> {
         let lookup = self.lookup.take()?;
         let (sender, receiver) = oneshot::channel();
-        tokio::spawn(take_turn(self.server.clone(), lookup, sender));
+        tokio::spawn(run_lookup(self.server.clone(), lookup, sender));
         let (lookup, found, held) = receiver.await.ok()?;
-        self.allowance.pace.charge(found.cost);
-        self.server.pace.charge(found.cost);
+        self.quota.throttle.charge(found.cost);
+        self.server.throttle.charge(found.cost);
         if found.end.is_none() {
             self.lookup = Some(lookup);
         }
@@ -117,12 +117,12 @@ impl Answer {
     }
 
     /// Waits until the peer has a place for this answer; returns when the answer must end.
-    async fn take_place(&mut self) -> Option<Instant> {
+    async fn acquire_place(&mut self) -> Option<Instant> {
         if let Some((_, end)) = &self.place {
             return Some(*end);
         }
-        let place = self.allowance.answers.clone().acquire_owned().await.ok()?;
-        let end = Instant::now() + ANSWER_TIME;
+        let place = self.quota.responses.clone().acquire_owned().await.ok()?;
+        let end = Instant::now() + RESPONSE_TIMEOUT;
         self.place = Some((place, end));
         Some(end)
     }
@@ -130,10 +130,10 @@ impl Answer {
 
 /// Waits for the turn of a look-up, and keeps it until there is room for what was found, so that only one
 /// piece is beyond the limit. Without an outcome the answer ends.
-async fn take_turn(
+async fn run_lookup(
     server: Arc<Shared>,
     lookup: Lookup,
-    mut sender: oneshot::Sender<(Lookup, Found, Held)>,
+    mut sender: oneshot::Sender<(Lookup, LookupResult, ReservedBytes)>,
 ) {
     let turn = server.lookups.acquire().await;
     if sender.is_closed() {
@@ -147,7 +147,7 @@ async fn take_turn(
     };
     let held = tokio::select! {
         biased;
-        held = server.room.take(found.bytes.len()) => held,
+        held = server.budget.reserve(found.bytes.len()) => held,
         () = sender.closed() => return,
     };
     drop(turn);
@@ -157,8 +157,8 @@ async fn take_turn(
 
 impl Lookup {
     /// Looks up blocks until there is a piece. May read the disk.
-    fn next_piece(mut self, reader: &ChainReader) -> (Self, Found) {
-        let mut found = Found {
+    fn next_piece(mut self, reader: &ChainReader) -> (Self, LookupResult) {
+        let mut found = LookupResult {
             bytes: Vec::new(),
             blocks: 0,
             cost: 0,
@@ -195,7 +195,7 @@ impl Lookup {
         &mut self,
         root: Root,
         reader: &ChainReader,
-        found: &mut Found,
+        found: &mut LookupResult,
     ) -> Result<usize, Result<(), ErrorReply>> {
         match reader.block(root) {
             Ok(Some(block)) if block.signature.is_empty() => Ok(0),

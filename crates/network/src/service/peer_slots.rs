@@ -6,22 +6,22 @@ use libp2p::PeerId;
 
 use super::{NetworkService, SLOT, peer::Peer};
 use crate::{
-    conduct::Deed,
-    places::{LATELY, Stranger, to_go},
+    peer_slots::{RECENT, Stranger, stranger_to_evict},
+    penalties::PeerAction,
 };
 
 /// A peer that made way is not let in for this long, so that those who are left in peace can settle.
-const PAUSE: Duration = SLOT.saturating_mul(8);
-/// What is left of a peer's deeds after a slot; half of them after some 14.
-const DEEDS_LEFT: f64 = 0.95;
+const EVICTION_BAN: Duration = SLOT.saturating_mul(8);
+/// What is left of a peer's usefulness after a slot; half of it after some 14.
+const USEFULNESS_DECAY: f64 = 0.95;
 
 impl NetworkService {
     /// A peer has come.
-    pub(super) fn seat(&mut self, id: PeerId, now: Duration) {
+    pub(super) fn admit(&mut self, id: PeerId, now: Duration) {
         if self.dialer.knows(&id) {
             let behaviour = self.swarm.behaviour_mut();
             behaviour.limits.bypass_peer_id(&id);
-            behaviour.door.exempt(id);
+            behaviour.address_limiter.exempt(id);
             behaviour.gossip.meters.set_known(id, true);
         }
         self.trim(now);
@@ -29,50 +29,50 @@ impl NetworkService {
 
     /// Sends away whom there is no place for.
     pub(super) fn trim(&mut self, now: Duration) {
-        if self.peers.len() <= self.places {
+        if self.peers.len() <= self.stranger_slots {
             return;
         }
         let mut strangers: Vec<_> = (self.peers.iter())
             .filter(|(id, _)| !self.dialer.knows(id) && self.bans.until(id).is_none())
             .map(|(id, peer)| stranger(*id, peer))
             .collect();
-        while let Some((id, reason)) = to_go(&strangers, self.places, now) {
+        while let Some((id, reason)) = stranger_to_evict(&strangers, self.stranger_slots, now) {
             strangers.retain(|stranger| stranger.peer != id);
-            self.send_away(id, reason, PAUSE, "trim");
+            self.disconnect_for(id, reason, EVICTION_BAN, "trim");
         }
     }
 
     /// A peer has brought something valid that nobody had brought before.
-    pub(super) fn delivered(&mut self, id: PeerId) {
+    pub(super) fn on_delivery(&mut self, id: PeerId) {
         let now = self.clock.now();
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        peer.delivered = Some(now);
+        peer.delivered_at = Some(now);
         self.swarm.behaviour().gossip.meters.set_known(id, true);
-        self.was_of_use(id, now);
-        self.note(id, Deed::Delivery, "delivery");
+        self.record_use(id, now);
+        self.record_action(id, PeerAction::Delivery, "delivery");
     }
 
     /// A peer has served what we asked for. Whether it is of any worth is for the chain to say.
-    pub(super) fn served_us(&mut self, id: PeerId) {
-        self.was_of_use(id, self.clock.now());
+    pub(super) fn on_blocks_served(&mut self, id: PeerId) {
+        self.record_use(id, self.clock.now());
     }
 
-    fn was_of_use(&mut self, id: PeerId, now: Duration) {
+    fn record_use(&mut self, id: PeerId, now: Duration) {
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.useful = Some(now);
-            peer.deeds += 1.0;
+            peer.useful_at = Some(now);
+            peer.usefulness += 1.0;
         }
     }
 
     /// What peers have done is worth less with time.
-    pub(super) fn fade(&mut self, now: Duration) {
+    pub(super) fn decay_usefulness(&mut self, now: Duration) {
         let meters = &self.swarm.behaviour().gossip.meters;
         for (id, peer) in &mut self.peers {
-            peer.deeds *= DEEDS_LEFT;
-            let lately = |at| now.saturating_sub(at) < LATELY;
-            let known = self.dialer.knows(id) || peer.delivered.is_some_and(lately);
+            peer.usefulness *= USEFULNESS_DECAY;
+            let lately = |at| now.saturating_sub(at) < RECENT;
+            let known = self.dialer.knows(id) || peer.delivered_at.is_some_and(lately);
             meters.set_known(*id, known);
         }
     }
@@ -80,12 +80,12 @@ impl NetworkService {
 
 fn stranger(id: PeerId, peer: &Peer) -> Stranger {
     // A peer has at least one connection.
-    let since = peer.links.first().map(|link| link.since);
+    let since = peer.connections.first().map(|link| link.since);
     Stranger {
         peer: id,
         since: since.unwrap_or_default(),
-        useful: peer.useful,
-        deeds: peer.deeds,
-        talks: peer.subscribed || peer.heard.is_some(),
+        last_useful: peer.useful_at,
+        usefulness: peer.usefulness,
+        talks: peer.subscribed || peer.status_heard_at.is_some(),
     }
 }

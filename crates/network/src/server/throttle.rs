@@ -8,13 +8,13 @@ use tokio::time::{Instant, sleep};
 /// Lets a burst through and then a steady rate: what has been served is charged afterwards, and the next
 /// piece waits until the debt is paid.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct Throttle {
     burst: f64,
     per_second: f64,
     account: Mutex<(f64, Instant)>,
 }
 
-impl Pace {
+impl Throttle {
     pub(crate) fn new(burst: u32, per_second: u32) -> Self {
         let burst = f64::from(burst);
         Self {
@@ -30,7 +30,7 @@ impl Pace {
     }
 
     /// Waits until what was charged is paid for.
-    pub(crate) async fn paid(&self) {
+    pub(crate) async fn wait_until_paid(&self) {
         loop {
             let debt = self.debt();
             if debt.is_zero() {
@@ -64,15 +64,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_is_free_and_then_the_rate_holds() {
-        let pace = Pace::new(100, 1_000);
+        let throttle = Throttle::new(100, 1_000);
         let start = Instant::now();
-        pace.paid().await;
-        pace.charge(100);
-        pace.paid().await;
+        throttle.wait_until_paid().await;
+        throttle.charge(100);
+        throttle.wait_until_paid().await;
         assert_eq!(start.elapsed(), Duration::ZERO);
         for _ in 0..10 {
-            pace.charge(500);
-            pace.paid().await;
+            throttle.charge(500);
+            throttle.wait_until_paid().await;
         }
         let passed = start.elapsed();
         let expected = Duration::from_secs(5);
