@@ -5,7 +5,7 @@ use quartet_types::{Root, Slot};
 use crate::{
     error::ApiError,
     node::NodeView,
-    pieces::{More, PIECE, Source},
+    pieces::{HasMore, PIECE, PieceSource},
     views::NamedBlockView,
 };
 
@@ -54,14 +54,14 @@ impl BlockPieces {
     }
 }
 
-impl Source for BlockPieces {
-    fn next(&mut self, node: &NodeView, piece: &mut Vec<u8>) -> Result<More, ApiError> {
+impl PieceSource for BlockPieces {
+    fn next(&mut self, node: &NodeView, piece: &mut Vec<u8>) -> Result<HasMore, ApiError> {
         if self.next == 0 {
             piece.push(b'[');
         }
         while let Some(root) = self.roots.get(self.next) {
             if piece.len() >= PIECE {
-                return Ok(More::Yes);
+                return Ok(HasMore::Yes);
             }
             // One that has been removed in between ends the answer, which is then no JSON.
             let block = node.block_of(*root)?.ok_or_else(ApiError::internal)?;
@@ -73,10 +73,10 @@ impl Source for BlockPieces {
             self.next += 1;
         }
         piece.push(b']');
-        Ok(More::No)
+        Ok(HasMore::No)
     }
 
-    fn holds(&self) -> usize {
+    fn held_bytes(&self) -> usize {
         PIECE + size_of_val(&*self.roots)
     }
 }

@@ -1,7 +1,7 @@
 //! Compression of answers for those who ask for it.
 //!
 //! What is compressed is text: states and blocks in SSZ are hashes and signatures, which do not get smaller. An answer is compressed
-//! as it is taken, [`PART`] by part, so that neither it nor the work is there before somebody wants it; what the compression
+//! as it is taken, [`CHUNK_BYTES`] by part, so that neither it nor the work is there before somebody wants it; what the compression
 //! holds meanwhile counts like the answer itself.
 
 use std::{
@@ -23,14 +23,14 @@ use axum::{
 use flate2::{Compression, write::GzEncoder};
 use hyper::body::Frame;
 
-use crate::{accept::takes_gzip, pieces::Held, server::Endless};
+use crate::{accept::takes_gzip, pieces::HeldBytes, server::Endless};
 
 /// Bytes of an answer below which it fits a packet or two as it is.
-const LEAST: u64 = 1 << 10;
+const MIN_BYTES: u64 = 1 << 10;
 /// Bytes that are compressed at a time, in about a millisecond.
-const PART: usize = 64 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
 /// Bytes that the compression of an answer holds: its window and tables, and a part that nobody has taken.
-const HELD: usize = 448 << 10;
+const ENCODER_BYTES: usize = 448 << 10;
 
 /// Compresses the answer to a request where that is wanted and worth it.
 pub(crate) async fn compress(request: Request, next: Next) -> Response {
@@ -48,10 +48,10 @@ pub(crate) async fn compress(request: Request, next: Next) -> Response {
     response.headers_mut().insert(CONTENT_ENCODING, gzip);
     response.headers_mut().remove(CONTENT_LENGTH);
     let held = match response.extensions().get() {
-        Some(Held(bytes)) => *bytes,
+        Some(HeldBytes(bytes)) => *bytes,
         None => usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX),
     };
-    let held = Held(held.saturating_add(HELD));
+    let held = HeldBytes(held.saturating_add(ENCODER_BYTES));
     response.extensions_mut().insert(held);
     response.map(|body| Body::new(Gzip::new(body)))
 }
@@ -66,7 +66,7 @@ fn is_worth_it(response: &Response) -> bool {
     let size = response.body().size_hint().upper();
     is_text
         && response.status() == StatusCode::OK
-        && size.is_none_or(|size| size >= LEAST)
+        && size.is_none_or(|size| size >= MIN_BYTES)
         && !response.headers().contains_key(CONTENT_ENCODING)
         && response.extensions().get::<Endless>().is_none()
 }
@@ -90,11 +90,11 @@ impl Gzip {
     }
 
     /// Compresses a part of what has come, and gives what has become of it, often nothing.
-    fn go_on(&mut self) -> io::Result<Vec<u8>> {
+    fn compress_chunk(&mut self) -> io::Result<Vec<u8>> {
         let Some(encoder) = &mut self.encoder else {
             return Ok(Vec::new());
         };
-        let part = self.rest.split_to(self.rest.len().min(PART));
+        let part = self.rest.split_to(self.rest.len().min(CHUNK_BYTES));
         encoder.write_all(&part)?;
         Ok(std::mem::take(encoder.get_mut()))
     }
@@ -123,7 +123,7 @@ impl HttpBody for Gzip {
                 return Poll::Ready(None);
             }
             if !self.rest.is_empty() {
-                let piece = self.go_on();
+                let piece = self.compress_chunk();
                 if piece.as_ref().is_ok_and(Vec::is_empty) {
                     // Others have their turn before the next part.
                     context.waker().wake_by_ref();
@@ -163,7 +163,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_compressed_is_what_was_there() {
-        for size in [0, 1, PART, 5 * PART + 1] {
+        for size in [0, 1, CHUNK_BYTES, 5 * CHUNK_BYTES + 1] {
             let plain: Vec<u8> = (0..size).map(|index| (index / 7) as u8).collect();
             assert_eq!(read(Body::from(plain.clone())).await.unwrap(), plain);
             let pieces = plain
@@ -193,12 +193,12 @@ mod tests {
                 .wrapping_add(1);
             (number >> 56) as u8
         });
-        gzip.rest = noise.take(4 * PART).collect();
+        gzip.rest = noise.take(4 * CHUNK_BYTES).collect();
         let mut most = 0;
         while !gzip.rest.is_empty() {
-            most = most.max(gzip.go_on().unwrap().capacity());
+            most = most.max(gzip.compress_chunk().unwrap().capacity());
         }
         // The tables of the encoder are some 320 KiB.
-        assert!((320 << 10) + most <= HELD, "{most}");
+        assert!((320 << 10) + most <= ENCODER_BYTES, "{most}");
     }
 }

@@ -353,7 +353,7 @@ impl NodeView {
     /// 503 when other batches already hold as much as may be.
     pub(crate) fn heavy_batch(&self) -> Result<BatchPermit, ApiError> {
         let permit = Arc::clone(&self.0.batches).try_acquire_owned();
-        permit.map(BatchPermit).map_err(|_| refuse())
+        permit.map(BatchPermit).map_err(|_| busy_error())
     }
 
     /// Does work that reads the disk or encodes something large, away from the threads that drive the
@@ -366,7 +366,7 @@ impl NodeView {
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
         let waiting = Arc::clone(&self.0.waiting).try_acquire_owned();
-        let waiting = waiting.map_err(|_| refuse())?;
+        let waiting = waiting.map_err(|_| busy_error())?;
         self.work(work, waiting).await
     }
 
@@ -402,7 +402,7 @@ impl NodeView {
     }
 }
 
-fn refuse() -> ApiError {
+fn busy_error() -> ApiError {
     counter!("quartet_http_requests_refused_total", "reason" => "busy").increment(1);
     ApiError::busy()
 }

@@ -22,15 +22,15 @@ use crate::{accept::Form, error::ApiError, node::NodeView};
 pub(crate) const PIECE: usize = 64 << 10;
 
 /// What an answer is made from.
-pub(crate) trait Source: Send + Unpin + 'static {
+pub(crate) trait PieceSource: Send + Unpin + 'static {
     /// Appends to a piece what fits in it, or the next item where that is larger. May read the disk.
     ///
     /// # Errors
     /// When the answer cannot go on.
-    fn next(&mut self, node: &NodeView, piece: &mut Vec<u8>) -> Result<More, ApiError>;
+    fn next(&mut self, node: &NodeView, piece: &mut Vec<u8>) -> Result<HasMore, ApiError>;
 
     /// Bytes of memory that the source holds and nobody else does, until the answer is taken.
-    fn holds(&self) -> usize;
+    fn held_bytes(&self) -> usize;
 
     /// Bytes of the whole answer, where they are known before.
     fn length(&self) -> Option<u64> {
@@ -40,18 +40,18 @@ pub(crate) trait Source: Send + Unpin + 'static {
 
 /// Whether there is more to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum More {
+pub(crate) enum HasMore {
     Yes,
     No,
 }
 
 /// Bytes that an answer holds while it is being taken, for the server's books.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Held(pub(crate) usize);
+pub(crate) struct HeldBytes(pub(crate) usize);
 
 /// An answer in pieces, the first of which is made before there is an answer at all, so that what is wrong from the start
 /// is said with a status of its own.
-pub(crate) async fn answer<S: Source>(
+pub(crate) async fn answer<S: PieceSource>(
     node: NodeView,
     form: Form,
     begin: impl FnOnce(&NodeView) -> Result<S, ApiError> + Send + 'static,
@@ -59,14 +59,14 @@ pub(crate) async fn answer<S: Source>(
     let (source, made) = node
         .heavy(|node| {
             let mut source = begin(node)?;
-            let made = make(&mut source, node)?;
+            let made = make_piece(&mut source, node)?;
             Ok::<_, ApiError>((source, made))
         })
         .await??;
-    let held = Held(source.holds() + made.0.len());
+    let held = HeldBytes(source.held_bytes() + made.0.len());
     let length = match made.1 {
-        More::No => Some(made.0.len() as u64),
-        More::Yes => source.length(),
+        HasMore::No => Some(made.0.len() as u64),
+        HasMore::Yes => source.length(),
     };
     let body = Pieces {
         node,
@@ -78,8 +78,8 @@ pub(crate) async fn answer<S: Source>(
     Ok(response)
 }
 
-type Made = (Bytes, More);
-type Making<S> = Pin<Box<dyn Future<Output = Result<(S, Made), ApiError>> + Send>>;
+type MadePiece = (Bytes, HasMore);
+type MakingPiece<S> = Pin<Box<dyn Future<Output = Result<(S, MadePiece), ApiError>> + Send>>;
 
 struct Pieces<S> {
     node: NodeView,
@@ -89,24 +89,24 @@ struct Pieces<S> {
 }
 
 enum Step<S> {
-    Made(S, Made),
+    Made(S, MadePiece),
     Waiting(S),
-    Making(Making<S>),
+    Making(MakingPiece<S>),
     Over,
 }
 
-fn make(source: &mut impl Source, node: &NodeView) -> Result<Made, ApiError> {
+fn make_piece(source: &mut impl PieceSource, node: &NodeView) -> Result<MadePiece, ApiError> {
     let mut piece = Vec::new();
     let more = source.next(node, &mut piece)?;
     Ok((piece.into(), more))
 }
 
-impl<S: Source> Pieces<S> {
-    fn begin(&self, mut source: S) -> Making<S> {
+impl<S: PieceSource> Pieces<S> {
+    fn begin(&self, mut source: S) -> MakingPiece<S> {
         let node = self.node.clone();
         Box::pin(async move {
             node.piece(move |node| {
-                let made = make(&mut source, node)?;
+                let made = make_piece(&mut source, node)?;
                 Ok((source, made))
             })
             .await?
@@ -114,7 +114,7 @@ impl<S: Source> Pieces<S> {
     }
 }
 
-impl<S: Source> HttpBody for Pieces<S> {
+impl<S: PieceSource> HttpBody for Pieces<S> {
     type Data = Bytes;
     type Error = ApiError;
 
@@ -140,7 +140,7 @@ impl<S: Source> HttpBody for Pieces<S> {
                     }
                 }
                 Step::Made(source, (piece, more)) => {
-                    if more == More::Yes {
+                    if more == HasMore::Yes {
                         self.step = Step::Waiting(source);
                     }
                     if let Some(length) = &mut self.length {
@@ -194,20 +194,20 @@ mod tests {
         fails: bool,
     }
 
-    impl Source for Counting {
-        fn next(&mut self, _: &NodeView, piece: &mut Vec<u8>) -> Result<More, ApiError> {
+    impl PieceSource for Counting {
+        fn next(&mut self, _: &NodeView, piece: &mut Vec<u8>) -> Result<HasMore, ApiError> {
             if self.made == self.pieces {
                 return match self.fails {
                     true => Err(ApiError::internal()),
-                    false => Ok(More::No),
+                    false => Ok(HasMore::No),
                 };
             }
             piece.push(self.made);
             self.made += 1;
-            Ok(More::Yes)
+            Ok(HasMore::Yes)
         }
 
-        fn holds(&self) -> usize {
+        fn held_bytes(&self) -> usize {
             7
         }
     }
@@ -225,7 +225,7 @@ mod tests {
     async fn pieces_come_in_order_to_the_end() {
         for pieces in [0, 1, 2, 9] {
             let response = ask(pieces, false).await.unwrap();
-            let Some(Held(held)) = response.extensions().get() else {
+            let Some(HeldBytes(held)) = response.extensions().get() else {
                 panic!("nothing is said of what it holds");
             };
             assert_eq!(*held, 7 + usize::from(pieces > 0));

@@ -8,7 +8,7 @@ use ssz::{BYTES_PER_LENGTH_OFFSET, Encode};
 use crate::{
     error::ApiError,
     node::NodeView,
-    pieces::{More, PIECE, Source},
+    pieces::{HasMore, PIECE, PieceSource},
 };
 
 /// Which part of the state comes next.
@@ -120,18 +120,18 @@ fn append<'a, T: Encode + 'a>(
     None
 }
 
-impl Source for StatePieces {
-    fn next(&mut self, _: &NodeView, piece: &mut Vec<u8>) -> Result<More, ApiError> {
+impl PieceSource for StatePieces {
+    fn next(&mut self, _: &NodeView, piece: &mut Vec<u8>) -> Result<HasMore, ApiError> {
         while piece.len() < PIECE {
             match self.write(piece) {
                 Some(part) => self.part = part,
-                None => return Ok(More::No),
+                None => return Ok(HasMore::No),
             }
         }
-        Ok(More::Yes)
+        Ok(HasMore::Yes)
     }
 
-    fn holds(&self) -> usize {
+    fn held_bytes(&self) -> usize {
         // A piece, or the tallies, which are written whole.
         PIECE.max(self.state.justifications_validators.ssz_bytes_len())
     }

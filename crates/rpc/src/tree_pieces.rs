@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     error::ApiError,
     node::{NodeView, Overview},
-    pieces::{More, PIECE, Source},
+    pieces::{HasMore, PIECE, PieceSource},
     views::{ForkChoiceNodeView, ForkChoiceView},
 };
 
@@ -81,14 +81,14 @@ fn collect<N>(
     Some(nodes)
 }
 
-impl Source for TreePieces {
-    fn next(&mut self, _: &NodeView, piece: &mut Vec<u8>) -> Result<More, ApiError> {
+impl PieceSource for TreePieces {
+    fn next(&mut self, _: &NodeView, piece: &mut Vec<u8>) -> Result<HasMore, ApiError> {
         if self.next == 0 {
             piece.extend_from_slice(b"{\"nodes\":[");
         }
         while let Some(node) = self.nodes.get(self.next) {
             if piece.len() >= PIECE {
-                return Ok(More::Yes);
+                return Ok(HasMore::Yes);
             }
             if self.next > 0 {
                 piece.push(b',');
@@ -108,10 +108,10 @@ impl Source for TreePieces {
             write(piece, value)?;
         }
         piece.push(b'}');
-        Ok(More::No)
+        Ok(HasMore::No)
     }
 
-    fn holds(&self) -> usize {
+    fn held_bytes(&self) -> usize {
         PIECE + size_of_val(&*self.nodes)
     }
 }

@@ -35,7 +35,7 @@ const PROGRESS: Duration = Duration::from_secs(1);
 
 /// An event for subscribers.
 #[derive(Debug)]
-pub(crate) struct Published {
+pub(crate) struct FeedEvent {
     pub(crate) topic: Topic,
     /// The event as JSON.
     pub(crate) json: Box<RawValue>,
@@ -44,7 +44,7 @@ pub(crate) struct Published {
 /// Where events are published. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Feed {
-    events: broadcast::Sender<Arc<Published>>,
+    events: broadcast::Sender<Arc<FeedEvent>>,
     records: Arc<Mutex<Records>>,
 }
 
@@ -59,7 +59,7 @@ impl Default for Feed {
 
 impl Feed {
     /// All events from now on.
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Published>> {
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<FeedEvent>> {
         self.events.subscribe()
     }
 
@@ -74,7 +74,7 @@ impl Feed {
         }
         // Numbers, roots and strings: there is nothing that cannot be written.
         if let Ok(json) = to_raw_value(&Event { topic, at, payload }) {
-            let _ = self.events.send(Arc::new(Published { topic, json }));
+            let _ = self.events.send(Arc::new(FeedEvent { topic, json }));
         }
     }
 }
@@ -84,51 +84,51 @@ pub(crate) async fn run(node: NodeView) {
     let (mut chain, mut peers) = (node.chain_events(), node.peer_changes());
     let mut progress = interval(PROGRESS);
     progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut teller = Teller::new(node);
+    let mut publisher = EventPublisher::new(node);
     loop {
         tokio::select! {
             biased;
             event = chain.recv() => match event {
                 Ok(event) => {
-                    teller.begin();
-                    teller.on_chain(event);
+                    publisher.start_records();
+                    publisher.on_chain(event);
                 }
                 // Subscribers notice by the slots. There is nothing better to tell them.
                 Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "events of the chain were lost"),
                 Err(RecvError::Closed) => return,
             },
             change = peers.recv() => match change {
-                Ok(change) => teller.on_peer(change),
+                Ok(change) => publisher.on_peer(change),
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             },
-            _ = progress.tick(), if teller.is_syncing => teller.tell_sync(),
+            _ = progress.tick(), if publisher.is_syncing => publisher.publish_sync(),
         }
     }
 }
 
 /// Turns events into what is published.
-struct Teller {
+struct EventPublisher {
     node: NodeView,
     is_syncing: bool,
     /// The word that was told last.
     condition: Option<Condition>,
-    has_begun: bool,
+    has_records: bool,
 }
 
-impl Teller {
+impl EventPublisher {
     fn new(node: NodeView) -> Self {
         Self {
             is_syncing: false,
             condition: None,
-            has_begun: false,
+            has_records: false,
             node,
         }
     }
 
     /// Begins with the records. Not before there is something to note: the chain may be busy.
-    fn begin(&mut self) {
-        if std::mem::replace(&mut self.has_begun, true) {
+    fn start_records(&mut self) {
+        if std::mem::replace(&mut self.has_records, true) {
             return;
         }
         let validators = self.node.overview().validator_count as usize;
@@ -157,29 +157,36 @@ impl Teller {
                 head,
                 reorg_depth,
             } => self.on_head(before, head, reorg_depth),
-            ChainEvent::Justified(checkpoint) => self.mark(Topic::Justified, checkpoint),
-            ChainEvent::Finalized(checkpoint) => self.mark(Topic::Finalized, checkpoint),
+            ChainEvent::Justified(checkpoint) => {
+                self.publish_checkpoint(Topic::Justified, checkpoint)
+            }
+            ChainEvent::Finalized(checkpoint) => {
+                self.publish_checkpoint(Topic::Finalized, checkpoint)
+            }
             ChainEvent::SafeTarget(Checkpoint { root, slot }) => {
-                let payload = payload::SafeTarget { slot, block: root };
+                let payload = payload::SafeTargetEvent { slot, block: root };
                 self.publish(Topic::SafeTarget, payload);
             }
             ChainEvent::Equivocation { validator, slot } => {
                 let validator_id = validator;
-                let payload = payload::Equivocation { slot, validator_id };
+                let payload = payload::EquivocationEvent { slot, validator_id };
                 self.publish(Topic::Equivocation, payload);
             }
             ChainEvent::Sync(state) => {
                 self.is_syncing = matches!(state, SyncState::Syncing { .. });
-                self.tell_sync();
+                self.publish_sync();
             }
-            ChainEvent::Duty(duty) => self.publish(Topic::Duty, payload::DutyDone::from(&duty)),
+            ChainEvent::Duty(duty) => self.publish(Topic::Duty, payload::DutyEvent::from(&duty)),
             ChainEvent::SlotEnd(slot) => self.on_slot_end(slot),
         }
     }
 
     fn on_peer(&mut self, change: PeerChange) {
-        self.publish(Topic::Peer, payload::Peer::new(change, self.node.now()));
-        self.tell_condition();
+        self.publish(
+            Topic::Peer,
+            payload::PeerEvent::new(change, self.node.now()),
+        );
+        self.publish_condition_change();
     }
 
     fn on_block(&mut self, imported: ImportedBlock) {
@@ -192,7 +199,7 @@ impl Teller {
         } = imported;
         self.publish(
             Topic::Block,
-            payload::Block {
+            payload::BlockEvent {
                 slot: block.slot,
                 block: block.root,
                 parent_root,
@@ -205,14 +212,17 @@ impl Teller {
             return;
         };
         let body = envelope.block().body.attestations.iter();
-        self.node.feed().records().block(block.slot, proposer, body);
+        self.node
+            .feed()
+            .records()
+            .record_block(block.slot, proposer, body);
         // What was caught up with says nothing about when it was published.
         if imported.origin != Source::Sync {
             let vote = &envelope.message.proposer_attestation;
-            self.see_vote(vote);
+            self.record_vote(vote);
             self.publish(
                 Topic::Attestation,
-                payload::Vote {
+                payload::AttestationEvent {
                     validator_id: vote.validator_id,
                     data: &vote.data,
                     origin: "block",
@@ -222,10 +232,10 @@ impl Teller {
     }
 
     fn on_vote(&self, vote: &quartet_types::Attestation, source: Source) {
-        self.see_vote(vote);
+        self.record_vote(vote);
         self.publish(
             Topic::Attestation,
-            payload::Vote {
+            payload::AttestationEvent {
                 validator_id: vote.validator_id,
                 data: &vote.data,
                 origin: origin(source),
@@ -233,18 +243,21 @@ impl Teller {
         );
     }
 
-    fn see_vote(&self, vote: &quartet_types::Attestation) {
+    fn record_vote(&self, vote: &quartet_types::Attestation) {
         let since = self.node.since_slot(vote.data.slot);
         let half = self.node.slot_duration() / 2;
         let at = self.at();
-        self.node.feed().records().vote(vote, at, since, half);
+        self.node
+            .feed()
+            .records()
+            .record_vote(vote, at, since, half);
     }
 
     fn on_head(&self, before: Checkpoint, head: Checkpoint, depth: u64) {
         let block = self.node.block_in_memory(head.root);
         self.publish(
             Topic::Head,
-            payload::Head {
+            payload::HeadEvent {
                 slot: head.slot,
                 block: head.root,
                 state: block.as_ref().map(|block| block.block().state_root),
@@ -254,7 +267,7 @@ impl Teller {
         if depth > 0 {
             self.publish(
                 Topic::Reorg,
-                payload::Reorg {
+                payload::ReorgEvent {
                     slot: head.slot,
                     depth,
                     old_head: before,
@@ -264,10 +277,10 @@ impl Teller {
         }
     }
 
-    fn mark(&self, topic: Topic, Checkpoint { root, slot }: Checkpoint) {
+    fn publish_checkpoint(&self, topic: Topic, Checkpoint { root, slot }: Checkpoint) {
         let state = self.state_root(root);
         let block = root;
-        self.publish(topic, payload::Marked { slot, block, state });
+        self.publish(topic, payload::CheckpointEvent { slot, block, state });
     }
 
     /// The state root in a block, if the block is in memory.
@@ -283,12 +296,12 @@ impl Teller {
             .filter(|_| overview.sync == SyncState::Synced)
         {
             let proposer = proposer_index(over, overview.validator_count);
-            self.node.feed().records().close(over, proposer);
+            self.node.feed().records().close_slot(over, proposer);
         }
         let condition = self.node.condition();
         self.publish(
             Topic::Slot,
-            payload::SlotEnd {
+            payload::SlotEvent {
                 slot,
                 head: overview.head,
                 safe_target: overview.safe_target,
@@ -298,20 +311,20 @@ impl Teller {
                 state: condition,
             },
         );
-        self.tell_condition();
+        self.publish_condition_change();
         gauge!("quartet_subscribers").set(self.node.feed().events.receiver_count() as f64);
     }
 
     /// Tells how the node is, if that is another word now.
-    fn tell_condition(&mut self) {
+    fn publish_condition_change(&mut self) {
         if Some(self.node.condition()) != self.condition {
-            self.tell_sync();
+            self.publish_sync();
         }
     }
 
-    fn tell_sync(&mut self) {
+    fn publish_sync(&mut self) {
         self.condition = Some(self.node.condition());
         let syncing = SyncingView::of(&self.node);
-        self.publish(Topic::Sync, payload::Sync { syncing });
+        self.publish(Topic::Sync, payload::SyncEvent { syncing });
     }
 }

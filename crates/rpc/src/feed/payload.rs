@@ -20,7 +20,7 @@ pub(super) struct Event<T> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Head {
+pub(super) struct HeadEvent {
     pub(super) slot: Slot,
     pub(super) block: Root,
     /// The root of the state after the block; `null` when the block is not in memory.
@@ -29,7 +29,7 @@ pub(super) struct Head {
 }
 
 #[derive(Serialize)]
-pub(super) struct Block {
+pub(super) struct BlockEvent {
     pub(super) slot: Slot,
     pub(super) block: Root,
     pub(super) parent_root: Root,
@@ -39,27 +39,27 @@ pub(super) struct Block {
 }
 
 #[derive(Serialize)]
-pub(super) struct Vote<'a> {
+pub(super) struct AttestationEvent<'a> {
     pub(super) validator_id: ValidatorIndex,
     pub(super) data: &'a AttestationData,
     pub(super) origin: &'static str,
 }
 
 #[derive(Serialize)]
-pub(super) struct Marked {
+pub(super) struct CheckpointEvent {
     pub(super) slot: Slot,
     pub(super) block: Root,
     pub(super) state: Option<Root>,
 }
 
 #[derive(Serialize)]
-pub(super) struct SafeTarget {
+pub(super) struct SafeTargetEvent {
     pub(super) slot: Slot,
     pub(super) block: Root,
 }
 
 #[derive(Serialize)]
-pub(super) struct Reorg {
+pub(super) struct ReorgEvent {
     pub(super) slot: Slot,
     pub(super) depth: u64,
     pub(super) old_head: Checkpoint,
@@ -67,24 +67,24 @@ pub(super) struct Reorg {
 }
 
 #[derive(Serialize)]
-pub(super) struct Equivocation {
+pub(super) struct EquivocationEvent {
     pub(super) slot: Slot,
     pub(super) validator_id: ValidatorIndex,
 }
 
 #[derive(Serialize)]
-pub(super) struct Sync {
+pub(super) struct SyncEvent {
     #[serde(flatten)]
     pub(super) syncing: SyncingView,
 }
 
 #[derive(Serialize)]
-pub(super) struct Peer {
+pub(super) struct PeerEvent {
     event: &'static str,
     peer: PeerView,
 }
 
-impl Peer {
+impl PeerEvent {
     pub(super) fn new(change: PeerChange, now: std::time::Duration) -> Self {
         let (event, name, info) = match change {
             PeerChange::Connected(name, info) => ("connected", name, info),
@@ -99,7 +99,7 @@ impl Peer {
 }
 
 #[derive(Serialize)]
-pub(super) struct DutyDone {
+pub(super) struct DutyEvent {
     kind: &'static str,
     slot: Slot,
     validators: Vec<ValidatorIndex>,
@@ -107,7 +107,7 @@ pub(super) struct DutyDone {
     delay_ms: u64,
 }
 
-impl From<&Duty> for DutyDone {
+impl From<&Duty> for DutyEvent {
     fn from(duty: &Duty) -> Self {
         Self {
             kind: match duty.kind {
@@ -127,7 +127,7 @@ impl From<&Duty> for DutyDone {
 }
 
 #[derive(Serialize)]
-pub(super) struct SlotEnd {
+pub(super) struct SlotEvent {
     pub(super) slot: Slot,
     pub(super) head: Checkpoint,
     pub(super) safe_target: Checkpoint,

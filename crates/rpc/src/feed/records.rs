@@ -11,7 +11,7 @@ use serde::Serialize;
 /// Slots whose votes are kept one by one.
 pub(crate) const KEPT_SLOTS: usize = 32;
 /// Different votes of one slot that are kept; honest validators have one or two. More are counted and not kept.
-const KINDS: usize = 64;
+const MAX_DISTINCT_VOTES: usize = 64;
 
 /// What a validator has done.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -58,7 +58,7 @@ struct Validator {
 
 /// A vote, as it is kept.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct VoteArrival {
     /// Unix milliseconds.
     at: u64,
     /// Whether that was in the first half of its slot.
@@ -68,10 +68,10 @@ struct Seen {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Watched {
+struct SlotRecord {
     slot: Slot,
-    votes: BTreeMap<ValidatorIndex, Seen>,
-    kinds: Vec<AttestationData>,
+    votes: BTreeMap<ValidatorIndex, VoteArrival>,
+    distinct: Vec<AttestationData>,
     proposed: BTreeSet<ValidatorIndex>,
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct SeenVote {
 pub(crate) struct Records {
     validators: Vec<Validator>,
     /// The last slots, in ascending order.
-    slots: VecDeque<Watched>,
+    slots: VecDeque<SlotRecord>,
     /// The first slot that was watched from its start.
     since: Option<Slot>,
 }
@@ -105,25 +105,25 @@ impl Records {
         }
     }
 
-    fn watched(&mut self, slot: Slot) -> Option<&mut Watched> {
-        let newest = self.slots.back().map(|watched| watched.slot);
+    fn slot_mut(&mut self, slot: Slot) -> Option<&mut SlotRecord> {
+        let newest = self.slots.back().map(|slot_record| slot_record.slot);
         if newest.is_none_or(|newest| newest < slot) {
             if self.slots.len() == KEPT_SLOTS {
                 self.slots.pop_front();
             }
-            self.slots.push_back(Watched {
+            self.slots.push_back(SlotRecord {
                 slot,
-                ..Watched::default()
+                ..SlotRecord::default()
             });
         }
-        let place = self
+        let index = self
             .slots
-            .binary_search_by_key(&slot, |watched| watched.slot);
-        self.slots.get_mut(place.ok()?)
+            .binary_search_by_key(&slot, |slot_record| slot_record.slot);
+        self.slots.get_mut(index.ok()?)
     }
 
     /// A vote was seen `since_slot` after its slot began.
-    pub(crate) fn vote(
+    pub(crate) fn record_vote(
         &mut self,
         vote: &Attestation,
         at: u64,
@@ -131,34 +131,34 @@ impl Records {
         half: Duration,
     ) {
         let Attestation { validator_id, data } = *vote;
-        let Some(place) = usize::try_from(validator_id)
+        let Some(index) = usize::try_from(validator_id)
             .ok()
-            .filter(|place| *place < self.validators.len())
+            .filter(|index| *index < self.validators.len())
         else {
             return;
         };
-        let Some(watched) = self.watched(data.slot) else {
+        let Some(slot_record) = self.slot_mut(data.slot) else {
             return;
         };
-        if watched.votes.contains_key(&validator_id) {
+        if slot_record.votes.contains_key(&validator_id) {
             return;
         }
-        let kind = watched
-            .kinds
+        let kind = slot_record
+            .distinct
             .iter()
             .position(|kind| *kind == data)
             .or_else(|| {
-                (watched.kinds.len() < KINDS).then(|| {
-                    watched.kinds.push(data);
-                    watched.kinds.len() - 1
+                (slot_record.distinct.len() < MAX_DISTINCT_VOTES).then(|| {
+                    slot_record.distinct.push(data);
+                    slot_record.distinct.len() - 1
                 })
             });
         let kind = kind.map(|kind| kind as u8);
         let on_time = since_slot < half;
-        watched
+        slot_record
             .votes
-            .insert(validator_id, Seen { at, on_time, kind });
-        let validator = &mut self.validators[place];
+            .insert(validator_id, VoteArrival { at, on_time, kind });
+        let validator = &mut self.validators[index];
         if validator.last.is_none_or(|last| last.slot <= data.slot) {
             let (slot, head) = (data.slot, data.head);
             validator.last = Some(LastVote { slot, head, at });
@@ -166,14 +166,14 @@ impl Records {
     }
 
     /// A block of this slot by this proposer was imported, with these votes in its body.
-    pub(crate) fn block<'a>(
+    pub(crate) fn record_block<'a>(
         &mut self,
         slot: Slot,
         proposer: ValidatorIndex,
         body: impl Iterator<Item = &'a Attestation>,
     ) {
-        if let Some(watched) = self.watched(slot) {
-            watched.proposed.insert(proposer);
+        if let Some(slot_record) = self.slot_mut(slot) {
+            slot_record.proposed.insert(proposer);
         }
         for vote in body {
             if let Some(validator) = self.get_mut(vote.validator_id)
@@ -190,16 +190,16 @@ impl Records {
     }
 
     /// A slot is over, and the next one as well: what has not come by now counts as missed. `proposer` was to propose.
-    pub(crate) fn close(&mut self, slot: Slot, proposer: Option<ValidatorIndex>) {
+    pub(crate) fn close_slot(&mut self, slot: Slot, proposer: Option<ValidatorIndex>) {
         if slot == 0 || self.since.is_none_or(|since| slot < since) {
             return;
         }
-        let place = self
+        let index = self
             .slots
-            .binary_search_by_key(&slot, |watched| watched.slot);
+            .binary_search_by_key(&slot, |slot_record| slot_record.slot);
         // Where nothing at all came, all is missed.
-        let nothing = Watched::default();
-        let watched = place.map_or(&nothing, |place| &self.slots[place]);
+        let nothing = SlotRecord::default();
+        let slot_record = index.map_or(&nothing, |index| &self.slots[index]);
         for (index, validator) in (0..).zip(&mut self.validators) {
             let Record {
                 slots,
@@ -207,13 +207,13 @@ impl Records {
                 proposals,
             } = &mut validator.record;
             *slots += 1;
-            match watched.votes.get(&index) {
+            match slot_record.votes.get(&index) {
                 Some(seen) if seen.on_time => votes.on_time += 1,
                 Some(_) => votes.late += 1,
                 None => votes.missed += 1,
             }
             if proposer == Some(index) {
-                match watched.proposed.contains(&index) {
+                match slot_record.proposed.contains(&index) {
                     true => proposals.done += 1,
                     false => proposals.missed += 1,
                 }
@@ -229,14 +229,14 @@ impl Records {
 
     /// The votes of one of the last slots, in the order of validators.
     pub(crate) fn votes(&self, slot: Slot) -> Vec<SeenVote> {
-        let place = self
+        let index = self
             .slots
-            .binary_search_by_key(&slot, |watched| watched.slot);
-        let Some(watched) = place.ok().and_then(|place| self.slots.get(place)) else {
+            .binary_search_by_key(&slot, |slot_record| slot_record.slot);
+        let Some(slot_record) = index.ok().and_then(|index| self.slots.get(index)) else {
             return Vec::new();
         };
-        let vote = |(validator_id, seen): (&ValidatorIndex, &Seen)| {
-            let data = watched.kinds.get(usize::from(seen.kind?))?;
+        let vote = |(validator_id, seen): (&ValidatorIndex, &VoteArrival)| {
+            let data = slot_record.distinct.get(usize::from(seen.kind?))?;
             Some(SeenVote {
                 validator_id: *validator_id,
                 at: seen.at,
@@ -245,7 +245,7 @@ impl Records {
                 source: data.source,
             })
         };
-        watched.votes.iter().filter_map(vote).collect()
+        slot_record.votes.iter().filter_map(vote).collect()
     }
 }
 
@@ -265,7 +265,7 @@ mod tests {
 
     fn see(records: &mut Records, validator: ValidatorIndex, slot: Slot, seconds: u64) {
         let since = Duration::from_secs(seconds);
-        records.vote(
+        records.record_vote(
             &vote(validator, slot),
             slot * 4000 + seconds * 1000,
             since,
@@ -293,12 +293,12 @@ mod tests {
         see(&mut records, 0, 1, 1);
         see(&mut records, 0, 1, 3);
         see(&mut records, 1, 1, 3);
-        records.block(1, 1, [].iter());
-        records.block(2, 2, [vote(0, 1), vote(0, 1)].iter());
-        records.block(3, 0, [vote(0, 1)].iter());
+        records.record_block(1, 1, [].iter());
+        records.record_block(2, 2, [vote(0, 1), vote(0, 1)].iter());
+        records.record_block(3, 0, [vote(0, 1)].iter());
         assert_eq!(counts(&records, 0)[..4], [0; 4]);
-        records.close(1, Some(1));
-        records.close(2, Some(0));
+        records.close_slot(1, Some(1));
+        records.close_slot(2, Some(0));
         //                                    slots, on time, late, missed, included, proposals done and missed
         assert_eq!(counts(&records, 0), [2, 1, 0, 1, 1, 0, 1]);
         assert_eq!(counts(&records, 1), [2, 0, 1, 1, 0, 1, 0]);
@@ -312,22 +312,22 @@ mod tests {
     }
 
     #[test]
-    fn what_began_before_we_watched_is_nobodys_fault() {
+    fn slots_that_began_before_the_node_was_watching_count_for_nobody() {
         let mut records = Records::new(1, 5);
-        records.close(4, Some(0));
+        records.close_slot(4, Some(0));
         assert_eq!(counts(&records, 0), [0; 7]);
-        records.close(5, Some(0));
+        records.close_slot(5, Some(0));
         assert_eq!(counts(&records, 0), [1, 0, 0, 1, 0, 0, 1]);
     }
 
     #[test]
-    fn hostile_validators_make_nothing_grow() {
+    fn hostile_validators_make_no_record_grow() {
         let mut records = Records::new(200, 0);
         for validator in 0..300 {
             for slot in [7, u64::MAX, 0, validator] {
                 let mut vote = vote(validator, slot);
                 vote.data.head.slot = validator;
-                records.vote(&vote, 0, HALF, HALF);
+                records.record_vote(&vote, 0, HALF, HALF);
             }
         }
         assert!(records.slots.len() <= KEPT_SLOTS);
@@ -335,7 +335,7 @@ mod tests {
             records
                 .slots
                 .iter()
-                .all(|watched| watched.kinds.len() <= KINDS)
+                .all(|slot_record| slot_record.distinct.len() <= MAX_DISTINCT_VOTES)
         );
         assert!(records.of(200).is_none());
     }

@@ -28,7 +28,7 @@ use tokio::{
 use crate::{
     accept::{Form, negotiate},
     error::ApiError,
-    feed::{Published, Topic, TopicsError},
+    feed::{FeedEvent, Topic, TopicsError},
     node::NodeView,
     server::Endless,
 };
@@ -47,15 +47,15 @@ const ALIASES: [(&str, Topic); 3] = [
 
 /// What a client has asked for: topics, each by the name that its events are to bear.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Wanted(Vec<(&'static str, Topic)>);
+struct RequestedTopics(Vec<(&'static str, Topic)>);
 
-impl Wanted {
+impl RequestedTopics {
     /// Reads `topics`, a list with commas, which may be given several times.
     fn parse(query: &[(String, String)]) -> Result<Self, TopicsError> {
         let lists = query.iter().filter(|(name, _)| name == "topics");
         let mut wanted = Self::default();
         for name in lists.flat_map(|(_, list)| list.split(',')) {
-            let found = known(name).ok_or_else(|| TopicsError::unknown(name))?;
+            let found = topic_named(name).ok_or_else(|| TopicsError::unknown(name))?;
             if !wanted.0.contains(&found) {
                 wanted.0.push(found);
             }
@@ -67,7 +67,7 @@ impl Wanted {
     }
 
     /// Writes an event under each of the names that it was asked for by.
-    fn write(&self, event: &Published, to: &mut Vec<u8>) {
+    fn write(&self, event: &FeedEvent, to: &mut Vec<u8>) {
         for (name, _) in self.0.iter().filter(|(_, topic)| *topic == event.topic) {
             for part in ["event: ", name, "\ndata: ", event.json.get(), "\n\n"] {
                 to.extend_from_slice(part.as_bytes());
@@ -76,7 +76,7 @@ impl Wanted {
     }
 }
 
-fn known(name: &str) -> Option<(&'static str, Topic)> {
+fn topic_named(name: &str) -> Option<(&'static str, Topic)> {
     let ours = Topic::ALL.into_iter().map(|topic| (topic.name(), topic));
     ours.chain(ALIASES).find(|(known, _)| *known == name)
 }
@@ -90,7 +90,8 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
-    let wanted = Wanted::parse(&query).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let wanted =
+        RequestedTopics::parse(&query).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let form = negotiate(&headers, &[Form::Events])?;
     let headers = [
         (CONTENT_TYPE, form.media_type()),
@@ -113,7 +114,7 @@ pub(super) async fn events(
 }
 
 /// What is sent next: all that there is, as far as it fits, or else what comes first. `None` at the end of all events.
-async fn next(events: &mut Receiver<Arc<Published>>, wanted: &Wanted) -> Option<Vec<u8>> {
+async fn next(events: &mut Receiver<Arc<FeedEvent>>, wanted: &RequestedTopics) -> Option<Vec<u8>> {
     let mut piece = Vec::new();
     let silence = Instant::now() + KEEP_ALIVE;
     while piece.is_empty() {
@@ -122,21 +123,21 @@ async fn next(events: &mut Receiver<Arc<Published>>, wanted: &Wanted) -> Option<
         };
         match received {
             Ok(event) => wanted.write(&event, &mut piece),
-            Err(RecvError::Lagged(missed)) => note_lost(missed, &mut piece),
+            Err(RecvError::Lagged(missed)) => write_lost(missed, &mut piece),
             Err(RecvError::Closed) => return None,
         }
     }
     while piece.len() < PIECE {
         match events.try_recv() {
             Ok(event) => wanted.write(&event, &mut piece),
-            Err(TryRecvError::Lagged(missed)) => note_lost(missed, &mut piece),
+            Err(TryRecvError::Lagged(missed)) => write_lost(missed, &mut piece),
             Err(TryRecvError::Empty | TryRecvError::Closed) => break,
         }
     }
     Some(piece)
 }
 
-fn note_lost(missed: u64, to: &mut Vec<u8>) {
+fn write_lost(missed: u64, to: &mut Vec<u8>) {
     to.extend_from_slice(format!(": error - dropped {missed} messages\n\n").as_bytes());
 }
 
@@ -147,13 +148,13 @@ mod tests {
 
     use super::*;
 
-    fn wanted(topics: &str) -> Result<Wanted, TopicsError> {
-        Wanted::parse(&[("topics".to_owned(), topics.to_owned())])
+    fn wanted(topics: &str) -> Result<RequestedTopics, TopicsError> {
+        RequestedTopics::parse(&[("topics".to_owned(), topics.to_owned())])
     }
 
-    fn event(topic: Topic, number: u64) -> Arc<Published> {
+    fn event(topic: Topic, number: u64) -> Arc<FeedEvent> {
         let json = to_raw_value(&number).unwrap();
-        Arc::new(Published { topic, json })
+        Arc::new(FeedEvent { topic, json })
     }
 
     fn text(piece: Option<Vec<u8>>) -> String {
@@ -163,16 +164,16 @@ mod tests {
     #[test]
     fn topics_have_our_names_and_ethlambdas() {
         for topic in Topic::ALL {
-            let found = Wanted(vec![(topic.name(), topic)]);
+            let found = RequestedTopics(vec![(topic.name(), topic)]);
             assert_eq!(wanted(topic.name()), Ok(found));
         }
         for (name, topic) in ALIASES {
-            assert_eq!(wanted(name), Ok(Wanted(vec![(name, topic)])));
+            assert_eq!(wanted(name), Ok(RequestedTopics(vec![(name, topic)])));
         }
         let twice = wanted("head,block,head").unwrap();
         assert_eq!(twice.0, [("head", Topic::Head), ("block", Topic::Block)]);
         let lists = ["head", "block"].map(|list| ("topics".to_owned(), list.to_owned()));
-        assert_eq!(Wanted::parse(&lists), Ok(twice));
+        assert_eq!(RequestedTopics::parse(&lists), Ok(twice));
     }
 
     #[test]
@@ -191,7 +192,7 @@ mod tests {
             let error = wanted(topics).unwrap_err().to_string();
             assert!(error.contains("finalized") && error.len() < 600, "{error}");
         }
-        assert_eq!(Wanted::parse(&[]), Err(TopicsError::None));
+        assert_eq!(RequestedTopics::parse(&[]), Err(TopicsError::None));
     }
 
     #[tokio::test(start_paused = true)]

@@ -42,7 +42,7 @@ fn refused(id: Id<'_>, fault: impl Into<Fault>) -> MethodResponse {
 }
 
 /// Why a call cannot be made at all.
-fn objection(request: &Request<'_>) -> Option<Fault> {
+fn reason_to_refuse(request: &Request<'_>) -> Option<Fault> {
     let name = request.method_name();
     if subscriptions::NAMES.contains(&name) {
         let has_socket = request.extensions().get::<Upgraded>().is_some();
@@ -80,7 +80,7 @@ where
     type NotificationResponse = MethodResponse;
 
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        match objection(&request) {
+        match reason_to_refuse(&request) {
             Some(fault) => Either::Left(ready(refused(request.id, fault))),
             None => Either::Right(self.inner.call(request)),
         }
@@ -113,7 +113,7 @@ where
                     }
                     Err(error) => {
                         let (_, id) = error.into_parts();
-                        refused(id, Fault::invalid_request(A_CALL))
+                        refused(id, Fault::invalid_request(CALL_RULE))
                     }
                 };
                 bytes += answer.as_ref().len();
@@ -137,7 +137,7 @@ where
 }
 
 /// What a call has to be.
-pub(super) const A_CALL: &str = "a call is an object with `jsonrpc` \"2.0\", a string `method`, and an `id` that is a string, an integer from 0 on or null";
+pub(super) const CALL_RULE: &str = "a call is an object with `jsonrpc` \"2.0\", a string `method`, and an `id` that is a string, an integer from 0 on or null";
 
 /// A batch has more calls than it may.
 pub(super) fn too_many(found: usize) -> Fault {

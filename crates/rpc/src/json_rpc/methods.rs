@@ -15,7 +15,7 @@ use crate::{
         ConstantsView, DutiesView, GenesisView, NodeInfoView, StateSummaryView, ValidatorView,
         VotesView,
     },
-    pieces::{More, Source},
+    pieces::{HasMore, PieceSource},
     tree_pieces::TreePieces,
     views::{EquivocationsView, FinalityView, NamedBlockView, PeersView, SyncingView, VersionView},
 };
@@ -152,7 +152,7 @@ async fn fork_choice(node: NodeView, params: Params) -> Answer {
 }
 
 /// All pieces of an answer, which must not exceed [`MAX_ANSWERS`].
-async fn whole<S: Source>(
+async fn whole<S: PieceSource>(
     node: NodeView,
     begin: impl FnOnce(&NodeView) -> Result<S, ApiError> + Send + 'static,
 ) -> Answer {
@@ -168,7 +168,7 @@ async fn whole<S: Source>(
                 if json.len() > MAX_ANSWERS {
                     return Err(Fault::too_large(MAX_ANSWERS));
                 }
-                if more == More::No {
+                if more == HasMore::No {
                     return Ok(json);
                 }
             }

@@ -31,7 +31,7 @@ use tower::{
 
 use crate::{accept::Form, error::ApiError, node::NodeView, server::Upgraded};
 use fault::Fault;
-use guard::{A_CALL, GuardLayer};
+use guard::{CALL_RULE, GuardLayer};
 use params::Params;
 
 /// Bytes of a request's body, and of a message over a WebSocket.
@@ -93,7 +93,7 @@ impl JsonRpc {
     pub(crate) async fn answer(self, request: Request) -> Result<Response, ApiError> {
         let (parts, body) = request.into_parts();
         let body = read(Request::from_parts(parts.clone(), body)).await?;
-        if let Some((id, fault)) = objection(&body) {
+        if let Some((id, fault)) = reason_to_refuse(&body) {
             let answer = MethodResponse::error(id, ErrorObjectOwned::from(fault));
             let headers = [(CONTENT_TYPE, Form::Json.media_type())];
             return Ok((headers, answer.to_string()).into_response());
@@ -162,7 +162,7 @@ struct Identified<'a> {
 }
 
 /// What jsonrpsee would refuse without saying why.
-fn objection(body: &[u8]) -> Option<(Id<'_>, Fault)> {
+fn reason_to_refuse(body: &[u8]) -> Option<(Id<'_>, Fault)> {
     let json: &RawValue = match serde_json::from_slice(body) {
         Ok(json) => json,
         Err(error) => return Some((Id::Null, Fault::parse(&error))),
@@ -184,7 +184,7 @@ fn objection(body: &[u8]) -> Option<(Id<'_>, Fault)> {
         && serde_json::from_str::<Identified<'_>>(json).is_err();
     (!is_call && !is_notification).then(|| {
         let id = serde_json::from_str::<InvalidRequest<'_>>(json).map_or(Id::Null, |call| call.id);
-        (id, Fault::invalid_request(A_CALL))
+        (id, Fault::invalid_request(CALL_RULE))
     })
 }
 

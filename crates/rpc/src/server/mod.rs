@@ -39,13 +39,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::{error::ApiError, pieces::Held};
+use crate::{error::ApiError, pieces::HeldBytes};
 
 use self::{
     body::WatchedBody,
     origin::{Page, Pages},
     stream::WatchedStream,
-    table::{Connection, Place, Table, closed},
+    table::{Connection, ConnectionSlot, ConnectionTable, count_closed},
 };
 pub use self::{host::AllowedHosts, limits::Limits, origin::AllowedOrigins};
 
@@ -56,7 +56,7 @@ const SEND_BUFFER: u32 = 128 << 10;
 /// Connections that the kernel keeps until we accept them.
 const BACKLOG: u32 = 1024;
 /// How long to wait with the next accept when there are no more files to open.
-const NO_FILES: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Takes the address.
 ///
@@ -78,7 +78,7 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// The place of a connection that has become a WebSocket, in the extensions of the request for it.
 #[derive(Clone, Debug)]
-pub(crate) struct Upgraded(#[expect(dead_code, reason = "held for its drop")] Arc<Place>);
+pub(crate) struct Upgraded(#[expect(dead_code, reason = "held for its drop")] Arc<ConnectionSlot>);
 
 /// Marks an answer, in its extensions, that goes on until the client has enough of it.
 #[derive(Clone, Copy, Debug)]
@@ -112,7 +112,7 @@ impl Server {
 
     /// Serves until told to stop, then until all connections have ended.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let table = Table::new(self.limits);
+        let table = ConnectionTable::new(self.limits);
         let mut running = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -127,14 +127,14 @@ impl Server {
                         running.spawn(self.serve(stream, place, stop.clone()));
                     }
                     Err(reason) => {
-                        closed(reason);
+                        count_closed(reason);
                         debug!(%address, reason, "refused a connection");
                     }
                 },
-                Err(error) if is_clients(&error) => {}
+                Err(error) if is_client_error(&error) => {}
                 Err(error) => {
                     debug!(%error, "cannot accept connections");
-                    sleep(NO_FILES).await;
+                    sleep(ACCEPT_RETRY_PAUSE).await;
                 }
             }
         }
@@ -146,7 +146,7 @@ impl Server {
     fn serve(
         &self,
         stream: TcpStream,
-        place: Place,
+        place: ConnectionSlot,
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
         // Answers are written whole; waiting for more to send would only delay them.
@@ -172,7 +172,7 @@ impl Server {
             let mut http = pin!(http);
             let mut stopping = false;
             loop {
-                let ended = in_time(http.as_mut(), &place.connection);
+                let ended = run_until_deadline(http.as_mut(), &place.connection);
                 tokio::select! {
                     biased;
                     () = place.close.cancelled() => break,
@@ -194,7 +194,7 @@ impl Server {
 }
 
 /// Whether the client went away before it was accepted, which says nothing about the next one.
-fn is_clients(error: &io::Error) -> bool {
+fn is_client_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionRefused
@@ -205,7 +205,7 @@ fn is_clients(error: &io::Error) -> bool {
 }
 
 /// Runs a connection to its end or its deadline, which moves with what it is at.
-async fn in_time(mut http: impl Future + Unpin, connection: &Connection) {
+async fn run_until_deadline(mut http: impl Future + Unpin, connection: &Connection) {
     let mut alarm = pin!(sleep_until(Instant::now()));
     poll_fn(|context| {
         if std::pin::Pin::new(&mut http).poll(context).is_ready() {
@@ -222,7 +222,7 @@ async fn in_time(mut http: impl Future + Unpin, connection: &Connection) {
             alarm.as_mut().reset(deadline);
         }
         alarm.as_mut().poll(context).map(|()| {
-            closed(phase.name());
+            count_closed(phase.name());
             debug!(
                 phase = phase.name(),
                 "closing a connection that is too slow"
@@ -236,7 +236,7 @@ async fn in_time(mut http: impl Future + Unpin, connection: &Connection) {
 async fn answer(
     router: TowerToHyperService<Router>,
     pages: Arc<Pages>,
-    place: Option<Arc<Place>>,
+    place: Option<Arc<ConnectionSlot>>,
     request: Request<Incoming>,
 ) -> Result<Response<WatchedBody<Body>>, Infallible> {
     let Some(place) = place else {
@@ -246,7 +246,7 @@ async fn answer(
     };
     let connection = place.connection.clone();
     connection.asked(!request.body().is_end_stream(), Instant::now());
-    let page = pages.judge(request.headers());
+    let page = pages.page_of(request.headers());
     let judged = pages
         .hosts
         .check(request.version(), request.uri(), request.headers());
@@ -268,18 +268,18 @@ async fn answer(
             error.into_response()
         }
     };
-    page.permit(response.headers_mut());
+    page.add_cors_headers(response.headers_mut());
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response.map(|body| WatchedBody::new(body, || {})));
     }
     if response.extensions().get::<Endless>().is_some() && connection.subscribe().is_err() {
         count_refused("subscribers");
-        let mut refused = full().into_response();
-        page.permit(refused.headers_mut());
+        let mut refused = too_many_subscribers().into_response();
+        page.add_cors_headers(refused.headers_mut());
         return Ok(refused.map(|body| WatchedBody::new(body, move || connection.buffered())));
     }
     let bytes = match response.extensions().get() {
-        Some(Held(bytes)) => *bytes,
+        Some(HeldBytes(bytes)) => *bytes,
         None => usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX),
     };
     connection.answered(bytes, Instant::now());
@@ -295,14 +295,14 @@ fn is_upgrade(headers: &HeaderMap) -> bool {
 /// Makes a connection that of a subscriber, whose place lasts as long as the request's extensions are held.
 fn subscribe<B>(
     page: &Page,
-    place: &Arc<Place>,
+    place: &Arc<ConnectionSlot>,
     request: &mut Request<B>,
 ) -> Result<(), (ApiError, &'static str)> {
     page.check().map_err(|error| (error, "origin"))?;
     place
         .connection
         .subscribe()
-        .map_err(|()| (full(), "subscribers"))?;
+        .map_err(|()| (too_many_subscribers(), "subscribers"))?;
     request.extensions_mut().insert(Upgraded(Arc::clone(place)));
     Ok(())
 }
@@ -312,6 +312,6 @@ fn count_refused(reason: &'static str) {
 }
 
 /// There are as many subscribers as there may be.
-fn full() -> ApiError {
+fn too_many_subscribers() -> ApiError {
     ApiError::unavailable("there are too many subscribers already, try again later")
 }

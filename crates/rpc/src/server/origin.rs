@@ -50,35 +50,35 @@ pub(super) struct Pages {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Page {
     /// None: it is no browser that asks, or one that follows a link.
-    Nobody,
+    NotABrowser,
     /// One that may read the answer: what is to be said of who may.
-    May(HeaderValue),
+    Allowed(HeaderValue),
     /// Any other one.
-    MayNot(String),
+    Forbidden(String),
 }
 
 impl Pages {
     /// Judges the page that a request comes from. It must be ours, of this machine, or of a name or an origin that is allowed. An
     /// address alone says nothing here, as anybody's page can have one.
-    pub(super) fn judge(&self, headers: &HeaderMap) -> Page {
+    pub(super) fn page_of(&self, headers: &HeaderMap) -> Page {
         let Some(origin) = headers.get(ORIGIN) else {
-            return Page::Nobody;
+            return Page::NotABrowser;
         };
         if self.origins.any {
-            return Page::May(HeaderValue::from_static("*"));
+            return Page::Allowed(HeaderValue::from_static("*"));
         }
         let text = origin.to_str().unwrap_or_default();
         let same =
             |host: &HeaderValue| text.split_once("://").is_some_and(|(_, page)| page == host);
         let known = || self.origins.origins.contains(&text.to_ascii_lowercase());
-        match headers.get(HOST).is_some_and(same) || self.is_near(text) || known() {
-            true => Page::May(origin.clone()),
-            false => Page::MayNot(text.to_owned()),
+        match headers.get(HOST).is_some_and(same) || self.is_local_or_named(text) || known() {
+            true => Page::Allowed(origin.clone()),
+            false => Page::Forbidden(text.to_owned()),
         }
     }
 
     /// Whether an origin is of this machine or of a name of the node.
-    fn is_near(&self, origin: &str) -> bool {
+    fn is_local_or_named(&self, origin: &str) -> bool {
         let Ok(uri) = origin.parse::<Uri>() else {
             return false;
         };
@@ -102,15 +102,15 @@ impl Page {
     /// 403 when it may not read what is answered.
     pub(super) fn check(&self) -> Result<(), ApiError> {
         match self {
-            Self::Nobody | Self::May(_) => Ok(()),
-            Self::MayNot(origin) => Err(ApiError::unknown_origin(origin)),
+            Self::NotABrowser | Self::Allowed(_) => Ok(()),
+            Self::Forbidden(origin) => Err(ApiError::unknown_origin(origin)),
         }
     }
 
     /// The answer to a browser that asks whether its page may ask, if this is one.
     pub(super) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response> {
         let asks = method == Method::OPTIONS
-            && *self != Self::Nobody
+            && *self != Self::NotABrowser
             && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         asks.then(|| match self.check() {
             Ok(()) => (StatusCode::NO_CONTENT, PREFLIGHT).into_response(),
@@ -119,11 +119,11 @@ impl Page {
     }
 
     /// Says in an answer's headers who may read it.
-    pub(super) fn permit(&self, headers: &mut HeaderMap) {
-        if *self != Self::Nobody {
+    pub(super) fn add_cors_headers(&self, headers: &mut HeaderMap) {
+        if *self != Self::NotABrowser {
             headers.append(VARY, HeaderValue::from_static("origin"));
         }
-        if let Self::May(origin) = self {
+        if let Self::Allowed(origin) = self {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         }
     }
@@ -145,7 +145,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, "10.1.2.3:5052".parse().unwrap());
         headers.insert(ORIGIN, origin.parse().unwrap());
-        pages.judge(&headers)
+        pages.page_of(&headers)
     }
 
     fn pages(hosts: &[&str], origins: &[&str]) -> Pages {
@@ -186,17 +186,17 @@ mod tests {
             let page = judge(&some, origin);
             assert_eq!(page.check().is_ok(), expected, "{origin:?}");
             if expected {
-                assert_eq!(page, Page::May(origin.parse().unwrap()));
+                assert_eq!(page, Page::Allowed(origin.parse().unwrap()));
             }
         }
-        assert_eq!(some.judge(&HeaderMap::new()), Page::Nobody);
+        assert_eq!(some.page_of(&HeaderMap::new()), Page::NotABrowser);
     }
 
     #[test]
     fn every_page_may_read_where_that_was_asked_for() {
         for origin in ["https://evil.example", "http://6.6.6.6", "null"] {
             let page = judge(&pages(&[], &["*"]), origin);
-            assert_eq!(page, Page::May("*".parse().unwrap()), "{origin}");
+            assert_eq!(page, Page::Allowed("*".parse().unwrap()), "{origin}");
         }
         // Whoever lets the node be called by any name lets any name's page read, by calling it by that name.
         for (origin, expected) in [
@@ -227,12 +227,16 @@ mod tests {
             here.preflight(&Method::OPTIONS, &HeaderMap::new())
                 .is_none()
         );
-        assert!(Page::Nobody.preflight(&Method::OPTIONS, &asks).is_none());
+        assert!(
+            Page::NotABrowser
+                .preflight(&Method::OPTIONS, &asks)
+                .is_none()
+        );
 
         let mut headers = HeaderMap::new();
-        evil.permit(&mut headers);
+        evil.add_cors_headers(&mut headers);
         assert!(headers.contains_key(VARY) && headers.len() == 1);
-        here.permit(&mut headers);
+        here.add_cors_headers(&mut headers);
         assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "http://localhost");
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::table::{Connection, Place, closed};
+use super::table::{Connection, ConnectionSlot, count_closed};
 
 pub(super) struct WatchedStream {
     stream: TcpStream,
@@ -28,7 +28,7 @@ pub(super) struct WatchedStream {
 }
 
 impl WatchedStream {
-    pub(super) fn new(stream: TcpStream, place: &Place) -> Self {
+    pub(super) fn new(stream: TcpStream, place: &ConnectionSlot) -> Self {
         Self {
             stream,
             connection: place.connection.clone(),
@@ -39,7 +39,7 @@ impl WatchedStream {
     }
 
     /// Judges a write: as long as the client takes something, there is time.
-    fn in_time(
+    fn fail_when_stalled(
         &mut self,
         written: Poll<io::Result<usize>>,
         context: &mut Context<'_>,
@@ -58,7 +58,7 @@ impl WatchedStream {
             .get_or_insert_with(|| Box::pin(sleep(connection.stall())));
         ready!(stall.as_mut().poll(context));
         self.has_stalled = true;
-        closed("stall");
+        count_closed("stall");
         timed_out()
     }
 }
@@ -88,7 +88,7 @@ impl AsyncWrite for WatchedStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.in_time(written, context)
+        self.fail_when_stalled(written, context)
     }
 
     fn poll_write_vectored(
@@ -97,7 +97,7 @@ impl AsyncWrite for WatchedStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.in_time(written, context)
+        self.fail_when_stalled(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -136,7 +136,7 @@ impl Inner {
             return false;
         };
         if let Some(entry) = self.remove(id) {
-            closed(reason);
+            count_closed(reason);
             debug!(from = ?entry.network, phase = entry.phase.name(), reason, "closing a connection for another");
             entry.close.cancel();
         }
@@ -160,15 +160,15 @@ impl Inner {
 }
 
 /// Counts a connection that was not the client's to end.
-pub(super) fn closed(reason: &'static str) {
+pub(super) fn count_closed(reason: &'static str) {
     counter!("quartet_http_connections_closed_total", "reason" => reason).increment(1);
 }
 
 /// The connections of one listener. Clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct Table(Arc<Mutex<Inner>>);
+pub(super) struct ConnectionTable(Arc<Mutex<Inner>>);
 
-impl Table {
+impl ConnectionTable {
     pub(super) fn new(limits: Limits) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             limits,
@@ -182,7 +182,11 @@ impl Table {
     ///
     /// # Errors
     /// Why not, when all the others are being worked for.
-    pub(super) fn admit(&self, address: IpAddr, now: Instant) -> Result<Place, &'static str> {
+    pub(super) fn admit(
+        &self,
+        address: IpAddr,
+        now: Instant,
+    ) -> Result<ConnectionSlot, &'static str> {
         let network = network(address);
         let mut table = self.0.lock();
         table.make_room(network)?;
@@ -204,19 +208,19 @@ impl Table {
             table: self.clone(),
             id,
         };
-        Ok(Place { connection, close })
+        Ok(ConnectionSlot { connection, close })
     }
 }
 
 /// A connection's place in the table, which it leaves when this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionSlot {
     pub(super) connection: Connection,
     /// Cancelled when the place is needed.
     pub(super) close: CancellationToken,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.connection.table.0.lock().remove(self.connection.id);
     }
@@ -225,7 +229,7 @@ impl Drop for Place {
 /// Tells the table what a connection is at. Once the place is gone, nothing here has an effect.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
-    table: Table,
+    table: ConnectionTable,
     id: u64,
 }
 

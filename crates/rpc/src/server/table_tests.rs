@@ -20,14 +20,14 @@ fn limits() -> Limits {
 
 /// A table, and a clock that is only ever told.
 struct Room {
-    table: Table,
+    table: ConnectionTable,
     start: Instant,
 }
 
 impl Room {
     fn new() -> Self {
         Self {
-            table: Table::new(limits()),
+            table: ConnectionTable::new(limits()),
             start: Instant::now(),
         }
     }
@@ -36,16 +36,16 @@ impl Room {
         self.start + seconds * SECOND
     }
 
-    fn admit(&self, address: &str, seconds: u32) -> Result<Place, &'static str> {
+    fn admit(&self, address: &str, seconds: u32) -> Result<ConnectionSlot, &'static str> {
         self.table.admit(address.parse().unwrap(), self.at(seconds))
     }
 
-    fn local(&self, seconds: u32) -> Place {
+    fn local(&self, seconds: u32) -> ConnectionSlot {
         self.admit("127.0.0.1", seconds).unwrap()
     }
 
     /// The phase, and its deadline in seconds.
-    fn due(&self, place: &Place) -> Option<(Phase, u64)> {
+    fn due(&self, place: &ConnectionSlot) -> Option<(Phase, u64)> {
         let (phase, deadline) = place.connection.deadline()?;
         Some((phase, (deadline? - self.start).as_secs()))
     }
@@ -60,7 +60,7 @@ impl Room {
 }
 
 /// Which of the places were taken away.
-fn evicted(places: &[&Place]) -> Vec<bool> {
+fn evicted(places: &[&ConnectionSlot]) -> Vec<bool> {
     places
         .iter()
         .map(|place| place.close.is_cancelled())
