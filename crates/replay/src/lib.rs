@@ -7,13 +7,16 @@
 mod compare;
 mod explain;
 mod journey;
+mod options;
 mod player;
 mod requests;
+mod run;
 mod slot_line;
 
 pub use compare::Difference;
 pub use explain::{Explanation, Fork, Tally, VotesFor};
 pub use journey::Step;
-pub use player::{Beginning, Options, Outcome, Play, Told, Wanted, play};
+pub use options::{Beginning, ExplainTarget, ReplayEvent, ReplayOptions, ReplayOutcome};
+pub use player::play;
 pub use quartet_fork_choice::Rules;
 pub use slot_line::{Counts, SlotLine};

@@ -2,124 +2,44 @@
 
 use std::{path::Path, time::Duration};
 
-use quartet_chain::{ForkChoiceView, ReplayedService, StoreError, Verifier};
-use quartet_fork_choice::Rules;
+use quartet_chain::{ForkChoiceView, ReplayedService, StoreError};
 use quartet_recording::{
-    Damage, Decision, Event, Frame, Job, Keyframe, Recording, SegmentReader, Session, Start, Taken,
+    Damage, Decision, Event, Frame, Keyframe, Recording, SegmentReader, Session, Start,
 };
-use quartet_types::{INTERVALS_PER_SLOT, Root, Slot};
+use quartet_types::{INTERVALS_PER_SLOT, Slot};
 
 use crate::{
     compare::{Difference, describe, first_difference, root_of},
-    explain::{Explanation, explain},
+    explain::explain,
     journey::Journey,
+    options::{Beginning, ExplainTarget, ReplayEvent, ReplayOptions, ReplayOutcome},
     requests::Requests,
-    slot_line::{Counts, SlotLine},
+    run::Run,
+    slot_line::Counts,
 };
 
 /// For so many slots after a beginning in the middle, what differs is put down to what was under way.
 const SETTLING: Slot = 8;
 
-/// Most jobs that are finished at a tick without the recording's saying so.
-const MAX_FORGOTTEN: usize = 4096;
-
-/// What is to be explained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// A slot.
-    Slot(Slot),
-    /// A block, at the end of the slot in which it was imported, or else of the recording.
-    Block(Root),
-}
-
-/// What is to be told, and how far to go.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// The first slot that is told of.
-    pub from: Option<Slot>,
-    /// The last slot that is played.
-    pub until: Option<Slot>,
-    /// What is to be explained.
-    pub explain: Option<Wanted>,
-    /// Who verifies signatures.
-    pub verifier: Verifier,
-    /// By which rules the fork choice goes: the node's, or others to see what these would have changed.
-    pub rules: Rules,
-}
-
-/// What the service began with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beginning {
-    /// What it began with then.
-    OfTheSession,
-    /// A keyframe in the middle: what was under way is not known.
-    InTheMiddle,
-}
-
-/// Something that is told on the way.
-#[derive(Clone, Debug)]
-pub enum Told<'a> {
-    /// A session begins.
-    Session(&'a Start),
-    /// The service begins, in this slot.
-    Begins(Beginning, Slot),
-    /// A slot has ended.
-    Slot(Box<SlotLine>),
-    /// Something is to be said of the recording.
-    Notice(String),
-    /// The first decision that differs.
-    Difference(&'a Difference),
-    /// What was asked for.
-    Explanation(Box<Explanation>),
-}
-
-/// What a replay came to.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outcome {
-    /// Runs of the node.
-    pub sessions: u64,
-    /// Slots played.
-    pub slots: u64,
-    /// Events taken.
-    pub events: u64,
-    /// Decisions that were compared and agree.
-    pub agreeing: u64,
-    /// Events that came to something else.
-    pub differences: u64,
-    /// Events that came to something else because what was under way at a beginning in the middle is not known.
-    pub unknown: u64,
-    /// The first decision that differs.
-    pub first: Option<Difference>,
-    /// Whether parts of the recording are not there, or not whole.
-    pub is_incomplete: bool,
-    /// How much time the recorded node took.
-    pub recorded: Duration,
-    /// Whether what was to be explained has been.
-    pub is_explained: bool,
-}
-
-impl Outcome {
-    /// Whether anything was played, and all decisions are those of the recording.
-    pub fn is_identical(&self) -> bool {
-        self.events > 0 && self.first.is_none()
-    }
-}
-
 /// A replay under way.
 #[derive(Debug)]
-pub struct Play<F> {
-    options: Options,
+struct Player<F> {
+    options: ReplayOptions,
     tell: F,
-    outcome: Outcome,
+    outcome: ReplayOutcome,
     session: usize,
 }
 
 /// Plays a recording, and tells what happens on the way.
-pub fn play(recording: &Recording, options: Options, tell: impl FnMut(Told<'_>)) -> Outcome {
-    let mut play = Play {
+pub fn play(
+    recording: &Recording,
+    options: ReplayOptions,
+    tell: impl FnMut(ReplayEvent<'_>),
+) -> ReplayOutcome {
+    let mut play = Player {
         options,
         tell,
-        outcome: Outcome::default(),
+        outcome: ReplayOutcome::default(),
         session: 0,
     };
     for (path, damage) in &recording.unreadable {
@@ -127,7 +47,7 @@ pub fn play(recording: &Recording, options: Options, tell: impl FnMut(Told<'_>))
     }
     for (number, session) in recording.sessions.iter().enumerate() {
         play.session = number;
-        (play.tell)(Told::Session(&session.start));
+        (play.tell)(ReplayEvent::Session(&session.start));
         play.outcome.sessions += 1;
         if play.play_session(session) {
             break;
@@ -136,28 +56,7 @@ pub fn play(recording: &Recording, options: Options, tell: impl FnMut(Told<'_>))
     play.outcome
 }
 
-/// A run of the service through a part of the recording that is whole.
-struct Run {
-    service: ReplayedService,
-    event: Option<Event>,
-    number: u64,
-    slot: Slot,
-    /// From here on what differs counts, after a beginning in the middle.
-    settled: Option<Slot>,
-    requests: Requests,
-    counts: Counts,
-    journey: Option<Journey>,
-    /// When a wanted block was imported.
-    imported_in: Option<Slot>,
-    /// The jobs that were held at the last tick.
-    forgotten: Vec<Job>,
-    began: Duration,
-    at: Duration,
-    genesis: Duration,
-    slot_length: Duration,
-}
-
-impl<F: FnMut(Told<'_>)> Play<F> {
+impl<F: FnMut(ReplayEvent<'_>)> Player<F> {
     /// True when the end was asked for.
     fn play_session(&mut self, session: &Session) -> bool {
         let mut run: Option<Run> = None;
@@ -249,14 +148,14 @@ impl<F: FnMut(Told<'_>)> Play<F> {
             true => Beginning::OfTheSession,
             false => Beginning::InTheMiddle,
         };
-        (self.tell)(Told::Begins(beginning, slot));
+        (self.tell)(ReplayEvent::Begins(beginning, slot));
         if service.standing().view != view(keyframe) {
             self.notice("what it begins with does not stand where the node stood: its blocks and votes alone do not lead there".to_owned());
             self.outcome.is_incomplete = true;
         }
         let journey = self.options.explain.map(|wanted| match wanted {
-            Wanted::Slot(slot) => Journey::of_slot(slot),
-            Wanted::Block(root) => Journey::of_block(root),
+            ExplainTarget::Slot(slot) => Journey::of_slot(slot),
+            ExplainTarget::Block(root) => Journey::of_block(root),
         });
         Some(Run {
             service,
@@ -360,7 +259,7 @@ impl<F: FnMut(Told<'_>)> Play<F> {
             recorded,
             replayed,
         };
-        (self.tell)(Told::Difference(&difference));
+        (self.tell)(ReplayEvent::Difference(&difference));
         self.outcome.first = Some(difference);
     }
 
@@ -372,11 +271,11 @@ impl<F: FnMut(Told<'_>)> Play<F> {
         self.outcome.slots += 1;
         if self.options.from.is_none_or(|first| run.slot >= first) {
             let line = counts.line(run.slot, &run.service.standing());
-            (self.tell)(Told::Slot(Box::new(line)));
+            (self.tell)(ReplayEvent::Slot(Box::new(line)));
         }
         let is_time = match self.options.explain {
-            Some(Wanted::Slot(slot)) => run.slot == slot,
-            Some(Wanted::Block(_)) => run.imported_in == Some(run.slot),
+            Some(ExplainTarget::Slot(slot)) => run.slot == slot,
+            Some(ExplainTarget::Block(_)) => run.imported_in == Some(run.slot),
             None => false,
         };
         if is_time {
@@ -386,12 +285,12 @@ impl<F: FnMut(Told<'_>)> Play<F> {
 
     fn explain(&mut self, run: &mut Run) {
         let root = match self.options.explain {
-            Some(Wanted::Block(root)) => Some(root),
+            Some(ExplainTarget::Block(root)) => Some(root),
             _ => None,
         };
         if let Some(journey) = run.journey.take() {
             let explanation = explain(&run.service, run.slot, root, journey.steps);
-            (self.tell)(Told::Explanation(Box::new(explanation)));
+            (self.tell)(ReplayEvent::Explanation(Box::new(explanation)));
             self.outcome.is_explained = true;
         }
     }
@@ -414,7 +313,7 @@ impl<F: FnMut(Told<'_>)> Play<F> {
             .journey
             .as_ref()
             .is_some_and(|journey| !journey.steps.is_empty());
-        if matches!(self.options.explain, Some(Wanted::Block(_))) && is_met {
+        if matches!(self.options.explain, Some(ExplainTarget::Block(_))) && is_met {
             self.explain(&mut run);
         }
         self.outcome.recorded += run.at.saturating_sub(run.began);
@@ -426,7 +325,7 @@ impl<F: FnMut(Told<'_>)> Play<F> {
     }
 
     fn notice(&mut self, text: String) {
-        (self.tell)(Told::Notice(text));
+        (self.tell)(ReplayEvent::Notice(text));
     }
 }
 
@@ -437,54 +336,5 @@ fn view(keyframe: &Keyframe) -> ForkChoiceView {
         safe_target: keyframe.safe_target,
         justified: keyframe.justified,
         finalized: keyframe.finalized,
-    }
-}
-
-impl Run {
-    fn slot_at(&self, at: Duration) -> Slot {
-        let since = at.saturating_sub(self.genesis).as_millis();
-        let slot = since / self.slot_length.as_millis().max(1);
-        Slot::try_from(slot).unwrap_or(Slot::MAX)
-    }
-
-    /// Jobs that were begun here and not there, or before the beginning, are finished when they were there at the tick before;
-    /// and what they lead to.
-    fn finish_forgotten(&mut self, taken: &Taken) -> Result<(), StoreError> {
-        if !matches!(taken, Taken::Tick { .. }) {
-            return Ok(());
-        }
-        let held = self.service.held_jobs();
-        let is_forgotten = |job: &&Job| self.forgotten.contains(job);
-        let mut forgotten: Vec<Job> = held.iter().filter(is_forgotten).copied().collect();
-        for _ in 0..MAX_FORGOTTEN {
-            let Some(job) = forgotten.pop() else {
-                break;
-            };
-            self.service.finish(job)?;
-            let new = self.service.held_jobs().into_iter();
-            forgotten.extend(new.filter(|job| !held.contains(job)));
-            forgotten.dedup();
-        }
-        self.forgotten = self.service.held_jobs();
-        Ok(())
-    }
-
-    fn note_journey(&mut self, event: &Event, replayed: &[Decision]) {
-        let Some(journey) = &mut self.journey else {
-            return;
-        };
-        let slot_start =
-            self.genesis.as_millis() + u128::from(self.slot) * self.slot_length.as_millis();
-        let since = event.at.as_millis().saturating_sub(slot_start);
-        let since = Duration::from_millis(u64::try_from(since).unwrap_or_default());
-        journey.note(self.slot, since, event, replayed);
-        let wanted = journey.root;
-        let imported = replayed.iter().any(|decision| match decision {
-            Decision::Imported(block) => Some(block.root) == wanted,
-            _ => false,
-        });
-        if imported {
-            self.imported_in = Some(self.slot);
-        }
     }
 }

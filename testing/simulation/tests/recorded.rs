@@ -8,7 +8,9 @@ use std::{env, path::Path};
 use quartet_recording::{
     Decision, Frame, Limits, Note, Recorder, Recording, SegmentReader, Taken, Verdict,
 };
-use quartet_replay::{Beginning, Options, Outcome, Rules, SlotLine, Told, Wanted, play};
+use quartet_replay::{
+    Beginning, ExplainTarget, ReplayEvent, ReplayOptions, ReplayOutcome, Rules, SlotLine, play,
+};
 use quartet_simulation::{
     Conditions, Simulation, SimulationError, World,
     fuzz::{Plan, play_as},
@@ -21,7 +23,7 @@ use tempfile::tempdir;
 /// Random plans where nothing is said.
 const PLANS: u64 = 6;
 
-const OPTIONS: Options = Options {
+const OPTIONS: ReplayOptions = ReplayOptions {
     from: None,
     until: None,
     explain: None,
@@ -37,13 +39,13 @@ struct Heard {
     in_the_middle: usize,
 }
 
-fn replay(directory: &Path, node: usize) -> (Outcome, Heard) {
+fn replay(directory: &Path, node: usize) -> (ReplayOutcome, Heard) {
     let recording = Recording::open(&directory.join(format!("node-{node}"))).unwrap();
     let mut heard = Heard::default();
     let outcome = play(&recording, OPTIONS, |told| match told {
-        Told::Slot(line) => heard.lines.push(*line),
-        Told::Notice(notice) => heard.notices.push(notice),
-        Told::Begins(Beginning::InTheMiddle, _) => heard.in_the_middle += 1,
+        ReplayEvent::Slot(line) => heard.lines.push(*line),
+        ReplayEvent::Notice(notice) => heard.notices.push(notice),
+        ReplayEvent::Begins(Beginning::InTheMiddle, _) => heard.in_the_middle += 1,
         _ => {}
     });
     (outcome, heard)
@@ -244,7 +246,7 @@ fn by_other_rules_the_chain_goes_another_way() {
     let simulation = Simulation::new(7).recorded(directory.path(), Limits::of(1 << 28));
     eventful(simulation, 24);
     let recording = Recording::open(&directory.path().join("node-0")).unwrap();
-    let options = Options {
+    let options = ReplayOptions {
         rules: Rules {
             votes_follow_one_chain: false,
             votes_only_get_newer: false,
@@ -255,7 +257,7 @@ fn by_other_rules_the_chain_goes_another_way() {
     };
     let mut told = 0;
     let outcome = play(&recording, options, |it| {
-        told += u32::from(matches!(it, Told::Difference(_)));
+        told += u32::from(matches!(it, ReplayEvent::Difference(_)));
     });
     assert_eq!(told, u32::from(outcome.first.is_some()));
     assert!(outcome.slots > 20, "it goes on: {outcome:?}");
@@ -270,25 +272,25 @@ fn a_slot_and_a_block_are_explained() {
     let explained = |wanted| {
         let mut found = None;
         let explain = Some(wanted);
-        let outcome = play(&recording, Options { explain, ..OPTIONS }, |told| {
-            if let Told::Explanation(explanation) = told {
+        let outcome = play(&recording, ReplayOptions { explain, ..OPTIONS }, |told| {
+            if let ReplayEvent::Explanation(explanation) = told {
                 found = Some(explanation);
             }
         });
         assert_eq!(outcome.is_explained, found.is_some());
         found
     };
-    let slot = explained(Wanted::Slot(9)).unwrap();
+    let slot = explained(ExplainTarget::Slot(9)).unwrap();
     assert_eq!((slot.slot, slot.validators), (9, 8));
     assert!(!slot.steps.is_empty() && slot.steps.iter().all(|step| step.slot == 9));
     let voters: usize = slot.votes.iter().map(|group| group.validators.len()).sum();
     assert!(voters > 0 && voters <= 8);
     let head = slot.standing.view.head;
-    let block = explained(Wanted::Block(head.root)).unwrap();
+    let block = explained(ExplainTarget::Block(head.root)).unwrap();
     assert_eq!(block.block, Some((head.root, "on the head's chain")));
     let imported = |step: &quartet_replay::Step| step.decisions.contains(&Decision::Imported(head));
     assert!(block.steps.iter().any(imported), "{:?}", block.steps);
-    assert_eq!(explained(Wanted::Slot(900)), None);
+    assert_eq!(explained(ExplainTarget::Slot(900)), None);
 }
 
 /// What the node signs with is drawn from the seed.

@@ -4,25 +4,25 @@ use std::io::{self, Write};
 
 use quartet_chain::SyncState;
 use quartet_recording::Decision;
-use quartet_replay::{Beginning, Difference, Explanation, SlotLine, Told, VotesFor};
+use quartet_replay::{Beginning, Difference, Explanation, ReplayEvent, SlotLine, VotesFor};
 use serde_json::{Value, json};
 
 use super::End;
 
-pub(super) fn told(to: &mut impl Write, told: &Told<'_>) -> io::Result<()> {
+pub(super) fn told(to: &mut impl Write, told: &ReplayEvent<'_>) -> io::Result<()> {
     let value = match told {
-        Told::Session(start) => json!({
+        ReplayEvent::Session(start) => json!({
             "type": "session", "node": start.node, "software": start.software,
             "network": start.network, "genesisTime": start.genesis_time,
             "slotDurationMs": start.slot_milliseconds,
         }),
-        Told::Begins(beginning, slot) => json!({
+        ReplayEvent::Begins(beginning, slot) => json!({
             "type": "begins", "slot": slot, "inTheMiddle": *beginning == Beginning::InTheMiddle,
         }),
-        Told::Slot(line) => slot(line),
-        Told::Notice(text) => json!({ "type": "notice", "text": text }),
-        Told::Difference(difference) => differs(difference),
-        Told::Explanation(explanation) => explains(explanation),
+        ReplayEvent::Slot(line) => slot(line),
+        ReplayEvent::Notice(text) => json!({ "type": "notice", "text": text }),
+        ReplayEvent::Difference(difference) => differs(difference),
+        ReplayEvent::Explanation(explanation) => explains(explanation),
     };
     writeln!(to, "{value}")
 }

@@ -14,8 +14,8 @@ use std::{
 use clap::Args;
 use quartet_clock::Stopwatch;
 use quartet_recording::{Recording, Scheme as Recorded};
-use quartet_replay::Rules;
-use quartet_replay::{Options, Outcome, Told, Wanted, play};
+
+use quartet_replay::{ExplainTarget, ReplayEvent, ReplayOptions, ReplayOutcome, Rules, play};
 use quartet_types::{Root, Slot, VALIDATOR_REGISTRY_LIMIT};
 use quartet_xmss::{Scheme, Verifier};
 
@@ -46,7 +46,7 @@ pub(crate) struct ReplayArgs {
     /// Explain a slot or a block: what happened, why the head was head, which votes weighed, what waited for what, and why
     /// nothing more was justified.
     #[arg(long, value_name = "SLOT|ROOT", value_parser = wanted)]
-    explain: Option<Wanted>,
+    explain: Option<ExplainTarget>,
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
@@ -67,7 +67,7 @@ impl ReplayArgs {
         };
         let of_tests =
             |session: &quartet_recording::Session| session.start.scheme == Recorded::Test;
-        let options = Options {
+        let options = ReplayOptions {
             from: self.from,
             until: self.until,
             explain: self.explain,
@@ -100,9 +100,9 @@ impl ReplayArgs {
         Ok(self.exit_code(&outcome))
     }
 
-    fn print(&self, to: &mut impl Write, told: &Told<'_>) -> io::Result<()> {
+    fn print(&self, to: &mut impl Write, told: &ReplayEvent<'_>) -> io::Result<()> {
         // Who wants one thing explained does not want all lines.
-        let is_line = matches!(told, Told::Slot(_));
+        let is_line = matches!(told, ReplayEvent::Slot(_));
         if self.explain.is_some() && is_line {
             return Ok(());
         }
@@ -112,7 +112,7 @@ impl ReplayArgs {
         }
     }
 
-    fn exit_code(&self, outcome: &Outcome) -> ExitCode {
+    fn exit_code(&self, outcome: &ReplayOutcome) -> ExitCode {
         let is_there = self.explain.is_none() || outcome.is_explained;
         match outcome.is_identical() {
             _ if outcome.events == 0 || !is_there => NOT_THERE.into(),
@@ -124,7 +124,7 @@ impl ReplayArgs {
 
 /// What a replay came to, and how long it took.
 struct End<'a> {
-    outcome: &'a Outcome,
+    outcome: &'a ReplayOutcome,
     took: Duration,
 }
 
@@ -139,9 +139,9 @@ impl End<'_> {
     }
 }
 
-fn wanted(text: &str) -> Result<Wanted, String> {
-    let slot = text.parse().map(Wanted::Slot);
-    slot.or_else(|_| text.parse::<Root>().map(Wanted::Block))
+fn wanted(text: &str) -> Result<ExplainTarget, String> {
+    let slot = text.parse().map(ExplainTarget::Slot);
+    slot.or_else(|_| text.parse::<Root>().map(ExplainTarget::Block))
         .map_err(|_| "expected a slot, or the root of a block".to_owned())
 }
 
@@ -152,8 +152,8 @@ mod tests {
     #[test]
     fn a_slot_or_a_root_is_explained() {
         let root = Root::repeat_byte(0xab);
-        assert_eq!(wanted("17"), Ok(Wanted::Slot(17)));
-        assert_eq!(wanted(&root.to_string()), Ok(Wanted::Block(root)));
+        assert_eq!(wanted("17"), Ok(ExplainTarget::Slot(17)));
+        assert_eq!(wanted(&root.to_string()), Ok(ExplainTarget::Block(root)));
         assert!(wanted("head").is_err() && wanted("0xab").is_err() && wanted("-1").is_err());
     }
 }

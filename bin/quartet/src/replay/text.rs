@@ -4,32 +4,32 @@ use std::io::{self, Write};
 
 use quartet_chain::SyncState;
 use quartet_recording::Decision;
-use quartet_replay::{Beginning, Difference, Explanation, SlotLine, Told, VotesFor};
+use quartet_replay::{Beginning, Difference, Explanation, ReplayEvent, SlotLine, VotesFor};
 use quartet_types::{Checkpoint, Root, ValidatorIndex};
 
 use super::End;
 
-pub(super) fn told(to: &mut impl Write, told: &Told<'_>) -> io::Result<()> {
+pub(super) fn told(to: &mut impl Write, told: &ReplayEvent<'_>) -> io::Result<()> {
     match told {
-        Told::Session(start) => writeln!(
+        ReplayEvent::Session(start) => writeln!(
             to,
             "node {}, {}, network {}",
             start.node,
             start.software,
             short(&start.network)
         ),
-        Told::Begins(Beginning::OfTheSession, slot) => {
+        ReplayEvent::Begins(Beginning::OfTheSession, slot) => {
             writeln!(to, "begins in slot {slot}, as the node did")
         }
-        Told::Begins(Beginning::InTheMiddle, slot) => writeln!(
+        ReplayEvent::Begins(Beginning::InTheMiddle, slot) => writeln!(
             to,
             "begins in slot {slot}, in the middle: what was under way is not known, so that what differs in the first slots is only \
              counted, and later only blocks, head, justification and finality are compared"
         ),
-        Told::Slot(line) => slot(to, line),
-        Told::Notice(text) => writeln!(to, "! {text}"),
-        Told::Difference(difference) => differs(to, difference),
-        Told::Explanation(explanation) => explains(to, explanation),
+        ReplayEvent::Slot(line) => slot(to, line),
+        ReplayEvent::Notice(text) => writeln!(to, "! {text}"),
+        ReplayEvent::Difference(difference) => differs(to, difference),
+        ReplayEvent::Explanation(explanation) => explains(to, explanation),
     }
 }
 
