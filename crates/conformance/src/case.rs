@@ -6,8 +6,8 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 
 use crate::{
+    context::CaseContext,
     peer::{ConnectError, OpenError},
-    scene::Scene,
 };
 
 /// Which part of the protocol a case is about.
@@ -152,25 +152,25 @@ pub(crate) enum Failure {
     Broken(String),
 }
 
-pub(crate) type Outcome = Result<Finding, Failure>;
+pub(crate) type CaseResult = Result<Finding, Failure>;
 
 /// The node keeps the rule.
-pub(crate) fn pass(sent: impl Into<String>, seen: impl Into<String>) -> Outcome {
-    found(Verdict::Pass, sent, seen)
+pub(crate) fn pass(sent: impl Into<String>, seen: impl Into<String>) -> CaseResult {
+    finding(Verdict::Pass, sent, seen)
 }
 
 /// The node breaks the rule.
-pub(crate) fn fail(sent: impl Into<String>, seen: impl Into<String>) -> Outcome {
-    found(Verdict::Fail, sent, seen)
+pub(crate) fn fail(sent: impl Into<String>, seen: impl Into<String>) -> CaseResult {
+    finding(Verdict::Fail, sent, seen)
 }
 
 /// The node does something else than most.
-pub(crate) fn differs(sent: impl Into<String>, seen: impl Into<String>) -> Outcome {
-    found(Verdict::Differs, sent, seen)
+pub(crate) fn differs(sent: impl Into<String>, seen: impl Into<String>) -> CaseResult {
+    finding(Verdict::Differs, sent, seen)
 }
 
 /// It passes if `holds`, and fails otherwise.
-pub(crate) fn judge(holds: bool, sent: impl Into<String>, seen: impl Into<String>) -> Outcome {
+pub(crate) fn pass_if(holds: bool, sent: impl Into<String>, seen: impl Into<String>) -> CaseResult {
     match holds {
         true => pass(sent, seen),
         false => fail(sent, seen),
@@ -187,7 +187,7 @@ pub(crate) fn broken(why: impl Into<String>) -> Failure {
     Failure::Broken(why.into())
 }
 
-fn found(verdict: Verdict, sent: impl Into<String>, seen: impl Into<String>) -> Outcome {
+fn finding(verdict: Verdict, sent: impl Into<String>, seen: impl Into<String>) -> CaseResult {
     let (sent, seen) = (sent.into(), seen.into());
     Ok(Finding {
         verdict,
@@ -207,7 +207,7 @@ pub struct Case {
     pub rule: &'static str,
     /// Where the rule stands.
     pub source: &'static str,
-    pub(crate) play: for<'a> fn(&'a Scene) -> BoxFuture<'a, Outcome>,
+    pub(crate) play: for<'a> fn(&'a CaseContext) -> BoxFuture<'a, CaseResult>,
 }
 
 impl fmt::Debug for Case {

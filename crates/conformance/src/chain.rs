@@ -8,8 +8,8 @@ use tree_hash::TreeHash as _;
 
 use crate::{
     case::{Failure, broken, unsupported},
+    context::CaseContext,
     peer::Peer,
-    scene::Scene,
 };
 
 /// Most blocks that are fetched on the way back from a head to what is known.
@@ -33,7 +33,7 @@ impl Chain {
     }
 }
 
-impl Scene {
+impl CaseContext {
     /// The block with this root, as the node serves it.
     ///
     /// # Errors

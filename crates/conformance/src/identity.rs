@@ -49,7 +49,7 @@ impl About {
 }
 
 /// Asks; `None` when the node does not speak identify, or not in time.
-pub(crate) async fn ask(peer: &Peer, patience: Duration) -> Option<About> {
+pub(crate) async fn ask(peer: &Peer, answer_timeout: Duration) -> Option<About> {
     let asked = async {
         let mut stream = peer.open(IDENTIFY).await.ok()?;
         let length = read_varint(&mut stream).await.ok()?;
@@ -57,5 +57,5 @@ pub(crate) async fn ask(peer: &Peer, patience: Duration) -> Option<About> {
         stream.read_exact(&mut bytes).await.ok()?;
         About::decode(&bytes)
     };
-    timeout(patience, asked).await.ok()?
+    timeout(answer_timeout, asked).await.ok()?
 }

@@ -40,6 +40,7 @@
 mod case;
 mod cases;
 mod chain;
+mod context;
 #[cfg(test)]
 mod fake;
 mod frames;
@@ -51,7 +52,6 @@ mod peer;
 mod report;
 mod requests;
 mod run;
-mod scene;
 mod signing;
 
 pub use case::{Case, Group, Verdict};

@@ -48,7 +48,7 @@ pub struct Options {
     /// The node's address.
     pub address: Address,
     /// How long an answer may take; 5 seconds unless set.
-    pub patience: Duration,
+    pub answer_timeout: Duration,
     /// The fork's name in the names of topics; `devnet0` unless set.
     pub fork_name: String,
     /// How long a slot lasts; otherwise what the node says, or four seconds.
@@ -65,7 +65,7 @@ impl Options {
     pub fn new(address: Address) -> Self {
         Self {
             address,
-            patience: Duration::from_secs(5),
+            answer_timeout: Duration::from_secs(5),
             fork_name: "devnet0".into(),
             slot: None,
             genesis: None,

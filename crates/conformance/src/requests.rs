@@ -51,7 +51,7 @@ pub(crate) async fn ask(
     peer: &Peer,
     protocol: &str,
     bytes: &[u8],
-    patience: Duration,
+    answer_timeout: Duration,
 ) -> Result<Answer, Failure> {
     let mut stream = peer.open(protocol).await?;
     let write = async {
@@ -59,14 +59,14 @@ pub(crate) async fn ask(
         stream.close().await
     };
     // A node that refuses need not take all of it.
-    let _ = timeout(patience, write).await;
-    Ok(read_answer(&mut stream, patience).await)
+    let _ = timeout(answer_timeout, write).await;
+    Ok(read_answer(&mut stream, answer_timeout).await)
 }
 
 /// Reads until the stream ends.
-pub(crate) async fn read_answer(stream: &mut Stream, patience: Duration) -> Answer {
+pub(crate) async fn read_answer(stream: &mut Stream, answer_timeout: Duration) -> Answer {
     let mut bytes = Vec::new();
-    let until = Instant::now() + patience;
+    let until = Instant::now() + answer_timeout;
     let end = loop {
         let mut piece = [0; 16 << 10];
         match timeout_at(until, stream.read(&mut piece)).await {

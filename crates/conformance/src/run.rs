@@ -7,9 +7,9 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     Case, Options, Played, Report, Verdict,
-    case::{Failure, Outcome},
+    case::{CaseResult, Failure},
+    context::CaseContext,
     peer::OpenError,
-    scene::Scene,
 };
 
 /// No case takes longer, whatever the node does: a validator of a small network has its turn meanwhile, twice.
@@ -31,9 +31,9 @@ pub async fn run(
     cases: &[Case],
     told: impl FnMut(&Played),
 ) -> Result<Report, Unreachable> {
-    let scene = Scene::set(options).await;
-    let scene = scene.map_err(|error| Unreachable(error.to_string()))?;
-    let desk = RefCell::new(Desk {
+    let context = CaseContext::new(options).await;
+    let context = context.map_err(|error| Unreachable(error.to_string()))?;
+    let ordered = RefCell::new(OrderedReport {
         told,
         waiting: BTreeMap::new(),
         report: Report::default(),
@@ -41,27 +41,27 @@ pub async fn run(
     let lane = |lane: usize| {
         let cases = cases.iter().enumerate();
         let cases = cases.filter(move |(_, case)| case.group.lane() == lane);
-        let (scene, desk) = (&scene, &desk);
+        let (context, ordered) = (&context, &ordered);
         async move {
             for (number, case) in cases {
-                let played = play(scene, case).await;
-                desk.borrow_mut().take(number, played);
+                let played = play(context, case).await;
+                ordered.borrow_mut().take(number, played);
             }
         }
     };
     join_all((0..LANES).map(&lane)).await;
     lane(LANES).await;
-    Ok(desk.into_inner().report)
+    Ok(ordered.into_inner().report)
 }
 
 /// Puts what comes from several lanes into order.
-struct Desk<T> {
+struct OrderedReport<T> {
     told: T,
     waiting: BTreeMap<usize, Played>,
     report: Report,
 }
 
-impl<T: FnMut(&Played)> Desk<T> {
+impl<T: FnMut(&Played)> OrderedReport<T> {
     fn take(&mut self, number: usize, played: Played) {
         self.waiting.insert(number, played);
         while let Some(played) = self.waiting.remove(&self.report.cases.len()) {
@@ -71,11 +71,11 @@ impl<T: FnMut(&Played)> Desk<T> {
     }
 }
 
-async fn play(scene: &Scene, case: &Case) -> Played {
+async fn play(context: &CaseContext, case: &Case) -> Played {
     let started = Instant::now();
-    let outcome = timeout(LONGEST, (case.play)(scene)).await;
+    let outcome = timeout(LONGEST, (case.play)(context)).await;
     let (verdict, sent, seen) = match outcome {
-        Ok(outcome) => taken(outcome),
+        Ok(outcome) => verdict_of(outcome),
         Err(_) => (
             Verdict::Fail,
             String::new(),
@@ -87,7 +87,7 @@ async fn play(scene: &Scene, case: &Case) -> Played {
     played
 }
 
-fn taken(outcome: Outcome) -> (Verdict, String, String) {
+fn verdict_of(outcome: CaseResult) -> (Verdict, String, String) {
     match outcome {
         Ok(finding) => (finding.verdict, finding.sent, finding.seen),
         Err(Failure::Unsupported(why)) => (Verdict::Unsupported, String::new(), why),

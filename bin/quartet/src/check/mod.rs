@@ -1,6 +1,6 @@
 //! `quartet check`: how a node of any client keeps the protocol's rules, tried over the wire.
 
-mod means;
+mod inputs;
 mod text;
 
 use std::{
@@ -117,8 +117,8 @@ impl CheckArgs {
         let Some(address) = self.address.clone() else {
             bail!("no address");
         };
-        let mut options = means::options(&self, address)?;
-        options.patience = Duration::from_secs(self.timeout);
+        let mut options = inputs::options(&self, address)?;
+        options.answer_timeout = Duration::from_secs(self.timeout);
         options.fork_name = self.fork_name.clone();
         options.restart_command = self.restart_command.clone();
 

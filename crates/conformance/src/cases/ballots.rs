@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::hearing::{blocks, votes};
 use crate::{
     case::{Failure, broken, unsupported},
-    scene::Scene,
+    context::CaseContext,
 };
 
 /// Slots in which one of a few validators has its turn.
@@ -38,7 +38,7 @@ pub(super) struct Draft {
     pub(super) data: AttestationData,
 }
 
-impl Scene {
+impl CaseContext {
     fn has_keys(&self) -> Result<(), Failure> {
         if self.genesis.is_none() {
             return Err(unsupported(
@@ -52,13 +52,13 @@ impl Scene {
     }
 
     /// What one of the checker's validators can vote in the current slot, the same as others do. It is used up when
-    /// [`Scene::cast`] is told so.
+    /// [`CaseContext::cast`] is told so.
     ///
     /// # Errors
     /// When there is no key, or nothing to vote for.
     pub(super) async fn ballot(&self) -> Result<Ballot, Failure> {
         self.has_keys()?;
-        if *self.hopeless.lock() {
+        if *self.has_no_voter.lock() {
             return Err(unsupported(NO_VOTE));
         }
         let until = Instant::now() + self.slots(SLOTS_TO_WAIT);
@@ -70,7 +70,7 @@ impl Scene {
             }
             sleep(self.slot.slot() / 20).await;
         }
-        *self.hopeless.lock() = true;
+        *self.has_no_voter.lock() = true;
         Err(unsupported(NO_VOTE))
     }
 
@@ -92,14 +92,14 @@ impl Scene {
 
     /// What others vote in the current slot; where nobody else does, a vote for the head.
     async fn current_vote(&self) -> Result<Option<AttestationData>, Failure> {
-        let ears = self.ears().await?;
+        let listener = self.listener().await?;
         let clock = self
             .clock
             .as_ref()
             .ok_or_else(|| unsupported("the network's genesis was not given (--genesis)"))?;
         let current = clock.slot();
         let (votes_topic, blocks_topic) = (self.topic("attestation"), self.topic("block"));
-        let (heard, block) = ears.log().look(|sounds| {
+        let (heard, block) = listener.log().look(|sounds| {
             let votes = votes(sounds, &votes_topic);
             let of_now = |data: &AttestationData| data.slot == current;
             let now = votes.iter().map(|(vote, _)| vote.message.data).find(of_now);
@@ -118,9 +118,9 @@ impl Scene {
                 ..message.proposer_attestation.data
             }));
         }
-        let guest = self.guest().await?;
-        let head = self.status_of(&guest).await?.head;
-        let justified = self.justified(&*self.state(&guest, head.root).await?);
+        let new_peer = self.new_peer().await?;
+        let head = self.status_of(&new_peer).await?.head;
+        let justified = self.justified(&*self.state(&new_peer, head.root).await?);
         Ok(Some(AttestationData {
             slot: current,
             head,
@@ -179,18 +179,18 @@ impl Scene {
     /// # Errors
     /// When the chain up to the head cannot be had.
     pub(super) async fn draft(&self, slot: Slot) -> Result<Draft, Failure> {
-        let guest = self.guest().await?;
-        let mut head = self.status_of(&guest).await?.head;
-        let mut parent = self.state(&guest, head.root).await?;
+        let new_peer = self.new_peer().await?;
+        let mut head = self.status_of(&new_peer).await?.head;
+        let mut parent = self.state(&new_peer, head.root).await?;
         while parent.slot >= slot && parent.slot > 0 {
             // The slot's block is there already: beside it.
-            head.root = self.block(&guest, head.root).await?.block().parent_root;
-            parent = self.state(&guest, head.root).await?;
+            head.root = self.block(&new_peer, head.root).await?.block().parent_root;
+            parent = self.state(&new_peer, head.root).await?;
             head.slot = parent.slot;
         }
-        let ears = self.ears().await?;
+        let listener = self.listener().await?;
         let topic = self.topic("attestation");
-        let heard: BTreeMap<_, _> = ears.log().look(|sounds| {
+        let heard: BTreeMap<_, _> = listener.log().look(|sounds| {
             let recent = votes(sounds, &topic).into_iter().map(|(vote, _)| vote);
             let recent = recent.filter(|vote| {
                 (slot.saturating_sub(CARRIED_SLOTS)..slot).contains(&vote.message.data.slot)

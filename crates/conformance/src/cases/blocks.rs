@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use quartet_types::{Root, SignedBlockWithAttestation, State};
 
-use super::{case, lives, source};
+use super::{case, liveness, source};
 use crate::{
-    case::{Case, Failure, Group, Outcome, broken, differs, fail, judge, pass, unsupported},
+    case::{Case, CaseResult, Failure, Group, broken, differs, fail, pass, pass_if, unsupported},
     chain::Envelope,
+    context::CaseContext,
     frames::MAX_ERROR,
     peer::Peer,
     requests::{Answer, End},
-    scene::Scene,
     signing::is_signed,
 };
 
@@ -113,21 +113,21 @@ pub(super) const CASES: &[Case] = &[
         source::ETH2_REQUESTS,
         |s| Box::pin(ends(s)),
     ),
-    case(GROUP, "B90", lives::RULE, source::ROBUST, |s| {
-        Box::pin(lives::lives(s))
+    case(GROUP, "B90", liveness::RULE, source::ROBUST, |s| {
+        Box::pin(liveness::is_alive(s))
     }),
 ];
 
 /// Roots and blocks from the head back, at most so many.
 async fn recent(
-    scene: &Scene,
-    guest: &Peer,
+    context: &CaseContext,
+    new_peer: &Peer,
     most: usize,
 ) -> Result<Vec<(Root, Envelope)>, Failure> {
-    let mut root = scene.status_of(guest).await?.head.root;
+    let mut root = context.status_of(new_peer).await?.head.root;
     let mut blocks = Vec::new();
     while blocks.len() < most {
-        match scene.block(guest, root).await {
+        match context.block(new_peer, root).await {
             Ok(block) => {
                 let parent = block.block().parent_root;
                 blocks.push((root, block));
@@ -141,13 +141,13 @@ async fn recent(
     Ok(blocks)
 }
 
-async fn roots(scene: &Scene, guest: &Peer, most: usize) -> Result<Vec<Root>, Failure> {
-    if scene.status_of(guest).await?.head.slot == 0 {
+async fn roots(context: &CaseContext, new_peer: &Peer, most: usize) -> Result<Vec<Root>, Failure> {
+    if context.status_of(new_peer).await?.head.slot == 0 {
         return Err(unsupported(
             "the node's head is genesis: there is no block to ask for",
         ));
     }
-    let blocks = recent(scene, guest, most).await?;
+    let blocks = recent(context, new_peer, most).await?;
     Ok(blocks.into_iter().map(|(root, _)| root).collect())
 }
 
@@ -164,9 +164,9 @@ fn unknown_roots(count: usize) -> impl Iterator<Item = Root> {
     })
 }
 
-async fn none(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let answer = scene.ask_blocks(&guest, &[]).await?;
+async fn none(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let answer = context.ask_blocks(&new_peer, &[]).await?;
     let sent = "a request for no roots";
     match answer.succeeds() || answer.end == End::Open {
         true => fail(sent, answer.to_string()),
@@ -174,25 +174,25 @@ async fn none(scene: &Scene) -> Outcome {
     }
 }
 
-async fn one(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let roots = roots(scene, &guest, 1).await?;
-    let answer = scene.ask_blocks(&guest, &roots).await?;
+async fn one(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let roots = roots(context, &new_peer, 1).await?;
+    let answer = context.ask_blocks(&new_peer, &roots).await?;
     let found = served(&answer)?;
-    judge(
+    pass_if(
         found == roots,
         format!("a request for {}", roots[0]),
         format!("{found:?}"),
     )
 }
 
-async fn several(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let roots = roots(scene, &guest, SEVERAL).await?;
-    let answer = scene.ask_blocks(&guest, &roots).await?;
+async fn several(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let roots = roots(context, &new_peer, SEVERAL).await?;
+    let answer = context.ask_blocks(&new_peer, &roots).await?;
     let found: HashSet<_> = served(&answer)?.into_iter().collect();
     let asked: HashSet<_> = roots.iter().copied().collect();
-    judge(
+    pass_if(
         found == asked,
         format!("a request for {} roots", roots.len()),
         format!(
@@ -203,18 +203,18 @@ async fn several(scene: &Scene) -> Outcome {
     )
 }
 
-async fn most(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let known = roots(scene, &guest, SEVERAL).await?;
+async fn most(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let known = roots(context, &new_peer, SEVERAL).await?;
     let all: Vec<_> = known
         .iter()
         .copied()
         .chain(unknown_roots(MAX_ROOTS - known.len()))
         .collect();
-    let answer = scene.ask_blocks(&guest, &all).await?;
+    let answer = context.ask_blocks(&new_peer, &all).await?;
     let found = served(&answer)?;
     let is_there = known.iter().all(|root| found.contains(root));
-    judge(
+    pass_if(
         is_there,
         format!(
             "a request for 1,024 roots, {} of them the node's",
@@ -224,15 +224,15 @@ async fn most(scene: &Scene) -> Outcome {
     )
 }
 
-async fn too_many(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let known = roots(scene, &guest, SEVERAL).await?;
+async fn too_many(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let known = roots(context, &new_peer, SEVERAL).await?;
     let all: Vec<_> = known
         .iter()
         .copied()
         .chain(unknown_roots(MAX_ROOTS + 1 - known.len()))
         .collect();
-    let answer = scene.ask_blocks(&guest, &all).await?;
+    let answer = context.ask_blocks(&new_peer, &all).await?;
     let sent = format!(
         "a request for 1,025 roots, {} of them the node's",
         known.len()
@@ -243,10 +243,10 @@ async fn too_many(scene: &Scene) -> Outcome {
     }
 }
 
-async fn unknown(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
+async fn unknown(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
     let root = Root::repeat_byte(0x77);
-    let answer = scene.ask_blocks(&guest, &[root]).await?;
+    let answer = context.ask_blocks(&new_peer, &[root]).await?;
     let sent = format!("a request for {root}");
     match answer.succeeds() || answer.end == End::Open {
         true => fail(sent, answer.to_string()),
@@ -254,20 +254,20 @@ async fn unknown(scene: &Scene) -> Outcome {
     }
 }
 
-async fn mixed(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let known = roots(scene, &guest, 2).await?;
+async fn mixed(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let known = roots(context, &new_peer, 2).await?;
     let all: Vec<_> = unknown_roots(3)
         .chain(known.iter().copied())
         .chain(unknown_roots(5).skip(3))
         .collect();
-    let answer = scene.ask_blocks(&guest, &all).await?;
+    let answer = context.ask_blocks(&new_peer, &all).await?;
     let sent = format!(
         "a request for three unknown roots, {} known ones and two unknown ones",
         known.len()
     );
     match served(&answer) {
-        Ok(found) => judge(
+        Ok(found) => pass_if(
             known.iter().all(|root| found.contains(root)),
             sent,
             format!("{} blocks", found.len()),
@@ -276,10 +276,10 @@ async fn mixed(scene: &Scene) -> Outcome {
     }
 }
 
-async fn doubled(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let root = roots(scene, &guest, 1).await?[0];
-    let answer = scene.ask_blocks(&guest, &[root, root, root]).await?;
+async fn doubled(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let root = roots(context, &new_peer, 1).await?[0];
+    let answer = context.ask_blocks(&new_peer, &[root, root, root]).await?;
     let sent = format!("a request for {root}, three times");
     match served(&answer)?.len() {
         1 => pass(sent, "one block"),
@@ -288,16 +288,16 @@ async fn doubled(scene: &Scene) -> Outcome {
     }
 }
 
-async fn ordered(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let mut roots = roots(scene, &guest, SEVERAL).await?;
+async fn ordered(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let mut roots = roots(context, &new_peer, SEVERAL).await?;
     if roots.len() < 3 {
         return Err(unsupported("there are fewer than three blocks"));
     }
     // Neither that of the chain nor its reverse.
     roots.rotate_left(1);
     roots.swap(0, 1);
-    let found = served(&scene.ask_blocks(&guest, &roots).await?)?;
+    let found = served(&context.ask_blocks(&new_peer, &roots).await?)?;
     let sent = format!("a request for {} roots in an order of its own", roots.len());
     match found == roots {
         true => pass(sent, "the same order"),
@@ -305,12 +305,12 @@ async fn ordered(scene: &Scene) -> Outcome {
     }
 }
 
-async fn signed(scene: &Scene) -> Outcome {
-    let genesis = scene.genesis.clone();
+async fn signed(context: &CaseContext) -> CaseResult {
+    let genesis = context.genesis.clone();
     let genesis =
         genesis.ok_or_else(|| unsupported("the network's genesis was not given (--genesis)"))?;
-    let guest = scene.guest().await?;
-    let blocks = recent(scene, &guest, SEVERAL).await?;
+    let new_peer = context.new_peer().await?;
+    let blocks = recent(context, &new_peer, SEVERAL).await?;
     let sent = format!("requests for {} blocks from the head back", blocks.len());
     let mut signatures = 0;
     for (root, block) in &blocks {
@@ -343,15 +343,15 @@ pub(super) fn unsigned(genesis: &State, block: &SignedBlockWithAttestation) -> O
     })
 }
 
-async fn errors(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
+async fn errors(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
     let roots: Vec<_> = unknown_roots(MAX_ROOTS + 1).collect();
-    let answer = scene.ask_blocks(&guest, &roots).await?;
+    let answer = context.ask_blocks(&new_peer, &roots).await?;
     let sent = "a request for 1,025 roots";
     let chunks = answer.chunks().map_err(|error| broken(error.to_string()))?;
     match chunks.as_slice() {
         [] => Err(unsupported(format!("the node says no error: {answer}"))),
-        [error] => judge(
+        [error] => pass_if(
             (1..=3).contains(&error.code) && error.ssz.len() <= MAX_ERROR,
             sent,
             answer.to_string(),
@@ -360,13 +360,13 @@ async fn errors(scene: &Scene) -> Outcome {
     }
 }
 
-async fn transition(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let head = scene.status_of(&guest).await?.head;
-    let state = scene.state(&guest, head.root).await;
+async fn transition(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let head = context.status_of(&new_peer).await?.head;
+    let state = context.state(&new_peer, head.root).await;
     let sent = format!("requests for all blocks from {head} back to genesis");
     match state {
-        Ok(state) => judge(
+        Ok(state) => pass_if(
             state.slot == head.slot,
             sent,
             format!("a state of slot {}", state.slot),
@@ -376,10 +376,10 @@ async fn transition(scene: &Scene) -> Outcome {
     }
 }
 
-async fn ends(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let roots = roots(scene, &guest, 2).await?;
-    let answer = scene.ask_blocks(&guest, &roots).await?;
+async fn ends(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let roots = roots(context, &new_peer, 2).await?;
+    let answer = context.ask_blocks(&new_peer, &roots).await?;
     let (sent, seen) = (
         format!("a request for {} roots", roots.len()),
         answer.to_string(),

@@ -5,16 +5,16 @@ use quartet_types::Root;
 use ssz::Encode as _;
 use tokio::time::timeout;
 
-use super::{case, lives, source};
+use super::{case, liveness, source};
 use crate::{
-    case::{Case, Failure, Group, Outcome, broken, differs, fail, judge, pass, unsupported},
+    case::{Case, CaseResult, Failure, Group, broken, differs, fail, pass, pass_if, unsupported},
+    context::CaseContext,
     frames::{
         COMPRESSED, IDENTIFIER, UNCOMPRESSED, chunk, compressed_body, framed, payload, plain_body,
         varint,
     },
     peer::{BLOCKS_BY_ROOT, Peer, STATUS},
     requests::{Answer, End, by_root, read_answer},
-    scene::Scene,
 };
 
 const GROUP: Group = Group::Framing;
@@ -153,48 +153,57 @@ pub(super) const CASES: &[Case] = &[
         source::LEAN_ENCODING,
         |s| Box::pin(not_framed(s)),
     ),
-    case(GROUP, "F90", lives::RULE, source::ROBUST, |s| {
-        Box::pin(lives::lives(s))
+    case(GROUP, "F90", liveness::RULE, source::ROBUST, |s| {
+        Box::pin(liveness::is_alive(s))
     }),
 ];
 
 /// The SSZ of a request that the node would answer with a block, two roots of it, and who asks.
 struct Good {
-    guest: Peer,
+    new_peer: Peer,
     ssz: Vec<u8>,
 }
 
-async fn good(scene: &Scene) -> Result<Good, Failure> {
-    let guest = scene.guest().await?;
-    let head = scene.status_of(&guest).await?.head;
+async fn good(context: &CaseContext) -> Result<Good, Failure> {
+    let new_peer = context.new_peer().await?;
+    let head = context.status_of(&new_peer).await?.head;
     if head.slot == 0 {
         return Err(unsupported(
             "the node's head is genesis: there is no block to ask for",
         ));
     }
-    let block = scene.block(&guest, head.root).await?;
+    let block = context.block(&new_peer, head.root).await?;
     let ssz = vec![head.root, block.block().parent_root].as_ssz_bytes();
-    Ok(Good { guest, ssz })
+    Ok(Good { new_peer, ssz })
 }
 
 /// Asks for blocks with these bytes, which are to be refused.
-async fn refused(scene: &Scene, sent: &str, bytes: impl FnOnce(&[u8]) -> Vec<u8>) -> Outcome {
-    let Good { guest, ssz } = good(scene).await?;
-    let answer = scene.ask(&guest, BLOCKS_BY_ROOT, &bytes(&ssz)).await?;
-    judge_refusal(scene, &guest, sent, &answer).await
+async fn refused(
+    context: &CaseContext,
+    sent: &str,
+    bytes: impl FnOnce(&[u8]) -> Vec<u8>,
+) -> CaseResult {
+    let Good { new_peer, ssz } = good(context).await?;
+    let answer = context.ask(&new_peer, BLOCKS_BY_ROOT, &bytes(&ssz)).await?;
+    judge_refusal(context, &new_peer, sent, &answer).await
 }
 
-async fn judge_refusal(scene: &Scene, guest: &Peer, sent: &str, answer: &Answer) -> Outcome {
+async fn judge_refusal(
+    context: &CaseContext,
+    new_peer: &Peer,
+    sent: &str,
+    answer: &Answer,
+) -> CaseResult {
     if answer.succeeds() {
         return fail(sent, answer.to_string());
     }
     if answer.end == End::Open {
-        return differs(sent, format!("{answer}, for {:?}", scene.patience));
+        return differs(sent, format!("{answer}, for {:?}", context.answer_timeout));
     }
     // It may cost the connection; then others are served all the same.
-    let next = match guest.is_connected() {
-        true => scene.serves(guest).await,
-        false => scene.serves_others().await,
+    let next = match new_peer.is_connected() {
+        true => context.serves(new_peer).await,
+        false => context.serves_others().await,
     };
     match next {
         Ok(_) => pass(sent, answer.to_string()),
@@ -203,76 +212,86 @@ async fn judge_refusal(scene: &Scene, guest: &Peer, sent: &str, answer: &Answer)
 }
 
 /// Asks for blocks with these bytes, which are to be answered.
-async fn answered(scene: &Scene, sent: &str, bytes: impl FnOnce(&[u8]) -> Vec<u8>) -> Outcome {
-    let Good { guest, ssz } = good(scene).await?;
-    let answer = scene.ask(&guest, BLOCKS_BY_ROOT, &bytes(&ssz)).await?;
-    judge(answer.succeeds(), sent, answer.to_string())
+async fn answered(
+    context: &CaseContext,
+    sent: &str,
+    bytes: impl FnOnce(&[u8]) -> Vec<u8>,
+) -> CaseResult {
+    let Good { new_peer, ssz } = good(context).await?;
+    let answer = context.ask(&new_peer, BLOCKS_BY_ROOT, &bytes(&ssz)).await?;
+    pass_if(answer.succeeds(), sent, answer.to_string())
 }
 
-async fn endless_varint(scene: &Scene) -> Outcome {
-    refused(scene, "a length prefix of eleven bytes", |ssz| {
+async fn endless_varint(context: &CaseContext) -> CaseResult {
+    refused(context, "a length prefix of eleven bytes", |ssz| {
         [vec![0xc0; 10], vec![0x00], framed(ssz)].concat()
     })
     .await
 }
 
-async fn long_varint(scene: &Scene) -> Outcome {
+async fn long_varint(context: &CaseContext) -> CaseResult {
     let sent = "the length 64 in two bytes, 0xc0 0x00";
-    let Good { guest, ssz } = good(scene).await?;
+    let Good { new_peer, ssz } = good(context).await?;
     let bytes = [vec![0xc0, 0x00], framed(&ssz)].concat();
-    let answer = scene.ask(&guest, BLOCKS_BY_ROOT, &bytes).await?;
+    let answer = context.ask(&new_peer, BLOCKS_BY_ROOT, &bytes).await?;
     match answer.succeeds() {
         true => differs(sent, answer.to_string()),
-        false => judge_refusal(scene, &guest, sent, &answer).await,
+        false => judge_refusal(context, &new_peer, sent, &answer).await,
     }
 }
 
-async fn beyond_limit(scene: &Scene) -> Outcome {
-    let Good { guest, .. } = good(scene).await?;
+async fn beyond_limit(context: &CaseContext) -> CaseResult {
+    let Good { new_peer, .. } = good(context).await?;
     let sent = "the length 2^40, and nothing more; the stream is not closed";
-    let mut stream = guest.open(BLOCKS_BY_ROOT).await?;
+    let mut stream = new_peer.open(BLOCKS_BY_ROOT).await?;
     let write = async {
         stream.write_all(&varint(1 << 40)).await?;
         stream.flush().await
     };
-    let _ = timeout(scene.patience, write).await;
-    let answer = read_answer(&mut stream, scene.patience).await;
+    let _ = timeout(context.answer_timeout, write).await;
+    let answer = read_answer(&mut stream, context.answer_timeout).await;
     drop(stream);
-    judge_refusal(scene, &guest, sent, &answer).await
+    judge_refusal(context, &new_peer, sent, &answer).await
 }
 
-async fn less(scene: &Scene) -> Outcome {
-    refused(scene, "a length of 96 bytes, and 64 in frames", |ssz| {
+async fn less(context: &CaseContext) -> CaseResult {
+    refused(context, "a length of 96 bytes, and 64 in frames", |ssz| {
         [varint(96), framed(ssz)].concat()
     })
     .await
 }
 
-async fn more(scene: &Scene) -> Outcome {
-    refused(scene, "a length of 32 bytes, and 64 in one frame", |ssz| {
-        [varint(32), framed(ssz)].concat()
-    })
+async fn more(context: &CaseContext) -> CaseResult {
+    refused(
+        context,
+        "a length of 32 bytes, and 64 in one frame",
+        |ssz| [varint(32), framed(ssz)].concat(),
+    )
     .await
 }
 
-async fn checksum(scene: &Scene) -> Outcome {
-    refused(scene, "a frame whose checksum has one bit turned", |ssz| {
-        let mut body = compressed_body(ssz);
-        body[0] ^= 1;
-        [varint(64), IDENTIFIER.to_vec(), chunk(COMPRESSED, &body)].concat()
-    })
+async fn checksum(context: &CaseContext) -> CaseResult {
+    refused(
+        context,
+        "a frame whose checksum has one bit turned",
+        |ssz| {
+            let mut body = compressed_body(ssz);
+            body[0] ^= 1;
+            [varint(64), IDENTIFIER.to_vec(), chunk(COMPRESSED, &body)].concat()
+        },
+    )
     .await
 }
 
-async fn no_identifier(scene: &Scene) -> Outcome {
-    refused(scene, "a frame without the identifier before it", |ssz| {
+async fn no_identifier(context: &CaseContext) -> CaseResult {
+    refused(context, "a frame without the identifier before it", |ssz| {
         [varint(64), chunk(COMPRESSED, &compressed_body(ssz))].concat()
     })
     .await
 }
 
-async fn truncated(scene: &Scene) -> Outcome {
-    refused(scene, "all but the last five bytes of a request", |ssz| {
+async fn truncated(context: &CaseContext) -> CaseResult {
+    refused(context, "all but the last five bytes of a request", |ssz| {
         let mut bytes = payload(ssz);
         bytes.truncate(bytes.len() - 5);
         bytes
@@ -280,27 +299,27 @@ async fn truncated(scene: &Scene) -> Outcome {
     .await
 }
 
-async fn trailing(scene: &Scene) -> Outcome {
-    let Good { guest, ssz } = good(scene).await?;
+async fn trailing(context: &CaseContext) -> CaseResult {
+    let Good { new_peer, ssz } = good(context).await?;
     let bytes = [payload(&ssz), vec![0x2a; 7]].concat();
-    let answer = scene.ask(&guest, BLOCKS_BY_ROOT, &bytes).await?;
+    let answer = context.ask(&new_peer, BLOCKS_BY_ROOT, &bytes).await?;
     let sent = "a request and seven bytes behind it";
     match answer.succeeds() {
         true => {
             let blocks = answer.blocks().map_err(broken)?;
-            judge(!blocks.is_empty(), sent, format!("{} blocks", blocks.len()))
+            pass_if(!blocks.is_empty(), sent, format!("{} blocks", blocks.len()))
         }
-        false => judge_refusal(scene, &guest, sent, &answer).await,
+        false => judge_refusal(context, &new_peer, sent, &answer).await,
     }
 }
 
-async fn nothing(scene: &Scene) -> Outcome {
-    refused(scene, "no byte", |_| Vec::new()).await
+async fn nothing(context: &CaseContext) -> CaseResult {
+    refused(context, "no byte", |_| Vec::new()).await
 }
 
-async fn single_bytes(scene: &Scene) -> Outcome {
-    let Good { guest, ssz } = good(scene).await?;
-    let mut stream = guest.open(BLOCKS_BY_ROOT).await?;
+async fn single_bytes(context: &CaseContext) -> CaseResult {
+    let Good { new_peer, ssz } = good(context).await?;
+    let mut stream = new_peer.open(BLOCKS_BY_ROOT).await?;
     let write = async {
         for byte in payload(&ssz) {
             stream.write_all(&[byte]).await?;
@@ -308,17 +327,17 @@ async fn single_bytes(scene: &Scene) -> Outcome {
         }
         stream.close().await
     };
-    let _ = timeout(scene.patience, write).await;
-    let answer = read_answer(&mut stream, scene.patience).await;
-    judge(
+    let _ = timeout(context.answer_timeout, write).await;
+    let answer = read_answer(&mut stream, context.answer_timeout).await;
+    pass_if(
         answer.succeeds(),
         "a request, one byte at a time",
         answer.to_string(),
     )
 }
 
-async fn uncompressed(scene: &Scene) -> Outcome {
-    answered(scene, "a frame with data as they are", |ssz| {
+async fn uncompressed(context: &CaseContext) -> CaseResult {
+    answered(context, "a frame with data as they are", |ssz| {
         [
             varint(64),
             IDENTIFIER.to_vec(),
@@ -329,9 +348,9 @@ async fn uncompressed(scene: &Scene) -> Outcome {
     .await
 }
 
-async fn padded(scene: &Scene) -> Outcome {
+async fn padded(context: &CaseContext) -> CaseResult {
     answered(
-        scene,
+        context,
         "two frames, and padding, a skippable frame and another identifier between them",
         |ssz| {
             let (one, other) = ssz.split_at(20);
@@ -350,8 +369,8 @@ async fn padded(scene: &Scene) -> Outcome {
     .await
 }
 
-async fn reserved(scene: &Scene) -> Outcome {
-    refused(scene, "a frame of the kind 0x02 before the data", |ssz| {
+async fn reserved(context: &CaseContext) -> CaseResult {
+    refused(context, "a frame of the kind 0x02 before the data", |ssz| {
         let rest = framed(ssz).split_off(IDENTIFIER.len());
         [
             varint(64),
@@ -364,8 +383,8 @@ async fn reserved(scene: &Scene) -> Outcome {
     .await
 }
 
-async fn long_frame(scene: &Scene) -> Outcome {
-    refused(scene, "the header of a frame with 2^24 - 1 bytes", |_| {
+async fn long_frame(context: &CaseContext) -> CaseResult {
+    refused(context, "the header of a frame with 2^24 - 1 bytes", |_| {
         [
             varint(64),
             IDENTIFIER.to_vec(),
@@ -376,38 +395,38 @@ async fn long_frame(scene: &Scene) -> Outcome {
     .await
 }
 
-async fn short_status(scene: &Scene) -> Outcome {
-    status_of(scene, 79).await
+async fn short_status(context: &CaseContext) -> CaseResult {
+    status_of(context, 79).await
 }
 
-async fn long_status(scene: &Scene) -> Outcome {
-    status_of(scene, 81).await
+async fn long_status(context: &CaseContext) -> CaseResult {
+    status_of(context, 81).await
 }
 
-async fn status_of(scene: &Scene, length: usize) -> Outcome {
-    let guest = scene.guest().await?;
-    let mut ssz = scene.claim().as_ssz_bytes();
+async fn status_of(context: &CaseContext, length: usize) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let mut ssz = context.claim().as_ssz_bytes();
     ssz.resize(length, 0);
-    let answer = scene.ask(&guest, STATUS, &payload(&ssz)).await?;
+    let answer = context.ask(&new_peer, STATUS, &payload(&ssz)).await?;
     judge_refusal(
-        scene,
-        &guest,
+        context,
+        &new_peer,
         &format!("a status of {length} bytes"),
         &answer,
     )
     .await
 }
 
-async fn half_a_root(scene: &Scene) -> Outcome {
-    refused(scene, "two roots and a byte", |ssz| {
+async fn half_a_root(context: &CaseContext) -> CaseResult {
+    refused(context, "two roots and a byte", |ssz| {
         payload(&[ssz, &[1]].concat())
     })
     .await
 }
 
-async fn not_framed(scene: &Scene) -> Outcome {
+async fn not_framed(context: &CaseContext) -> CaseResult {
     refused(
-        scene,
+        context,
         "the length and the roots in snappy's block format",
         |ssz| [varint(64), crate::frames::block(ssz)].concat(),
     )

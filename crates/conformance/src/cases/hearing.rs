@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     case::{Failure, unsupported},
+    context::CaseContext,
     frames::unblock,
     gossip::{Gossip, Message, Sounds},
-    scene::Scene,
 };
 
 /// Slots in which something is heard where validators are at work.
@@ -52,15 +52,15 @@ fn raw(message: &Message) -> Option<Raw> {
     Some(Raw { data, ssz })
 }
 
-impl Scene {
+impl CaseContext {
     /// Waits for a message of a topic, at most so many slots as are enough where validators are at work.
     ///
     /// # Errors
     /// When none comes.
-    pub(super) async fn hear(&self, ears: &Gossip, word: &str) -> Result<Message, Failure> {
+    pub(super) async fn hear(&self, listener: &Gossip, word: &str) -> Result<Message, Failure> {
         let topic = self.topic(word);
         let until = Instant::now() + self.slots(SLOTS);
-        let heard = ears.log().wait(until, |sounds| {
+        let heard = listener.log().wait(until, |sounds| {
             let newest = sounds.of(&topic).rfind(|heard| !heard.is_ours);
             newest.map(|heard| heard.message.clone())
         });
@@ -69,12 +69,16 @@ impl Scene {
             .ok_or_else(|| unsupported(format!("no {word} was heard within {SLOTS} slots")))
     }
 
-    /// As [`Scene::hear`], one that comes from now on.
-    pub(super) async fn hear_next(&self, ears: &Gossip, word: &str) -> Result<Message, Failure> {
+    /// As [`CaseContext::hear`], one that comes from now on.
+    pub(super) async fn hear_next(
+        &self,
+        listener: &Gossip,
+        word: &str,
+    ) -> Result<Message, Failure> {
         let topic = self.topic(word);
         let since = Instant::now();
         let until = since + self.slots(SLOTS);
-        let heard = ears.log().wait(until, |sounds| {
+        let heard = listener.log().wait(until, |sounds| {
             let newest = sounds.of(&topic).rfind(|heard| !heard.is_ours);
             let newest = newest.filter(|heard| heard.at >= since);
             newest.map(|heard| heard.message.clone())
@@ -87,11 +91,11 @@ impl Scene {
     /// The newest vote that was heard, once there is one.
     pub(super) async fn heard_vote(
         &self,
-        ears: &Gossip,
+        listener: &Gossip,
     ) -> Result<(SignedAttestation, Raw), Failure> {
-        self.hear(ears, "attestation").await?;
+        self.hear(listener, "attestation").await?;
         let topic = self.topic("attestation");
-        let newest = ears
+        let newest = listener
             .log()
             .look(|sounds| votes(sounds, &topic).into_iter().next());
         newest.ok_or_else(|| unsupported("no vote was heard that can be decoded"))
@@ -100,11 +104,11 @@ impl Scene {
     /// The newest block that was heard, once there is one.
     pub(super) async fn heard_block(
         &self,
-        ears: &Gossip,
+        listener: &Gossip,
     ) -> Result<(SignedBlockWithAttestation, Raw), Failure> {
-        self.hear(ears, "block").await?;
+        self.hear(listener, "block").await?;
         let topic = self.topic("block");
-        let newest = ears
+        let newest = listener
             .log()
             .look(|sounds| blocks(sounds, &topic).into_iter().next());
         newest.ok_or_else(|| unsupported("no block was heard that can be decoded"))
@@ -116,19 +120,19 @@ impl Scene {
         self.passes_on_within(self.silence(), message).await
     }
 
-    /// As [`Scene::passes_on`], for what should come: a busy machine is given time.
+    /// As [`CaseContext::passes_on`], for what should come: a busy machine is given time.
     pub(super) async fn brings_out(&self, message: Message) -> Result<(bool, Gossip), Failure> {
-        self.passes_on_within(self.patience, message).await
+        self.passes_on_within(self.answer_timeout, message).await
     }
 
     async fn passes_on_within(
         &self,
-        patience: Duration,
+        answer_timeout: Duration,
         message: Message,
     ) -> Result<(bool, Gossip), Failure> {
-        let ears = self.ears().await?;
-        let culprit = self.gossiper().await?;
-        let passed = heard_from(&culprit, &ears, message, patience).await;
+        let listener = self.listener().await?;
+        let culprit = self.new_gossip_peer().await?;
+        let passed = heard_from(&culprit, &listener, message, answer_timeout).await;
         Ok((passed, culprit))
     }
 
@@ -136,10 +140,10 @@ impl Scene {
     pub(super) async fn passes_on_from(
         &self,
         from: &Gossip,
-        ears: &Arc<Gossip>,
+        listener: &Arc<Gossip>,
         message: Message,
     ) -> bool {
-        heard_from(from, ears, message, self.silence()).await
+        heard_from(from, listener, message, self.silence()).await
     }
 
     /// Waits for a part of a slot.
@@ -149,13 +153,18 @@ impl Scene {
 }
 
 /// Whether what one publishes is heard by the other within this time.
-async fn heard_from(from: &Gossip, ears: &Gossip, message: Message, patience: Duration) -> bool {
+async fn heard_from(
+    from: &Gossip,
+    listener: &Gossip,
+    message: Message,
+    answer_timeout: Duration,
+) -> bool {
     let (topic, data) = (message.topic.clone(), message.data.clone());
     let ssz = unblock(&data);
-    ears.log().expect(&data);
+    listener.log().expect(&data);
     let since = Instant::now();
     from.publish_message(message).await;
-    let heard = ears.log().wait(since + patience, |sounds| {
+    let heard = listener.log().wait(since + answer_timeout, |sounds| {
         let later = sounds.of(&topic).filter(|heard| heard.at >= since);
         let is_it = later
             .map(|heard| &heard.message.data)

@@ -4,12 +4,12 @@ use quartet_types::{Signature, SignedAttestation};
 use ssz::Encode as _;
 use tokio::time::{Instant, sleep};
 
-use super::{case, hearing::votes, lives, source};
+use super::{case, hearing::votes, liveness, source};
 use crate::{
-    case::{Case, Group, Outcome, fail, judge, pass, unsupported},
+    case::{Case, CaseResult, Group, fail, pass, pass_if, unsupported},
+    context::CaseContext,
     frames::{self, block, varint},
     gossip::Message,
-    scene::Scene,
 };
 
 const GROUP: Group = Group::Invalid;
@@ -141,49 +141,55 @@ pub(super) const CASES: &[Case] = &[
         source::LEAN_SEEN,
         |s| Box::pin(heard_block(s)),
     ),
-    case(GROUP, "I90", lives::RULE, source::ROBUST, |s| {
-        Box::pin(lives::listens(s))
+    case(GROUP, "I90", liveness::RULE, source::ROBUST, |s| {
+        Box::pin(liveness::listens(s))
     }),
 ];
 
 /// Publishes data, which nobody is to hear; the node is to be there afterwards.
-async fn kept_back(scene: &Scene, sent: &str, topic: &str, data: Vec<u8>) -> Outcome {
-    let (passed_on, culprit) = scene.passes_on(Message::new(topic, data)).await?;
+async fn kept_back(context: &CaseContext, sent: &str, topic: &str, data: Vec<u8>) -> CaseResult {
+    let (passed_on, culprit) = context.passes_on(Message::new(topic, data)).await?;
     let gone = !culprit.peer.is_connected();
     if passed_on {
         return fail(sent, "it is passed on");
     }
-    let status = scene.serves_others().await;
+    let status = context.serves_others().await;
     let seen = match gone {
         true => "nothing comes out, and its sender is sent away",
         false => "nothing comes out",
     };
-    judge(
+    pass_if(
         status.is_ok(),
         sent,
         status.map_or_else(|error| error.to_string(), |_| seen.into()),
     )
 }
 
-async fn no_snappy(scene: &Scene) -> Outcome {
-    let topic = scene.topic("attestation");
-    kept_back(scene, "100 bytes 0xa7", &topic, vec![0xa7; 100]).await
+async fn no_snappy(context: &CaseContext) -> CaseResult {
+    let topic = context.topic("attestation");
+    kept_back(context, "100 bytes 0xa7", &topic, vec![0xa7; 100]).await
 }
 
-async fn no_data(scene: &Scene) -> Outcome {
-    let topic = scene.topic("attestation");
-    kept_back(scene, "a message without data", &topic, Vec::new()).await
+async fn no_data(context: &CaseContext) -> CaseResult {
+    let topic = context.topic("attestation");
+    kept_back(context, "a message without data", &topic, Vec::new()).await
 }
 
-async fn no_vote(scene: &Scene) -> Outcome {
-    let topic = scene.topic("attestation");
-    kept_back(scene, "100 bytes, compressed", &topic, block(&[0x5b; 100])).await
-}
-
-async fn no_block(scene: &Scene) -> Outcome {
-    let topic = scene.topic("block");
+async fn no_vote(context: &CaseContext) -> CaseResult {
+    let topic = context.topic("attestation");
     kept_back(
-        scene,
+        context,
+        "100 bytes, compressed",
+        &topic,
+        block(&[0x5b; 100]),
+    )
+    .await
+}
+
+async fn no_block(context: &CaseContext) -> CaseResult {
+    let topic = context.topic("block");
+    kept_back(
+        context,
         "1,000 bytes, compressed",
         &topic,
         block(&[0x5c; 1_000]),
@@ -193,23 +199,23 @@ async fn no_block(scene: &Scene) -> Outcome {
 
 /// Publishes a heard vote after something was done to it.
 async fn altered_vote(
-    scene: &Scene,
+    context: &CaseContext,
     sent: &str,
     alter: impl FnOnce(&mut SignedAttestation),
-) -> Outcome {
-    let ears = scene.ears().await?;
-    let (mut vote, _) = scene.heard_vote(&ears).await?;
+) -> CaseResult {
+    let listener = context.listener().await?;
+    let (mut vote, _) = context.heard_vote(&listener).await?;
     alter(&mut vote);
-    let topic = scene.topic("attestation");
-    kept_back(scene, sent, &topic, block(&vote.as_ssz_bytes())).await
+    let topic = context.topic("attestation");
+    kept_back(context, sent, &topic, block(&vote.as_ssz_bytes())).await
 }
 
-async fn longer_vote(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    let (_, raw) = scene.heard_vote(&ears).await?;
-    let topic = scene.topic("attestation");
+async fn longer_vote(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    let (_, raw) = context.heard_vote(&listener).await?;
+    let topic = context.topic("attestation");
     kept_back(
-        scene,
+        context,
         "a vote that was heard, and a byte",
         &topic,
         block(&[&raw.ssz[..], &[0]].concat()),
@@ -224,9 +230,9 @@ pub(super) fn spoil(signature: &Signature) -> Signature {
     bytes.into()
 }
 
-async fn bad_signature(scene: &Scene) -> Outcome {
+async fn bad_signature(context: &CaseContext) -> CaseResult {
     altered_vote(
-        scene,
+        context,
         "a vote that was heard, with one bit of its signature turned",
         |vote| {
             vote.signature = spoil(&vote.signature);
@@ -235,16 +241,20 @@ async fn bad_signature(scene: &Scene) -> Outcome {
     .await
 }
 
-async fn nobody(scene: &Scene) -> Outcome {
-    altered_vote(scene, "a vote that was heard, of validator 4,095", |vote| {
-        vote.message.validator_id = 4_095;
-    })
+async fn nobody(context: &CaseContext) -> CaseResult {
+    altered_vote(
+        context,
+        "a vote that was heard, of validator 4,095",
+        |vote| {
+            vote.message.validator_id = 4_095;
+        },
+    )
     .await
 }
 
-async fn far_slot(scene: &Scene) -> Outcome {
+async fn far_slot(context: &CaseContext) -> CaseResult {
     altered_vote(
-        scene,
+        context,
         "a vote that was heard, a million slots later",
         |vote| {
             vote.message.data.slot += 1_000_000;
@@ -253,12 +263,12 @@ async fn far_slot(scene: &Scene) -> Outcome {
     .await
 }
 
-async fn longer_block(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    let (_, raw) = scene.heard_block(&ears).await?;
-    let topic = scene.topic("block");
+async fn longer_block(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    let (_, raw) = context.heard_block(&listener).await?;
+    let topic = context.topic("block");
     kept_back(
-        scene,
+        context,
         "a block that was heard, and a byte",
         &topic,
         block(&[&raw.ssz[..], &[0]].concat()),
@@ -266,17 +276,17 @@ async fn longer_block(scene: &Scene) -> Outcome {
     .await
 }
 
-async fn bad_block(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    let (mut envelope, _) = scene.heard_block(&ears).await?;
+async fn bad_block(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    let (mut envelope, _) = context.heard_block(&listener).await?;
     let mut signatures: Vec<_> = envelope.signature.iter().cloned().collect();
     if let Some(last) = signatures.last_mut() {
         *last = spoil(last);
     }
     envelope.signature = signatures.try_into().unwrap_or_default();
-    let topic = scene.topic("block");
+    let topic = context.topic("block");
     kept_back(
-        scene,
+        context,
         "a block that was heard, with one bit of its last signature turned",
         &topic,
         block(&envelope.as_ssz_bytes()),
@@ -284,13 +294,13 @@ async fn bad_block(scene: &Scene) -> Outcome {
     .await
 }
 
-async fn other_state(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    let (mut envelope, _) = scene.heard_block(&ears).await?;
+async fn other_state(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    let (mut envelope, _) = context.heard_block(&listener).await?;
     envelope.message.block.state_root.0[0] ^= 1;
-    let topic = scene.topic("block");
+    let topic = context.topic("block");
     kept_back(
-        scene,
+        context,
         "a block that was heard, with one bit of its state root turned",
         &topic,
         block(&envelope.as_ssz_bytes()),
@@ -298,13 +308,13 @@ async fn other_state(scene: &Scene) -> Outcome {
     .await
 }
 
-async fn unsigned(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    let (mut envelope, _) = scene.heard_block(&ears).await?;
+async fn unsigned(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    let (mut envelope, _) = context.heard_block(&listener).await?;
     envelope.signature = Vec::new().try_into().unwrap_or_default();
-    let topic = scene.topic("block");
+    let topic = context.topic("block");
     kept_back(
-        scene,
+        context,
         "a block that was heard, with an empty list of signatures",
         &topic,
         block(&envelope.as_ssz_bytes()),
@@ -312,12 +322,12 @@ async fn unsigned(scene: &Scene) -> Outcome {
     .await
 }
 
-async fn framed(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    let (_, raw) = scene.heard_vote(&ears).await?;
-    let topic = scene.topic("attestation");
+async fn framed(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    let (_, raw) = context.heard_vote(&listener).await?;
+    let topic = context.topic("attestation");
     kept_back(
-        scene,
+        context,
         "a vote that was heard, framed",
         &topic,
         frames::framed(&raw.ssz),
@@ -325,13 +335,13 @@ async fn framed(scene: &Scene) -> Outcome {
     .await
 }
 
-async fn oversized(scene: &Scene) -> Outcome {
-    let topic = scene.topic("block");
+async fn oversized(context: &CaseContext) -> CaseResult {
+    let topic = context.topic("block");
     // It does not get shorter by compression.
     let mut bytes = vec![0; (10 << 20) + 1024];
     rand::RngExt::fill(&mut rand::rng(), &mut bytes[..]);
     kept_back(
-        scene,
+        context,
         "10 MiB and 1,024 bytes, random and compressed",
         &topic,
         block(&bytes),
@@ -339,11 +349,11 @@ async fn oversized(scene: &Scene) -> Outcome {
     .await
 }
 
-async fn bomb(scene: &Scene) -> Outcome {
-    let topic = scene.topic("block");
+async fn bomb(context: &CaseContext) -> CaseResult {
+    let topic = context.topic("block");
     let data = [varint(u64::from(u32::MAX)), vec![0; 100]].concat();
     kept_back(
-        scene,
+        context,
         "100 bytes that announce four gigabytes",
         &topic,
         data,
@@ -351,64 +361,65 @@ async fn bomb(scene: &Scene) -> Outcome {
     .await
 }
 
-async fn unknown_topic(scene: &Scene) -> Outcome {
+async fn unknown_topic(context: &CaseContext) -> CaseResult {
     let topic = "/leanconsensus/nowhere/block/ssz_snappy";
-    let ears = scene.ears().await?;
-    ears.join(&[topic.to_owned()]).await;
+    let listener = context.listener().await?;
+    listener.join(&[topic.to_owned()]).await;
     let outcome = kept_back(
-        scene,
+        context,
         &format!("100 bytes on {topic}"),
         topic,
         block(&[0x5d; 100]),
     )
     .await;
     let subscriptions = vec![(false, topic.to_owned())];
-    ears.send(&crate::gossip::Rpc {
-        subscriptions,
-        ..Default::default()
-    })
-    .await;
+    listener
+        .send(&crate::gossip::Rpc {
+            subscriptions,
+            ..Default::default()
+        })
+        .await;
     outcome
 }
 
 /// What was heard some slots ago, and is still remembered by any node.
-async fn heard_vote(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    scene.heard_vote(&ears).await?;
-    let topic = scene.topic("attestation");
-    let oldest = ears.log().look(|sounds| {
+async fn heard_vote(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    context.heard_vote(&listener).await?;
+    let topic = context.topic("attestation");
+    let oldest = listener.log().look(|sounds| {
         let recent = sounds
             .of(&topic)
-            .filter(|heard| heard.at.elapsed() < scene.slots(3));
+            .filter(|heard| heard.at.elapsed() < context.slots(3));
         recent.map(|heard| heard.message.data.clone()).next()
     });
     let data = match oldest {
         Some(data) => data,
-        None => ears
+        None => listener
             .log()
             .look(|sounds| votes(sounds, &topic).pop())
             .map(|(_, raw)| raw.data)
             .ok_or_else(|| unsupported("no vote was heard"))?,
     };
-    repeated(scene, "a vote that was heard", &topic, data).await
+    repeated(context, "a vote that was heard", &topic, data).await
 }
 
-async fn heard_block(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    let (_, raw) = scene.heard_block(&ears).await?;
-    let topic = scene.topic("block");
-    repeated(scene, "a block that was heard", &topic, raw.data).await
+async fn heard_block(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    let (_, raw) = context.heard_block(&listener).await?;
+    let topic = context.topic("block");
+    repeated(context, "a block that was heard", &topic, raw.data).await
 }
 
-async fn repeated(scene: &Scene, sent: &str, topic: &str, data: Vec<u8>) -> Outcome {
-    let ears = scene.ears().await?;
-    let culprit = scene.gossiper().await?;
+async fn repeated(context: &CaseContext, sent: &str, topic: &str, data: Vec<u8>) -> CaseResult {
+    let listener = context.listener().await?;
+    let culprit = context.new_gossip_peer().await?;
     // Whatever the node still has to say of it by itself has been said.
-    sleep(scene.silence() / 4).await;
+    sleep(context.silence() / 4).await;
     let since = Instant::now();
     culprit.publish(topic, data.clone()).await;
-    sleep(scene.silence()).await;
-    let again = ears.log().look(|sounds| {
+    sleep(context.silence()).await;
+    let again = listener.log().look(|sounds| {
         let later = sounds.of(topic).filter(|heard| heard.at > since);
         later.filter(|heard| heard.message.data == data).count()
     });

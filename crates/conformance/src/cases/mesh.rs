@@ -3,13 +3,13 @@
 use futures::AsyncWriteExt as _;
 use tokio::time::{Instant, sleep};
 
-use super::{case, lives, source};
+use super::{case, liveness, source};
 use crate::{
-    case::{Case, Failure, Group, Outcome, differs, fail, judge, pass},
+    case::{Case, CaseResult, Failure, Group, differs, fail, pass, pass_if},
+    context::CaseContext,
     frames::varint,
     gossip::{Gossip, Rpc},
     peer::MESHSUB,
-    scene::Scene,
 };
 
 const GROUP: Group = Group::Mesh;
@@ -92,21 +92,21 @@ pub(super) const CASES: &[Case] = &[
         source::PUBSUB,
         |s| Box::pin(new_stream(s)),
     ),
-    case(GROUP, "M90", lives::RULE, source::ROBUST, |s| {
-        Box::pin(lives::listens(s))
+    case(GROUP, "M90", liveness::RULE, source::ROBUST, |s| {
+        Box::pin(liveness::listens(s))
     }),
 ];
 
 /// Says an RPC; then whether the node is still there, and answers.
 async fn says(
-    scene: &Scene,
+    context: &CaseContext,
     sent: &str,
     rpc: &Rpc,
 ) -> Result<(Gossip, Result<(), String>), Failure> {
-    let gossip = scene.gossiper().await?;
+    let gossip = context.new_gossip_peer().await?;
     gossip.send(rpc).await;
-    sleep(scene.silence() / 4).await;
-    let status = scene.serves(&gossip.peer).await;
+    sleep(context.silence() / 4).await;
+    let status = context.serves(&gossip.peer).await;
     Ok((
         gossip,
         status
@@ -115,18 +115,18 @@ async fn says(
     ))
 }
 
-async fn tolerated(scene: &Scene, sent: &str, rpc: &Rpc) -> Outcome {
-    let (_, after) = says(scene, sent, rpc).await?;
-    judge(
+async fn tolerated(context: &CaseContext, sent: &str, rpc: &Rpc) -> CaseResult {
+    let (_, after) = says(context, sent, rpc).await?;
+    pass_if(
         after.is_ok(),
         sent,
         after.err().unwrap_or("the next status is answered".into()),
     )
 }
 
-async fn grafts(scene: &Scene) -> Outcome {
-    let gossip = scene.gossiper().await?;
-    let message = scene.hear(&gossip, "block").await?;
+async fn grafts(context: &CaseContext) -> CaseResult {
+    let gossip = context.new_gossip_peer().await?;
+    let message = context.hear(&gossip, "block").await?;
     let pruned = gossip.log().look(|sounds| sounds.prune.clone());
     let sent = "subscriptions and GRAFT";
     match pruned.is_empty() {
@@ -139,10 +139,10 @@ async fn grafts(scene: &Scene) -> Outcome {
     }
 }
 
-async fn unsubscribed(scene: &Scene) -> Outcome {
-    let gossip = scene.gossiper().await?;
-    scene.hear(&gossip, "block").await?;
-    let subscriptions = scene
+async fn unsubscribed(context: &CaseContext) -> CaseResult {
+    let gossip = context.new_gossip_peer().await?;
+    context.hear(&gossip, "block").await?;
+    let subscriptions = context
         .topics()
         .into_iter()
         .map(|topic| (false, topic))
@@ -154,11 +154,11 @@ async fn unsubscribed(scene: &Scene) -> Outcome {
         })
         .await;
     // What is under way still comes.
-    sleep(scene.silence() / 2).await;
+    sleep(context.silence() / 2).await;
     let since = Instant::now();
-    let ears = scene.ears().await?;
-    scene.hear_next(&ears, "block").await?;
-    sleep(scene.silence() / 4).await;
+    let listener = context.listener().await?;
+    context.hear_next(&listener, "block").await?;
+    sleep(context.silence() / 4).await;
     let more = gossip.log().look(|sounds| {
         sounds
             .messages
@@ -166,17 +166,17 @@ async fn unsubscribed(scene: &Scene) -> Outcome {
             .filter(|heard| heard.at > since)
             .count()
     });
-    judge(
+    pass_if(
         more == 0,
         "the end of both subscriptions",
         format!("{more} messages while others heard a block"),
     )
 }
 
-async fn backoff(scene: &Scene) -> Outcome {
-    let gossip = scene.gossiper().await?;
-    sleep(scene.silence() / 4).await;
-    let topics = scene.topics();
+async fn backoff(context: &CaseContext) -> CaseResult {
+    let gossip = context.new_gossip_peer().await?;
+    sleep(context.silence() / 4).await;
+    let topics = context.topics();
     let prune = topics.iter().map(|topic| (topic.clone(), 60)).collect();
     gossip
         .send(&Rpc {
@@ -190,7 +190,7 @@ async fn backoff(scene: &Scene) -> Outcome {
             ..Rpc::default()
         })
         .await;
-    let until = Instant::now() + scene.silence();
+    let until = Instant::now() + context.silence();
     let pruned = gossip
         .log()
         .wait(until, |sounds| (!sounds.prune.is_empty()).then_some(()))
@@ -202,44 +202,49 @@ async fn backoff(scene: &Scene) -> Outcome {
     }
 }
 
-async fn unknown_topic(scene: &Scene) -> Outcome {
+async fn unknown_topic(context: &CaseContext) -> CaseResult {
     let topic = "/leanconsensus/nowhere/nothing/ssz_snappy".to_owned();
     let rpc = Rpc {
         subscriptions: vec![(true, topic.clone())],
         graft: vec![topic],
         ..Rpc::default()
     };
-    tolerated(scene, "a subscription and GRAFT for an unknown topic", &rpc).await
+    tolerated(
+        context,
+        "a subscription and GRAFT for an unknown topic",
+        &rpc,
+    )
+    .await
 }
 
-async fn idontwant(scene: &Scene) -> Outcome {
+async fn idontwant(context: &CaseContext) -> CaseResult {
     let rpc = Rpc {
         idontwant: (0..100u8).map(|number| vec![number; 20]).collect(),
         ..Rpc::default()
     };
-    tolerated(scene, "IDONTWANT for 100 ids", &rpc).await
+    tolerated(context, "IDONTWANT for 100 ids", &rpc).await
 }
 
-async fn iwant_unknown(scene: &Scene) -> Outcome {
+async fn iwant_unknown(context: &CaseContext) -> CaseResult {
     let rpc = Rpc {
         iwant: (0..100u8).map(|number| vec![number; 20]).collect(),
         ..Rpc::default()
     };
-    tolerated(scene, "IWANT for 100 ids that nobody has", &rpc).await
+    tolerated(context, "IWANT for 100 ids that nobody has", &rpc).await
 }
 
-async fn ihave(scene: &Scene) -> Outcome {
+async fn ihave(context: &CaseContext) -> CaseResult {
     let id = vec![0x3c; 20];
     let sent = "IHAVE with an unknown id";
     let rpc = Rpc {
-        ihave: vec![(scene.topic("block"), vec![id.clone()])],
+        ihave: vec![(context.topic("block"), vec![id.clone()])],
         ..Rpc::default()
     };
-    let (gossip, after) = says(scene, sent, &rpc).await?;
+    let (gossip, after) = says(context, sent, &rpc).await?;
     if let Err(why) = after {
         return fail(sent, why);
     }
-    let until = Instant::now() + scene.silence();
+    let until = Instant::now() + context.silence();
     let asked = gossip
         .log()
         .wait(until, |sounds| sounds.iwant.contains(&id).then_some(()))
@@ -250,28 +255,28 @@ async fn ihave(scene: &Scene) -> Outcome {
     }
 }
 
-async fn garbage(scene: &Scene) -> Outcome {
-    let gossip = scene.gossiper().await?;
+async fn garbage(context: &CaseContext) -> CaseResult {
+    let gossip = context.new_gossip_peer().await?;
     let bytes = [0xff; 64];
     gossip
         .send_bytes(&[varint(64), bytes.to_vec()].concat())
         .await;
-    others_are_served(scene, "an RPC of 64 bytes 0xff").await
+    others_are_served(context, "an RPC of 64 bytes 0xff").await
 }
 
-async fn endless(scene: &Scene) -> Outcome {
-    let gossip = scene.gossiper().await?;
+async fn endless(context: &CaseContext) -> CaseResult {
+    let gossip = context.new_gossip_peer().await?;
     gossip
         .send_bytes(&[varint(1 << 40), vec![0; 1024]].concat())
         .await;
-    sleep(scene.silence() / 4).await;
-    others_are_served(scene, "the length 2^40 and 1,024 bytes").await
+    sleep(context.silence() / 4).await;
+    others_are_served(context, "the length 2^40 and 1,024 bytes").await
 }
 
-async fn others_are_served(scene: &Scene, sent: &str) -> Outcome {
-    let ears = scene.ears().await?;
-    let heard = scene.hear_next(&ears, "block").await;
-    let status = scene.serves_others().await;
+async fn others_are_served(context: &CaseContext, sent: &str) -> CaseResult {
+    let listener = context.listener().await?;
+    let heard = context.hear_next(&listener, "block").await;
+    let status = context.serves_others().await;
     let seen = match (&status, &heard) {
         (Err(error), _) => format!("somebody new: {error}"),
         (_, Err(error)) => format!("the listener: {error}"),
@@ -279,18 +284,18 @@ async fn others_are_served(scene: &Scene, sent: &str) -> Outcome {
     };
     // Where nobody proposes, nothing can be heard.
     let is_silent = matches!(heard, Err(Failure::Unsupported(_)))
-        && ears.log().look(|sounds| sounds.messages.is_empty());
-    judge(status.is_ok() && (heard.is_ok() || is_silent), sent, seen)
+        && listener.log().look(|sounds| sounds.messages.is_empty());
+    pass_if(status.is_ok() && (heard.is_ok() || is_silent), sent, seen)
 }
 
-async fn unknown_fields(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    scene.hear(&ears, "block").await?;
-    let gossip = Gossip::begin(scene.guest().await?).await?;
-    let subscriptions = scene.topics().into_iter().map(|topic| (true, topic));
+async fn unknown_fields(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    context.hear(&listener, "block").await?;
+    let gossip = Gossip::begin(context.new_peer().await?).await?;
+    let subscriptions = context.topics().into_iter().map(|topic| (true, topic));
     let mut bytes = Rpc {
         subscriptions: subscriptions.collect(),
-        graft: scene.topics(),
+        graft: context.topics(),
         ..Rpc::default()
     }
     .encode();
@@ -305,24 +310,24 @@ async fn unknown_fields(scene: &Scene) -> Outcome {
         .send_bytes(&[varint(bytes.len() as u64), bytes].concat())
         .await;
     let sent = "subscriptions with two fields that nobody knows";
-    let heard = scene.hear(&gossip, "block").await;
+    let heard = context.hear(&gossip, "block").await;
     match heard {
         Ok(heard) => pass(sent, format!("a message of {} bytes", heard.data.len())),
         Err(error) => fail(sent, format!("{error}, while others hear")),
     }
 }
 
-async fn new_stream(scene: &Scene) -> Outcome {
-    let gossip = scene.gossiper().await?;
-    scene.hear(&gossip, "block").await?;
+async fn new_stream(context: &CaseContext) -> CaseResult {
+    let gossip = context.new_gossip_peer().await?;
+    context.hear(&gossip, "block").await?;
     let mut first = gossip.peer.open(MESHSUB[1]).await?;
     first.close().await.ok();
     drop(first);
-    let ears = scene.ears().await?;
-    scene.hear_next(&ears, "block").await?;
-    let heard = scene.hear_next(&gossip, "block").await;
-    let is_there = gossip.peer.is_connected() && scene.serves(&gossip.peer).await.is_ok();
-    judge(
+    let listener = context.listener().await?;
+    context.hear_next(&listener, "block").await?;
+    let heard = context.hear_next(&gossip, "block").await;
+    let is_there = gossip.peer.is_connected() && context.serves(&gossip.peer).await.is_ok();
+    pass_if(
         is_there && heard.is_ok(),
         "another stream of gossip beside the first, closed at once",
         heard.map_or_else(|error| error.to_string(), |_| "blocks still come".into()),

@@ -6,7 +6,7 @@ mod framing;
 mod gossip;
 mod hearing;
 mod invalid;
-mod lives;
+mod liveness;
 mod mesh;
 mod proposals;
 mod restarts;
@@ -17,7 +17,7 @@ mod votes;
 
 use futures::future::BoxFuture;
 
-use crate::{Case, Group, case::Outcome, scene::Scene};
+use crate::{Case, Group, case::CaseResult, context::CaseContext};
 
 /// All cases, in the order in which they are played.
 #[must_use]
@@ -44,7 +44,7 @@ const fn case(
     id: &'static str,
     rule: &'static str,
     source: &'static str,
-    play: for<'a> fn(&'a Scene) -> BoxFuture<'a, Outcome>,
+    play: for<'a> fn(&'a CaseContext) -> BoxFuture<'a, CaseResult>,
 ) -> Case {
     Case {
         id,

@@ -5,12 +5,12 @@ use ssz::Encode as _;
 use tokio::time::{Instant, sleep};
 use tree_hash::TreeHash as _;
 
-use super::{ballots::Draft, case, invalid::spoil, lives, source};
+use super::{ballots::Draft, case, invalid::spoil, liveness, source};
 use crate::{
-    case::{Case, Failure, Group, Outcome, differs, fail, judge, pass, unsupported},
+    case::{Case, CaseResult, Failure, Group, differs, fail, pass, pass_if, unsupported},
+    context::CaseContext,
     frames::block,
     gossip::{Gossip, Message},
-    scene::Scene,
 };
 
 const GROUP: Group = Group::Proposals;
@@ -77,59 +77,59 @@ pub(super) const CASES: &[Case] = &[
         source::LEAN_DIRECT,
         |s| Box::pin(unknown_parent(s)),
     ),
-    case(GROUP, "P90", lives::RULE, source::ROBUST, |s| {
-        Box::pin(lives::listens(s))
+    case(GROUP, "P90", liveness::RULE, source::ROBUST, |s| {
+        Box::pin(liveness::listens(s))
     }),
 ];
 
-fn message(scene: &Scene, envelope: &SignedBlockWithAttestation) -> Message {
-    Message::new(&scene.topic("block"), block(&envelope.as_ssz_bytes()))
+fn message(context: &CaseContext, envelope: &SignedBlockWithAttestation) -> Message {
+    Message::new(&context.topic("block"), block(&envelope.as_ssz_bytes()))
 }
 
 /// A valid block of a slot of the checker's own, from now on used.
-async fn own_block(scene: &Scene) -> Result<SignedBlockWithAttestation, Failure> {
-    scene.ears().await?;
-    let (slot, proposer) = scene.own_slot(IN_TIME).await?;
-    let draft = scene.draft(slot).await?;
-    scene.used.lock().insert((slot, proposer));
-    scene.seal(draft, proposer).await
+async fn own_block(context: &CaseContext) -> Result<SignedBlockWithAttestation, Failure> {
+    context.listener().await?;
+    let (slot, proposer) = context.own_slot(IN_TIME).await?;
+    let draft = context.draft(slot).await?;
+    context.used.lock().insert((slot, proposer));
+    context.seal(draft, proposer).await
 }
 
-async fn valid(scene: &Scene) -> Outcome {
-    let envelope = own_block(scene).await?;
+async fn valid(context: &CaseContext) -> CaseResult {
+    let envelope = own_block(context).await?;
     let root = envelope.block().tree_hash_root();
-    let (passed_on, _culprit) = scene.brings_out(message(scene, &envelope)).await?;
-    *scene.proposed.lock() = Some(envelope.clone());
+    let (passed_on, _culprit) = context.brings_out(message(context, &envelope)).await?;
+    *context.proposed.lock() = Some(envelope.clone());
     let sent = format!("block {root} of slot {}", envelope.block().slot);
     if !passed_on {
         return fail(sent, "nothing comes out");
     }
-    let guest = scene.guest().await?;
-    match scene.block(&guest, root).await {
-        Ok(served) => judge(*served == envelope, sent, "it comes out, and is served"),
+    let new_peer = context.new_peer().await?;
+    match context.block(&new_peer, root).await {
+        Ok(served) => pass_if(*served == envelope, sent, "it comes out, and is served"),
         Err(error) => fail(sent, format!("it comes out, but: {error}")),
     }
 }
 
-async fn becomes_head(scene: &Scene) -> Outcome {
-    let last = scene.proposed.lock().clone();
+async fn becomes_head(context: &CaseContext) -> CaseResult {
+    let last = context.proposed.lock().clone();
     let envelope = match last {
         Some(envelope) => envelope,
         None => {
-            let envelope = own_block(scene).await?;
-            scene.passes_on(message(scene, &envelope)).await?;
+            let envelope = own_block(context).await?;
+            context.passes_on(message(context, &envelope)).await?;
             envelope
         }
     };
     let (slot, root) = (envelope.block().slot, envelope.block().tree_hash_root());
     let sent = format!("block {root} of slot {slot}");
-    let guest = scene.guest().await?;
-    let until = Instant::now() + scene.slots(3);
+    let new_peer = context.new_peer().await?;
+    let until = Instant::now() + context.slots(3);
     loop {
-        let mut at = scene.status_of(&guest).await?.head;
+        let mut at = context.status_of(&new_peer).await?.head;
         while at.slot > slot {
-            at.root = scene.block(&guest, at.root).await?.block().parent_root;
-            at.slot = scene.block(&guest, at.root).await?.block().slot;
+            at.root = context.block(&new_peer, at.root).await?.block().parent_root;
+            at.slot = context.block(&new_peer, at.root).await?.block().slot;
         }
         if at.root == root {
             return pass(sent, "it is in the head's chain");
@@ -137,17 +137,17 @@ async fn becomes_head(scene: &Scene) -> Outcome {
         if Instant::now() > until {
             return differs(sent, format!("the head's chain has {at}"));
         }
-        sleep(scene.slot.slot() / 2).await;
+        sleep(context.slot.slot() / 2).await;
     }
 }
 
-async fn second(scene: &Scene) -> Outcome {
-    let (slot, proposer) = scene.own_slot(IN_TIME).await?;
-    let draft = scene.draft(slot).await?;
-    scene.used.lock().insert((slot, proposer));
+async fn second(context: &CaseContext) -> CaseResult {
+    let (slot, proposer) = context.own_slot(IN_TIME).await?;
+    let draft = context.draft(slot).await?;
+    context.used.lock().insert((slot, proposer));
     // The same without votes is another block.
-    let guest = scene.guest().await?;
-    let parent = scene.state(&guest, draft.block.parent_root).await?;
+    let new_peer = context.new_peer().await?;
+    let parent = context.state(&new_peer, draft.block.parent_root).await?;
     let bare = quartet_state_transition::build_block(
         &parent,
         slot,
@@ -168,12 +168,12 @@ async fn second(scene: &Scene) -> Outcome {
         data: draft.data,
     };
     let (one, other) = (
-        scene.seal(draft, proposer).await?,
-        scene.seal(other, proposer).await?,
+        context.seal(draft, proposer).await?,
+        context.seal(other, proposer).await?,
     );
-    let (first, _one) = scene.brings_out(message(scene, &one)).await?;
-    let (second, _other) = scene.passes_on(message(scene, &other)).await?;
-    let status = scene.serves_others().await;
+    let (first, _one) = context.brings_out(message(context, &one)).await?;
+    let (second, _other) = context.passes_on(message(context, &other)).await?;
+    let status = context.serves_others().await;
     let sent = format!("two blocks of slot {slot}, both signed by validator {proposer}");
     let seen = format!("they come out: {first}, {second}");
     match status {
@@ -186,16 +186,16 @@ async fn second(scene: &Scene) -> Outcome {
 
 /// Publishes a block, which nobody is to hear; and whether the node is there afterwards. Also the publisher.
 async fn kept_back(
-    scene: &Scene,
+    context: &CaseContext,
     envelope: &SignedBlockWithAttestation,
 ) -> Result<(bool, Gossip), Failure> {
-    let (passed_on, culprit) = scene.passes_on(message(scene, envelope)).await?;
-    scene.serves_others().await?;
+    let (passed_on, culprit) = context.passes_on(message(context, envelope)).await?;
+    context.serves_others().await?;
     Ok((!passed_on, culprit))
 }
 
-fn judged(kept_back: bool, sent: String) -> Outcome {
-    judge(
+fn judged(kept_back: bool, sent: String) -> CaseResult {
+    pass_if(
         kept_back,
         sent,
         if kept_back {
@@ -206,84 +206,84 @@ fn judged(kept_back: bool, sent: String) -> Outcome {
     )
 }
 
-async fn bad_signature(scene: &Scene) -> Outcome {
+async fn bad_signature(context: &CaseContext) -> CaseResult {
     // Whoever signs nothing takes no place: the slot is free for the next case.
-    let (slot, proposer) = scene.own_slot(IN_TIME).await?;
-    let draft = scene.draft(slot).await?;
-    let mut envelope = scene.seal(draft, proposer).await?;
+    let (slot, proposer) = context.own_slot(IN_TIME).await?;
+    let draft = context.draft(slot).await?;
+    let mut envelope = context.seal(draft, proposer).await?;
     let mut signatures: Vec<_> = envelope.signature.iter().cloned().collect();
     if let Some(last) = signatures.last_mut() {
         *last = spoil(last);
     }
     envelope.signature = signatures.try_into().unwrap_or_default();
-    let (kept, _culprit) = kept_back(scene, &envelope).await?;
+    let (kept, _culprit) = kept_back(context, &envelope).await?;
     judged(
         kept,
         format!("a block of slot {slot} with one bit of its proposer's signature turned"),
     )
 }
 
-async fn wrong_proposer(scene: &Scene) -> Outcome {
-    let ballot = scene.ballot().await?;
+async fn wrong_proposer(context: &CaseContext) -> CaseResult {
+    let ballot = context.ballot().await?;
     let slot = ballot.data.slot;
-    let mut draft = scene.draft(slot).await?;
+    let mut draft = context.draft(slot).await?;
     draft.block.proposer_index = ballot.validator;
-    let envelope = scene.seal(draft, ballot.validator).await?;
-    let (kept, _culprit) = kept_back(scene, &envelope).await?;
+    let envelope = context.seal(draft, ballot.validator).await?;
+    let (kept, _culprit) = kept_back(context, &envelope).await?;
     judged(
         kept,
         format!("a block of slot {slot} by validator {}", ballot.validator),
     )
 }
 
-async fn far_future(scene: &Scene) -> Outcome {
-    let ballot = scene.ballot().await?;
-    let validators = scene
+async fn far_future(context: &CaseContext) -> CaseResult {
+    let ballot = context.ballot().await?;
+    let validators = context
         .genesis
         .as_ref()
         .map_or(1, |genesis| genesis.validators.len() as u64);
     let ahead = ballot.data.slot + 100;
     let slot = ahead - ahead % validators + ballot.validator;
-    let draft = scene.draft(slot).await?;
-    let envelope = scene.seal(draft, ballot.validator).await?;
-    let (kept, _culprit) = kept_back(scene, &envelope).await?;
+    let draft = context.draft(slot).await?;
+    let envelope = context.seal(draft, ballot.validator).await?;
+    let (kept, _culprit) = kept_back(context, &envelope).await?;
     judged(
         kept,
         format!("a valid block of slot {slot} in slot {}", ballot.data.slot),
     )
 }
 
-async fn wrong_state(scene: &Scene) -> Outcome {
-    let (slot, proposer) = scene.own_slot(LATE).await?;
-    let mut draft = scene.draft(slot).await?;
-    scene.used.lock().insert((slot, proposer));
+async fn wrong_state(context: &CaseContext) -> CaseResult {
+    let (slot, proposer) = context.own_slot(LATE).await?;
+    let mut draft = context.draft(slot).await?;
+    context.used.lock().insert((slot, proposer));
     draft.block.state_root = Root::repeat_byte(0x93);
-    let envelope = scene.seal(draft, proposer).await?;
-    let (kept, _culprit) = kept_back(scene, &envelope).await?;
+    let envelope = context.seal(draft, proposer).await?;
+    let (kept, _culprit) = kept_back(context, &envelope).await?;
     judged(
         kept,
         format!("a block of slot {slot} with a state root of its own"),
     )
 }
 
-async fn unknown_parent(scene: &Scene) -> Outcome {
-    let (slot, proposer) = scene.own_slot(IN_TIME).await?;
-    let mut draft = scene.draft(slot).await?;
-    scene.used.lock().insert((slot, proposer));
+async fn unknown_parent(context: &CaseContext) -> CaseResult {
+    let (slot, proposer) = context.own_slot(IN_TIME).await?;
+    let mut draft = context.draft(slot).await?;
+    context.used.lock().insert((slot, proposer));
     let parent = Root::repeat_byte(0x94);
     draft.block.parent_root = parent;
-    let envelope = scene.seal(draft, proposer).await?;
-    let (kept, culprit) = kept_back(scene, &envelope).await?;
+    let envelope = context.seal(draft, proposer).await?;
+    let (kept, culprit) = kept_back(context, &envelope).await?;
     let sent = format!("a block of slot {slot} on {parent}");
     if !kept {
         return fail(sent, "it comes out");
     }
-    let until = Instant::now() + scene.patience;
+    let until = Instant::now() + context.answer_timeout;
     while Instant::now() < until {
-        if culprit.peer.larder.lock().asked.contains(&parent) {
+        if culprit.peer.served.lock().asked.contains(&parent) {
             return pass(sent, "nothing comes out, and the parent is asked for");
         }
-        sleep(scene.silence() / 20).await;
+        sleep(context.silence() / 20).await;
     }
     differs(sent, "nothing comes out, and the parent is not asked for")
 }

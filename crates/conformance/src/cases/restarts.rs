@@ -8,12 +8,12 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{case, lives, source};
+use super::{case, liveness, source};
 use crate::{
-    case::{Case, Failure, Group, Outcome, broken, fail, judge, pass, unsupported},
+    case::{Case, CaseResult, Failure, Group, broken, fail, pass, pass_if, unsupported},
+    context::CaseContext,
     gossip::Gossip,
     peer::Peer,
-    scene::Scene,
 };
 
 const GROUP: Group = Group::Restarts;
@@ -58,20 +58,20 @@ pub(super) const CASES: &[Case] = &[
         source::LEAN_STATUS,
         |s| Box::pin(node(s)),
     ),
-    case(GROUP, "R90", lives::RULE, source::ROBUST, |s| {
-        Box::pin(lives::listens(s))
+    case(GROUP, "R90", liveness::RULE, source::ROBUST, |s| {
+        Box::pin(liveness::listens(s))
     }),
 ];
 
 /// Comes with this identity until it is answered; how long that took.
-async fn come(scene: &Scene, key: &Keypair) -> Result<(Peer, Duration), Failure> {
+async fn come(context: &CaseContext, key: &Keypair) -> Result<(Peer, Duration), Failure> {
     let since = Instant::now();
     loop {
-        let mut manners = scene.manners();
-        manners.key = key.clone();
+        let mut config = context.config();
+        config.key = key.clone();
         let tried = async {
-            let peer = scene.stranger(manners).await?;
-            scene.serves(&peer).await?;
+            let peer = context.connect_silently(config).await?;
+            context.serves(&peer).await?;
             Ok::<_, Failure>(peer)
         };
         match tried.await {
@@ -82,12 +82,12 @@ async fn come(scene: &Scene, key: &Keypair) -> Result<(Peer, Duration), Failure>
     }
 }
 
-async fn beside(scene: &Scene) -> Outcome {
+async fn beside(context: &CaseContext) -> CaseResult {
     let key = Keypair::generate_secp256k1();
-    let (first, _) = come(scene, &key).await?;
+    let (first, _) = come(context, &key).await?;
     // Not as two that dial each other at once.
     sleep(Duration::from_millis(2_500)).await;
-    let (_second, took) = come(scene, &key).await?;
+    let (_second, took) = come(context, &key).await?;
     drop(first);
     pass(
         "a second connection with the same identity",
@@ -95,25 +95,25 @@ async fn beside(scene: &Scene) -> Outcome {
     )
 }
 
-async fn killed(scene: &Scene) -> Outcome {
+async fn killed(context: &CaseContext) -> CaseResult {
     let key = Keypair::generate_secp256k1();
-    let (first, _) = come(scene, &key).await?;
-    first.vanish();
-    let (_second, took) = come(scene, &key).await?;
+    let (first, _) = come(context, &key).await?;
+    first.kill();
+    let (_second, took) = come(context, &key).await?;
     pass(
         "a connection that falls silent, and another with the same identity",
         format!("its status is answered after {:.1} s", took.as_secs_f64()),
     )
 }
 
-async fn often(scene: &Scene) -> Outcome {
+async fn often(context: &CaseContext) -> CaseResult {
     let key = Keypair::generate_secp256k1();
     let mut longest = Duration::ZERO;
     for number in 1..=10 {
-        match come(scene, &key).await {
+        match come(context, &key).await {
             Ok((peer, took)) => {
                 longest = longest.max(took);
-                peer.leave().await;
+                peer.disconnect().await;
             }
             Err(error) => {
                 return fail(
@@ -129,30 +129,30 @@ async fn often(scene: &Scene) -> Outcome {
     )
 }
 
-async fn hears_again(scene: &Scene) -> Outcome {
+async fn hears_again(context: &CaseContext) -> CaseResult {
     let key = Keypair::generate_secp256k1();
-    let (first, _) = come(scene, &key).await?;
+    let (first, _) = come(context, &key).await?;
     let first = Gossip::begin(first).await?;
-    first.join(&scene.topics()).await;
-    scene.hear(&first, "block").await?;
-    first.peer.leave().await;
-    let (second, _) = come(scene, &key).await?;
+    first.join(&context.topics()).await;
+    context.hear(&first, "block").await?;
+    first.peer.disconnect().await;
+    let (second, _) = come(context, &key).await?;
     let second = Gossip::begin(second).await?;
-    second.join(&scene.topics()).await;
-    let heard = scene.hear(&second, "block").await;
-    judge(
+    second.join(&context.topics()).await;
+    let heard = context.hear(&second, "block").await;
+    pass_if(
         heard.is_ok(),
         "a connection that ends, and another with the same identity, with subscriptions",
         heard.map_or_else(|error| error.to_string(), |_| "a block".into()),
     )
 }
 
-async fn node(scene: &Scene) -> Outcome {
-    let command = scene.restart.clone();
+async fn node(context: &CaseContext) -> CaseResult {
+    let command = context.restart.clone();
     let command = command.ok_or_else(|| {
         unsupported("no command was given that restarts the node (--restart-command)")
     })?;
-    let before = scene.status_of(&scene.guest().await?).await?;
+    let before = context.status_of(&context.new_peer().await?).await?;
     let ran = Command::new("sh")
         .args(["-c", &command])
         .stdin(Stdio::null())
@@ -181,8 +181,8 @@ async fn node(scene: &Scene) -> Outcome {
     let since = Instant::now();
     let after = loop {
         let told = async {
-            let peer = scene.stranger(scene.manners()).await?;
-            let status = scene.status_of(&peer).await?;
+            let peer = context.connect_silently(context.config()).await?;
+            let status = context.status_of(&peer).await?;
             Ok::<_, Failure>((peer.node, status))
         };
         match told.await {
@@ -194,8 +194,8 @@ async fn node(scene: &Scene) -> Outcome {
         }
     };
     let (id, status) = after;
-    judge(
-        id == scene.node
+    pass_if(
+        id == context.node
             && status.finalized.slot >= before.finalized.slot
             && status.head.slot.saturating_add(4) >= before.head.slot,
         format!("{command:?}"),

@@ -6,13 +6,13 @@ use quartet_types::{Checkpoint, Root, Slot, Status};
 use ssz::Encode as _;
 use tokio::time::{Instant, sleep};
 
-use super::{case, lives, source};
+use super::{case, liveness, source};
 use crate::{
-    case::{Case, Failure, Group, Outcome, broken, differs, fail, judge, pass, unsupported},
+    case::{Case, CaseResult, Failure, Group, broken, differs, fail, pass, pass_if, unsupported},
+    context::CaseContext,
     frames::{self, varint},
     peer::{Peer, STATUS},
     requests::End,
-    scene::Scene,
 };
 
 const GROUP: Group = Group::Status;
@@ -97,26 +97,30 @@ pub(super) const CASES: &[Case] = &[
         source::LEAN_STATUS,
         |s| Box::pin(newer_head(s)),
     ),
-    case(GROUP, "S90", lives::RULE, source::ROBUST, |s| {
-        Box::pin(lives::lives(s))
+    case(GROUP, "S90", liveness::RULE, source::ROBUST, |s| {
+        Box::pin(liveness::is_alive(s))
     }),
 ];
 
-async fn first(scene: &Scene) -> Outcome {
-    let peer = scene.stranger(scene.manners()).await?;
-    let answer = scene.ask(&peer, STATUS, &scene.status_request()).await?;
+async fn first(context: &CaseContext) -> CaseResult {
+    let peer = context.connect_silently(context.config()).await?;
+    let answer = context
+        .ask(&peer, STATUS, &context.status_request())
+        .await?;
     let chunks = answer.chunks().map_err(|error| broken(error.to_string()))?;
     let holds = matches!(chunks.as_slice(), [chunk] if chunk.code == 0 && chunk.ssz.len() as u64 == STATUS_BYTES);
-    judge(
+    pass_if(
         holds,
         "a status, the connection's first message",
         answer.to_string(),
     )
 }
 
-async fn announced(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let answer = scene.ask(&guest, STATUS, &scene.status_request()).await?;
+async fn announced(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let answer = context
+        .ask(&new_peer, STATUS, &context.status_request())
+        .await?;
     let bytes = answer.bytes.get(1..).unwrap_or_default();
     let length = bytes
         .iter()
@@ -131,9 +135,11 @@ async fn announced(scene: &Scene) -> Outcome {
     }
 }
 
-async fn one_chunk(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let answer = scene.ask(&guest, STATUS, &scene.status_request()).await?;
+async fn one_chunk(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let answer = context
+        .ask(&new_peer, STATUS, &context.status_request())
+        .await?;
     let chunks = answer.chunks().map_err(|error| broken(error.to_string()))?;
     let (sent, seen) = ("a status", answer.to_string());
     match (chunks.len(), &answer.end) {
@@ -143,56 +149,56 @@ async fn one_chunk(scene: &Scene) -> Outcome {
     }
 }
 
-async fn again(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
+async fn again(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
     for number in 2..=5 {
-        if let Err(error) = scene.status_of(&guest).await {
+        if let Err(error) = context.status_of(&new_peer).await {
             return fail(format!("{number} statuses"), error.to_string());
         }
     }
     pass("five statuses, one after another", "all answered")
 }
 
-async fn after_a_bad_one(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
+async fn after_a_bad_one(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
     let bad = frames::payload(&[7; 13]);
-    let answer = scene.ask(&guest, STATUS, &bad).await?;
+    let answer = context.ask(&new_peer, STATUS, &bad).await?;
     let sent = "a status of 13 bytes, then a good one";
     if answer.succeeds() {
         return fail(sent, answer.to_string());
     }
-    let next = scene.status_of(&guest).await;
+    let next = context.status_of(&new_peer).await;
     let seen = format!(
         "{answer}; then {}",
         next.as_ref()
             .err()
             .map_or("a status".into(), ToString::to_string)
     );
-    judge(next.is_ok(), sent, seen)
+    pass_if(next.is_ok(), sent, seen)
 }
 
-async fn consistent(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let Status { finalized, head } = scene.status_of(&guest).await?;
+async fn consistent(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let Status { finalized, head } = context.status_of(&new_peer).await?;
     let same = finalized.slot == head.slot && finalized.root != head.root;
-    judge(
+    pass_if(
         finalized.slot <= head.slot && !same,
         "a status",
         format!("finalized {finalized}, head {head}"),
     )
 }
 
-async fn head_is_served(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let head = scene.status_of(&guest).await?.head;
+async fn head_is_served(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let head = context.status_of(&new_peer).await?.head;
     if head.slot == 0 {
         return Err(unsupported(
             "the node's head is genesis, which nobody has signed",
         ));
     }
     let sent = format!("a status, then a request for {}", head.root);
-    match scene.block(&guest, head.root).await {
-        Ok(block) => judge(
+    match context.block(&new_peer, head.root).await {
+        Ok(block) => pass_if(
             block.block().slot == head.slot,
             sent,
             format!(
@@ -206,23 +212,23 @@ async fn head_is_served(scene: &Scene) -> Outcome {
 }
 
 /// The status once something is final; it may be that the network has just begun.
-async fn final_status(scene: &Scene, guest: &Peer) -> Result<Status, Failure> {
-    let until = Instant::now() + scene.slots(FINALITY_SLOTS);
+async fn final_status(context: &CaseContext, new_peer: &Peer) -> Result<Status, Failure> {
+    let until = Instant::now() + context.slots(FINALITY_SLOTS);
     loop {
-        let status = scene.status_of(guest).await?;
+        let status = context.status_of(new_peer).await?;
         if status.finalized.slot > 0 {
             return Ok(status);
         }
         if Instant::now() > until || status.head.slot > 4 * Slot::from(FINALITY_SLOTS) {
             return Err(unsupported("nothing but genesis is final"));
         }
-        sleep(scene.slots(1).max(Duration::from_secs(1))).await;
+        sleep(context.slots(1).max(Duration::from_secs(1))).await;
     }
 }
 
-async fn finalized_is_ancestor(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let Status { finalized, head } = final_status(scene, &guest).await?;
+async fn finalized_is_ancestor(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let Status { finalized, head } = final_status(context, &new_peer).await?;
     let (mut at, mut steps) = (head, 0);
     while at.slot > finalized.slot {
         if steps == MAX_WALK {
@@ -230,27 +236,27 @@ async fn finalized_is_ancestor(scene: &Scene) -> Outcome {
                 "finality is more than {MAX_WALK} blocks behind"
             )));
         }
-        let parent = scene.block(&guest, at.root).await?.block().parent_root;
-        let slot = scene.block(&guest, parent).await?.block().slot;
+        let parent = context.block(&new_peer, at.root).await?.block().parent_root;
+        let slot = context.block(&new_peer, parent).await?.block().slot;
         at = Checkpoint { root: parent, slot };
         steps += 1;
     }
-    judge(
+    pass_if(
         at == finalized,
         format!("requests for {steps} blocks from the head back"),
         format!("at the finalized slot: {at}; told: {finalized}"),
     )
 }
 
-async fn goes_on(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let before = scene.status_of(&guest).await?.head;
-    let until = Instant::now() + scene.slots(8);
+async fn goes_on(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let before = context.status_of(&new_peer).await?.head;
+    let until = Instant::now() + context.slots(8);
     let sent = "statuses for eight slots";
     loop {
         // Statuses have a limit of one a second at some nodes.
-        sleep(scene.slots(1).max(Duration::from_secs(1))).await;
-        let now = scene.status_of(&guest).await?.head;
+        sleep(context.slots(1).max(Duration::from_secs(1))).await;
+        let now = context.status_of(&new_peer).await?.head;
         if now.slot > before.slot {
             return pass(sent, format!("from slot {} to {}", before.slot, now.slot));
         }
@@ -260,23 +266,23 @@ async fn goes_on(scene: &Scene) -> Outcome {
     }
 }
 
-async fn another_chain(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let Status { finalized, head } = final_status(scene, &guest).await?;
+async fn another_chain(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let Status { finalized, head } = final_status(context, &new_peer).await?;
     let root = Root::repeat_byte(0x5a);
     let other = Status {
         finalized: Checkpoint { root, ..finalized },
         head,
     };
-    let answer = scene
-        .ask(&guest, STATUS, &frames::payload(&other.as_ssz_bytes()))
+    let answer = context
+        .ask(&new_peer, STATUS, &frames::payload(&other.as_ssz_bytes()))
         .await;
     let sent = format!(
         "a status with another block as finalized in slot {}",
         finalized.slot
     );
     // It is a SHOULD, and nothing but a claim.
-    match guest.is_sent_away(scene.silence()).await {
+    match new_peer.is_disconnected_within(context.silence()).await {
         true => pass(sent, "the connection is closed"),
         false => differs(
             sent,
@@ -288,11 +294,11 @@ async fn another_chain(scene: &Scene) -> Outcome {
     }
 }
 
-async fn newer_head(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let Status { finalized, head } = scene.status_of(&guest).await?;
+async fn newer_head(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let Status { finalized, head } = context.status_of(&new_peer).await?;
     // A slot that the node's clock has reached, or nearly.
-    let slot = match &scene.clock {
+    let slot = match &context.clock {
         Some(clock) => clock.slot().max(head.slot + 1),
         None => head.slot + 1,
     };
@@ -301,16 +307,16 @@ async fn newer_head(scene: &Scene) -> Outcome {
         finalized,
         head: Checkpoint { root, slot },
     };
-    scene
-        .ask(&guest, STATUS, &frames::payload(&claim.as_ssz_bytes()))
+    context
+        .ask(&new_peer, STATUS, &frames::payload(&claim.as_ssz_bytes()))
         .await?;
-    let until = Instant::now() + scene.slots(2).max(scene.patience);
+    let until = Instant::now() + context.slots(2).max(context.answer_timeout);
     let sent = format!("a status with an unknown head in slot {slot}");
     while Instant::now() < until {
-        if guest.larder.lock().asked.contains(&root) {
+        if new_peer.served.lock().asked.contains(&root) {
             return pass(sent, "a request for it by root");
         }
-        sleep(scene.silence() / 20).await;
+        sleep(context.silence() / 20).await;
     }
     differs(sent, "no request for it by root")
 }

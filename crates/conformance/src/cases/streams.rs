@@ -5,12 +5,12 @@ use std::time::Duration;
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, future::join_all};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{case, framing::for_nobody, lives, source};
+use super::{case, framing::for_nobody, liveness, source};
 use crate::{
-    case::{Case, Group, Outcome, differs, fail, judge, pass, unsupported},
+    case::{Case, CaseResult, Group, differs, fail, pass, pass_if, unsupported},
+    context::CaseContext,
     peer::{BLOCKS_BY_ROOT, STATUS},
     requests::{Answer, End, by_root, read_answer},
-    scene::Scene,
 };
 
 const GROUP: Group = Group::Streams;
@@ -69,34 +69,34 @@ pub(super) const CASES: &[Case] = &[
         source::ETH2_REQUESTS,
         |s| Box::pin(half_open(s)),
     ),
-    case(GROUP, "X90", lives::RULE, source::ROBUST, |s| {
-        Box::pin(lives::lives(s))
+    case(GROUP, "X90", liveness::RULE, source::ROBUST, |s| {
+        Box::pin(liveness::is_alive(s))
     }),
 ];
 
-async fn slow_reader(scene: &Scene) -> Outcome {
-    let mut manners = scene.manners();
+async fn slow_reader(context: &CaseContext) -> CaseResult {
+    let mut config = context.config();
     // The node cannot push it all into the checker's buffers.
-    manners.window = Some(1_500);
-    let guest = scene.guest_with(manners).await?;
-    let head = scene.status_of(&guest).await?.head;
+    config.window = Some(1_500);
+    let new_peer = context.new_peer_with(config).await?;
+    let head = context.status_of(&new_peer).await?.head;
     if head.slot == 0 {
         return Err(unsupported(
             "the node's head is genesis: there is no block to ask for",
         ));
     }
-    let mut stream = guest.open(BLOCKS_BY_ROOT).await?;
+    let mut stream = new_peer.open(BLOCKS_BY_ROOT).await?;
     let write = async {
         stream.write_all(&by_root(&[head.root])).await?;
         stream.close().await
     };
-    let _ = timeout(scene.patience, write).await;
+    let _ = timeout(context.answer_timeout, write).await;
     let mut bytes = Vec::new();
     let mut piece = [0; 512];
-    let until = Instant::now() + 4 * scene.patience;
+    let until = Instant::now() + 4 * context.answer_timeout;
     let end = loop {
         sleep(Duration::from_millis(40)).await;
-        match timeout(scene.patience, stream.read(&mut piece)).await {
+        match timeout(context.answer_timeout, stream.read(&mut piece)).await {
             Ok(Ok(0)) => break End::Closed,
             Ok(Ok(length)) => bytes.extend(&piece[..length]),
             Ok(Err(error)) => break End::Broken(error.kind().to_string()),
@@ -109,20 +109,22 @@ async fn slow_reader(scene: &Scene) -> Outcome {
     let answer = Answer { bytes, end };
     let sent = "a request for the head, whose answer is read at 12 kB a second";
     match answer.blocks() {
-        Ok(blocks) => judge(blocks.len() == 1, sent, answer.to_string()),
+        Ok(blocks) => pass_if(blocks.len() == 1, sent, answer.to_string()),
         Err(error) => fail(sent, error),
     }
 }
 
-async fn unended_beside(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let mut stream = guest.open(BLOCKS_BY_ROOT).await?;
+async fn unended_beside(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let mut stream = new_peer.open(BLOCKS_BY_ROOT).await?;
     stream.write_all(&for_nobody()[..5]).await.ok();
     stream.flush().await.ok();
-    let status = scene.serves(&guest).await;
-    let answer = scene.ask(&guest, BLOCKS_BY_ROOT, &for_nobody()).await?;
+    let status = context.serves(&new_peer).await;
+    let answer = context
+        .ask(&new_peer, BLOCKS_BY_ROOT, &for_nobody())
+        .await?;
     drop(stream);
-    judge(
+    pass_if(
         status.is_ok() && answer.end != End::Open,
         "five bytes of a request, then on other streams a status and a request",
         format!(
@@ -132,9 +134,9 @@ async fn unended_beside(scene: &Scene) -> Outcome {
     )
 }
 
-async fn unended(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let mut stream = guest.open(BLOCKS_BY_ROOT).await?;
+async fn unended(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let mut stream = new_peer.open(BLOCKS_BY_ROOT).await?;
     stream.write_all(&for_nobody()[..5]).await.ok();
     stream.flush().await.ok();
     let since = Instant::now();
@@ -143,7 +145,7 @@ async fn unended(scene: &Scene) -> Outcome {
     let sent = "five bytes of a request";
     match answer.end {
         End::Open => differs(sent, format!("the stream is open after {UNENDED:?}")),
-        _ => judge(
+        _ => pass_if(
             !answer.succeeds(),
             sent,
             format!("{answer}, after {took} s"),
@@ -151,10 +153,10 @@ async fn unended(scene: &Scene) -> Outcome {
     }
 }
 
-async fn many(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
+async fn many(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
     let request = for_nobody();
-    let asks = (0..MANY).map(|_| scene.ask(&guest, BLOCKS_BY_ROOT, &request));
+    let asks = (0..MANY).map(|_| context.ask(&new_peer, BLOCKS_BY_ROOT, &request));
     let answers = join_all(asks).await;
     let forgotten = answers
         .iter()
@@ -166,9 +168,9 @@ async fn many(scene: &Scene) -> Outcome {
         .flatten()
         .filter(|answer| answer.end == End::Closed)
         .count();
-    let status = scene.serves(&guest).await;
-    judge(
-        forgotten == 0 && ended > 0 && (status.is_ok() || !guest.is_connected()),
+    let status = context.serves(&new_peer).await;
+    pass_if(
+        forgotten == 0 && ended > 0 && (status.is_ok() || !new_peer.is_connected()),
         format!("{MANY} requests for an unknown root at once"),
         format!(
             "{ended} come to an end, {} are refused, {forgotten} stay open",
@@ -177,19 +179,19 @@ async fn many(scene: &Scene) -> Outcome {
     )
 }
 
-async fn dropped(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let head = scene.status_of(&guest).await?.head;
+async fn dropped(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let head = context.status_of(&new_peer).await?.head;
     for _ in 0..4 {
-        let mut stream = guest.open(BLOCKS_BY_ROOT).await?;
+        let mut stream = new_peer.open(BLOCKS_BY_ROOT).await?;
         stream.write_all(&by_root(&[head.root])).await.ok();
         stream.flush().await.ok();
         let mut first = [0];
-        let _ = timeout(scene.patience, stream.read(&mut first)).await;
+        let _ = timeout(context.answer_timeout, stream.read(&mut first)).await;
         drop(stream);
     }
-    let status = scene.serves(&guest).await;
-    judge(
+    let status = context.serves(&new_peer).await;
+    pass_if(
         status.is_ok(),
         "four requests whose streams are reset after the first byte of the answer",
         status.map_or_else(
@@ -199,17 +201,17 @@ async fn dropped(scene: &Scene) -> Outcome {
     )
 }
 
-async fn empty_streams(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
+async fn empty_streams(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
     for protocol in [STATUS, BLOCKS_BY_ROOT].repeat(4) {
-        let mut stream = guest.open(protocol).await?;
+        let mut stream = new_peer.open(protocol).await?;
         stream.close().await.ok();
     }
-    let status = match guest.is_connected() {
-        true => scene.serves(&guest).await,
-        false => scene.serves_others().await,
+    let status = match new_peer.is_connected() {
+        true => context.serves(&new_peer).await,
+        false => context.serves_others().await,
     };
-    judge(
+    pass_if(
         status.is_ok(),
         "eight streams without a byte",
         status.map_or_else(
@@ -219,12 +221,12 @@ async fn empty_streams(scene: &Scene) -> Outcome {
     )
 }
 
-async fn half_open(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let mut stream = guest.open(STATUS).await?;
-    stream.write_all(&scene.status_request()).await.ok();
+async fn half_open(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let mut stream = new_peer.open(STATUS).await?;
+    stream.write_all(&context.status_request()).await.ok();
     stream.flush().await.ok();
-    let answer = read_answer(&mut stream, scene.patience).await;
+    let answer = read_answer(&mut stream, context.answer_timeout).await;
     let sent = "a status, with the stream left open";
     match answer.succeeds() {
         true => pass(sent, answer.to_string()),

@@ -7,12 +7,12 @@ use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use rand::RngExt as _;
 use tokio::{net::UdpSocket, time::timeout};
 
-use super::{case, lives, source};
+use super::{case, liveness, source};
 use crate::{
-    case::{Case, Group, Outcome, broken, differs, fail, judge, pass, unsupported},
+    case::{Case, CaseResult, Group, broken, differs, fail, pass, pass_if, unsupported},
+    context::CaseContext,
     identity::{self, IDENTIFY},
     peer::{BLOCKS_BY_ROOT, MESHSUB, OpenError, Peer, STATUS},
-    scene::Scene,
 };
 
 const GROUP: Group = Group::Transport;
@@ -116,32 +116,32 @@ pub(super) const CASES: &[Case] = &[
         source::QUIC,
         |s| Box::pin(idle(s)),
     ),
-    case(GROUP, "T90", lives::RULE, source::ROBUST, |s| {
-        Box::pin(lives::lives(s))
+    case(GROUP, "T90", liveness::RULE, source::ROBUST, |s| {
+        Box::pin(liveness::is_alive(s))
     }),
 ];
 
-async fn quic(scene: &Scene) -> Outcome {
-    let peer = scene.stranger(scene.manners()).await?;
+async fn quic(context: &CaseContext) -> CaseResult {
+    let peer = context.connect_silently(context.config()).await?;
     let found = peer.node;
-    peer.leave().await;
-    let named = scene.address.iter().find_map(|part| match part {
+    peer.disconnect().await;
+    let named = context.address.iter().find_map(|part| match part {
         Protocol::P2p(id) => Some(id),
         _ => None,
     });
-    let sent = format!("a handshake with {}", scene.address);
-    judge(
-        found == scene.node && named.is_none_or(|named| named == found),
+    let sent = format!("a handshake with {}", context.address);
+    pass_if(
+        found == context.node && named.is_none_or(|named| named == found),
         sent,
         format!("connected with {found}"),
     )
 }
 
-async fn another_identity(scene: &Scene) -> Outcome {
+async fn another_identity(context: &CaseContext) -> CaseResult {
     let other = PeerId::random();
-    let address = without_identity(&scene.address).with(Protocol::P2p(other));
+    let address = without_identity(&context.address).with(Protocol::P2p(other));
     let sent = format!("a handshake with {other}, who is nobody");
-    match Peer::connect(address, scene.manners(), scene.patience).await {
+    match Peer::connect(address, context.config(), context.answer_timeout).await {
         Ok(_) => fail(sent, "connected"),
         Err(error) => pass(sent, error.to_string()),
     }
@@ -154,29 +154,29 @@ fn without_identity(address: &Multiaddr) -> Multiaddr {
         .collect()
 }
 
-async fn identify(scene: &Scene) -> Outcome {
-    let peer = scene.stranger(scene.manners()).await?;
-    let about = identity::ask(&peer, scene.patience).await;
+async fn identify(context: &CaseContext) -> CaseResult {
+    let peer = context.connect_silently(context.config()).await?;
+    let about = identity::ask(&peer, context.answer_timeout).await;
     let about = about.ok_or_else(|| unsupported("the node does not speak identify"))?;
     let sent = format!("a stream of {IDENTIFY}");
     let seen = format!("{} speaks {:?}", about.agent, about.protocol_version);
     match about.key() {
-        Some((id, _)) => judge(id == peer.node, sent, format!("{seen}, and is {id}")),
+        Some((id, _)) => pass_if(id == peer.node, sent, format!("{seen}, and is {id}")),
         None => fail(sent, format!("{seen}, and gives no public key")),
     }
 }
 
-async fn secp256k1(scene: &Scene) -> Outcome {
+async fn secp256k1(context: &CaseContext) -> CaseResult {
     let sent = format!("a stream of {IDENTIFY}");
-    match scene.about.as_ref().and_then(|about| about.key()) {
+    match context.about.as_ref().and_then(|about| about.key()) {
         Some((_, kind)) if kind.to_lowercase().contains("secp256k1") => pass(sent, kind),
         Some((_, kind)) => differs(sent, format!("a key of {kind}")),
         None => Err(unsupported("the node does not say what its key is")),
     }
 }
 
-async fn names(scene: &Scene) -> Outcome {
-    let about = scene.about.as_ref();
+async fn names(context: &CaseContext) -> CaseResult {
+    let about = context.about.as_ref();
     let about = about.ok_or_else(|| unsupported("the node does not speak identify"))?;
     let is_named = |name: &str| about.protocols.iter().any(|protocol| protocol == name);
     let gossips = MESHSUB.into_iter().any(is_named);
@@ -184,7 +184,7 @@ async fn names(scene: &Scene) -> Outcome {
         .into_iter()
         .filter(|name| !is_named(name))
         .collect();
-    judge(
+    pass_if(
         gossips && missing.is_empty(),
         format!("a stream of {IDENTIFY}"),
         match missing.as_slice() {
@@ -198,20 +198,20 @@ async fn names(scene: &Scene) -> Outcome {
     )
 }
 
-async fn speaks(scene: &Scene, protocol: &str) -> Outcome {
-    let guest = scene.guest().await?;
+async fn speaks(context: &CaseContext, protocol: &str) -> CaseResult {
+    let new_peer = context.new_peer().await?;
     let sent = format!("a stream of {protocol}");
-    match guest.open(protocol).await {
+    match new_peer.open(protocol).await {
         Ok(_) => pass(sent, "agreed"),
         Err(error) => fail(sent, error.to_string()),
     }
 }
 
-async fn meshsub(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
+async fn meshsub(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
     let mut spoken = Vec::new();
     for version in MESHSUB {
-        match guest.open(version).await {
+        match new_peer.open(version).await {
             Ok(_) => spoken.push(version),
             Err(OpenError::Unsupported) => {}
             Err(error) => return Err(error.into()),
@@ -226,34 +226,34 @@ async fn meshsub(scene: &Scene) -> Outcome {
     }
 }
 
-async fn unknown_protocol(scene: &Scene) -> Outcome {
-    refused(scene, "/leanconsensus/req/nothing/1/ssz_snappy").await
+async fn unknown_protocol(context: &CaseContext) -> CaseResult {
+    refused(context, "/leanconsensus/req/nothing/1/ssz_snappy").await
 }
 
-async fn longer_name(scene: &Scene) -> Outcome {
-    refused(scene, &format!("{STATUS}x")).await
+async fn longer_name(context: &CaseContext) -> CaseResult {
+    refused(context, &format!("{STATUS}x")).await
 }
 
-async fn refused(scene: &Scene, protocol: &str) -> Outcome {
-    let guest = scene.guest().await?;
+async fn refused(context: &CaseContext, protocol: &str) -> CaseResult {
+    let new_peer = context.new_peer().await?;
     let sent = format!("a stream of {protocol}");
-    match guest.open(protocol).await {
+    match new_peer.open(protocol).await {
         Ok(_) => fail(sent, "agreed"),
         Err(OpenError::Unsupported) => {
-            let status = scene.serves(&guest).await;
+            let status = context.serves(&new_peer).await;
             let seen = status.as_ref().err().map_or(
                 "refused, and the next status is answered".into(),
                 ToString::to_string,
             );
-            judge(status.is_ok(), sent, seen)
+            pass_if(status.is_ok(), sent, seen)
         }
         Err(error) => fail(sent, error.to_string()),
     }
 }
 
-async fn ping(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let mut stream = match guest.open("/ipfs/ping/1.0.0").await {
+async fn ping(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let mut stream = match new_peer.open("/ipfs/ping/1.0.0").await {
         Err(OpenError::Unsupported) => return Err(unsupported("the node does not speak ping")),
         opened => opened?,
     };
@@ -264,8 +264,8 @@ async fn ping(scene: &Scene) -> Outcome {
         stream.flush().await?;
         stream.read_exact(&mut back).await
     };
-    let answered = timeout(scene.patience, exchange).await;
-    judge(
+    let answered = timeout(context.answer_timeout, exchange).await;
+    pass_if(
         matches!(answered, Ok(Ok(()))) && back == bytes,
         "32 random bytes",
         if back == bytes {
@@ -276,19 +276,20 @@ async fn ping(scene: &Scene) -> Outcome {
     )
 }
 
-async fn two_identities(scene: &Scene) -> Outcome {
-    let (one, other) = (scene.guest().await?, scene.guest().await?);
-    let answers = (scene.serves(&one).await, scene.serves(&other).await);
-    judge(
+async fn two_identities(context: &CaseContext) -> CaseResult {
+    let (one, other) = (context.new_peer().await?, context.new_peer().await?);
+    let answers = (context.serves(&one).await, context.serves(&other).await);
+    pass_if(
         answers.0.is_ok() && answers.1.is_ok(),
         "statuses by two identities at a time",
         format!("answered: {}, {}", answers.0.is_ok(), answers.1.is_ok()),
     )
 }
 
-async fn noise(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let target = udp(&scene.address).ok_or_else(|| unsupported("the address has no IP address"))?;
+async fn noise(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let target =
+        udp(&context.address).ok_or_else(|| unsupported("the address has no IP address"))?;
     let here: SocketAddr = match target {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -302,8 +303,8 @@ async fn noise(scene: &Scene) -> Outcome {
         // The network may drop them.
         let _ = socket.send_to(&bytes, target).await;
     }
-    let (old, new) = (scene.serves(&guest).await, scene.guest().await);
-    judge(
+    let (old, new) = (context.serves(&new_peer).await, context.new_peer().await);
+    pass_if(
         old.is_ok() && new.is_ok(),
         "100 datagrams of random bytes",
         format!(
@@ -327,16 +328,16 @@ fn udp(address: &Multiaddr) -> Option<SocketAddr> {
     }
 }
 
-async fn idle(scene: &Scene) -> Outcome {
-    let guest = scene.guest().await?;
-    let patience = scene.patience;
-    let gone = guest.is_sent_away(patience).await;
-    let sent = format!("nothing for {patience:?}");
+async fn idle(context: &CaseContext) -> CaseResult {
+    let new_peer = context.new_peer().await?;
+    let answer_timeout = context.answer_timeout;
+    let gone = new_peer.is_disconnected_within(answer_timeout).await;
+    let sent = format!("nothing for {answer_timeout:?}");
     if gone {
         return differs(sent, "the connection is closed");
     }
-    let answered = scene.serves(&guest).await;
-    judge(
+    let answered = context.serves(&new_peer).await;
+    pass_if(
         answered.is_ok(),
         sent,
         "the connection is open, and a status is answered",

@@ -83,6 +83,6 @@ async fn each_fault_is_found() {
 #[tokio::test]
 async fn nobody_there_is_an_error_of_its_own() {
     let mut options = Options::new("/ip4/127.0.0.1/udp/9/quic-v1".parse().unwrap());
-    options.patience = std::time::Duration::from_millis(300);
+    options.answer_timeout = std::time::Duration::from_millis(300);
     assert!(run(options, &cases(), |_| {}).await.is_err());
 }

@@ -234,9 +234,9 @@ pub(crate) fn fields(mut bytes: &[u8]) -> Option<Vec<(u32, Value<'_>)>> {
 }
 
 fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
-    let (taken, rest) = bytes.split_at_checked(length)?;
+    let (verdict_of, rest) = bytes.split_at_checked(length)?;
     *bytes = rest;
-    Some(taken)
+    Some(verdict_of)
 }
 
 fn take_varint(bytes: &mut &[u8]) -> Option<u64> {

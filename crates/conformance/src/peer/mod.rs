@@ -1,6 +1,6 @@
 //! An identity of the checker's on the network: one connection with the node, whose every stream is in the checker's hands.
 
-mod manners;
+mod inbound;
 mod streams;
 mod swarm;
 
@@ -24,7 +24,7 @@ pub(crate) use streams::Wanted;
 pub(crate) use swarm::ConnectError;
 
 /// How long a peer takes to leave.
-const FAREWELL: Duration = Duration::from_millis(500);
+const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// Requests of the node's that are remembered.
 const MAX_ASKED: usize = 1024;
 
@@ -37,7 +37,7 @@ pub(crate) const MESHSUB: [&str; 3] = ["/meshsub/1.2.0", "/meshsub/1.1.0", "/mes
 
 /// What an identity is and does of itself.
 #[derive(Clone, Debug)]
-pub(crate) struct Manners {
+pub(crate) struct PeerConfig {
     pub(crate) key: Keypair,
     /// What identify says: the version that tells how long slots last. Without it, identify is not answered.
     pub(crate) protocol_version: Option<String>,
@@ -47,7 +47,7 @@ pub(crate) struct Manners {
     pub(crate) window: Option<u32>,
 }
 
-impl Manners {
+impl PeerConfig {
     /// Somebody new who claims this.
     pub(crate) fn new(protocol_version: &str, claim: Status) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl Manners {
 
 /// What the node has asked of a peer, and what it is given.
 #[derive(Debug, Default)]
-pub(crate) struct Larder {
+pub(crate) struct ServedBlocks {
     /// Chunks of blocks, by root.
     pub(crate) blocks: HashMap<Root, Vec<u8>>,
     /// The roots that the node has asked for.
@@ -70,7 +70,7 @@ pub(crate) struct Larder {
     pub(crate) statuses: usize,
 }
 
-impl Larder {
+impl ServedBlocks {
     fn note(&mut self, roots: impl IntoIterator<Item = Root>) {
         let room = MAX_ASKED.saturating_sub(self.asked.len());
         self.asked.extend(roots.into_iter().take(room));
@@ -80,7 +80,7 @@ impl Larder {
 /// What a peer asks of its swarm.
 enum Command {
     Open(Wanted),
-    Leave,
+    Disconnect,
 }
 
 /// A connected identity. Dropped, it takes its leave.
@@ -94,13 +94,13 @@ pub(crate) struct Peer {
     connections: watch::Receiver<usize>,
     /// What comes by gossip.
     pub(crate) log: Arc<Log>,
-    pub(crate) larder: Arc<Mutex<Larder>>,
+    pub(crate) served: Arc<Mutex<ServedBlocks>>,
     task: JoinHandle<()>,
 }
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        if self.commands.try_send(Command::Leave).is_err() {
+        if self.commands.try_send(Command::Disconnect).is_err() {
             self.task.abort();
         }
     }
@@ -113,10 +113,10 @@ impl Peer {
     /// When there is no connection in time.
     pub(crate) async fn connect(
         address: Multiaddr,
-        manners: Manners,
-        patience: Duration,
+        config: PeerConfig,
+        answer_timeout: Duration,
     ) -> Result<Self, ConnectError> {
-        swarm::connect(address, manners, patience).await
+        swarm::connect(address, config, answer_timeout).await
     }
 
     /// Opens a stream.
@@ -140,20 +140,20 @@ impl Peer {
     }
 
     /// Waits until the node has closed the connection; false when it has not in this time.
-    pub(crate) async fn is_sent_away(&self, patience: Duration) -> bool {
+    pub(crate) async fn is_disconnected_within(&self, answer_timeout: Duration) -> bool {
         let mut connections = self.connections.clone();
         let gone = connections.wait_for(|open| *open == 0);
-        timeout(patience, gone).await.is_ok()
+        timeout(answer_timeout, gone).await.is_ok()
     }
 
     /// Closes the connection, and waits until it is closed.
-    pub(crate) async fn leave(self) {
-        let _ = self.commands.send(Command::Leave).await;
-        self.is_sent_away(FAREWELL).await;
+    pub(crate) async fn disconnect(self) {
+        let _ = self.commands.send(Command::Disconnect).await;
+        self.is_disconnected_within(DISCONNECT_TIMEOUT).await;
     }
 
     /// Is gone without a word, as a process that is killed.
-    pub(crate) fn vanish(self) {
+    pub(crate) fn kill(self) {
         self.task.abort();
     }
 }

@@ -16,8 +16,8 @@ use tokio::{
 };
 
 use super::{
-    BLOCKS_BY_ROOT, Command, MESHSUB, Manners, Peer, STATUS,
-    manners::Host,
+    BLOCKS_BY_ROOT, Command, MESHSUB, Peer, PeerConfig, STATUS,
+    inbound::InboundStreams,
     streams::{Arrived, OpenError, Streams, Wanted},
 };
 
@@ -45,9 +45,9 @@ struct Behaviour {
     streams: Streams,
 }
 
-fn build(manners: &Manners) -> Result<Swarm<Behaviour>, ConnectError> {
-    let key = manners.key.clone();
-    let identify = manners.protocol_version.as_ref().map(|version| {
+fn build(config: &PeerConfig) -> Result<Swarm<Behaviour>, ConnectError> {
+    let key = config.key.clone();
+    let identify = config.protocol_version.as_ref().map(|version| {
         let config = identify::Config::new(version.clone(), key.public())
             .with_agent_version(AGENT.into())
             .with_cache_size(0);
@@ -55,14 +55,14 @@ fn build(manners: &Manners) -> Result<Swarm<Behaviour>, ConnectError> {
     });
     let mut accepts = MESHSUB.to_vec();
     accepts.push(BLOCKS_BY_ROOT);
-    if manners.claim.is_some() {
+    if config.claim.is_some() {
         accepts.push(STATUS);
     }
     let behaviour = Behaviour {
         identify: identify.into(),
         streams: Streams::new(&accepts),
     };
-    let window = manners.window;
+    let window = config.window;
     let built = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_quic_config(move |mut quic| {
@@ -80,23 +80,23 @@ fn build(manners: &Manners) -> Result<Swarm<Behaviour>, ConnectError> {
 
 pub(super) async fn connect(
     address: Multiaddr,
-    manners: Manners,
-    patience: Duration,
+    config: PeerConfig,
+    answer_timeout: Duration,
 ) -> Result<Peer, ConnectError> {
-    let mut swarm = build(&manners)?;
+    let mut swarm = build(&config)?;
     let dialled = swarm.dial(DialOpts::from(address));
     dialled.map_err(|error| refused(&error))?;
-    let connected = timeout(patience, established(&mut swarm)).await;
-    let (node, connection) = connected.map_err(|_| ConnectError::Silent(patience))??;
+    let connected = timeout(answer_timeout, established(&mut swarm)).await;
+    let (node, connection) = connected.map_err(|_| ConnectError::Silent(answer_timeout))??;
 
     let (commands, orders) = mpsc::channel(COMMANDS);
     let (connections, connections_seen) = watch::channel(1);
     let log = Arc::default();
-    let larder = Arc::default();
-    let host = Host {
+    let served = Arc::default();
+    let host = InboundStreams {
         log: Arc::clone(&log),
-        larder: Arc::clone(&larder),
-        claim: manners.claim,
+        served: Arc::clone(&served),
+        claim: config.claim,
     };
     let task = Task {
         swarm,
@@ -107,11 +107,11 @@ pub(super) async fn connect(
     };
     Ok(Peer {
         node,
-        key: manners.key,
+        key: config.key,
         commands,
         connections: connections_seen,
         log,
-        larder,
+        served,
         task: tokio::spawn(task.run(orders)),
     })
 }
@@ -152,7 +152,7 @@ struct Task {
     swarm: Swarm<Behaviour>,
     node: PeerId,
     connection: ConnectionId,
-    host: Host,
+    host: InboundStreams,
     connections: watch::Sender<usize>,
 }
 
@@ -163,7 +163,7 @@ impl Task {
             tokio::select! {
                 order = orders.recv(), if !leaves => match order {
                     Some(Command::Open(wanted)) => self.open(wanted),
-                    Some(Command::Leave) | None => {
+                    Some(Command::Disconnect) | None => {
                         leaves = true;
                         let _ = self.swarm.disconnect_peer_id(self.node);
                     }

@@ -6,16 +6,16 @@ use tokio::time::{Instant, sleep};
 
 use super::GOSSIP_SLOTS;
 use crate::{
-    case::{Outcome, differs, judge, pass},
+    case::{CaseResult, differs, pass, pass_if},
+    context::CaseContext,
     frames::unblock,
     gossip::{Gossip, Rpc, Sounds, message_id, mistaken_ids},
-    scene::Scene,
 };
 
-pub(super) async fn by_id(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    let other = scene.gossiper().await?;
-    let message = scene.hear_next(&ears, "block").await?;
+pub(super) async fn by_id(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    let other = context.new_gossip_peer().await?;
+    let message = context.hear_next(&listener, "block").await?;
     let id = message_id(&message.topic, &message.data);
     let since = Instant::now();
     let ssz = unblock(&message.data).unwrap_or_default();
@@ -27,7 +27,7 @@ pub(super) async fn by_id(scene: &Scene) -> Outcome {
         ..Rpc::default()
     };
     other.send(&rpc).await;
-    let until = since + scene.patience;
+    let until = since + context.answer_timeout;
     // What came before on the way of the mesh is not the answer.
     let asked = other.log().wait(until, |sounds| {
         (sounds.count(&message.topic, &ssz) > before.max(1)).then_some(())
@@ -41,7 +41,7 @@ pub(super) async fn by_id(scene: &Scene) -> Outcome {
     let count = other
         .log()
         .look(|sounds| sounds.count(&message.topic, &ssz));
-    judge(
+    pass_if(
         count > before,
         sent,
         match count {
@@ -51,17 +51,17 @@ pub(super) async fn by_id(scene: &Scene) -> Outcome {
     )
 }
 
-pub(super) async fn told_ids(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    scene.hear(&ears, "block").await?;
+pub(super) async fn told_ids(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    context.hear(&listener, "block").await?;
     // Ids are told to those who listen and are in no mesh.
-    let lazy = Gossip::begin(scene.guest().await?).await?;
-    let subscriptions = scene
+    let lazy = Gossip::begin(context.new_peer().await?).await?;
+    let subscriptions = context
         .topics()
         .into_iter()
         .map(|topic| (true, topic))
         .collect();
-    let prune: Vec<_> = scene
+    let prune: Vec<_> = context
         .topics()
         .into_iter()
         .map(|topic| (topic, 600))
@@ -72,11 +72,11 @@ pub(super) async fn told_ids(scene: &Scene) -> Outcome {
         ..Rpc::default()
     })
     .await;
-    let until = Instant::now() + scene.slots(GOSSIP_SLOTS).max(scene.patience);
+    let until = Instant::now() + context.slots(GOSSIP_SLOTS).max(context.answer_timeout);
     let mut refused = 0;
     let mut told = Vec::new();
     while Instant::now() < until && told.len() < 3 {
-        sleep(scene.slot.slot() / 8).await;
+        sleep(context.slot.slot() / 8).await;
         let grafts = lazy.log().look(|sounds| sounds.graft.len());
         if grafts > refused {
             refused = grafts;
@@ -92,8 +92,8 @@ pub(super) async fn told_ids(scene: &Scene) -> Outcome {
         return differs("subscriptions, and PRUNE for each GRAFT", "no IHAVE");
     }
     // The listener has heard all that the node has said meanwhile, or is about to.
-    sleep(scene.silence()).await;
-    let known: HashSet<_> = ears.log().look(|sounds| {
+    sleep(context.silence()).await;
+    let known: HashSet<_> = listener.log().look(|sounds| {
         let ids = sounds
             .messages
             .iter()
@@ -111,11 +111,11 @@ pub(super) async fn told_ids(scene: &Scene) -> Outcome {
         strange.len(),
         strange.first().map_or("", String::as_str)
     );
-    if let Some(mistake) = ears.log().look(|sounds| mistake(sounds, &told)) {
+    if let Some(mistake) = listener.log().look(|sounds| mistake(sounds, &told)) {
         seen = format!("{seen}: {mistake}");
     }
     // Some may be of messages from before the listener came.
-    judge(
+    pass_if(
         strange.len() * 2 < told.len(),
         "subscriptions, and PRUNE for each GRAFT",
         seen,

@@ -11,13 +11,13 @@ use super::{
     blocks::unsigned,
     case,
     hearing::{blocks, votes},
-    lives, source,
+    liveness, source,
 };
 use crate::{
-    case::{Case, Group, Outcome, fail, judge, pass, unsupported},
+    case::{Case, CaseResult, Group, fail, pass, pass_if, unsupported},
+    context::CaseContext,
     frames::{IDENTIFIER, unblock},
     gossip::{Sounds, message_id},
-    scene::Scene,
     signing::is_signed,
 };
 
@@ -110,24 +110,25 @@ pub(super) const CASES: &[Case] = &[
         source::PUBSUB,
         |s| Box::pin(other_topics(s)),
     ),
-    case(GROUP, "G90", lives::RULE, source::ROBUST, |s| {
-        Box::pin(lives::listens(s))
+    case(GROUP, "G90", liveness::RULE, source::ROBUST, |s| {
+        Box::pin(liveness::listens(s))
     }),
 ];
 
-async fn subscribes(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    let topics = scene.topics();
-    let until = Instant::now() + scene.patience;
+async fn subscribes(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    let topics = context.topics();
+    let until = Instant::now() + context.answer_timeout;
     let all = |sounds: &Sounds| {
         topics
             .iter()
             .all(|topic| sounds.topics.get(topic) == Some(&true))
     };
-    ears.log()
+    listener
+        .log()
         .wait(until, |sounds| all(sounds).then_some(()))
         .await;
-    let (holds, said) = ears.log().look(|sounds| {
+    let (holds, said) = listener.log().look(|sounds| {
         let said: Vec<_> = sounds
             .topics
             .iter()
@@ -136,17 +137,17 @@ async fn subscribes(scene: &Scene) -> Outcome {
             .collect();
         (all(sounds), said)
     });
-    judge(
+    pass_if(
         holds,
         format!("subscriptions to {}", topics.join(" ")),
         format!("subscriptions to {}", said.join(" ")),
     )
 }
 
-async fn blocks_come(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    scene.hear(&ears, "block").await?;
-    let found = scene.heard_block(&ears).await;
+async fn blocks_come(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    context.hear(&listener, "block").await?;
+    let found = context.heard_block(&listener).await;
     let sent = "a place in the topic's mesh";
     match found {
         Ok((block, _)) => pass(sent, format!("a block of slot {}", block.block().slot)),
@@ -154,10 +155,10 @@ async fn blocks_come(scene: &Scene) -> Outcome {
     }
 }
 
-async fn votes_come(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    scene.hear(&ears, "attestation").await?;
-    let found = scene.heard_vote(&ears).await;
+async fn votes_come(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    context.hear(&listener, "attestation").await?;
+    let found = context.heard_vote(&listener).await;
     let sent = "a place in the topic's mesh";
     match found {
         Ok((vote, _)) => pass(sent, format!("a vote of slot {}", vote.message.data.slot)),
@@ -165,43 +166,43 @@ async fn votes_come(scene: &Scene) -> Outcome {
     }
 }
 
-async fn encoding(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    scene.hear(&ears, "block").await?;
-    let (all, framed, wrong) = ears.log().look(|sounds| {
+async fn encoding(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    context.hear(&listener, "block").await?;
+    let (all, framed, wrong) = listener.log().look(|sounds| {
         let data = || sounds.of_others().map(|heard| &heard.message.data);
         let framed = data().filter(|data| data.starts_with(&IDENTIFIER)).count();
         let wrong = data().filter(|data| unblock(data).is_none()).count();
         (data().count(), framed, wrong)
     });
-    judge(
+    pass_if(
         framed + wrong == 0,
         "nothing",
         format!("{all} messages, {framed} of them framed, {wrong} do not decompress"),
     )
 }
 
-async fn anonymous(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    scene.hear(&ears, "block").await?;
-    let (all, filled) = ears.log().look(|sounds| {
+async fn anonymous(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    context.hear(&listener, "block").await?;
+    let (all, filled) = listener.log().look(|sounds| {
         let filled: HashSet<_> = sounds
             .of_others()
             .flat_map(|heard| heard.message.forbidden())
             .collect();
         (sounds.of_others().count(), filled)
     });
-    judge(
+    pass_if(
         filled.is_empty(),
         "nothing",
         format!("{all} messages, with the fields {filled:?}"),
     )
 }
 
-async fn once(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    scene.hear(&ears, "block").await?;
-    let (all, twice) = ears.log().look(|sounds| {
+async fn once(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    context.hear(&listener, "block").await?;
+    let (all, twice) = listener.log().look(|sounds| {
         let mut counts: HashMap<Vec<u8>, (usize, &str)> = HashMap::new();
         for heard in sounds.of_others() {
             let id = message_id(&heard.message.topic, &heard.message.data);
@@ -213,25 +214,25 @@ async fn once(scene: &Scene) -> Outcome {
         }
         (sounds.of_others().count(), twice)
     });
-    judge(
+    pass_if(
         twice.is_empty(),
         "nothing",
         format!("{all} messages, more than once: {twice:?}"),
     )
 }
 
-async fn served(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    let (block, _) = scene.heard_block(&ears).await?;
+async fn served(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    let (block, _) = context.heard_block(&listener).await?;
     let root = block.block().tree_hash_root();
-    let guest = scene.guest().await?;
+    let new_peer = context.new_peer().await?;
     let sent = format!("a request for {root}, which was heard");
-    let until = Instant::now() + scene.patience;
+    let until = Instant::now() + context.answer_timeout;
     loop {
         // It may still be on its way into the node's own chain.
-        match scene.block(&guest, root).await {
+        match context.block(&new_peer, root).await {
             Ok(served) => {
-                return judge(
+                return pass_if(
                     *served == block,
                     sent,
                     if *served == block {
@@ -242,19 +243,19 @@ async fn served(scene: &Scene) -> Outcome {
                 );
             }
             Err(error) if Instant::now() > until => return fail(sent, error.to_string()),
-            Err(_) => sleep(scene.slot.slot() / 4).await,
+            Err(_) => sleep(context.slot.slot() / 4).await,
         }
     }
 }
 
-async fn votes_signed(scene: &Scene) -> Outcome {
-    let genesis = scene.genesis.clone();
+async fn votes_signed(context: &CaseContext) -> CaseResult {
+    let genesis = context.genesis.clone();
     let genesis =
         genesis.ok_or_else(|| unsupported("the network's genesis was not given (--genesis)"))?;
-    let ears = scene.ears().await?;
-    scene.hear(&ears, "attestation").await?;
-    let topic = scene.topic("attestation");
-    let votes = ears.log().look(|sounds| votes(sounds, &topic));
+    let listener = context.listener().await?;
+    context.hear(&listener, "attestation").await?;
+    let topic = context.topic("attestation");
+    let votes = listener.log().look(|sounds| votes(sounds, &topic));
     let wrong = votes
         .iter()
         .take(64)
@@ -271,14 +272,14 @@ async fn votes_signed(scene: &Scene) -> Outcome {
     }
 }
 
-async fn blocks_signed(scene: &Scene) -> Outcome {
-    let genesis = scene.genesis.clone();
+async fn blocks_signed(context: &CaseContext) -> CaseResult {
+    let genesis = context.genesis.clone();
     let genesis =
         genesis.ok_or_else(|| unsupported("the network's genesis was not given (--genesis)"))?;
-    let ears = scene.ears().await?;
-    scene.hear(&ears, "block").await?;
-    let topic = scene.topic("block");
-    let blocks = ears.log().look(|sounds| blocks(sounds, &topic));
+    let listener = context.listener().await?;
+    context.hear(&listener, "block").await?;
+    let topic = context.topic("block");
+    let blocks = listener.log().look(|sounds| blocks(sounds, &topic));
     for (block, _) in blocks.iter().take(8) {
         if let Some(what) = unsigned(&genesis, block) {
             return fail(
@@ -290,17 +291,17 @@ async fn blocks_signed(scene: &Scene) -> Outcome {
     pass("nothing", format!("{} blocks, signed", blocks.len().min(8)))
 }
 
-async fn other_topics(scene: &Scene) -> Outcome {
-    let ears = scene.ears().await?;
-    scene.hear(&ears, "block").await?;
-    let topics = scene.topics();
-    let others = ears.log().look(|sounds| {
+async fn other_topics(context: &CaseContext) -> CaseResult {
+    let listener = context.listener().await?;
+    context.hear(&listener, "block").await?;
+    let topics = context.topics();
+    let others = listener.log().look(|sounds| {
         let topics_heard = sounds.of_others().map(|heard| heard.message.topic.clone());
         topics_heard
             .filter(|topic| !topics.contains(topic))
             .collect::<HashSet<_>>()
     });
-    judge(
+    pass_if(
         others.is_empty(),
         format!("subscriptions to {}", topics.join(" ")),
         format!("others: {others:?}"),

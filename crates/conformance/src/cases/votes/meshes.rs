@@ -7,18 +7,18 @@ use tokio::time::{Instant, sleep};
 
 use super::ready;
 use crate::{
-    case::{Outcome, differs, fail, judge, pass, unsupported},
+    case::{CaseResult, differs, fail, pass, pass_if, unsupported},
+    context::CaseContext,
     frames::block,
     gossip::{Message, Rpc, message_id},
-    scene::Scene,
 };
 
-pub(super) async fn pruned(scene: &Scene) -> Outcome {
-    let ballot = ready(scene).await?;
-    scene.cast(&ballot);
-    let leaver = scene.gossiper().await?;
-    let topic = scene.topic("attestation");
-    sleep(scene.silence() / 4).await;
+pub(super) async fn pruned(context: &CaseContext) -> CaseResult {
+    let ballot = ready(context).await?;
+    context.cast(&ballot);
+    let leaver = context.new_gossip_peer().await?;
+    let topic = context.topic("attestation");
+    sleep(context.silence() / 4).await;
     leaver
         .send(&Rpc {
             prune: vec![(topic.clone(), 60)],
@@ -26,9 +26,11 @@ pub(super) async fn pruned(scene: &Scene) -> Outcome {
         })
         .await;
     sleep(Duration::from_millis(100)).await;
-    let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
+    let vote = context.keys.sign(ballot.validator, ballot.data).await?;
     let ssz = vote.as_ssz_bytes();
-    let (passed_on, _culprit) = scene.brings_out(Message::new(&topic, block(&ssz))).await?;
+    let (passed_on, _culprit) = context
+        .brings_out(Message::new(&topic, block(&ssz)))
+        .await?;
     let came = leaver.log().look(|sounds| sounds.count(&topic, &ssz));
     let sent = "PRUNE by one peer, then a valid vote by another";
     match (passed_on, came) {
@@ -38,15 +40,15 @@ pub(super) async fn pruned(scene: &Scene) -> Outcome {
     }
 }
 
-pub(super) async fn unwanted(scene: &Scene) -> Outcome {
-    let ballot = ready(scene).await?;
-    let refuser = scene.gossiper().await?;
+pub(super) async fn unwanted(context: &CaseContext) -> CaseResult {
+    let ballot = ready(context).await?;
+    let refuser = context.new_gossip_peer().await?;
     if refuser.version != "/meshsub/1.2.0" {
         return Err(unsupported(format!("the node speaks {}", refuser.version)));
     }
-    scene.cast(&ballot);
-    let topic = scene.topic("attestation");
-    let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
+    context.cast(&ballot);
+    let topic = context.topic("attestation");
+    let vote = context.keys.sign(ballot.validator, ballot.data).await?;
     let ssz = vote.as_ssz_bytes();
     let data = block(&ssz);
     refuser
@@ -56,7 +58,7 @@ pub(super) async fn unwanted(scene: &Scene) -> Outcome {
         })
         .await;
     sleep(Duration::from_millis(100)).await;
-    let (passed_on, _culprit) = scene.brings_out(Message::new(&topic, data)).await?;
+    let (passed_on, _culprit) = context.brings_out(Message::new(&topic, data)).await?;
     let came = refuser.log().look(|sounds| sounds.count(&topic, &ssz));
     let sent = "IDONTWANT by one peer, then the vote by another";
     match (passed_on, came) {
@@ -66,33 +68,33 @@ pub(super) async fn unwanted(scene: &Scene) -> Outcome {
     }
 }
 
-pub(super) async fn same_id(scene: &Scene) -> Outcome {
-    let ballot = ready(scene).await?;
-    scene.cast(&ballot);
-    let topic = scene.topic("attestation");
-    let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
+pub(super) async fn same_id(context: &CaseContext) -> CaseResult {
+    let ballot = ready(context).await?;
+    context.cast(&ballot);
+    let topic = context.topic("attestation");
+    let vote = context.keys.sign(ballot.validator, ballot.data).await?;
     let ssz = vote.as_ssz_bytes();
     let data = block(&ssz);
     let id = message_id(&topic, &data);
-    let (passed_on, _culprit) = scene.brings_out(Message::new(&topic, data)).await?;
+    let (passed_on, _culprit) = context.brings_out(Message::new(&topic, data)).await?;
     if !passed_on {
         return Err(unsupported("a valid vote is not passed on"));
     }
-    let asker = scene.gossiper().await?;
+    let asker = context.new_gossip_peer().await?;
     asker
         .send(&Rpc {
             iwant: vec![id],
             ..Rpc::default()
         })
         .await;
-    let until = Instant::now() + scene.silence();
+    let until = Instant::now() + context.silence();
     let came = asker
         .log()
         .wait(until, |sounds| {
             (sounds.count(&topic, &ssz) > 0).then_some(())
         })
         .await;
-    judge(
+    pass_if(
         came.is_some(),
         "a valid vote, then IWANT by somebody new with the id that the specification gives it",
         if came.is_some() {

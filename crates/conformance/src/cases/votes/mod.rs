@@ -7,12 +7,12 @@ use quartet_types::{AttestationData, Checkpoint, SignedAttestation};
 use ssz::Encode as _;
 use tokio::time::Instant;
 
-use super::{ballots::Ballot, case, hearing::blocks, lives, source};
+use super::{ballots::Ballot, case, hearing::blocks, liveness, source};
 use crate::{
-    case::{Case, Failure, Group, Outcome, differs, fail, judge, pass, unsupported},
+    case::{Case, CaseResult, Failure, Group, differs, fail, pass, pass_if, unsupported},
+    context::CaseContext,
     frames::block,
     gossip::Message,
-    scene::Scene,
 };
 
 const GROUP: Group = Group::Votes;
@@ -153,8 +153,8 @@ pub(super) const CASES: &[Case] = &[
         source::LEAN_ATTESTATION,
         |s| Box::pin(valid(s)),
     ),
-    case(GROUP, "V90", lives::RULE, source::ROBUST, |s| {
-        Box::pin(lives::listens(s))
+    case(GROUP, "V90", liveness::RULE, source::ROBUST, |s| {
+        Box::pin(liveness::listens(s))
     }),
 ];
 
@@ -170,23 +170,23 @@ fn said(data: &AttestationData) -> String {
 }
 
 /// A ballot and the listener, once it hears.
-async fn ready(scene: &Scene) -> Result<Ballot, Failure> {
-    scene.ears().await?;
-    scene.ballot().await
+async fn ready(context: &CaseContext) -> Result<Ballot, Failure> {
+    context.listener().await?;
+    context.ballot().await
 }
 
-async fn valid(scene: &Scene) -> Outcome {
-    let ballot = ready(scene).await?;
-    scene.cast(&ballot);
-    let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
-    let message = Message::new(&scene.topic("attestation"), compressed(&vote));
-    let (passed_on, _culprit) = scene.brings_out(message).await?;
+async fn valid(context: &CaseContext) -> CaseResult {
+    let ballot = ready(context).await?;
+    context.cast(&ballot);
+    let vote = context.keys.sign(ballot.validator, ballot.data).await?;
+    let message = Message::new(&context.topic("attestation"), compressed(&vote));
+    let (passed_on, _culprit) = context.brings_out(message).await?;
     let sent = format!(
         "a vote of validator {}: {}",
         ballot.validator,
         said(&ballot.data)
     );
-    judge(
+    pass_if(
         passed_on,
         sent,
         if passed_on {
@@ -197,21 +197,21 @@ async fn valid(scene: &Scene) -> Outcome {
     )
 }
 
-async fn again(scene: &Scene) -> Outcome {
-    let ballot = ready(scene).await?;
-    scene.cast(&ballot);
-    let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
-    let topic = scene.topic("attestation");
-    let (first, _one) = scene
+async fn again(context: &CaseContext) -> CaseResult {
+    let ballot = ready(context).await?;
+    context.cast(&ballot);
+    let vote = context.keys.sign(ballot.validator, ballot.data).await?;
+    let topic = context.topic("attestation");
+    let (first, _one) = context
         .brings_out(Message::new(&topic, compressed(&vote)))
         .await?;
     if !first {
         return Err(unsupported("a valid vote is not passed on"));
     }
-    let (second, _other) = scene
+    let (second, _other) = context
         .passes_on(Message::new(&topic, compressed(&vote)))
         .await?;
-    judge(
+    pass_if(
         !second,
         "the same vote by two peers, one after the other",
         if second {
@@ -222,16 +222,16 @@ async fn again(scene: &Scene) -> Outcome {
     )
 }
 
-async fn carried(scene: &Scene) -> Outcome {
-    let ballot = ready(scene).await?;
-    scene.cast(&ballot);
-    let vote = scene.keys.sign(ballot.validator, ballot.data).await?;
-    let message = Message::new(&scene.topic("attestation"), compressed(&vote));
-    let (_, _culprit) = scene.brings_out(message).await?;
-    let ears = scene.ears().await?;
-    let topic = scene.topic("block");
-    let until = Instant::now() + scene.slots(CARRIED_WITHIN);
-    let found = ears.log().wait(until, |sounds| {
+async fn carried(context: &CaseContext) -> CaseResult {
+    let ballot = ready(context).await?;
+    context.cast(&ballot);
+    let vote = context.keys.sign(ballot.validator, ballot.data).await?;
+    let message = Message::new(&context.topic("attestation"), compressed(&vote));
+    let (_, _culprit) = context.brings_out(message).await?;
+    let listener = context.listener().await?;
+    let topic = context.topic("block");
+    let until = Instant::now() + context.slots(CARRIED_WITHIN);
+    let found = listener.log().wait(until, |sounds| {
         let blocks = blocks(sounds, &topic);
         let carrier = blocks.iter().find(|(block, _)| {
             block.block().body.attestations.iter().any(|carried| {
@@ -255,28 +255,28 @@ async fn carried(scene: &Scene) -> Outcome {
     }
 }
 
-async fn old(scene: &Scene) -> Outcome {
-    let ballot = ready(scene).await?;
+async fn old(context: &CaseContext) -> CaseResult {
+    let ballot = ready(context).await?;
     let earlier = ballot.data;
     // It is kept until a newer one is there.
-    while scene.ballot().await?.data.slot == ballot.data.slot {
-        scene.pause(0.1).await;
+    while context.ballot().await?.data.slot == ballot.data.slot {
+        context.pause(0.1).await;
     }
-    let newer = scene.ballot().await?;
+    let newer = context.ballot().await?;
     if newer.validator != ballot.validator {
         return Err(unsupported(
             "the slots fall so that another key votes first",
         ));
     }
-    scene.cast(&newer);
-    scene.cast(&ballot);
-    let topic = scene.topic("attestation");
-    let vote = scene.keys.sign(newer.validator, newer.data).await?;
-    let (first, _one) = scene
+    context.cast(&newer);
+    context.cast(&ballot);
+    let topic = context.topic("attestation");
+    let vote = context.keys.sign(newer.validator, newer.data).await?;
+    let (first, _one) = context
         .brings_out(Message::new(&topic, compressed(&vote)))
         .await?;
-    let vote = scene.keys.sign(ballot.validator, earlier).await?;
-    let (second, _other) = scene
+    let vote = context.keys.sign(ballot.validator, earlier).await?;
+    let (second, _other) = context
         .passes_on(Message::new(&topic, compressed(&vote)))
         .await?;
     let sent = format!(
@@ -291,10 +291,10 @@ async fn old(scene: &Scene) -> Outcome {
     }
 }
 
-async fn equivocation(scene: &Scene) -> Outcome {
-    let ballot = ready(scene).await?;
-    scene.cast(&ballot);
-    let topic = scene.topic("attestation");
+async fn equivocation(context: &CaseContext) -> CaseResult {
+    let ballot = ready(context).await?;
+    context.cast(&ballot);
+    let topic = context.topic("attestation");
     let source = ballot.data.source;
     let older = |target: Checkpoint| AttestationData {
         target,
@@ -306,8 +306,8 @@ async fn equivocation(scene: &Scene) -> Outcome {
     };
     let mut passed = Vec::new();
     for data in [ballot.data, older(source), heads] {
-        let vote = scene.keys.sign(ballot.validator, data).await?;
-        let (passed_on, _culprit) = scene
+        let vote = context.keys.sign(ballot.validator, data).await?;
+        let (passed_on, _culprit) = context
             .passes_on(Message::new(&topic, compressed(&vote)))
             .await?;
         passed.push(passed_on);
@@ -316,7 +316,7 @@ async fn equivocation(scene: &Scene) -> Outcome {
         "three votes of validator {} in slot {}: for its target, for its source as target, for an older head",
         ballot.validator, ballot.data.slot
     );
-    let status = scene.serves_others().await;
+    let status = context.serves_others().await;
     let seen = format!("they come out: {passed:?}");
     match (status, passed.as_slice()) {
         (Err(error), _) => fail(sent, error.to_string()),

@@ -18,7 +18,7 @@ use crate::{
     frames,
     gossip::Gossip,
     identity::{self, About},
-    peer::{BLOCKS_BY_ROOT, Manners, Peer, STATUS},
+    peer::{BLOCKS_BY_ROOT, Peer, PeerConfig, STATUS},
     requests::{self, Answer},
     signing::Keys,
 };
@@ -31,16 +31,16 @@ const SILENCE: Duration = Duration::from_millis(1_000);
 const SLOT_MS: &str = ";slot-ms=";
 
 /// The scene.
-pub(crate) struct Scene {
+pub(crate) struct CaseContext {
     pub(crate) address: Multiaddr,
     /// The node's identity, by its certificate.
     pub(crate) node: PeerId,
     /// What the node says of itself; `None` where it says nothing.
     pub(crate) about: Option<About>,
     /// Whether it has told its status when it was asked first.
-    pub(crate) tells_status: bool,
+    pub(crate) supports_status: bool,
     /// How long an answer may take.
-    pub(crate) patience: Duration,
+    pub(crate) answer_timeout: Duration,
     pub(crate) slot: SlotDuration,
     fork: String,
     /// The network's genesis, where it is known, and its clock.
@@ -49,37 +49,37 @@ pub(crate) struct Scene {
     pub(crate) keys: Keys,
     pub(crate) restart: Option<String>,
     claim: Mutex<Status>,
-    ears: AsyncMutex<Option<Arc<Gossip>>>,
+    listener: AsyncMutex<Option<Arc<Gossip>>>,
     pub(crate) chain: AsyncMutex<Chain>,
     /// The node's head when it was last looked at, and when that was.
     last_head: Mutex<Option<(u64, Instant)>>,
     /// Slots in which a validator of the checker's has voted or proposed.
     pub(crate) used: Mutex<BTreeSet<(Slot, ValidatorIndex)>>,
     /// Whether it was found that none of the checker's validators can vote.
-    pub(crate) hopeless: Mutex<bool>,
+    pub(crate) has_no_voter: Mutex<bool>,
     /// The checker's last valid block.
     pub(crate) proposed: Mutex<Option<SignedBlockWithAttestation>>,
 }
 
-impl Scene {
+impl CaseContext {
     /// Gets to know the node.
     ///
     /// # Errors
     /// When it cannot be reached.
-    pub(crate) async fn set(options: Options) -> Result<Self, Failure> {
+    pub(crate) async fn new(options: Options) -> Result<Self, Failure> {
         let claim = options
             .genesis
             .as_deref()
             .map_or_else(Status::default, genesis_status);
         // Identify is heard before it is answered: nodes send away whoever says that slots last longer or shorter.
-        let mut manners = Manners::new("", claim);
-        manners.protocol_version = None;
+        let mut config = PeerConfig::new("", claim);
+        config.protocol_version = None;
         let address = options.address.0.clone();
-        let peer = Peer::connect(address, manners, options.patience).await?;
+        let peer = Peer::connect(address, config, options.answer_timeout).await?;
         let node = peer.node;
-        let about = identity::ask(&peer, options.patience).await;
-        let first = status(&peer, claim, options.patience).await.ok();
-        peer.leave().await;
+        let about = identity::ask(&peer, options.answer_timeout).await;
+        let first = status(&peer, claim, options.answer_timeout).await.ok();
+        peer.disconnect().await;
 
         let slot = options.slot.or_else(|| stated_slot(about.as_ref()?));
         let slot = slot.unwrap_or_default();
@@ -91,8 +91,8 @@ impl Scene {
             address: options.address.0,
             node,
             about,
-            tells_status: first.is_some(),
-            patience: options.patience,
+            supports_status: first.is_some(),
+            answer_timeout: options.answer_timeout,
             slot,
             fork: options.fork_name,
             chain: AsyncMutex::new(Chain::new(options.genesis.clone())),
@@ -101,10 +101,10 @@ impl Scene {
             keys: options.keys,
             restart: options.restart_command,
             claim: Mutex::new(first.unwrap_or(claim)),
-            ears: AsyncMutex::default(),
+            listener: AsyncMutex::default(),
             last_head: Mutex::default(),
             used: Mutex::default(),
-            hopeless: Mutex::default(),
+            has_no_voter: Mutex::default(),
             proposed: Mutex::default(),
         })
     }
@@ -122,26 +122,26 @@ impl Scene {
     }
 
     /// How somebody new behaves who has done nothing wrong yet: claims what the node said last.
-    pub(crate) fn manners(&self) -> Manners {
+    pub(crate) fn config(&self) -> PeerConfig {
         let version = self
             .about
             .as_ref()
             .map(|about| about.protocol_version.as_str());
-        Manners::new(version.unwrap_or("eth2/1.0.0"), *self.claim.lock())
+        PeerConfig::new(version.unwrap_or("eth2/1.0.0"), *self.claim.lock())
     }
 
     /// Somebody new, connected, whose status the node has been told.
     ///
     /// # Errors
     /// When the node does not let it in.
-    pub(crate) async fn guest(&self) -> Result<Peer, Failure> {
-        self.guest_with(self.manners()).await
+    pub(crate) async fn new_peer(&self) -> Result<Peer, Failure> {
+        self.new_peer_with(self.config()).await
     }
 
-    /// As [`Scene::guest`], with these manners.
-    pub(crate) async fn guest_with(&self, manners: Manners) -> Result<Peer, Failure> {
-        let peer = self.stranger(manners).await?;
-        if !self.tells_status {
+    /// As [`CaseContext::new_peer`], with this configuration.
+    pub(crate) async fn new_peer_with(&self, config: PeerConfig) -> Result<Peer, Failure> {
+        let peer = self.connect_silently(config).await?;
+        if !self.supports_status {
             return Ok(peer);
         }
         // Who dials tells its status first. What the node makes of it is for the cases about statuses.
@@ -155,16 +155,16 @@ impl Scene {
     ///
     /// # Errors
     /// When the node does not let it in.
-    pub(crate) async fn stranger(&self, manners: Manners) -> Result<Peer, Failure> {
-        Ok(Peer::connect(self.address.clone(), manners, self.patience).await?)
+    pub(crate) async fn connect_silently(&self, config: PeerConfig) -> Result<Peer, Failure> {
+        Ok(Peer::connect(self.address.clone(), config, self.answer_timeout).await?)
     }
 
     /// Somebody new who gossips on all topics.
     ///
     /// # Errors
     /// When the node does not let it in, or does not gossip.
-    pub(crate) async fn gossiper(&self) -> Result<Gossip, Failure> {
-        let gossip = Gossip::begin(self.guest().await?).await?;
+    pub(crate) async fn new_gossip_peer(&self) -> Result<Gossip, Failure> {
+        let gossip = Gossip::begin(self.new_peer().await?).await?;
         gossip.join(&self.topics()).await;
         Ok(gossip)
     }
@@ -173,13 +173,16 @@ impl Scene {
     ///
     /// # Errors
     /// When the node does not let it in, or does not gossip.
-    pub(crate) async fn ears(&self) -> Result<Arc<Gossip>, Failure> {
-        let mut ears = self.ears.lock().await;
-        if let Some(ears) = ears.as_ref().filter(|ears| ears.peer.is_connected()) {
-            return Ok(ears.clone());
+    pub(crate) async fn listener(&self) -> Result<Arc<Gossip>, Failure> {
+        let mut listener = self.listener.lock().await;
+        if let Some(listener) = listener
+            .as_ref()
+            .filter(|listener| listener.peer.is_connected())
+        {
+            return Ok(listener.clone());
         }
-        let new = Arc::new(self.gossiper().await?);
-        *ears = Some(new.clone());
+        let new = Arc::new(self.new_gossip_peer().await?);
+        *listener = Some(new.clone());
         Ok(new)
     }
 
@@ -193,7 +196,7 @@ impl Scene {
         protocol: &str,
         bytes: &[u8],
     ) -> Result<Answer, Failure> {
-        requests::ask(peer, protocol, bytes, self.patience).await
+        requests::ask(peer, protocol, bytes, self.answer_timeout).await
     }
 
     /// Asks for blocks.
@@ -210,11 +213,11 @@ impl Scene {
     /// # Errors
     /// When it does not tell it.
     pub(crate) async fn status_of(&self, peer: &Peer) -> Result<Status, Failure> {
-        if !self.tells_status {
+        if !self.supports_status {
             return Err(unsupported("the node has told no status: see S01"));
         }
         let claim = *self.claim.lock();
-        status(peer, claim, self.patience).await
+        status(peer, claim, self.answer_timeout).await
     }
 
     /// Whether the node still serves a peer: tells it its status, or, where it has never told any, lets it stay.
@@ -222,21 +225,21 @@ impl Scene {
     /// # Errors
     /// When it does not.
     pub(crate) async fn serves(&self, peer: &Peer) -> Result<(), Failure> {
-        if self.tells_status {
+        if self.supports_status {
             return self.status_of(peer).await.map(drop);
         }
-        match peer.is_sent_away(self.silence() / 2).await {
+        match peer.is_disconnected_within(self.silence() / 2).await {
             true => Err(broken("the connection is closed")),
             false => Ok(()),
         }
     }
 
-    /// As [`Scene::serves`], somebody new.
+    /// As [`CaseContext::serves`], somebody new.
     ///
     /// # Errors
     /// When it does not.
     pub(crate) async fn serves_others(&self) -> Result<(), Failure> {
-        self.serves(&self.guest().await?).await
+        self.serves(&self.new_peer().await?).await
     }
 
     /// What is claimed at present, as a request.
@@ -297,9 +300,9 @@ fn genesis_status(genesis: &State) -> Status {
     }
 }
 
-async fn status(peer: &Peer, claim: Status, patience: Duration) -> Result<Status, Failure> {
+async fn status(peer: &Peer, claim: Status, answer_timeout: Duration) -> Result<Status, Failure> {
     let request = frames::payload(&claim.as_ssz_bytes());
-    let answer = requests::ask(peer, STATUS, &request, patience).await?;
+    let answer = requests::ask(peer, STATUS, &request, answer_timeout).await?;
     let chunks = answer.chunks().or_else(|error| {
         let other = requests::with_length(&answer, <Status as ssz::Decode>::ssz_fixed_len());
         other

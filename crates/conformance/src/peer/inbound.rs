@@ -9,7 +9,7 @@ use quartet_types::{Root, Status};
 use ssz::{Decode as _, Encode as _};
 use tokio::time::timeout;
 
-use super::{BLOCKS_BY_ROOT, Larder, STATUS};
+use super::{BLOCKS_BY_ROOT, STATUS, ServedBlocks};
 use crate::{
     frames::{self, read_payload, read_varint},
     gossip::Log,
@@ -25,25 +25,25 @@ const MAX_RPC: u64 = 32 << 20;
 const PIECE: u64 = 64 << 10;
 
 /// How one peer receives the node.
-pub(super) struct Host {
+pub(super) struct InboundStreams {
     pub(super) log: Arc<Log>,
-    pub(super) larder: Arc<Mutex<Larder>>,
+    pub(super) served: Arc<Mutex<ServedBlocks>>,
     pub(super) claim: Option<Status>,
 }
 
-impl Host {
+impl InboundStreams {
     /// Takes a stream, in a task of its own, which ends with the connection.
     pub(super) fn receive(&self, protocol: &str, stream: Stream) {
-        let (log, larder) = (self.log.clone(), self.larder.clone());
+        let (log, served) = (self.log.clone(), self.served.clone());
         match protocol {
             STATUS => {
-                larder.lock().statuses += 1;
+                served.lock().statuses += 1;
                 if let Some(claim) = self.claim {
                     tokio::spawn(timeout(EXCHANGE, tell(stream, claim)));
                 }
             }
             BLOCKS_BY_ROOT => {
-                tokio::spawn(timeout(EXCHANGE, serve(stream, larder)));
+                tokio::spawn(timeout(EXCHANGE, serve(stream, served)));
             }
             _ => {
                 tokio::spawn(listen(stream, log));
@@ -61,15 +61,15 @@ async fn tell(mut stream: Stream, claim: Status) {
     }
 }
 
-async fn serve(mut stream: Stream, larder: Arc<Mutex<Larder>>) {
+async fn serve(mut stream: Stream, served: Arc<Mutex<ServedBlocks>>) {
     let Ok(ssz) = read_payload(&mut stream, MAX_REQUEST).await else {
         return;
     };
     let roots = Vec::<Root>::from_ssz_bytes(&ssz).unwrap_or_default();
     let answer: Vec<u8> = {
-        let mut larder = larder.lock();
-        larder.note(roots.iter().copied());
-        let chunks = roots.iter().filter_map(|root| larder.blocks.get(root));
+        let mut served = served.lock();
+        served.note(roots.iter().copied());
+        let chunks = roots.iter().filter_map(|root| served.blocks.get(root));
         chunks.flatten().copied().collect()
     };
     // The node may have left.
