@@ -22,12 +22,12 @@ pub struct Adversary {
     number: usize,
     network: Arc<Network>,
     validators: Arc<Validators>,
-    pretence: Arc<Mutex<Pretence>>,
+    claimed: Arc<Mutex<ClaimedChain>>,
 }
 
 /// What it tells those who ask.
 #[derive(Debug, Default)]
-struct Pretence {
+struct ClaimedChain {
     status: Status,
     blocks: BTreeMap<Root, Arc<SignedBlockWithAttestation>>,
     requests: u64,
@@ -35,9 +35,9 @@ struct Pretence {
 
 impl Adversary {
     pub(crate) fn new(number: usize, network: Arc<Network>, validators: Arc<Validators>) -> Self {
-        let pretence = Arc::new(Mutex::new(Pretence::default()));
+        let claimed = Arc::new(Mutex::new(ClaimedChain::default()));
         let mut inbound = network.attach(number);
-        let (answers, wire) = (pretence.clone(), network.clone());
+        let (answers, wire) = (claimed.clone(), network.clone());
         tokio::spawn(async move {
             while let Some(inbound) = inbound.recv().await {
                 if let Inbound::Packet { peer, packet } = inbound
@@ -51,7 +51,7 @@ impl Adversary {
             number,
             network,
             validators,
-            pretence,
+            claimed,
         }
     }
 
@@ -62,26 +62,26 @@ impl Adversary {
 
     /// Claims this of its chain, to one node now and to all who ask later.
     pub fn claim(&self, node: usize, status: Status) {
-        self.pretence.lock().status = status;
+        self.claimed.lock().status = status;
         let answer = true;
         let packet = Packet::Status { status, answer };
         self.network.send(self.number, node, packet);
     }
 
     /// Claims this of its chain to all who ask from now on.
-    pub fn pretend(&self, status: Status) {
-        self.pretence.lock().status = status;
+    pub fn claim_chain(&self, status: Status) {
+        self.claimed.lock().status = status;
     }
 
     /// Serves a block to those who ask for it.
     pub fn serve(&self, block: Arc<SignedBlockWithAttestation>) {
         let root = block.block().tree_hash_root();
-        self.pretence.lock().blocks.insert(root, block);
+        self.claimed.lock().blocks.insert(root, block);
     }
 
     /// How many requests for blocks it has had.
     pub fn requests(&self) -> u64 {
-        self.pretence.lock().requests
+        self.claimed.lock().requests
     }
 
     /// Signs whatever it likes, with anybody's key.
@@ -158,7 +158,7 @@ impl Adversary {
     }
 }
 
-impl Pretence {
+impl ClaimedChain {
     fn answer(&mut self, packet: Packet) -> Option<Packet> {
         match packet {
             Packet::Status { answer: false, .. } => Some(Packet::Status {

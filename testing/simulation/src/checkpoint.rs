@@ -28,7 +28,7 @@ impl World {
         let (block, state) = parts.ok_or_else(missing)?;
         let disk = Disk::default();
         let chain = LeanChain::from_anchor((*block).clone(), (*state).clone());
-        chain.write_anchor(&disk.open(&self.surroundings.genesis)?.0)?;
+        chain.write_anchor(&disk.open(&self.environment.genesis)?.0)?;
         let node_of = &mut self.nodes[node];
         (node_of.disk, node_of.finalized) = (disk, finalized);
         node_of.backfills = backfills;
@@ -40,7 +40,7 @@ impl World {
         let node = &self.nodes[node];
         match &node.running {
             Some(running) => Ok(running.store.clone()),
-            None => Ok(node.disk.open(&self.surroundings.genesis)?.0),
+            None => Ok(node.disk.open(&self.environment.genesis)?.0),
         }
     }
 

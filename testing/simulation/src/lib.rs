@@ -27,17 +27,17 @@
 
 mod adversary;
 mod arrivals;
+mod bandwidth;
 mod checkpoint;
 mod disk;
 mod error;
 pub mod fuzz;
 mod history;
-mod lines;
+mod killable;
 mod log;
+mod machine_faults;
 mod mesh;
 mod meter;
-mod mishaps;
-mod mortal;
 mod network;
 mod node;
 mod observer;
@@ -52,10 +52,10 @@ mod world;
 
 pub use adversary::Adversary;
 pub use arrivals::Awaited;
+pub use bandwidth::Line;
 pub use disk::DiskError;
 pub use error::SimulationError;
 pub use history::History;
-pub use lines::Line;
 pub use mesh::GossipSettings;
 pub use network::{Conditions, Wiring};
 pub use observer::Violation;

@@ -20,9 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     SimulationError,
-    disk::{Cable, Disk},
-    mortal::{Life, Mortal},
-    network::{Network, Station},
+    disk::{Disk, DiskCable},
+    killable::{KillableTask, PollBudget},
+    network::{Network, SimulatedPeer},
     validators::Validators,
 };
 
@@ -45,7 +45,7 @@ pub(crate) struct Node {
     /// How fast its machine is.
     pub(crate) speed: Speed,
     /// What its database has said to be durable.
-    pub(crate) kept: Kept,
+    pub(crate) kept: DurableCheckpoints,
     /// What it had finalized when it was last looked at.
     pub(crate) finalized: Checkpoint,
     pub(crate) running: Option<Running>,
@@ -76,7 +76,7 @@ impl Speed {
 
 /// What has to be there again after a crash, as far as a node knows.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct DurableCheckpoints {
     pub(crate) finalized: Checkpoint,
     pub(crate) justified: Checkpoint,
 }
@@ -87,10 +87,10 @@ pub(crate) struct Running {
     pub(crate) chain: SharedChain,
     pub(crate) store: Arc<Database>,
     pub(crate) events: broadcast::Receiver<ChainEvent>,
-    pub(crate) life: Life,
+    pub(crate) polls_left: PollBudget,
     pub(crate) clock: Clock,
     pub(crate) pace: Pace,
-    pub(crate) cable: Cable,
+    pub(crate) cable: DiskCable,
     /// Whether the power goes when the cable is cut.
     pub(crate) loses_power: bool,
     /// Whether its database has failed, so that it has ended.
@@ -101,7 +101,7 @@ pub(crate) struct Running {
 
 /// What all nodes of a run share.
 #[derive(Clone, Debug)]
-pub(crate) struct Surroundings {
+pub(crate) struct RunEnvironment {
     pub(crate) network: Arc<Network>,
     pub(crate) clock: Clock,
     pub(crate) genesis: State,
@@ -113,15 +113,15 @@ impl Node {
     /// services.
     pub(crate) fn start(
         &mut self,
-        surroundings: &Surroundings,
+        environment: &RunEnvironment,
         validators: &Validators,
     ) -> Result<(), SimulationError> {
-        let Surroundings {
+        let RunEnvironment {
             network,
             clock,
             genesis,
             scheme,
-        } = surroundings.clone();
+        } = environment.clone();
         let clock = self.read_wrongly(&clock);
         let pace = Pace::default();
         self.speed.keep_to(&pace);
@@ -165,19 +165,23 @@ impl Node {
         };
         let validator_service = ValidatorService::new(ValidatorServiceConfig::default(), parts);
         let reader = ChainReader::new(chain.clone(), store.clone());
-        let station = Station::new(self.number, network, network_inbox, chain_handle, reader);
+        let node = SimulatedPeer::new(self.number, network, network_inbox, chain_handle, reader);
 
-        let (life, stop) = (Life::new(), CancellationToken::new());
+        let (polls_left, stop) = (PollBudget::new(), CancellationToken::new());
         let services = vec![
-            spawn("chain", &life, chain_service.run(stop.clone())),
-            spawn("validator", &life, validator_service.run(stop.clone())),
-            spawn("network", &life, station.run(stop.clone())),
+            spawn("chain", &polls_left, chain_service.run(stop.clone())),
+            spawn(
+                "validator",
+                &polls_left,
+                validator_service.run(stop.clone()),
+            ),
+            spawn("network", &polls_left, node.run(stop.clone())),
         ];
         self.running = Some(Running {
             chain,
             store,
             events: watcher,
-            life,
+            polls_left,
             clock,
             pace,
             cable,
@@ -242,20 +246,20 @@ impl Node {
 
 fn spawn<E: ToString>(
     name: &'static str,
-    life: &Life,
+    polls_left: &PollBudget,
     service: impl Future<Output = Result<(), E>> + Send + 'static,
 ) -> (&'static str, JoinHandle<Result<(), String>>) {
     let service = async move { service.await.map_err(|error| error.to_string()) };
-    (name, tokio::spawn(Mortal::new(life, service)))
+    (name, tokio::spawn(KillableTask::new(polls_left, service)))
 }
 
 impl Running {
     /// What is durable by now, as far as the node knows; what was before, where its database does not say.
-    pub(crate) fn kept(&self, before: Kept) -> Kept {
+    pub(crate) fn kept(&self, before: DurableCheckpoints) -> DurableCheckpoints {
         let finalized = self.store.finalized().ok().flatten();
         let chain = self.chain.read();
         let is_written = chain.memory().unwritten == 0;
-        Kept {
+        DurableCheckpoints {
             finalized: finalized.unwrap_or(before.finalized),
             // What justified it is written with it; a node that writes has it durable only then.
             justified: match is_written {
@@ -267,7 +271,7 @@ impl Running {
 
     /// The first service that has ended although nobody told it to.
     pub(crate) fn has_failed(&self) -> Option<&'static str> {
-        if self.life.has_ended() {
+        if self.polls_left.is_spent() {
             return None;
         }
         let ended = self.services.iter().find(|(_, task)| task.is_finished());
@@ -289,7 +293,7 @@ impl Running {
 
     /// Ends the services where they are.
     pub(crate) async fn kill(self) {
-        self.life.limit(0);
+        self.polls_left.limit(0);
         self.cable.cut();
         for (_, task) in self.services {
             task.abort();

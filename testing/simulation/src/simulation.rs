@@ -16,7 +16,7 @@ use crate::{
     disk::Disk,
     meter::Meter,
     network::Network,
-    node::{Kept, Node, Recorded, Speed, Surroundings},
+    node::{DurableCheckpoints, Node, Recorded, RunEnvironment, Speed},
     observer::Observer,
     oracle::SpecificationStore,
     trace::Fingerprint,
@@ -187,7 +187,7 @@ impl Simulation {
         let network = Network::new(self.seed, clock.clone(), observer.clone(), self.wiring);
         for high in 1..self.nodes {
             for low in (0..high).filter(|low| (self.connected)(*low, high)) {
-                network.lay(low, high, self.conditions.clone());
+                network.add_link(low, high, self.conditions.clone());
             }
         }
         let stop = CancellationToken::new();
@@ -211,7 +211,7 @@ impl Simulation {
             nodes: nodes?,
             absent: self.absent,
             conditions: self.conditions,
-            surroundings: Surroundings {
+            environment: RunEnvironment {
                 network,
                 clock,
                 genesis,
@@ -255,7 +255,7 @@ impl Simulation {
             backfills: false,
             clock_error_ms: 0,
             speed: Speed::default(),
-            kept: Kept::default(),
+            kept: DurableCheckpoints::default(),
             finalized: Checkpoint::default(),
             running: None,
         })

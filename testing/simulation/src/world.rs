@@ -14,7 +14,7 @@ use crate::{
     Awaited, Conditions, Report, SimulationError,
     adversary::Adversary,
     meter::Meter,
-    node::{Kept, Node, Running, Surroundings},
+    node::{DurableCheckpoints, Node, RunEnvironment, Running},
     observer::{Observer, Violation},
     validators::{GENESIS_TIME, Validators},
 };
@@ -30,7 +30,7 @@ pub struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) absent: Vec<usize>,
     pub(crate) conditions: Conditions,
-    pub(crate) surroundings: Surroundings,
+    pub(crate) environment: RunEnvironment,
     pub(crate) validators: Arc<Validators>,
     /// Peers that are no nodes.
     pub(crate) guests: usize,
@@ -52,18 +52,18 @@ impl World {
         let genesis = Duration::from_secs(GENESIS_TIME);
         let target = genesis + Duration::from_millis(slot * SLOT + milliseconds);
         loop {
-            let now = self.surroundings.clock.now();
+            let now = self.environment.clock.now();
             if now >= target {
                 self.look()?;
-                return self.bury().await;
+                return self.clear_dead_nodes().await;
             }
             let past = now.as_millis() as u64;
             let next_look = (past + 1000 - LOOK) / 1000 * 1000 + LOOK;
             let next = target.min(Duration::from_millis(next_look));
             // The network ends only with the run.
-            let _ = self.surroundings.network.at(next).await;
+            let _ = self.environment.network.at(next).await;
             self.look()?;
-            self.bury().await?;
+            self.clear_dead_nodes().await?;
         }
     }
 
@@ -77,7 +77,7 @@ impl World {
 
     /// The current slot.
     pub fn slot(&self) -> Slot {
-        self.surroundings.clock.slot()
+        self.environment.clock.slot()
     }
 
     /// Where the chain of a running node stands.
@@ -138,12 +138,12 @@ impl World {
 
     /// Whether two nodes are connected.
     pub fn are_connected(&self, one: usize, other: usize) -> bool {
-        self.surroundings.network.are_connected(one, other)
+        self.environment.network.are_connected(one, other)
     }
 
     /// Bytes that a node has sent and received, where the run is wired.
     pub fn traffic(&self, node: usize) -> (u64, u64) {
-        self.surroundings.network.traffic(node)
+        self.environment.network.traffic(node)
     }
 
     /// How many of a slot's votes, or of its block, have got somewhere, where the run is wired: one for each node that has it.
@@ -162,8 +162,8 @@ impl World {
     /// When it cannot start.
     pub fn start(&mut self, node: usize) -> Result<(), SimulationError> {
         self.record(format_args!("{node} starts"));
-        self.nodes[node].start(&self.surroundings, &self.validators)?;
-        self.has_kept(node)
+        self.nodes[node].start(&self.environment, &self.validators)?;
+        self.check_kept(node)
     }
 
     /// Stops a node in order.
@@ -178,7 +178,7 @@ impl World {
                 .lock()
                 .violated(Violation::Service, format!("node {node}: {reason}"));
         }
-        self.surroundings.network.detach(node, true);
+        self.environment.network.detach(node, true);
         self.look()
     }
 
@@ -193,7 +193,7 @@ impl World {
         ours.kept = running.kept(ours.kept);
         ours.finalized = ours.kept.finalized;
         running.kill().await;
-        self.surroundings.network.detach(node, false);
+        self.environment.network.detach(node, false);
         Ok(())
     }
 
@@ -202,7 +202,8 @@ impl World {
     /// # Errors
     /// When the node does not run.
     pub fn doom(&mut self, node: usize, steps: u64) -> Result<(), SimulationError> {
-        self.running(node).map(|running| running.life.limit(steps))
+        self.running(node)
+            .map(|running| running.polls_left.limit(steps))
     }
 
     /// Whether a node that was doomed has taken its last step.
@@ -210,24 +211,24 @@ impl World {
     /// # Errors
     /// When the node does not run.
     pub fn is_dead(&self, node: usize) -> Result<bool, SimulationError> {
-        Ok(self.running(node)?.life.has_ended())
+        Ok(self.running(node)?.polls_left.is_spent())
     }
 
     /// Has a node that does not run lose its blocks, but not its keys and signing record.
     pub fn lose_store(&mut self, node: usize) {
         self.nodes[node].disk = crate::disk::Disk::default();
         self.nodes[node].finalized = Checkpoint::default();
-        self.nodes[node].kept = Kept::default();
+        self.nodes[node].kept = DurableCheckpoints::default();
     }
 
     /// Cuts the link between two nodes.
     pub fn cut(&mut self, one: usize, other: usize) {
-        self.surroundings.network.cut(one, other);
+        self.environment.network.cut(one, other);
     }
 
     /// Mends the link between two nodes.
     pub fn mend(&mut self, one: usize, other: usize) {
-        self.surroundings.network.mend(one, other);
+        self.environment.network.mend(one, other);
     }
 
     /// Cuts every link between a group of nodes and the others.
@@ -246,14 +247,14 @@ impl World {
 
     /// Changes what packets go through between two nodes.
     pub fn set_conditions(&mut self, one: usize, other: usize, conditions: Conditions) {
-        let network = &self.surroundings.network;
+        let network = &self.environment.network;
         network.set_conditions(one, other, conditions);
     }
 
     /// Says whether a node serves blocks by ranges of slots, as all do unless told otherwise; one of another
     /// client may not know the protocol.
     pub fn set_serves_ranges(&self, node: usize, serves: bool) {
-        self.surroundings.network.set_serves_ranges(node, serves);
+        self.environment.network.set_serves_ranges(node, serves);
     }
 
     /// Lets in somebody who follows no rules but the scenario's, connected to every node.
@@ -261,10 +262,10 @@ impl World {
         let number = self.nodes.len() + self.guests;
         self.guests += 1;
         for node in 0..self.nodes.len() {
-            let network = &self.surroundings.network;
-            network.lay(node, number, self.conditions.clone());
+            let network = &self.environment.network;
+            network.add_link(node, number, self.conditions.clone());
         }
-        let network = self.surroundings.network.clone();
+        let network = self.environment.network.clone();
         Adversary::new(number, network, self.validators.clone())
     }
 
@@ -343,7 +344,7 @@ impl World {
 
     /// Looks at every running node: what has it told its watchers, and is what is finalized on its chain?
     fn look(&mut self) -> Result<(), SimulationError> {
-        let time = self.surroundings.clock.since_genesis();
+        let time = self.environment.clock.since_genesis();
         let mut observer = self.observer.lock();
         for node in &mut self.nodes {
             let number = node.number;
@@ -435,7 +436,7 @@ impl World {
     }
 
     pub(crate) fn record(&self, entry: std::fmt::Arguments<'_>) {
-        let time = self.surroundings.clock.since_genesis();
+        let time = self.environment.clock.since_genesis();
         self.observer.lock().record(time, entry);
     }
 }

@@ -6,7 +6,7 @@ mod common;
 use common::plans::{against, calm, foreign, is_well, keeps_pace};
 use quartet_simulation::{
     Conditions,
-    fuzz::{Behaviour, Body, Fault, Manners, Misfortune, Moment, Plan, Source, play},
+    fuzz::{Behaviour, Body, Fault, FaultKind, Manners, Moment, Plan, Source, play},
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
@@ -41,7 +41,7 @@ fn thirty_bad_slots(seed: u64) -> Plan {
         for _ in 0..random.random_range(0..=1) {
             let from = moment(&mut random, 3, 20);
             let until = moment(&mut random, from.slot + 1, 29);
-            let what = Misfortune::Death {
+            let what = FaultKind::Death {
                 node,
                 loses_store: false,
             };
@@ -54,7 +54,7 @@ fn thirty_bad_slots(seed: u64) -> Plan {
         group.truncate(random.random_range(1..=3));
         let from = moment(&mut random, 3, 24);
         let until = moment(&mut random, from.slot + 1, 29);
-        let what = Misfortune::Partition(group);
+        let what = FaultKind::Partition(group);
         plan.faults.push(Fault { from, until, what });
     }
     plan
@@ -134,12 +134,12 @@ fn whoever_comes_late_follows_a_chain_that_names_an_abandoned_block() {
         let late = Fault {
             from: Moment { slot: 0, ms: 0 },
             until: Moment { slot: 45, ms: 0 },
-            what: Misfortune::Late { node: 4 },
+            what: FaultKind::Late { node: 4 },
         };
         let death = Fault {
             from: Moment { slot: 30, ms: 500 },
             until: Moment { slot: 33, ms: 700 },
-            what: Misfortune::Death {
+            what: FaultKind::Death {
                 node: 1,
                 loses_store,
             },
@@ -218,7 +218,7 @@ fn four_proposers_of_sixteen_who_skip_the_squares_stop_finality_but_not_justific
     plan.faults.push(Fault {
         from: Moment { slot: 21, ms: 100 },
         until: Moment { slot: 35, ms: 0 },
-        what: Misfortune::Partition(vec![0, 1]),
+        what: FaultKind::Partition(vec![0, 1]),
     });
     let mut last = None;
     let outcome = play(&plan, |report| last = Some(report.clone()));

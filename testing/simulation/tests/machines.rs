@@ -40,7 +40,7 @@ async fn blackouts(world: &mut World, seed: u64, rounds: Slot) -> Outcome {
         world.at(slot, luck.random_range(1..4_000)).await?;
         for node in unlucky.clone() {
             match luck.random_bool(0.7) {
-                true => world.doom_disk(node, luck.random_range(0..40), true)?,
+                true => world.kill_at_disk_operation(node, luck.random_range(0..40), true)?,
                 false => world.lose_power(node).await?,
             }
         }

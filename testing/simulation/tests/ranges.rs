@@ -64,7 +64,7 @@ fn joins_all_the_same(outcome: &str, forge: fn(&mut Chain)) -> Outcome {
         }
         let mut chain = chain_until(world, LENGTH).await?;
         let view = world.view(0)?;
-        adversary.pretend(Status {
+        adversary.claim_chain(Status {
             finalized: view.finalized,
             head: view.head,
         });

@@ -50,9 +50,12 @@ pub enum DiskError {
 impl Disk {
     /// Opens the database of the network of `genesis`, or makes it. One at a time writes to a disk: the one before has been
     /// closed, or cut off.
-    pub(crate) fn open(&self, genesis: &State) -> Result<(Arc<Database>, Cable), SimulationError> {
+    pub(crate) fn open(
+        &self,
+        genesis: &State,
+    ) -> Result<(Arc<Database>, DiskCable), SimulationError> {
         let network = Block::genesis(genesis).tree_hash_root();
-        let cable = Cable::default();
+        let cable = DiskCable::default();
         let end = End {
             disk: self.clone(),
             cable: cable.clone(),
@@ -151,16 +154,16 @@ impl From<DiskError> for Error {
 
 /// What a process writes through.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Cable(Arc<Mutex<CableState>>);
+pub(crate) struct DiskCable(Arc<Mutex<DiskCableState>>);
 
 #[derive(Debug, Default)]
-struct CableState {
+struct DiskCableState {
     /// Writes and syncs that still go through; no end of them, unless somebody says so.
     left: Option<u32>,
     has_failed: bool,
 }
 
-impl Cable {
+impl DiskCable {
     /// From now on nothing is written: whoever closes the database in order closes nothing.
     pub(crate) fn cut(&self) {
         self.cut_after(0);
@@ -200,7 +203,7 @@ impl Cable {
 #[derive(Debug)]
 struct End {
     disk: Disk,
-    cable: Cable,
+    cable: DiskCable,
 }
 
 impl StorageBackend for End {

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use quartet_types::{Slot, ValidatorIndex};
 
-use super::plan::{AdversaryPlan, Behaviour, Fault, Foreigners, Manners, Misfortune, Moment, Plan};
+use super::plan::{AdversaryPlan, Behaviour, Fault, FaultKind, Foreigners, Manners, Moment, Plan};
 use crate::Conditions;
 
 impl Plan {
@@ -56,7 +56,7 @@ impl Plan {
 
     /// With something that befalls it, from one slot and millisecond to another.
     #[must_use]
-    pub fn fault(mut self, from: (Slot, u64), until: (Slot, u64), what: Misfortune) -> Self {
+    pub fn fault(mut self, from: (Slot, u64), until: (Slot, u64), what: FaultKind) -> Self {
         let moment = |(slot, ms)| Moment { slot, ms };
         let (from, until) = (moment(from), moment(until));
         self.faults.push(Fault { from, until, what });

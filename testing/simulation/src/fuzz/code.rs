@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::plan::{Behaviour, Fault, Foreigners, Manners, Misfortune, Plan, Source};
+use super::plan::{Behaviour, Fault, FaultKind, Foreigners, Manners, Plan, Source};
 use crate::Conditions;
 
 impl Plan {
@@ -77,19 +77,19 @@ impl Plan {
 
 fn of_fault(Fault { from, until, what }: &Fault) -> String {
     let what = match what {
-        Misfortune::Weather(Conditions { latency_ms, loss }) => format!(
-            "Misfortune::Weather(Conditions {{ latency_ms: {latency_ms:?}, loss: {loss:?} }})"
+        FaultKind::Weather(Conditions { latency_ms, loss }) => format!(
+            "FaultKind::Weather(Conditions {{ latency_ms: {latency_ms:?}, loss: {loss:?} }})"
         ),
-        Misfortune::Partition(group) => format!("Misfortune::Partition(vec!{group:?})"),
-        Misfortune::BadDisk {
+        FaultKind::Partition(group) => format!("FaultKind::Partition(vec!{group:?})"),
+        FaultKind::BadDisk {
             node,
             operations,
             error,
         } => format!(
-            "Misfortune::BadDisk {{ node: {node}, operations: {operations}, error: DiskError::{error:?} }}"
+            "FaultKind::BadDisk {{ node: {node}, operations: {operations}, error: DiskError::{error:?} }}"
         ),
         // All that is in the others is numbers.
-        other => format!("Misfortune::{other:?}"),
+        other => format!("FaultKind::{other:?}"),
     };
     let [from, until] = [from, until].map(|at| format!("({}, {})", at.slot, at.ms));
     format!(".fault({from}, {until}, {what})")

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::RangeInclusive};
 
-use super::plan::{AdversaryPlan, Behaviour, Fault, Foreigners, Misfortune, Moment, Plan};
+use super::plan::{AdversaryPlan, Behaviour, Fault, FaultKind, Foreigners, Moment, Plan};
 use crate::Conditions;
 
 impl fmt::Display for Plan {
@@ -49,9 +49,9 @@ impl fmt::Display for Fault {
         let Self { from, until, what } = self;
         write!(f, "{from} to {until}: ")?;
         match what {
-            Misfortune::Weather(conditions) => write!(f, "{}", Weather(conditions)),
-            Misfortune::Partition(group) => write!(f, "nodes {group:?} are cut off"),
-            Misfortune::Death { node, loses_store } => {
+            FaultKind::Weather(conditions) => write!(f, "{}", Weather(conditions)),
+            FaultKind::Partition(group) => write!(f, "nodes {group:?} are cut off"),
+            FaultKind::Death { node, loses_store } => {
                 let loss = if *loses_store {
                     ", its blocks are lost"
                 } else {
@@ -59,8 +59,8 @@ impl fmt::Display for Fault {
                 };
                 write!(f, "node {node} is down{loss}")
             }
-            Misfortune::Late { node } => write!(f, "node {node} is not there yet"),
-            Misfortune::Crash {
+            FaultKind::Late { node } => write!(f, "node {node} is not there yet"),
+            FaultKind::Crash {
                 node,
                 operations,
                 loses_power,
@@ -68,7 +68,7 @@ impl fmt::Display for Fault {
                 let power = if *loses_power { " without power" } else { "" };
                 write!(f, "node {node} ends after {operations} writes{power}")
             }
-            Misfortune::BadDisk {
+            FaultKind::BadDisk {
                 node,
                 operations,
                 error,
@@ -76,7 +76,7 @@ impl fmt::Display for Fault {
                 f,
                 "the disk of node {node} fails after {operations} writes: {error:?}"
             ),
-            Misfortune::Slow {
+            FaultKind::Slow {
                 node,
                 job_ms,
                 write_ms,
@@ -84,10 +84,10 @@ impl fmt::Display for Fault {
                 f,
                 "node {node} is slow: {job_ms} ms a job, {write_ms} ms a transaction"
             ),
-            Misfortune::ClockJump { node, ms } => {
+            FaultKind::ClockJump { node, ms } => {
                 write!(f, "the clock of node {node} is {ms:+} ms wrong")
             }
-            Misfortune::ClockDrift { node, ms } => {
+            FaultKind::ClockDrift { node, ms } => {
                 write!(f, "the clock of node {node} drifts by {ms:+} ms a slot")
             }
         }

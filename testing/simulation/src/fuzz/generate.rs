@@ -5,7 +5,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
 use super::machines::{self, pick};
 use super::plan::{
-    AdversaryPlan, Behaviour, Body, Fault, Foreigners, Manners, Misfortune, Moment, Plan, Source,
+    AdversaryPlan, Behaviour, Body, Fault, FaultKind, Foreigners, Manners, Moment, Plan, Source,
 };
 use crate::Conditions;
 
@@ -68,7 +68,7 @@ impl Plan {
             skews: Vec::new(),
             oracle: validators <= 16,
         };
-        machines::befall(&mut plan, &mut machine_luck);
+        machines::affect(&mut plan, &mut machine_luck);
         plan
     }
 }
@@ -102,7 +102,7 @@ fn faults(random: &mut StdRng, nodes: usize, chaos: Slot) -> Vec<Fault> {
     }
     for _ in 0..random.random_range(0..=2) {
         let (from, until) = period(random, last, 30);
-        let what = Misfortune::Weather(weather(random));
+        let what = FaultKind::Weather(weather(random));
         faults.push(Fault { from, until, what });
     }
     for _ in 0..random.random_range(0..=3) {
@@ -111,7 +111,7 @@ fn faults(random: &mut StdRng, nodes: usize, chaos: Slot) -> Vec<Fault> {
         group.shuffle(random);
         group.truncate(random.random_range(1..=nodes / 2));
         group.sort_unstable();
-        let what = Misfortune::Partition(group);
+        let what = FaultKind::Partition(group);
         faults.push(Fault { from, until, what });
     }
     let mut absent = Vec::new();
@@ -120,18 +120,18 @@ fn faults(random: &mut StdRng, nodes: usize, chaos: Slot) -> Vec<Fault> {
         absent.push(node);
         let from = Moment { slot: 0, ms: 0 };
         let until = moment(random, last / 2..=last);
-        let what = Misfortune::Late { node };
+        let what = FaultKind::Late { node };
         faults.push(Fault { from, until, what });
     }
     for _ in 0..random.random_range(0..=5) {
         let node = random.random_range(0..nodes);
         let (from, until) = period(random, last, 12);
-        let what = Misfortune::Death {
+        let what = FaultKind::Death {
             node,
             loses_store: random.random_bool(0.3),
         };
         let overlaps = |fault: &&Fault| {
-            matches!(fault.what, Misfortune::Death { node: other, .. } if other == node)
+            matches!(fault.what, FaultKind::Death { node: other, .. } if other == node)
                 && fault.from <= until
                 && from <= fault.until
         };
@@ -146,7 +146,7 @@ fn faults(random: &mut StdRng, nodes: usize, chaos: Slot) -> Vec<Fault> {
 /// a third. Ours know from their signing record what they have voted for.
 fn keep_what_foreigners_voted_for(faults: &mut [Fault], foreigners: &[Foreigners]) {
     for fault in faults {
-        if let Misfortune::Death { node, loses_store } = &mut fault.what {
+        if let FaultKind::Death { node, loses_store } = &mut fault.what {
             *loses_store &= foreigners.iter().all(|group| group.host != *node);
         }
     }

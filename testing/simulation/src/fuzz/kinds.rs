@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::plan::{Misfortune, Plan};
+use super::plan::{FaultKind, Plan};
 use crate::Conditions;
 
 /// A kind of things that go wrong.
@@ -54,7 +54,7 @@ impl Kind {
     }
 }
 
-impl Misfortune {
+impl FaultKind {
     /// What kind it is of.
     pub fn kind(&self) -> Kind {
         match self {

@@ -4,7 +4,7 @@ use rand::{RngExt as _, rngs::StdRng};
 
 use super::{
     generate::period,
-    plan::{Behaviour, Fault, Misfortune, Plan},
+    plan::{Behaviour, Fault, FaultKind, Plan},
 };
 use crate::DiskError;
 
@@ -27,7 +27,7 @@ pub(super) fn many_validators(random: &mut StdRng) -> usize {
 }
 
 /// Adds what befalls machines to a plan.
-pub(super) fn befall(plan: &mut Plan, random: &mut StdRng) {
+pub(super) fn affect(plan: &mut Plan, random: &mut StdRng) {
     if random.random_bool(0.35) {
         crashes(plan, random);
     }
@@ -35,7 +35,7 @@ pub(super) fn befall(plan: &mut Plan, random: &mut StdRng) {
         let error = *pick(random, &[DiskError::Full, DiskError::Broken]);
         let node = random.random_range(0..plan.nodes);
         let operations = random.random_range(0..OPERATIONS);
-        let what = Misfortune::BadDisk {
+        let what = FaultKind::BadDisk {
             node,
             operations,
             error,
@@ -44,7 +44,7 @@ pub(super) fn befall(plan: &mut Plan, random: &mut StdRng) {
     }
     if random.random_bool(0.25) {
         for _ in 0..random.random_range(1..=3) {
-            let what = Misfortune::Slow {
+            let what = FaultKind::Slow {
                 node: random.random_range(0..plan.nodes),
                 job_ms: *pick(random, &[0, 0, 20, 100, 400, 1_500]),
                 write_ms: *pick(random, &[0, 50, 300, 1_000, 4_000, 10_000]),
@@ -66,7 +66,7 @@ pub(super) fn befall(plan: &mut Plan, random: &mut StdRng) {
 fn crashes(plan: &mut Plan, random: &mut StdRng) {
     let is_blackout = random.random_bool(0.25);
     for _ in 0..random.random_range(1..=3) {
-        let crash = |node, random: &mut StdRng| Misfortune::Crash {
+        let crash = |node, random: &mut StdRng| FaultKind::Crash {
             node,
             operations: random.random_range(0..OPERATIONS),
             loses_power: is_blackout || random.random_bool(0.7),
@@ -99,7 +99,7 @@ fn clocks(plan: &mut Plan, random: &mut StdRng) {
         let node = random.random_range(0..plan.nodes);
         let sign = if random.random_bool(0.5) { 1 } else { -1 };
         let what = match random.random_bool(0.7) {
-            true => Misfortune::ClockJump {
+            true => FaultKind::ClockJump {
                 node,
                 ms: sign
                     * pick(
@@ -107,7 +107,7 @@ fn clocks(plan: &mut Plan, random: &mut StdRng) {
                         &[300, 700, 1_000, 1_500, 2_500, 4_000, 6_000, 13_000],
                     ),
             },
-            false => Misfortune::ClockDrift {
+            false => FaultKind::ClockDrift {
                 node,
                 ms: sign * pick(random, &[5, 20, 60, 150, 400]),
             },
@@ -130,7 +130,7 @@ fn timely(random: &mut StdRng) -> Behaviour {
     }
 }
 
-fn add(plan: &mut Plan, random: &mut StdRng, longest: u64, what: Misfortune) {
+fn add(plan: &mut Plan, random: &mut StdRng, longest: u64, what: FaultKind) {
     let (from, until) = period(random, plan.chaos - 1, longest);
     add_fault(plan, Fault { from, until, what });
 }

@@ -26,7 +26,7 @@ mod stage;
 pub use kinds::Kind;
 pub use outcome::{Failure, Outcome, SlotReport};
 pub use plan::{
-    AdversaryPlan, Behaviour, Body, Fault, Foreigners, Manners, Misfortune, Moment, Plan, Source,
+    AdversaryPlan, Behaviour, Body, Fault, FaultKind, Foreigners, Manners, Moment, Plan, Source,
 };
 pub use play::{play, play_as};
 pub use recovery::{Recovery, usual_slots};

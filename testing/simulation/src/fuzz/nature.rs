@@ -2,7 +2,7 @@
 
 use quartet_types::Slot;
 
-use super::plan::{Behaviour, Fault, Misfortune};
+use super::plan::{Behaviour, Fault, FaultKind};
 use crate::DiskError;
 
 impl Fault {
@@ -12,7 +12,7 @@ impl Fault {
     }
 }
 
-impl Misfortune {
+impl FaultKind {
     /// The node that it befalls, if it is one.
     pub fn node(&self) -> Option<usize> {
         match self {

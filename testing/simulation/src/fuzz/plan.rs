@@ -55,12 +55,12 @@ pub struct Fault {
     /// Until when.
     pub until: Moment,
     /// What.
-    pub what: Misfortune,
+    pub what: FaultKind,
 }
 
 /// What can befall nodes and links.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Misfortune {
+pub enum FaultKind {
     /// All links are like this.
     Weather(Conditions),
     /// The links between these nodes and the others are cut.
@@ -270,17 +270,17 @@ impl Plan {
     /// Whether a node loses blocks that its validators may have voted from: all it had, or those that a slow disk had not
     /// written when the power went.
     pub fn loses_blocks(&self) -> bool {
-        let any = |is: fn(&Misfortune) -> bool| self.faults.iter().any(|fault| is(&fault.what));
-        let is_slow = any(|what| matches!(what, Misfortune::Slow { write_ms: 1.., .. }));
+        let any = |is: fn(&FaultKind) -> bool| self.faults.iter().any(|fault| is(&fault.what));
+        let is_slow = any(|what| matches!(what, FaultKind::Slow { write_ms: 1.., .. }));
         any(|what| {
             matches!(
                 what,
-                Misfortune::Death {
+                FaultKind::Death {
                     loses_store: true,
                     ..
                 }
             )
-        }) || (is_slow && any(|what| matches!(what, Misfortune::Crash { .. })))
+        }) || (is_slow && any(|what| matches!(what, FaultKind::Crash { .. })))
     }
 
     /// Whether validators of ours that have signed ahead, by a wrong clock, can sign again when the network is healthy, and
@@ -288,8 +288,8 @@ impl Plan {
     pub fn settles(&self) -> bool {
         self.faults.iter().all(|fault| {
             let ahead = match fault.what {
-                Misfortune::ClockJump { ms, .. } => ms,
-                Misfortune::ClockDrift { ms, .. } => ms * fault.slots() as i64,
+                FaultKind::ClockJump { ms, .. } => ms,
+                FaultKind::ClockDrift { ms, .. } => ms * fault.slots() as i64,
                 _ => return true,
             };
             let ahead = u64::try_from(ahead).unwrap_or(0).div_ceil(SLOT_MS);
@@ -327,7 +327,7 @@ impl Plan {
         let faults = self.faults.iter();
         faults
             .filter_map(|fault| match fault.what {
-                Misfortune::Late { node } => Some(node),
+                FaultKind::Late { node } => Some(node),
                 _ => None,
             })
             .collect()

@@ -4,7 +4,7 @@ use quartet_types::Slot;
 
 use super::{
     outcome::Outcome,
-    plan::{Behaviour, Body, Fault, Misfortune, Moment, Plan},
+    plan::{Behaviour, Body, Fault, FaultKind, Moment, Plan},
     play::play,
 };
 use crate::Conditions;
@@ -136,7 +136,7 @@ impl Fault {
     }
 }
 
-impl Misfortune {
+impl FaultKind {
     fn lessen(&mut self) {
         match self {
             Self::Crash { operations, .. } | Self::BadDisk { operations, .. } => *operations /= 2,
@@ -175,8 +175,8 @@ fn remove_node(plan: &mut Plan) {
         foreigners.host %= nodes;
     }
     plan.faults.retain_mut(|fault| match &mut fault.what {
-        Misfortune::Weather(_) => true,
-        Misfortune::Partition(group) => {
+        FaultKind::Weather(_) => true,
+        FaultKind::Partition(group) => {
             group.retain(|node| *node != gone);
             !group.is_empty()
         }
@@ -209,7 +209,7 @@ mod tests {
 
     /// Diverges when there is a partition and at least three slots, and is well otherwise.
     fn diverges_with_a_partition(plan: &Plan) -> Outcome {
-        let is_partition = |what: &Misfortune| matches!(what, Misfortune::Partition(_));
+        let is_partition = |what: &FaultKind| matches!(what, FaultKind::Partition(_));
         let diverges = plan.chaos >= 3 && plan.faults.iter().any(|fault| is_partition(&fault.what));
         Outcome {
             failures: diverges.then_some(Failure::Diverged).into_iter().collect(),

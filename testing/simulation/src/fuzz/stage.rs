@@ -8,7 +8,7 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use super::{
     behaviours::{Act, MOMENTS, behave},
     duties::{ATTESTATION, Duties, OURS, PROPOSAL},
-    plan::{Fault, Misfortune, Moment, Plan},
+    plan::{Fault, FaultKind, Moment, Plan},
     scene::Scene,
 };
 use crate::{Adversary, Conditions, SimulationError, World};
@@ -127,7 +127,7 @@ impl<'a> Stage<'a> {
                 if fault.until.slot == slot {
                     steps.push((fault.until.ms, Step::End(fault)));
                 }
-                if let Misfortune::ClockDrift { node, ms } = fault.what
+                if let FaultKind::ClockDrift { node, ms } = fault.what
                     && (fault.from.slot..fault.until.slot).contains(&slot)
                 {
                     steps.push((fault.from.ms, Step::Drift { node, ms }));
@@ -158,7 +158,7 @@ impl<'a> Stage<'a> {
                 continue;
             }
             if let Some(view) = guest.host.and_then(|host| world.chain(host).ok()) {
-                guest.peer.pretend(view.read().status());
+                guest.peer.claim_chain(view.read().status());
             }
             for actor in &mut guest.actors {
                 actor.act(&mut Scene {
@@ -175,14 +175,14 @@ impl<'a> Stage<'a> {
 
     async fn begin(&mut self, world: &mut World, fault: &Fault) -> Result<(), SimulationError> {
         match &fault.what {
-            Misfortune::Weather(conditions) => self.set_weather(world, conditions),
-            Misfortune::Partition(group) => {
+            FaultKind::Weather(conditions) => self.set_weather(world, conditions),
+            FaultKind::Partition(group) => {
                 world.part(group);
                 for (node, guest) in self.across(world, group) {
                     world.cut(node, guest);
                 }
             }
-            Misfortune::Death { node, loses_store } => {
+            FaultKind::Death { node, loses_store } => {
                 if world.is_running(*node) {
                     world.kill(*node).await?;
                     if *loses_store {
@@ -190,21 +190,21 @@ impl<'a> Stage<'a> {
                     }
                 }
             }
-            Misfortune::Crash {
+            FaultKind::Crash {
                 node,
                 operations,
                 loses_power,
             } => {
                 if world.is_running(*node) {
-                    world.doom_disk(*node, *operations, *loses_power)?;
+                    world.kill_at_disk_operation(*node, *operations, *loses_power)?;
                 }
             }
-            Misfortune::BadDisk {
+            FaultKind::BadDisk {
                 node,
                 operations,
                 error,
             } => world.fail_disk(*node, *operations, *error),
-            Misfortune::Slow {
+            FaultKind::Slow {
                 node,
                 job_ms,
                 write_ms,
@@ -212,23 +212,23 @@ impl<'a> Stage<'a> {
                 let [job, write] = [*job_ms, *write_ms].map(Duration::from_millis);
                 world.set_pace(*node, job, write);
             }
-            Misfortune::ClockJump { node, ms } => world.step_clock(*node, *ms),
-            Misfortune::ClockDrift { .. } | Misfortune::Late { .. } => {}
+            FaultKind::ClockJump { node, ms } => world.step_clock(*node, *ms),
+            FaultKind::ClockDrift { .. } | FaultKind::Late { .. } => {}
         }
         Ok(())
     }
 
     async fn end(&mut self, world: &mut World, fault: &Fault) -> Result<(), SimulationError> {
         match &fault.what {
-            Misfortune::Weather(_) => self.set_weather(world, &self.plan.conditions),
-            Misfortune::Partition(group) => {
+            FaultKind::Weather(_) => self.set_weather(world, &self.plan.conditions),
+            FaultKind::Partition(group) => {
                 world.heal(group);
                 for (node, guest) in self.across(world, group) {
                     world.mend(node, guest);
                 }
             }
-            Misfortune::Death { node, .. } | Misfortune::Late { node } => start(world, *node)?,
-            Misfortune::Crash {
+            FaultKind::Death { node, .. } | FaultKind::Late { node } => start(world, *node)?,
+            FaultKind::Crash {
                 node, loses_power, ..
             } => {
                 if world.is_running(*node) {
@@ -239,15 +239,15 @@ impl<'a> Stage<'a> {
                 }
                 start(world, *node)?;
             }
-            Misfortune::BadDisk { node, .. } => {
+            FaultKind::BadDisk { node, .. } => {
                 world.mend_disk(*node);
                 start(world, *node)?;
             }
-            Misfortune::Slow { node, .. } => {
+            FaultKind::Slow { node, .. } => {
                 world.set_pace(*node, Duration::ZERO, Duration::ZERO);
             }
-            Misfortune::ClockJump { node, ms } => world.step_clock(*node, -ms),
-            Misfortune::ClockDrift { node, ms } => {
+            FaultKind::ClockJump { node, ms } => world.step_clock(*node, -ms),
+            FaultKind::ClockDrift { node, ms } => {
                 world.step_clock(*node, -ms * fault.slots() as i64);
             }
         }

@@ -3,7 +3,7 @@
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 
 use super::{Gossiped, Mesh, Nanos, Rpc, Topic, bit, places};
-use crate::lines::SECOND;
+use crate::bandwidth::SECOND;
 
 /// How long a peer that was sent away is not asked back.
 const BACKOFF: Nanos = 60 * SECOND;

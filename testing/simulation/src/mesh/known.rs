@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Gossiped, Topic, bit};
-use crate::lines::Nanos;
+use crate::bandwidth::Nanos;
 
 /// For so many heartbeats a message is recognised, some 24 seconds.
 const RECOGNISED: usize = 34;

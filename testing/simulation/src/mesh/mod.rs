@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, fmt, hash::Hash, ops::AddAssign};
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
 use crate::{
-    lines::{Nanos, SECOND},
+    bandwidth::{Nanos, SECOND},
     wire,
 };
 use known::{Arrived, Known};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Counts, Gossiped, Rpc};
-use crate::lines::Nanos;
+use crate::bandwidth::Nanos;
 
 /// Control messages that may wait; gossipsub's own limit.
 const MAX_CONTROL: usize = 20_000;

@@ -1,6 +1,6 @@
 //! What gossip is set to.
 
-use crate::lines::Nanos;
+use crate::bandwidth::Nanos;
 
 /// What gossip is set to. [`Default`] is what our node has in a small network, in `crates/network/src/gossip/mod.rs` and in the library's
 /// own defaults.

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::lines::{Line, Lines, Outcome, Stream};
+use crate::bandwidth::{Bandwidth, Line, Outcome, Stream};
 
 const LATENCY: Nanos = 40_000_000;
 
@@ -26,7 +26,7 @@ impl Gossiped for Letter {
 
 struct Party {
     meshes: Vec<Mesh<Letter>>,
-    lines: Lines<Rpc<Letter>>,
+    lines: Bandwidth<Rpc<Letter>>,
     /// What has come first, where and when.
     arrivals: Vec<(usize, u32, Nanos)>,
 }
@@ -39,7 +39,7 @@ impl Party {
         connected: impl Fn(usize, usize) -> bool,
     ) -> Self {
         let line = Line::of(up);
-        let mut lines = Lines::new(line, settings.window);
+        let mut lines = Bandwidth::new(line, settings.window);
         let mut meshes: Vec<_> = (0..nodes)
             .map(|node| Mesh::new(settings, 7, node))
             .collect();

@@ -30,10 +30,10 @@ pub(super) struct Link {
     pub(super) cut_since: Option<Duration>,
     /// The number of the open connection.
     pub(super) connection: Option<u64>,
-    /// The stations that it was opened between; a node that comes back is another station.
+    /// The services that it was opened between; a node that comes back has another one.
     pub(super) ends: [Option<u64>; 2],
     /// One side does not want the other before this time.
-    pub(super) shunned_until: Duration,
+    pub(super) banned_until: Duration,
     /// One for each direction, so that what one side sends does not change the other's luck.
     random: [StdRng; 2],
 }
@@ -52,7 +52,7 @@ impl Link {
             cut_since: None,
             connection: None,
             ends: [None; 2],
-            shunned_until: Duration::ZERO,
+            banned_until: Duration::ZERO,
             random: [random(low, high), random(high, low)],
         }
     }

@@ -1,27 +1,27 @@
-//! A station's gossip where the run is wired: through its mesh.
+//! A node's gossip where the run is wired: through its mesh.
 
 use std::{sync::Arc, time::Duration};
 
 use quartet_chain::{Stopped, Verdict};
 
-use super::{Alarm, Gossip, Item, Network, Packet, Station};
+use super::{Alarm, Gossip, Item, Network, Packet, SimulatedPeer};
 use crate::{
     arrivals::Awaited,
     mesh::{Mesh, Rpc},
 };
 
-/// The mesh of a station, where the run is wired. Its heart starts to beat at once.
-pub(super) fn mesh_of(network: &Network, station: usize) -> Option<Mesh<Arc<Gossip>>> {
+/// The mesh of a node, where the run is wired. Its heart starts to beat at once.
+pub(super) fn mesh_of(network: &Network, node: usize) -> Option<Mesh<Arc<Gossip>>> {
     let settings = network.wiring()?.gossip;
-    network.ring(
-        station,
+    network.set_alarm(
+        node,
         Duration::from_nanos(settings.heartbeat),
         Alarm::Heartbeat,
     );
-    Some(Mesh::new(settings, network.seed(), station))
+    Some(Mesh::new(settings, network.seed(), node))
 }
 
-impl Station {
+impl SimulatedPeer {
     pub(super) async fn on_rpc(
         &mut self,
         peer: usize,
@@ -63,7 +63,7 @@ impl Station {
         }
         self.send_queued();
         let after = Duration::from_nanos(wiring.gossip.heartbeat);
-        self.network.ring(self.number, after, Alarm::Heartbeat);
+        self.network.set_alarm(self.number, after, Alarm::Heartbeat);
     }
 
     /// Sends to the mesh what is our own; `false` where there is none.

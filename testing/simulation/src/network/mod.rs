@@ -7,8 +7,8 @@
 mod link;
 mod meshed;
 mod packet;
+mod simulated_peer;
 mod state;
-mod station;
 mod wires;
 
 use std::{
@@ -30,10 +30,10 @@ use wires::Wires;
 
 pub use link::Conditions;
 pub(crate) use packet::{Alarm, Gossip, Inbound, Item, Packet};
-pub(crate) use station::Station;
+pub(crate) use simulated_peer::SimulatedPeer;
 pub use wires::Wiring;
 
-/// What may wait for a station to take it in; more is lost, as in a full buffer of a socket.
+/// What may wait for a node to take it in; more is lost, as in a full buffer of a socket.
 const INBOUND: usize = 8192;
 /// How long after its start a node is connected.
 const FIRST_DIAL: Duration = Duration::from_millis(100);
@@ -41,13 +41,13 @@ const FIRST_DIAL: Duration = Duration::from_millis(100);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 const REDIAL: Duration = Duration::from_secs(2);
 /// How long a peer that the chain has sent away is not dialled.
-const SHUNNED: Duration = Duration::from_secs(15 * SECONDS_PER_SLOT);
+const BAN: Duration = Duration::from_secs(15 * SECONDS_PER_SLOT);
 
-/// What lies between the nodes. Stations are numbered; a pair has the lower number first.
+/// What lies between the nodes. Nodes are numbered; a pair has the lower number first.
 pub(crate) struct Network {
     clock: Clock,
     seed: u64,
-    /// What lines and gossip are like, where packets do not go straight from one station to another.
+    /// What lines and gossip are like, where packets do not go straight from one node to another.
     wiring: Option<Wiring>,
     state: Mutex<State>,
     /// Something has been entered in the agenda.
@@ -61,14 +61,14 @@ struct State {
     entries: u64,
     links: BTreeMap<(usize, usize), Link>,
     wires: Option<Wires>,
-    stations: BTreeMap<usize, Attached>,
+    peers: BTreeMap<usize, Attached>,
     /// Those who do not know the protocol in which blocks are asked for by slots.
     without_ranges: BTreeSet<usize>,
     connections: u64,
-    stations_made: u64,
+    peers_attached: u64,
 }
 
-/// A station that takes part.
+/// A node that takes part.
 struct Attached {
     number: u64,
     inbound: mpsc::Sender<Inbound>,
@@ -82,7 +82,7 @@ enum Event {
         packet: Packet,
     },
     Ring {
-        station: usize,
+        node: usize,
         number: u64,
         alarm: Alarm,
     },
@@ -131,8 +131,8 @@ impl Network {
         })
     }
 
-    /// Lays a link between two stations, whether they take part yet or not.
-    pub(crate) fn lay(&self, one: usize, other: usize, conditions: Conditions) {
+    /// Lays a link between two nodes, whether they take part yet or not.
+    pub(crate) fn add_link(&self, one: usize, other: usize, conditions: Conditions) {
         let (low, high) = pair(one, other);
         let link = Link::new(self.seed, low, high, conditions);
         self.state.lock().links.insert((low, high), link);
@@ -145,17 +145,17 @@ impl Network {
         }
     }
 
-    /// Says whether a station serves blocks by ranges of slots; all do unless told otherwise.
-    pub(crate) fn set_serves_ranges(&self, station: usize, serves: bool) {
+    /// Says whether a node serves blocks by ranges of slots; all do unless told otherwise.
+    pub(crate) fn set_serves_ranges(&self, node: usize, serves: bool) {
         let without = &mut self.state.lock().without_ranges;
         match serves {
-            true => without.remove(&station),
-            false => without.insert(station),
+            true => without.remove(&node),
+            false => without.insert(node),
         };
     }
 
-    pub(crate) fn serves_ranges(&self, station: usize) -> bool {
-        !self.state.lock().without_ranges.contains(&station)
+    pub(crate) fn serves_ranges(&self, node: usize) -> bool {
+        !self.state.lock().without_ranges.contains(&node)
     }
 
     /// Cuts a link: all that is sent is lost, and in time the connection expires.
@@ -185,25 +185,25 @@ impl Network {
         self.record(format_args!("{pair:?} is mended"));
     }
 
-    /// Lets a station take part; the ends of its links are dialled.
-    pub(crate) fn attach(&self, station: usize) -> mpsc::Receiver<Inbound> {
+    /// Lets a node take part; the ends of its links are dialled.
+    pub(crate) fn attach(&self, node: usize) -> mpsc::Receiver<Inbound> {
         let (inbound, receiver) = mpsc::channel(INBOUND);
         let now = self.now();
         let mut state = self.state.lock();
-        state.stations_made += 1;
-        let number = state.stations_made;
-        state.stations.insert(station, Attached { number, inbound });
+        state.peers_attached += 1;
+        let number = state.peers_attached;
+        state.peers.insert(node, Attached { number, inbound });
         let links = state.links.keys().copied();
         let others: Vec<usize> = links
-            .filter_map(|(low, high)| match station {
-                _ if low == station => Some(high),
-                _ if high == station => Some(low),
+            .filter_map(|(low, high)| match node {
+                _ if low == node => Some(high),
+                _ if high == node => Some(low),
                 _ => None,
             })
-            .filter(|other| state.stations.contains_key(other))
+            .filter(|other| state.peers.contains_key(other))
             .collect();
         for other in others {
-            let dialler = station;
+            let dialler = node;
             state.enter(now + FIRST_DIAL, Event::Dial { dialler, other });
         }
         drop(state);
@@ -211,16 +211,16 @@ impl Network {
         receiver
     }
 
-    /// Takes a station away. When it took its leave its peers know at once, otherwise when the
+    /// Takes a node away. When it took its leave its peers know at once, otherwise when the
     /// connections expire.
-    pub(crate) fn detach(&self, station: usize, takes_leave: bool) {
+    pub(crate) fn detach(&self, node: usize, takes_leave: bool) {
         let now = self.now();
         let mut state = self.state.lock();
-        state.stations.remove(&station);
+        state.peers.remove(&node);
         let ends = state
             .links
             .iter()
-            .filter(|((low, high), _)| *low == station || *high == station);
+            .filter(|((low, high), _)| *low == node || *high == node);
         let open: Vec<((usize, usize), u64)> = ends
             .filter_map(|(pair, link)| Some((*pair, link.connection?)))
             .collect();
@@ -263,15 +263,15 @@ impl Network {
         self.entered.notify_one();
     }
 
-    /// Has an alarm delivered to a station after a while, unless it has been replaced by then.
-    pub(crate) fn ring(&self, station: usize, after: Duration, alarm: Alarm) {
+    /// Has an alarm delivered to a node after a while, unless it has been replaced by then.
+    pub(crate) fn set_alarm(&self, node: usize, after: Duration, alarm: Alarm) {
         let now = self.now();
         let mut state = self.state.lock();
-        let Some(number) = state.stations.get(&station).map(|attached| attached.number) else {
+        let Some(number) = state.peers.get(&node).map(|attached| attached.number) else {
             return;
         };
         let ring = Event::Ring {
-            station,
+            node,
             number,
             alarm,
         };
@@ -281,22 +281,22 @@ impl Network {
     }
 
     /// Closes a connection that one side does not want, for a while.
-    pub(crate) fn shun(&self, station: usize, peer: usize) {
-        let until = self.now() + SHUNNED;
-        let pair = pair(station, peer);
+    pub(crate) fn disconnect_for_a_while(&self, node: usize, peer: usize) {
+        let until = self.now() + BAN;
+        let pair = pair(node, peer);
         let mut state = self.state.lock();
         if let Some(link) = state.links.get_mut(&pair) {
-            link.shunned_until = until;
+            link.banned_until = until;
         }
         state.close(pair);
         let dial = Event::Dial {
-            dialler: station,
+            dialler: node,
             other: peer,
         };
         state.enter(until, dial);
         drop(state);
         self.entered.notify_one();
-        self.record(format_args!("{station} shuns {peer}"));
+        self.record(format_args!("{node} shuns {peer}"));
     }
 
     /// Completes at a time since the Unix epoch.
@@ -307,7 +307,7 @@ impl Network {
         woken
     }
 
-    /// Whether two stations are connected.
+    /// Whether two nodes are connected.
     pub(crate) fn are_connected(&self, one: usize, other: usize) -> bool {
         let state = self.state.lock();
         let link = state.links.get(&pair(one, other));

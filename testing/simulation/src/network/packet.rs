@@ -6,7 +6,7 @@ use quartet_types::{Root, SignedAttestation, SignedBlockWithAttestation, Slot, S
 use tree_hash::TreeHash as _;
 
 use crate::{
-    lines::Stream,
+    bandwidth::Stream,
     mesh::{Gossiped, Rpc, Topic},
     wire,
 };
@@ -53,7 +53,7 @@ pub(crate) enum Packet {
     },
 }
 
-/// What a station takes in.
+/// What a node takes in.
 #[derive(Debug)]
 pub(crate) enum Inbound {
     Connected {
@@ -75,7 +75,7 @@ pub(crate) enum Inbound {
     Alarm(Alarm),
 }
 
-/// What a station has set for itself.
+/// What a node has set for itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Alarm {
     /// Time to tell the peers of our chain.

@@ -28,13 +28,13 @@ impl State {
                 Some(told)
             }
             Event::Ring {
-                station,
+                node,
                 number,
                 alarm,
             } => {
-                let attached = self.stations.get(&station)?;
+                let attached = self.peers.get(&node)?;
                 if attached.number == number {
-                    self.tell(station, Inbound::Alarm(alarm));
+                    self.tell(node, Inbound::Alarm(alarm));
                 }
                 None
             }
@@ -44,7 +44,7 @@ impl State {
                 let cut_for = link.cut_since.map(|since| now.saturating_sub(since));
                 let one_is_gone = [pair.0, pair.1]
                     .iter()
-                    .any(|end| !self.stations.contains_key(end));
+                    .any(|end| !self.peers.contains_key(end));
                 let expired = one_is_gone || cut_for.is_some_and(|cut_for| cut_for >= IDLE_TIMEOUT);
                 if link.connection != Some(connection) || !expired {
                     return None;
@@ -64,14 +64,14 @@ impl State {
 
     pub(super) fn dial(&mut self, dialler: usize, other: usize, now: Duration) -> Option<String> {
         let pair = pair(dialler, other);
-        let attached = |station| self.stations.contains_key(station);
+        let attached = |node| self.peers.contains_key(node);
         if ![dialler, other].iter().all(attached) {
             // Who comes back dials.
             return None;
         }
         let link = self.links.get(&pair)?;
-        if link.shunned_until > now {
-            let until = link.shunned_until;
+        if link.banned_until > now {
+            let until = link.banned_until;
             self.enter(until, Event::Dial { dialler, other });
             return None;
         }
@@ -79,7 +79,7 @@ impl State {
             self.enter(now + REDIAL, Event::Dial { dialler, other });
             return None;
         }
-        let number = |station| self.stations.get(&station).map(|attached| attached.number);
+        let number = |node| self.peers.get(&node).map(|attached| attached.number);
         let ends = [number(pair.0), number(pair.1)];
         if link.connection.is_some() {
             if link.ends == ends {
@@ -115,9 +115,9 @@ impl State {
         }
     }
 
-    pub(super) fn tell(&self, station: usize, inbound: Inbound) {
-        if let Some(attached) = self.stations.get(&station) {
-            // A station that is this far behind loses what comes, as a socket would.
+    pub(super) fn tell(&self, node: usize, inbound: Inbound) {
+        if let Some(attached) = self.peers.get(&node) {
+            // A node that is this far behind loses what comes, as a socket would.
             let _ = attached.inbound.try_send(inbound);
         }
     }

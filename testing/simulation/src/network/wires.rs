@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Conditions, Inbound, Network, Packet, State, pair};
 use crate::{
     GossipSettings, Line,
-    lines::{Lines, Nanos, Outcome},
+    bandwidth::{Bandwidth, Nanos, Outcome},
 };
 
 /// What lines and gossip are like in a run whose links have a bandwidth. Packets then take the shortest time that
@@ -20,7 +20,7 @@ pub struct Wiring {
 
 /// The lines of a run, on the time of its clock.
 #[derive(Debug)]
-pub(super) struct Wires(Lines<Packet>);
+pub(super) struct Wires(Bandwidth<Packet>);
 
 fn nanos(time: Duration) -> Nanos {
     u64::try_from(time.as_nanos()).unwrap_or(Nanos::MAX)
@@ -28,7 +28,7 @@ fn nanos(time: Duration) -> Nanos {
 
 impl Wires {
     pub(super) fn new(wiring: &Wiring) -> Self {
-        Self(Lines::new(wiring.line, wiring.gossip.window))
+        Self(Bandwidth::new(wiring.line, wiring.gossip.window))
     }
 
     pub(super) fn connect(&mut self, (one, other): (usize, usize), conditions: &Conditions) {
@@ -104,7 +104,7 @@ impl Network {
         nanos(self.now())
     }
 
-    /// Whether a line takes more gossip; if not, the station is told when it does.
+    /// Whether a line takes more gossip; if not, the node is told when it does.
     pub(super) fn has_room(&self, from: usize, to: usize) -> bool {
         let now = self.nanos();
         let mut state = self.state.lock();

@@ -1,6 +1,6 @@
 //! What a node's work takes.
 
-use crate::lines::Nanos;
+use crate::bandwidth::Nanos;
 
 /// What a node's work takes, in nanoseconds. [`Default`] is what docs/performance.md has, on two cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use quartet_types::{
 };
 
 use super::{
-    desk::Event,
-    letters::{Content, Note},
+    event_queue::Event,
+    messages::{Content, MessageRef},
     model::Model,
 };
 use crate::{SimulationError, mesh::Gossiped as _};
@@ -72,10 +72,11 @@ impl Model<'_> {
         let costs = &self.scale.costs;
         let cost = costs.of_block(0, attestations) + costs.of_signing(1);
         let root = made.root;
-        let note = self.letters.write(slot, Content::Block(made));
-        self.tally.proposed(slot, root, attestations, note.bytes());
-        self.desk
-            .enter(self.now + cost, Event::Publish(index, vec![note]));
+        let reference = self.messages.store(slot, Content::Block(made));
+        self.tally
+            .proposed(slot, root, attestations, reference.bytes());
+        self.events
+            .push(self.now + cost, Event::Publish(index, vec![reference]));
         Ok(())
     }
 
@@ -88,7 +89,7 @@ impl Model<'_> {
             .has_proposed(slot)
             .then(|| proposer_index(slot, registered))
             .flatten();
-        let mut notes: Vec<Note> = Vec::new();
+        let mut notes: Vec<MessageRef> = Vec::new();
         for validator_id in (index as u64..self.scale.validators).step_by(nodes as usize) {
             let content = match validator_id < registered {
                 true if has_proposed == Some(validator_id) => continue,
@@ -104,11 +105,11 @@ impl Model<'_> {
                 }
                 false => Content::Talk,
             };
-            notes.push(self.letters.write(slot, content));
+            notes.push(self.messages.store(slot, content));
         }
         self.tally.attested(slot, data.head.root, notes.len());
         let cost = self.scale.costs.of_signing(notes.len());
-        self.desk
-            .enter(self.now + cost, Event::Publish(index, notes));
+        self.events
+            .push(self.now + cost, Event::Publish(index, notes));
     }
 }

@@ -6,9 +6,9 @@
 //! with 4,096 validators a matter of minutes. A test plays the same with whole nodes at a smaller size.
 
 mod costs;
-mod desk;
 mod duties;
-mod letters;
+mod event_queue;
+mod messages;
 mod model;
 mod node;
 mod report;
@@ -62,7 +62,7 @@ impl Default for Scale {
             bits_per_second: Some(50_000_000),
             block_bytes: None,
             rtt_ms: 80,
-            turn_bytes: crate::lines::TURN,
+            turn_bytes: crate::bandwidth::TURN,
             slots: 20,
             peers: 32,
             gossip: GossipSettings::of(4_096),

@@ -7,15 +7,15 @@ use quartet_types::{
 
 use super::{
     Scale, ScaleReport, SlotReport,
-    desk::{Desk, Event},
-    letters::{Letters, Note, Packet},
+    event_queue::{Event, EventQueue},
+    messages::{MessageRef, Messages, Packet},
     node::Node,
     tally::Tally,
     topology,
 };
 use crate::{
     SimulationError,
-    lines::{Line, Lines, Nanos, Outcome, SECOND, Stream},
+    bandwidth::{Bandwidth, Line, Nanos, Outcome, SECOND, Stream},
     mesh::{Mesh, Topic},
     stall::scheme::public_key,
     validators::GENESIS_TIME,
@@ -35,9 +35,9 @@ pub(super) fn start_of(slot: Slot) -> Nanos {
 pub(super) struct Model<'a> {
     pub(super) scale: &'a Scale,
     pub(super) nodes: Vec<Node>,
-    pub(super) lines: Lines<Packet>,
-    pub(super) letters: Letters,
-    pub(super) desk: Desk,
+    pub(super) lines: Bandwidth<Packet>,
+    pub(super) messages: Messages,
+    pub(super) events: EventQueue,
     pub(super) tally: Tally,
     /// In the place of every signature.
     pub(super) signature: Signature,
@@ -61,9 +61,9 @@ impl<'a> Model<'a> {
             nodes: (0..scale.nodes)
                 .map(|node| new_node(scale, node, &genesis))
                 .collect(),
-            lines: Lines::new(line, scale.gossip.window),
-            letters: Letters::new(scale.block_bytes),
-            desk: Desk::default(),
+            lines: Bandwidth::new(line, scale.gossip.window),
+            messages: Messages::new(scale.block_bytes),
+            events: EventQueue::default(),
             tally: Tally::new(scale.nodes),
             signature: Signature::from([0; quartet_types::SIGNATURE_BYTES]),
             now: 0,
@@ -84,10 +84,10 @@ impl<'a> Model<'a> {
         for node in 0..self.scale.nodes {
             // Nodes are not started at once.
             let phase = heartbeat * node as u64 / self.scale.nodes as u64;
-            self.desk.enter(phase, Event::Heartbeat(node));
+            self.events.push(phase, Event::Heartbeat(node));
         }
-        self.desk
-            .enter(start_of(1), Event::Interval(INTERVALS_PER_SLOT));
+        self.events
+            .push(start_of(1), Event::Interval(INTERVALS_PER_SLOT));
     }
 
     /// Plays as many slots as are to be reported, and two more in which the last of them can come to an end.
@@ -114,16 +114,19 @@ impl<'a> Model<'a> {
 
     fn play_until(&mut self, until: Nanos) -> Result<(), SimulationError> {
         loop {
-            let next = self.desk.next_time().map_or(until, |time| time.min(until));
+            let next = self
+                .events
+                .next_time()
+                .map_or(until, |time| time.min(until));
             if let Some(outcome) = self.lines.step(next) {
                 self.now = self.lines.now();
                 self.on_outcome(outcome);
                 continue;
             }
-            if self.desk.next_time().is_none_or(|time| time > until) {
+            if self.events.next_time().is_none_or(|time| time > until) {
                 return Ok(());
             }
-            if let Some((time, event)) = self.desk.take() {
+            if let Some((time, event)) = self.events.pop() {
                 self.now = time;
                 self.on_event(event)?;
             }
@@ -135,12 +138,12 @@ impl<'a> Model<'a> {
             Outcome::Room { from, to } => self.fill(from, to),
             Outcome::Delivered { from, to, cargo } => match cargo {
                 Packet::Gossip(rpc) => {
-                    if let Some(note) = self.nodes[to].mesh.receive(self.now, from, rpc) {
-                        self.take_in(to, (note, from));
+                    if let Some(reference) = self.nodes[to].mesh.receive(self.now, from, rpc) {
+                        self.take_in(to, (reference, from));
                     }
                     self.send_queued(to);
                 }
-                Packet::Block(note) => self.take_in(to, (note, from)),
+                Packet::Block(reference) => self.take_in(to, (reference, from)),
                 Packet::Nothing(root) => self.nodes[to].not_found(&root),
                 Packet::Request(root) => self.answer(to, from, root),
             },
@@ -150,24 +153,24 @@ impl<'a> Model<'a> {
     fn on_event(&mut self, event: Event) -> Result<(), SimulationError> {
         match event {
             Event::Interval(interval) => {
-                self.desk
-                    .enter(self.now + INTERVAL, Event::Interval(interval + 1));
+                self.events
+                    .push(self.now + INTERVAL, Event::Interval(interval + 1));
                 self.on_interval(interval)?;
             }
             Event::Heartbeat(node) => {
                 self.nodes[node].mesh.heartbeat(self.now);
                 self.send_queued(node);
-                self.desk.enter(
+                self.events.push(
                     self.now + self.scale.gossip.heartbeat,
                     Event::Heartbeat(node),
                 );
             }
             Event::Done(node) => self.on_done(node),
             Event::Publish(node, notes) => {
-                for note in notes {
-                    self.tally.published(&self.letters, note);
-                    self.known(node, note);
-                    self.nodes[node].mesh.publish(self.now, &note);
+                for reference in notes {
+                    self.tally.published(&self.messages, reference);
+                    self.known(node, reference);
+                    self.nodes[node].mesh.publish(self.now, &reference);
                     self.send_queued(node);
                 }
             }
@@ -175,26 +178,26 @@ impl<'a> Model<'a> {
         Ok(())
     }
 
-    fn take_in(&mut self, node: usize, brought: (Note, usize)) {
-        self.nodes[node].lay_up(brought, &self.letters);
+    fn take_in(&mut self, node: usize, brought: (MessageRef, usize)) {
+        self.nodes[node].lay_up(brought, &self.messages);
         self.begin_work(node);
     }
 
     fn begin_work(&mut self, node: usize) {
-        if let Some(cost) = self.nodes[node].begin(&self.scale.costs, &self.letters) {
-            self.desk.enter(self.now + cost, Event::Done(node));
+        if let Some(cost) = self.nodes[node].begin(&self.scale.costs, &self.messages) {
+            self.events.push(self.now + cost, Event::Done(node));
         }
     }
 
     fn on_done(&mut self, node: usize) {
-        let finished = self.nodes[node].end(&self.letters);
-        for note in finished.counted.into_iter().chain(finished.imported) {
-            self.known(node, note);
+        let finished = self.nodes[node].end(&self.messages);
+        for reference in finished.counted.into_iter().chain(finished.imported) {
+            self.known(node, reference);
         }
-        for (note, is_accepted) in finished.judged {
+        for (reference, is_accepted) in finished.judged {
             self.nodes[node]
                 .mesh
-                .judged(self.now, note.number, is_accepted);
+                .judged(self.now, reference.number, is_accepted);
         }
         for (root, has_it) in finished.wanted {
             if self.nodes[node].asks_for(root, self.now) {
@@ -205,14 +208,14 @@ impl<'a> Model<'a> {
         self.begin_work(node);
     }
 
-    fn known(&mut self, node: usize, note: Note) {
-        self.tally.known(&self.letters, self.now, note, node);
+    fn known(&mut self, node: usize, reference: MessageRef) {
+        self.tally.known(&self.messages, self.now, reference, node);
     }
 
     fn answer(&mut self, node: usize, peer: usize, root: Root) {
         let has_it = self.nodes[node].chain.contains(&root);
-        let answer = match self.letters.block(&root).filter(|_| has_it) {
-            Some(note) => Packet::Block(note),
+        let answer = match self.messages.block(&root).filter(|_| has_it) {
+            Some(reference) => Packet::Block(reference),
             None => Packet::Nothing(root),
         };
         self.send_request(node, peer, answer);

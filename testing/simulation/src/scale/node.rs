@@ -11,22 +11,22 @@ use quartet_types::Root;
 
 use super::{
     costs::Costs,
-    letters::{Content, Letters, Note},
+    messages::{Content, MessageRef, Messages},
 };
-use crate::{lines::Nanos, mesh::Mesh};
+use crate::{bandwidth::Nanos, mesh::Mesh};
 
 /// Signatures that are verified together: what the chain service has under way at once.
 const MAX_BATCH: usize = 1_024;
 /// How long an answer to a request may take before another peer is asked.
-const REQUEST_WAITS: Nanos = 25 * crate::lines::SECOND;
+const REQUEST_WAITS: Nanos = 25 * crate::bandwidth::SECOND;
 
 /// A note and who brought it.
-pub(super) type Brought = (Note, usize);
+pub(super) type Brought = (MessageRef, usize);
 
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) chain: LeanChain,
-    pub(super) mesh: Mesh<Note>,
+    pub(super) mesh: Mesh<MessageRef>,
     votes: VecDeque<Brought>,
     blocks: VecDeque<Brought>,
     /// What the cores are at.
@@ -47,16 +47,16 @@ enum Work {
 #[derive(Debug, Default)]
 pub(super) struct Finished {
     /// Verdicts on what came by gossip.
-    pub(super) judged: Vec<(Note, bool)>,
+    pub(super) judged: Vec<(MessageRef, bool)>,
     /// Votes that have been verified, and name what is known.
-    pub(super) counted: Vec<Note>,
-    pub(super) imported: Option<Note>,
+    pub(super) counted: Vec<MessageRef>,
+    pub(super) imported: Option<MessageRef>,
     /// A block that is missing, and who has it.
     pub(super) wanted: Vec<(Root, usize)>,
 }
 
 impl Node {
-    pub(super) fn new(chain: LeanChain, mesh: Mesh<Note>) -> Self {
+    pub(super) fn new(chain: LeanChain, mesh: Mesh<MessageRef>) -> Self {
         Self {
             chain,
             mesh,
@@ -70,8 +70,8 @@ impl Node {
     }
 
     /// Lays up what is to be looked at.
-    pub(super) fn lay_up(&mut self, brought: Brought, letters: &Letters) {
-        match letters.read(brought.0.number).content {
+    pub(super) fn lay_up(&mut self, brought: Brought, messages: &Messages) {
+        match messages.get(brought.0.number).content {
             Content::Block(_) => self.blocks.push_back(brought),
             _ => self.votes.push_back(brought),
         }
@@ -79,13 +79,13 @@ impl Node {
     }
 
     /// Begins with what waits, if the cores are free, and says how long it takes.
-    pub(super) fn begin(&mut self, costs: &Costs, letters: &Letters) -> Option<Nanos> {
+    pub(super) fn begin(&mut self, costs: &Costs, messages: &Messages) -> Option<Nanos> {
         if self.work.is_some() {
             return None;
         }
         if let Some(brought) = self.blocks.pop_front() {
             self.work = Some(Work::Block(brought));
-            return Some(self.cost_of_block(brought.0, costs, letters));
+            return Some(self.cost_of_block(brought.0, costs, messages));
         }
         if self.votes.is_empty() {
             return None;
@@ -99,8 +99,8 @@ impl Node {
         Some(cost)
     }
 
-    fn cost_of_block(&self, note: Note, costs: &Costs, letters: &Letters) -> Nanos {
-        let Content::Block(made) = &letters.read(note.number).content else {
+    fn cost_of_block(&self, reference: MessageRef, costs: &Costs, messages: &Messages) -> Nanos {
+        let Content::Block(made) = &messages.get(reference.number).content else {
             return 0;
         };
         let block = made.block.block();
@@ -119,22 +119,22 @@ impl Node {
     }
 
     /// Ends the work under way.
-    pub(super) fn end(&mut self, letters: &Letters) -> Finished {
+    pub(super) fn end(&mut self, messages: &Messages) -> Finished {
         let mut finished = Finished::default();
         match self.work.take() {
             Some(Work::Votes(votes)) => {
                 for brought in votes {
-                    self.count(brought, letters, &mut finished);
+                    self.count(brought, messages, &mut finished);
                 }
             }
-            Some(Work::Block(brought)) => self.import(brought, letters, &mut finished),
+            Some(Work::Block(brought)) => self.import(brought, messages, &mut finished),
             None => {}
         }
         finished
     }
 
-    fn count(&mut self, brought: Brought, letters: &Letters, finished: &mut Finished) {
-        let Content::Vote(signed) = &letters.read(brought.0.number).content else {
+    fn count(&mut self, brought: Brought, messages: &Messages, finished: &mut Finished) {
+        let Content::Vote(signed) = &messages.get(brought.0.number).content else {
             finished.counted.push(brought.0);
             return finished.judged.push((brought.0, true));
         };
@@ -153,8 +153,8 @@ impl Node {
         }
     }
 
-    fn import(&mut self, brought: Brought, letters: &Letters, finished: &mut Finished) {
-        let Content::Block(made) = &letters.read(brought.0.number).content else {
+    fn import(&mut self, brought: Brought, messages: &Messages, finished: &mut Finished) {
+        let Content::Block(made) = &messages.get(brought.0.number).content else {
             return;
         };
         if self.chain.contains(&made.root) {
@@ -169,7 +169,7 @@ impl Node {
             Ok(_) => {
                 finished.judged.push((brought.0, true));
                 finished.imported = Some(brought.0);
-                self.release(made, letters, finished);
+                self.release(made, messages, finished);
             }
             Err(ImportError::Block(BlockError::BodyAttestation {
                 error: AttestationError::UnknownBlock { checkpoint, .. },
@@ -185,12 +185,17 @@ impl Node {
     }
 
     /// What has waited for a block goes on; the signatures of votes have been verified already.
-    fn release(&mut self, made: &Arc<ImportableBlock>, letters: &Letters, finished: &mut Finished) {
+    fn release(
+        &mut self,
+        made: &Arc<ImportableBlock>,
+        messages: &Messages,
+        finished: &mut Finished,
+    ) {
         self.requested.remove(&made.root);
         for brought in self.waiting.remove(&made.root).unwrap_or_default() {
-            match letters.read(brought.0.number).content {
+            match messages.get(brought.0.number).content {
                 Content::Block(_) => self.blocks.push_back(brought),
-                _ => self.count(brought, letters, finished),
+                _ => self.count(brought, messages, finished),
             }
         }
     }

@@ -6,12 +6,12 @@ use quartet_types::{Root, Slot};
 
 use super::{
     SlotReport, Spread,
-    letters::{Content, Letters, Note, Packet},
+    messages::{Content, MessageRef, Messages, Packet},
     model::{INTERVAL, SLOT, start_of},
     node::Node,
 };
 use crate::{
-    lines::{Lines, Nanos},
+    bandwidth::{Bandwidth, Nanos},
     mesh::Counts,
 };
 
@@ -52,7 +52,7 @@ struct SlotTally {
     block_times: Vec<Nanos>,
     arrivals: Vec<u32>,
     /// The votes' numbers.
-    letters: Vec<u32>,
+    messages: Vec<u32>,
     end: SlotReport,
 }
 
@@ -99,19 +99,25 @@ impl Tally {
     }
 
     /// A node sends what it has made.
-    pub(super) fn published(&mut self, letters: &Letters, note: Note) {
-        let letter = letters.read(note.number);
+    pub(super) fn published(&mut self, messages: &Messages, reference: MessageRef) {
+        let letter = messages.get(reference.number);
         if !matches!(letter.content, Content::Block(_)) {
             let slot = letter.slot;
-            self.slot(slot).letters.push(note.number);
+            self.slot(slot).messages.push(reference.number);
         }
     }
 
     /// A node has verified a vote, or imported a block.
-    pub(super) fn known(&mut self, letters: &Letters, now: Nanos, note: Note, _: usize) {
-        let letter = letters.read(note.number);
+    pub(super) fn known(
+        &mut self,
+        messages: &Messages,
+        now: Nanos,
+        reference: MessageRef,
+        _: usize,
+    ) {
+        let letter = messages.get(reference.number);
         let since = now.saturating_sub(start_of(letter.slot));
-        let number = note.number as usize;
+        let number = reference.number as usize;
         if self.by_half.len() <= number {
             self.by_half.resize(number + 1, 0);
             self.by_next.resize(number + 1, 0);
@@ -131,7 +137,12 @@ impl Tally {
     }
 
     /// Takes down where counters and chains stand.
-    pub(super) fn end_slot(&mut self, slot: Slot, nodes: &mut [Node], lines: &mut Lines<Packet>) {
+    pub(super) fn end_slot(
+        &mut self,
+        slot: Slot,
+        nodes: &mut [Node],
+        lines: &mut Bandwidth<Packet>,
+    ) {
         let mut counts = Counts::default();
         nodes.iter().for_each(|node| counts += node.mesh.counts());
         let traffic: Vec<(u64, u64)> = (0..self.nodes).map(|node| lines.traffic(node)).collect();
@@ -206,7 +217,7 @@ impl Tally {
                 .get(needed - 1)
                 .map(|time| *time as f64 / 1e6)
         };
-        let pairs = (tally.letters.len() * nodes) as u64;
+        let pairs = (tally.messages.len() * nodes) as u64;
         let vote_time = |share: u64| {
             let needed = (pairs * share).div_ceil(100);
             let mut so_far = 0;
@@ -220,17 +231,17 @@ impl Tally {
         };
         let by = |counts: &[u16]| -> f64 {
             let reached = tally
-                .letters
+                .messages
                 .iter()
                 .map(|number| u64::from(counts[*number as usize]));
             reached.sum::<u64>() as f64 / pairs.max(1) as f64
         };
         let reached = |nodes: usize| {
             let reached = tally
-                .letters
+                .messages
                 .iter()
                 .filter(|number| usize::from(self.by_half[**number as usize]) >= nodes);
-            reached.count() as f64 / tally.letters.len().max(1) as f64
+            reached.count() as f64 / tally.messages.len().max(1) as f64
         };
         SlotReport {
             attestations: tally.attestations,

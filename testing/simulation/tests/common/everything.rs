@@ -28,7 +28,7 @@ pub(crate) fn seed_0() -> Plan {
         .fault(
             (20, 2972),
             (22, 2631),
-            Misfortune::Crash {
+            FaultKind::Crash {
                 node: 4,
                 operations: 8,
                 loses_power: true,
@@ -37,7 +37,7 @@ pub(crate) fn seed_0() -> Plan {
         .fault(
             (38, 2664),
             (39, 0),
-            Misfortune::BadDisk {
+            FaultKind::BadDisk {
                 node: 4,
                 operations: 47,
                 error: DiskError::Broken,
@@ -46,7 +46,7 @@ pub(crate) fn seed_0() -> Plan {
         .fault(
             (10, 3745),
             (22, 3574),
-            Misfortune::Slow {
+            FaultKind::Slow {
                 node: 1,
                 job_ms: 100,
                 write_ms: 300,
@@ -55,7 +55,7 @@ pub(crate) fn seed_0() -> Plan {
         .fault(
             (24, 2834),
             (40, 1542),
-            Misfortune::Weather(Conditions {
+            FaultKind::Weather(Conditions {
                 latency_ms: 20..=80,
                 loss: 0.18516610783777984,
             }),
@@ -63,16 +63,16 @@ pub(crate) fn seed_0() -> Plan {
         .fault(
             (21, 1959),
             (25, 981),
-            Misfortune::Death {
+            FaultKind::Death {
                 node: 2,
                 loses_store: false,
             },
         )
-        .fault((6, 551), (22, 2884), Misfortune::Partition(vec![1]))
+        .fault((6, 551), (22, 2884), FaultKind::Partition(vec![1]))
         .fault(
             (7, 34),
             (10, 1909),
-            Misfortune::Crash {
+            FaultKind::Crash {
                 node: 3,
                 operations: 31,
                 loses_power: false,
@@ -81,18 +81,18 @@ pub(crate) fn seed_0() -> Plan {
         .fault(
             (49, 2445),
             (61, 3128),
-            Misfortune::ClockDrift { node: 1, ms: 60 },
+            FaultKind::ClockDrift { node: 1, ms: 60 },
         )
         .fault(
             (55, 1652),
             (70, 2120),
-            Misfortune::ClockJump { node: 3, ms: -1000 },
+            FaultKind::ClockJump { node: 3, ms: -1000 },
         )
-        .fault((0, 0), (17, 3081), Misfortune::Late { node: 0 })
+        .fault((0, 0), (17, 3081), FaultKind::Late { node: 0 })
         .fault(
             (24, 2730),
             (27, 0),
-            Misfortune::BadDisk {
+            FaultKind::BadDisk {
                 node: 0,
                 operations: 15,
                 error: DiskError::Full,
@@ -101,7 +101,7 @@ pub(crate) fn seed_0() -> Plan {
         .fault(
             (12, 903),
             (13, 1444),
-            Misfortune::Death {
+            FaultKind::Death {
                 node: 0,
                 loses_store: true,
             },

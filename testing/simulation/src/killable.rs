@@ -11,9 +11,9 @@ use std::{
 
 /// The life that all tasks of a node share, counted in polls.
 #[derive(Clone, Debug)]
-pub(crate) struct Life(Arc<AtomicU64>);
+pub(crate) struct PollBudget(Arc<AtomicU64>);
 
-impl Life {
+impl PollBudget {
     pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicU64::new(u64::MAX)))
     }
@@ -23,7 +23,7 @@ impl Life {
         self.0.store(polls, Ordering::Relaxed);
     }
 
-    pub(crate) fn has_ended(&self) -> bool {
+    pub(crate) fn is_spent(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }
 
@@ -42,25 +42,25 @@ impl Life {
 
 /// A task of a node. When the node's life has ended it does nothing more, and holds what it holds until
 /// it is dropped.
-pub(crate) struct Mortal<F> {
-    life: Life,
+pub(crate) struct KillableTask<F> {
+    polls_left: PollBudget,
     task: Pin<Box<F>>,
 }
 
-impl<F: Future> Mortal<F> {
-    pub(crate) fn new(life: &Life, task: F) -> Self {
+impl<F: Future> KillableTask<F> {
+    pub(crate) fn new(polls_left: &PollBudget, task: F) -> Self {
         Self {
-            life: life.clone(),
+            polls_left: polls_left.clone(),
             task: Box::pin(task),
         }
     }
 }
 
-impl<F: Future> Future for Mortal<F> {
+impl<F: Future> Future for KillableTask<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        match self.life.spend() {
+        match self.polls_left.spend() {
             true => self.task.as_mut().poll(context),
             false => Poll::Pending,
         }

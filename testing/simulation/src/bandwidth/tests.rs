@@ -14,8 +14,8 @@ fn line(up: Option<u64>, down: Option<u64>) -> Line {
 }
 
 /// A star: node 0 is connected with so many others.
-fn star(line: Line, others: usize) -> Lines<u32> {
-    let mut lines = Lines::new(line, 1 << 20);
+fn star(line: Line, others: usize) -> Bandwidth<u32> {
+    let mut lines = Bandwidth::new(line, 1 << 20);
     for other in 1..=others {
         lines.connect(0, other, LATENCY);
     }
@@ -23,7 +23,7 @@ fn star(line: Line, others: usize) -> Lines<u32> {
 }
 
 /// All that is delivered, and when.
-fn drain(lines: &mut Lines<u32>) -> Vec<(Nanos, usize, u32)> {
+fn drain(lines: &mut Bandwidth<u32>) -> Vec<(Nanos, usize, u32)> {
     let mut delivered = Vec::new();
     while let Some(outcome) = lines.step(Nanos::MAX) {
         if let Outcome::Delivered { to, cargo, .. } = outcome {
@@ -70,7 +70,7 @@ fn a_burst_to_many_takes_what_its_bytes_take() {
 
 #[test]
 fn many_who_send_to_one_share_its_downlink() {
-    let mut lines = Lines::new(line(None, Some(RATE)), 1 << 20);
+    let mut lines = Bandwidth::new(line(None, Some(RATE)), 1 << 20);
     for from in 1..=5 {
         lines.connect(from, 0, LATENCY);
         lines.send(0, (from, 0), Stream::Gossip, 100_000, from as u32);

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Alarm, Gossip, Inbound, Item, Network, Packet, meshed};
 use crate::mesh::{Mesh, Rpc};
 
-/// How often a station tells its peers of its chain.
+/// How often a node tells its peers of its chain.
 const STATUS_INTERVAL: Duration = Duration::from_secs(2 * SECONDS_PER_SLOT);
 /// How long an answer to a request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,7 +33,7 @@ const RESPONSE: usize = 64;
 const VERDICTS: usize = 4096;
 
 /// A node's network service on the simulated network.
-pub(crate) struct Station {
+pub(crate) struct SimulatedPeer {
     pub(super) number: usize,
     pub(super) network: Arc<Network>,
     /// Where the run is wired; otherwise gossip goes to every peer.
@@ -55,15 +55,15 @@ struct Judged {
     verdict: Verdict,
 }
 
-pub(crate) fn name(station: usize) -> PeerName {
-    PeerName::new(format!("node-{station}"))
+pub(crate) fn name(node: usize) -> PeerName {
+    PeerName::new(format!("node-{node}"))
 }
 
 fn number(name: &PeerName) -> Option<usize> {
     name.as_str().strip_prefix("node-")?.parse().ok()
 }
 
-impl Station {
+impl SimulatedPeer {
     pub(crate) fn new(
         number: usize,
         network: Arc<Network>,
@@ -72,7 +72,7 @@ impl Station {
         reader: ChainReader,
     ) -> Self {
         let inbound = network.attach(number);
-        network.ring(number, STATUS_INTERVAL, Alarm::Status);
+        network.set_alarm(number, STATUS_INTERVAL, Alarm::Status);
         let mesh = meshed::mesh_of(&network, number);
         Self {
             number,
@@ -135,7 +135,7 @@ impl Station {
             }
             NetworkMessage::Disconnect { peer, .. } => {
                 if let Some(peer) = number(&peer) {
-                    self.network.shun(self.number, peer);
+                    self.network.disconnect_for_a_while(self.number, peer);
                 }
             }
             NetworkMessage::Penalize { peer, .. } => {
@@ -183,7 +183,7 @@ impl Station {
                 }
                 self.forget_old();
                 self.network
-                    .ring(self.number, STATUS_INTERVAL, Alarm::Status);
+                    .set_alarm(self.number, STATUS_INTERVAL, Alarm::Status);
             }
         }
         Ok(())
@@ -254,7 +254,8 @@ impl Station {
         self.requests.insert(request, peer);
         self.send(peer, packet);
         let timeout = Alarm::Timeout { request };
-        self.network.ring(self.number, REQUEST_TIMEOUT, timeout);
+        self.network
+            .set_alarm(self.number, REQUEST_TIMEOUT, timeout);
         Ok(())
     }
 

@@ -10,15 +10,15 @@ use crate::{
     wire,
 };
 
-/// A letter's number, and what the network has to know of it.
+/// A message's number, and what the network has to know of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Note {
+pub(super) struct MessageRef {
     pub(super) number: u32,
     topic: Topic,
     bytes: u32,
 }
 
-impl Gossiped for Note {
+impl Gossiped for MessageRef {
     type Id = u32;
 
     fn id(&self) -> u32 {
@@ -37,10 +37,10 @@ impl Gossiped for Note {
 /// What nodes send each other.
 #[derive(Clone, Debug)]
 pub(super) enum Packet {
-    Gossip(Rpc<Note>),
+    Gossip(Rpc<MessageRef>),
     /// A block is asked for.
     Request(Root),
-    Block(Note),
+    Block(MessageRef),
     /// The block that was asked for is not there.
     Nothing(Root),
 }
@@ -50,7 +50,7 @@ impl Packet {
     pub(super) fn bytes(&self) -> u64 {
         wire::on_the_line(match self {
             Self::Gossip(rpc) => rpc.bytes(),
-            Self::Block(note) => note.bytes(),
+            Self::Block(reference) => reference.bytes(),
             Self::Request(_) | Self::Nothing(_) => wire::small(),
         })
     }
@@ -65,25 +65,25 @@ pub(super) enum Content {
 }
 
 #[derive(Debug)]
-pub(super) struct Letter {
+pub(super) struct Message {
     pub(super) slot: Slot,
     pub(super) content: Content,
 }
 
 /// All that has been gossiped.
 #[derive(Debug)]
-pub(super) struct Letters {
+pub(super) struct Messages {
     /// What every block is taken to have in gossip, instead of what its attestations make it.
     block_bytes: Option<u64>,
-    letters: Vec<Letter>,
-    blocks: BTreeMap<Root, Note>,
+    messages: Vec<Message>,
+    blocks: BTreeMap<Root, MessageRef>,
 }
 
-impl Letters {
+impl Messages {
     pub(super) fn new(block_bytes: Option<u64>) -> Self {
         Self {
             block_bytes,
-            letters: Vec::new(),
+            messages: Vec::new(),
             blocks: BTreeMap::new(),
         }
     }
@@ -93,7 +93,7 @@ impl Letters {
             .unwrap_or_else(|| wire::block(attestations))
     }
 
-    pub(super) fn write(&mut self, slot: Slot, content: Content) -> Note {
+    pub(super) fn store(&mut self, slot: Slot, content: Content) -> MessageRef {
         let (topic, bytes) = match &content {
             Content::Block(made) => (
                 Topic::Block,
@@ -101,24 +101,24 @@ impl Letters {
             ),
             Content::Vote(_) | Content::Talk => (Topic::Vote, wire::vote()),
         };
-        let number = self.letters.len() as u32;
-        let note = Note {
+        let number = self.messages.len() as u32;
+        let reference = MessageRef {
             number,
             topic,
             bytes: bytes as u32,
         };
         if let Content::Block(made) = &content {
-            self.blocks.insert(made.root, note);
+            self.blocks.insert(made.root, reference);
         }
-        self.letters.push(Letter { slot, content });
-        note
+        self.messages.push(Message { slot, content });
+        reference
     }
 
-    pub(super) fn read(&self, number: u32) -> &Letter {
-        &self.letters[number as usize]
+    pub(super) fn get(&self, number: u32) -> &Message {
+        &self.messages[number as usize]
     }
 
-    pub(super) fn block(&self, root: &Root) -> Option<Note> {
+    pub(super) fn block(&self, root: &Root) -> Option<MessageRef> {
         self.blocks.get(root).copied()
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::letters::Note;
-use crate::lines::Nanos;
+use super::messages::MessageRef;
+use crate::bandwidth::Nanos;
 
 /// What happens at a node, or at all of them.
 #[derive(Debug)]
@@ -14,18 +14,18 @@ pub(super) enum Event {
     /// A node's cores are done with what they were at.
     Done(usize),
     /// A node has signed what it publishes.
-    Publish(usize, Vec<Note>),
+    Publish(usize, Vec<MessageRef>),
 }
 
 /// What is to happen, by time and then in the order of entry.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
+pub(super) struct EventQueue {
     events: BTreeMap<(Nanos, u64), Event>,
     entries: u64,
 }
 
-impl Desk {
-    pub(super) fn enter(&mut self, time: Nanos, event: Event) {
+impl EventQueue {
+    pub(super) fn push(&mut self, time: Nanos, event: Event) {
         self.entries += 1;
         self.events.insert((time, self.entries), event);
     }
@@ -34,7 +34,7 @@ impl Desk {
         self.events.first_key_value().map(|((time, _), _)| *time)
     }
 
-    pub(super) fn take(&mut self) -> Option<(Nanos, Event)> {
+    pub(super) fn pop(&mut self) -> Option<(Nanos, Event)> {
         self.events
             .pop_first()
             .map(|((time, _), event)| (time, event))

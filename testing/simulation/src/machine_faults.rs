@@ -13,7 +13,7 @@ impl World {
     pub async fn lose_power(&mut self, node: usize) -> Result<(), SimulationError> {
         self.kill(node).await?;
         self.record(format_args!("{node} has lost its power"));
-        let genesis = &self.surroundings.genesis;
+        let genesis = &self.environment.genesis;
         let left = self.nodes[node]
             .disk
             .lose_power_and_look(genesis, &mut self.luck);
@@ -29,7 +29,7 @@ impl World {
     ///
     /// # Errors
     /// When the node does not run.
-    pub fn doom_disk(
+    pub fn kill_at_disk_operation(
         &mut self,
         node: usize,
         operations: u32,
@@ -97,7 +97,7 @@ impl World {
     }
 
     /// Clears away nodes that have ended because their disks have failed.
-    pub(crate) async fn bury(&mut self) -> Result<(), SimulationError> {
+    pub(crate) async fn clear_dead_nodes(&mut self) -> Result<(), SimulationError> {
         for node in 0..self.nodes.len() {
             let running = self.nodes[node].running.as_ref();
             match running {
@@ -112,7 +112,7 @@ impl World {
     }
 
     /// Whether a node that has just started has all that its database had promised to keep.
-    pub(crate) fn has_kept(&self, node: usize) -> Result<(), SimulationError> {
+    pub(crate) fn check_kept(&self, node: usize) -> Result<(), SimulationError> {
         let kept = self.nodes[node].kept;
         let chain = self.chain(node)?.read();
         for (what, before, now) in [

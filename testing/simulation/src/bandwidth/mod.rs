@@ -66,7 +66,7 @@ type Entry = (Nanos, u64, Step);
 
 /// All lines, and what is under way on them.
 #[derive(Debug)]
-pub(crate) struct Lines<T> {
+pub(crate) struct Bandwidth<T> {
     now: Nanos,
     sites: Vec<Site>,
     flows: Vec<Flow<T>>,
@@ -116,7 +116,7 @@ impl Line {
     }
 }
 
-impl<T> Lines<T> {
+impl<T> Bandwidth<T> {
     /// Lines of one kind for all nodes. A stream of gossip has at most `window` bytes under way, and the message that exceeds them.
     pub(crate) fn new(line: Line, window: u64) -> Self {
         Self {
