@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use quartet_hostile::{Attack, Devnet, Limits, Plan, Referee, Verdict, table};
+use quartet_hostile::{Attack, AttackReport, Devnet, Limits, Plan, Referee, table};
 
 /// Attacks on the rules all at once, and those on the machinery that are over soon and that nodes stand. Idlers are left to the
 /// long form: they take the place of the referee's own listener, too.
@@ -37,13 +37,14 @@ async fn a_stranger_without_a_key_does_not_hold_up_finality() {
     let devnet = Devnet::start(Path::new(env!("CARGO_BIN_EXE_quartet")), slots);
     let devnet = devnet.await.unwrap();
     let referee = Referee::on(&devnet).await.unwrap();
-    let mut verdicts: Vec<Verdict> = Vec::new();
+    let mut reports: Vec<AttackReport> = Vec::new();
     for name in ATTACKS {
         let attack = Attack::named(name).unwrap();
-        verdicts.push(referee.judge(attack, plan, &limits()).await.unwrap());
+        reports.push(referee.judge(attack, plan, &limits()).await.unwrap());
     }
     drop(referee);
     devnet.stop().await.unwrap();
-    let stood = |verdict: &Verdict| verdict.holds() && verdict.heard_nodes == 4 && verdict.sent > 0;
-    assert!(verdicts.iter().all(stood), "\n{}", table(&verdicts));
+    let stood =
+        |verdict: &AttackReport| verdict.holds() && verdict.heard_nodes == 4 && verdict.sent > 0;
+    assert!(reports.iter().all(stood), "\n{}", table(&reports));
 }

@@ -1,6 +1,6 @@
 //! A hostile program without any validator key, against a devnet of real processes on this machine.
 //!
-//! A [`Stranger`] joins the devnet as any process on the network could: with identities of its own, hearing
+//! An [`Attacker`] joins the devnet as any process on the network could: with identities of its own, hearing
 //! what is gossiped, asking for blocks by root, replaying them from genesis. A [`Referee`] plays one attack
 //! after another and says of each what it did to the nodes, judged by what they tell by RPC and metrics, by
 //! what their processes take, by whose signatures were heard in time, and by how an honest user of HTTP and an
@@ -10,6 +10,8 @@
 //!
 //! Nothing here is part of a node, and no node trusts it with anything.
 
+mod attack_report;
+mod attacker;
 mod attacks;
 mod chain;
 mod devnet;
@@ -20,25 +22,23 @@ mod http;
 mod limits;
 mod newcomer;
 mod node;
-mod node_verdict;
+mod node_report;
 mod process;
 pub mod program;
 mod referee;
-mod stranger;
 mod table;
 mod trials;
-mod verdict;
 mod watch;
 mod wide;
 
+pub use attack_report::{AttackOutcome, AttackReport};
+pub use attacker::{Attacker, Deeds};
 pub use attacks::{Attack, Kind};
 pub use devnet::Devnet;
 pub use limits::Limits;
 pub use node::Node;
-pub use node_verdict::NodeVerdict;
+pub use node_report::NodeReport;
 pub use referee::{Plan, Referee};
-pub use stranger::{Deeds, Stranger};
 pub use table::table;
 pub use trials::{Trial, links, partition};
-pub use verdict::{Outcome, Verdict};
 pub use wide::WideNetwork;

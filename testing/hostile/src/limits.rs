@@ -2,7 +2,7 @@
 
 use quartet_types::Slot;
 
-use crate::verdict::Verdict;
+use crate::attack_report::AttackReport;
 
 /// One MiB, in bytes.
 pub(crate) const MIB: u64 = 1 << 20;
@@ -88,7 +88,7 @@ impl Limits {
     /// The limits for an attack, given what a run without one has shown: nothing is missed, late or unanswered
     /// beyond that, and finality is as far behind as two empty slots alone leave it. Only nodes that are stopped,
     /// so that slots stay empty, miss anything there.
-    pub fn beyond(self, baseline: &Verdict) -> Self {
+    pub fn beyond(self, baseline: &AttackReport) -> Self {
         Self {
             missed: self.missed.max(baseline.missed),
             late: self.late.max(baseline.late),
@@ -106,17 +106,17 @@ mod tests {
 
     #[test]
     fn what_is_missed_without_an_attack_is_not_held_against_one() {
-        let baseline = Verdict {
+        let baseline = AttackReport {
             missed: 2,
             late: 1,
             lag_during: Some(7),
-            ..Verdict::default()
+            ..AttackReport::default()
         };
         let limits = Limits::default().beyond(&baseline);
         assert_eq!((limits.missed, limits.late, limits.lag_during), (2, 1, 7));
         assert_eq!(limits.rss_growth, Limits::default().rss_growth);
         assert_eq!(
-            Limits::default().beyond(&Verdict::default()),
+            Limits::default().beyond(&AttackReport::default()),
             Limits::default()
         );
     }

@@ -1,6 +1,6 @@
 //! Attacks a devnet and says what came of it.
 //!
-//! `cargo run --release -p quartet-hostile -- all --seconds 30 --json verdicts.json`
+//! `cargo run --release -p quartet-hostile -- all --seconds 30 --json reports.json`
 
 // A table is what this program is for, and it tells beside it what it is doing.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use quartet_hostile::{
-    Attack, Devnet, Limits, Plan, Referee, Trial, Verdict, links, partition, program, table,
+    Attack, AttackReport, Devnet, Limits, Plan, Referee, Trial, links, partition, program, table,
 };
 use serde::Serialize;
 
@@ -95,9 +95,9 @@ fn run(arguments: &Arguments) -> Result<bool> {
             None => bail!("there is no attack {name:?}: `list` names them"),
         },
     };
-    let verdicts = runtime.block_on(play(arguments, &attacks))?;
-    print!("{}", table(&verdicts));
-    Ok(verdicts.iter().all(Verdict::holds))
+    let reports = runtime.block_on(play(arguments, &attacks))?;
+    print!("{}", table(&reports));
+    Ok(reports.iter().all(AttackReport::holds))
 }
 
 async fn try_links(arguments: &Arguments) -> Result<Trial> {
@@ -115,54 +115,54 @@ fn program(arguments: &Arguments) -> Result<PathBuf> {
     }
 }
 
-async fn play(arguments: &Arguments, attacks: &[&Attack]) -> Result<Vec<Verdict>> {
+async fn play(arguments: &Arguments, attacks: &[&Attack]) -> Result<Vec<AttackReport>> {
     let plan = Plan {
         seconds: arguments.seconds,
         slots_after: arguments.slots_after,
     };
-    let mut verdicts: Vec<Verdict> = Vec::new();
+    let mut reports: Vec<AttackReport> = Vec::new();
     if let Some(directory) = &arguments.devnet {
         let devnet = Devnet::running_in(directory)?;
         let referee = Referee::on(&devnet).await?;
         for attack in attacks {
             eprintln!("{}: {}", attack.name, attack.about);
-            let limits = limits(attack, &verdicts);
-            verdicts.push(referee.judge(attack, plan, &limits).await?);
-            write(arguments.json.as_deref(), &verdicts)?;
+            let limits = limits(attack, &reports);
+            reports.push(referee.judge(attack, plan, &limits).await?);
+            write(arguments.json.as_deref(), &reports)?;
         }
-        return Ok(verdicts);
+        return Ok(reports);
     }
     let program = program(arguments)?;
     for attack in attacks {
         eprintln!("{}: {}", attack.name, attack.about);
         let devnet = Devnet::start(&program, plan.slots()).await?;
         let referee = Referee::on(&devnet).await?;
-        let limits = limits(attack, &verdicts);
-        verdicts.push(referee.judge(attack, plan, &limits).await?);
+        let limits = limits(attack, &reports);
+        reports.push(referee.judge(attack, plan, &limits).await?);
         drop(referee);
         devnet.stop().await?;
-        write(arguments.json.as_deref(), &verdicts)?;
+        write(arguments.json.as_deref(), &reports)?;
     }
-    Ok(verdicts)
+    Ok(reports)
 }
 
 /// The limits for an attack, given what has been played before.
-fn limits(attack: &Attack, played: &[Verdict]) -> Limits {
+fn limits(attack: &Attack, played: &[AttackReport]) -> Limits {
     let limits = match attack.empty_slots {
         true => Limits::default().with_empty_slots(),
         false => Limits::default(),
     };
     let baseline = (played.iter())
-        .find(|verdict| verdict.attack == attack.baseline() && verdict.attack != attack.name);
+        .find(|report| report.attack == attack.baseline() && report.attack != attack.name);
     baseline.map_or(limits, |baseline| limits.beyond(baseline))
 }
 
 /// Writes what there is so far: whoever stops the program halfway keeps it.
-fn write(json: Option<&Path>, verdicts: &(impl Serialize + ?Sized)) -> Result<()> {
+fn write(json: Option<&Path>, reports: &(impl Serialize + ?Sized)) -> Result<()> {
     let Some(path) = json else {
         return Ok(());
     };
-    let mut text = serde_json::to_vec_pretty(verdicts)?;
+    let mut text = serde_json::to_vec_pretty(reports)?;
     text.push(b'\n');
     fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
 }

@@ -39,7 +39,7 @@ pub struct Node {
 
 /// What a node sees of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct View {
+pub(crate) struct ChainStatus {
     pub(crate) head: Checkpoint,
     pub(crate) finalized: Checkpoint,
 }
@@ -99,7 +99,7 @@ impl Node {
     ///
     /// # Errors
     /// When it does not answer, or otherwise than expected.
-    pub(crate) async fn view(&self) -> Result<View> {
+    pub(crate) async fn view(&self) -> Result<ChainStatus> {
         let calls = [("lean_head", json!([])), ("lean_finality", json!([]))];
         let answers = self.ask(&calls).await?;
         let result = |id| {
@@ -110,7 +110,7 @@ impl Node {
         };
         let head = result(0).context("no answer to lean_head")?;
         let finality = result(1).context("no answer to lean_finality")?;
-        Ok(View {
+        Ok(ChainStatus {
             head: Checkpoint::deserialize(head)?,
             finalized: Checkpoint::deserialize(&finality["finalized"])?,
         })

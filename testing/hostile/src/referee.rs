@@ -8,6 +8,8 @@ use quartet_clock::{Clock, Stopwatch};
 use quartet_types::{INTERVALS_PER_SLOT, SECONDS_PER_SLOT, Slot};
 
 use crate::{
+    attack_report::AttackReport,
+    attacker::Attacker,
     attacks::Attack,
     devnet::Devnet,
     gap,
@@ -15,9 +17,7 @@ use crate::{
     limits::{self, Limits},
     newcomer::{self, Arrival},
     node::{Counters, Node},
-    node_verdict::NodeVerdict,
-    stranger::Stranger,
-    verdict::Verdict,
+    node_report::NodeReport,
     watch::{SECOND_LOOK, lag, rss, views, watch},
 };
 
@@ -62,7 +62,7 @@ impl Plan {
 #[derive(Debug)]
 pub struct Referee<'a> {
     devnet: &'a Devnet,
-    stranger: Stranger,
+    attacker: Attacker,
     clock: Clock,
     validators: u64,
 }
@@ -75,8 +75,8 @@ impl<'a> Referee<'a> {
     pub async fn on(devnet: &'a Devnet) -> Result<Self> {
         let genesis = devnet.genesis()?;
         let validators = genesis.validator_count();
-        let stranger = Stranger::join(devnet, genesis)?;
-        if !stranger
+        let attacker = Attacker::join(devnet, genesis)?;
+        if !attacker
             .is_informed(PATIENCE + devnet.clock().until_genesis())
             .await
         {
@@ -87,7 +87,7 @@ impl<'a> Referee<'a> {
         }
         Ok(Self {
             devnet,
-            stranger,
+            attacker,
             clock: devnet.clock(),
             validators,
         })
@@ -97,14 +97,19 @@ impl<'a> Referee<'a> {
     ///
     /// # Errors
     /// When the attack cannot be started.
-    pub async fn judge(&self, attack: &Attack, plan: Plan, limits: &Limits) -> Result<Verdict> {
-        let ready = IN_STRIDE.max(self.stranger.ready_for(attack));
+    pub async fn judge(
+        &self,
+        attack: &Attack,
+        plan: Plan,
+        limits: &Limits,
+    ) -> Result<AttackReport> {
+        let ready = IN_STRIDE.max(self.attacker.ready_for(attack));
         let first = self.wait_for_duties(ready).await;
         let nodes = self.devnet.nodes();
         let before = self.snapshot().await;
         let lag_before = lag(&views(nodes).await.0, self.clock.slot());
 
-        let Some(playing) = self.stranger.play(attack) else {
+        let Some(playing) = self.attacker.play(attack) else {
             bail!("the stranger has left");
         };
         let duration = Duration::from_secs(plan.seconds);
@@ -114,24 +119,24 @@ impl<'a> Referee<'a> {
             self.let_join(duration),
             self.leave_empty(attack),
         );
-        let heard_nodes = self.stranger.heard_nodes();
-        let gone_after = self.stranger.longest_stay();
+        let heard_nodes = self.attacker.heard_nodes();
+        let gone_after = self.attacker.longest_stay();
         let log_lines: Vec<_> = nodes.iter().map(Node::log_lines).collect();
         drop(playing);
-        let deeds = self.stranger.take_deeds();
+        let deeds = self.attacker.take_deeds();
         let aftermath = Duration::from_secs(plan.slots_after * SECONDS_PER_SLOT);
         let since_end = Stopwatch::start();
         let afterwards = watch(nodes, &self.clock, aftermath).await;
         let last = self.wait_for_duties(first).await;
         let after = self.snapshot().await;
-        let unheard = self.stranger.unheard(first + 1..=last, self.validators);
+        let unheard = self.attacker.unheard(first + 1..=last, self.validators);
         let settled = self.settle(&before, &since_end, limits).await;
         let forged = join_all(nodes.iter().map(|node| node.imported(&deeds.forged))).await;
 
-        let node_verdict = |at: usize| {
+        let node_report = |at: usize| {
             let (before, after, settled) = (&before[at], &after[at], &settled[at]);
             let counted = after.counters.since(before.counters);
-            NodeVerdict {
+            NodeReport {
                 name: nodes[at].name.clone(),
                 alive: nodes[at].rss().is_some(),
                 rss_before: before.rss,
@@ -152,12 +157,12 @@ impl<'a> Referee<'a> {
                 log_lines: log_lines[at].saturating_sub(before.log_lines),
             }
         };
-        let nodes: Vec<_> = (0..nodes.len()).map(node_verdict).collect();
-        let most = |of: fn(&NodeVerdict) -> u64| nodes.iter().map(of).max().unwrap_or_default();
-        let sum = |of: fn(&NodeVerdict) -> u64| nodes.iter().map(of).sum::<u64>();
+        let nodes: Vec<_> = (0..nodes.len()).map(node_report).collect();
+        let most = |of: fn(&NodeReport) -> u64| nodes.iter().map(of).max().unwrap_or_default();
+        let sum = |of: fn(&NodeReport) -> u64| nodes.iter().map(of).sum::<u64>();
         let duties = (last - first) * self.validators;
         let unsigned = duties.saturating_sub(sum(|node| node.signed));
-        let mut verdict = Verdict {
+        let mut report = AttackReport {
             attack: attack.name,
             seconds: plan.seconds,
             sent: deeds.sent,
@@ -197,8 +202,8 @@ impl<'a> Referee<'a> {
             verdict: Default::default(),
             reasons: Vec::new(),
         };
-        verdict.judge(limits);
-        Ok(verdict)
+        report.judge(limits);
+        Ok(report)
     }
 
     /// Lets an honest node join during an attack of this length. One that cannot be started has not joined.
@@ -214,7 +219,7 @@ impl<'a> Referee<'a> {
     async fn leave_empty(&self, attack: &Attack) {
         if attack.empty_slots {
             let first = self.clock.slot() + BEFORE_EMPTY;
-            let tell = |node: &Node, lasted| self.stranger.note_standstill(node.quic, lasted);
+            let tell = |node: &Node, lasted| self.attacker.note_standstill(node.quic, lasted);
             let nodes = self.devnet.nodes();
             gap::leave_empty(nodes, &self.clock, self.validators, first, tell).await;
         }

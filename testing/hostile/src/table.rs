@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::{limits::MIB, verdict::Verdict};
+use crate::{attack_report::AttackReport, limits::MIB};
 
 /// A table of verdicts, with the reasons below it. Where three numbers are separated by strokes, they are those
 /// before, during and after the attack.
-pub fn table(verdicts: &[Verdict]) -> String {
+pub fn table(reports: &[AttackReport]) -> String {
     let mut table = format!(
         "{:<16} {:<7} {:>8} {:>5} {:>7} {:>9} {:>6} {:>5} {:>13} {:>8} {:>7} {:>6} {:>9} {:>6}  heads\n",
         "attack",
@@ -24,46 +24,46 @@ pub fn table(verdicts: &[Verdict]) -> String {
         "HTTP p99",
         "log/s",
     );
-    for verdict in verdicts {
+    for report in reports {
         // Writing to a string does not fail.
-        let _ = writeln!(table, "{}", line(verdict));
+        let _ = writeln!(table, "{}", line(report));
     }
-    for verdict in verdicts.iter().filter(|verdict| !verdict.holds()) {
-        let _ = writeln!(table, "{}: {}", verdict.attack, verdict.reasons.join("; "));
+    for report in reports.iter().filter(|report| !report.holds()) {
+        let _ = writeln!(table, "{}: {}", report.attack, report.reasons.join("; "));
     }
     table
 }
 
-fn line(verdict: &Verdict) -> String {
-    let outcome = if verdict.holds() { "held" } else { "BROKEN" };
-    let lags = [verdict.lag_before, verdict.lag_during, verdict.lag_after];
+fn line(report: &AttackReport) -> String {
+    let outcome = if report.holds() { "held" } else { "BROKEN" };
+    let lags = [report.lag_before, report.lag_during, report.lag_after];
     let lags = lags.map(|lag| lag.map_or("-".to_owned(), |lag| lag.to_string()));
-    let memory = [verdict.rss_before, verdict.rss_peak, verdict.rss_after];
+    let memory = [report.rss_before, report.rss_peak, report.rss_after];
     let memory = memory.map(|bytes| (bytes / MIB).to_string());
     let seconds = |time: Option<f64>| time.map_or("-".to_owned(), |time| format!("{time:.1}"));
     // In brackets where the nodes cannot know better.
-    let gone = match (verdict.told_apart, verdict.gone_after_seconds) {
+    let gone = match (report.told_apart, report.gone_after_seconds) {
         (false, Some(stay)) => format!("({stay:.0})"),
         (_, stay) => seconds(stay),
     };
-    let p99 = verdict.http_p99_seconds.map(|time| format!("{time:.3}"));
+    let p99 = report.http_p99_seconds.map(|time| format!("{time:.3}"));
     format!(
         "{:<16} {:<7} {:>8} {:>5} {:>7} {:>9} {:>6} {:>5} {:>13} {:>8} {:>7} {:>6} {:>9} {:>6.1}  {}",
-        verdict.attack,
+        report.attack,
         outcome,
-        verdict.sent,
-        verdict.identities,
-        format!("{}/{}", verdict.forged_imported, verdict.forged_sent),
+        report.sent,
+        report.identities,
+        format!("{}/{}", report.forged_imported, report.forged_sent),
         lags.join("/"),
-        verdict.missed,
-        verdict.late,
+        report.missed,
+        report.late,
         memory.join("/"),
-        verdict.disk_growth >> 10,
+        report.disk_growth >> 10,
         gone,
-        seconds(verdict.join_seconds),
+        seconds(report.join_seconds),
         p99.unwrap_or("-".to_owned()),
-        verdict.log_lines_per_second,
-        if verdict.heads_agree {
+        report.log_lines_per_second,
+        if report.heads_agree {
             "agree"
         } else {
             "DIFFER"
@@ -74,16 +74,16 @@ fn line(verdict: &Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Outcome, Verdict};
+    use crate::attack_report::{AttackOutcome, AttackReport};
 
     #[test]
     fn there_is_a_line_for_each_attack_and_one_for_each_that_broke_something() {
-        let good = Verdict {
+        let good = AttackReport {
             attack: "nothing",
-            ..Verdict::default()
+            ..AttackReport::default()
         };
-        let bad = Verdict {
-            verdict: Outcome::Broken,
+        let bad = AttackReport {
+            verdict: AttackOutcome::Broken,
             reasons: vec!["7 duties missed".to_owned()],
             ..good.clone()
         };

@@ -9,7 +9,7 @@ use quartet_types::{SECONDS_PER_SLOT, Slot};
 use serde::Serialize;
 
 use crate::{
-    verdict::Outcome,
+    attack_report::AttackOutcome,
     watch::{agree, lag, views},
     wide::WideNetwork,
 };
@@ -43,7 +43,7 @@ pub struct Trial {
     /// `links` or `partition`.
     pub trial: &'static str,
     /// Whether every limit holds.
-    pub verdict: Outcome,
+    pub verdict: AttackOutcome,
     /// Each limit that does not hold, in words.
     pub reasons: Vec<String>,
     /// How many slots finality was behind at the end of each slot; null where no node answered.
@@ -63,12 +63,12 @@ pub struct Trial {
 impl Trial {
     /// Whether every limit holds.
     pub fn holds(&self) -> bool {
-        self.verdict == Outcome::Held
+        self.verdict == AttackOutcome::Held
     }
 
     fn concluded(mut self, reasons: Vec<String>) -> Self {
         if !reasons.is_empty() {
-            self.verdict = Outcome::Broken;
+            self.verdict = AttackOutcome::Broken;
         }
         self.reasons = reasons;
         self
@@ -83,7 +83,7 @@ impl Trial {
         let stats = network.stats();
         Self {
             trial,
-            verdict: Outcome::Held,
+            verdict: AttackOutcome::Held,
             reasons: Vec::new(),
             lags,
             splits,

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use quartet_clock::Clock;
 use quartet_types::Slot;
 
-use crate::node::{Node, View};
+use crate::node::{ChainStatus, Node};
 
 /// How often memory is looked at.
 const SAMPLE: Duration = Duration::from_millis(200);
@@ -59,7 +59,7 @@ pub(crate) async fn watch(nodes: &[Node], clock: &Clock, duration: Duration) -> 
 }
 
 /// What the nodes see, at a second look when they do not agree at the first; and how many do not say.
-pub(crate) async fn views(nodes: &[Node]) -> (Vec<View>, u64) {
+pub(crate) async fn views(nodes: &[Node]) -> (Vec<ChainStatus>, u64) {
     let ask = || async {
         let views = join_all(nodes.iter().map(Node::view)).await;
         views.into_iter().flatten().collect::<Vec<_>>()
@@ -79,13 +79,13 @@ pub(crate) fn rss(node: &Node) -> u64 {
 }
 
 /// How far the node that is furthest behind has finality behind `slot`.
-pub(crate) fn lag(views: &[View], slot: Slot) -> Option<Slot> {
+pub(crate) fn lag(views: &[ChainStatus], slot: Slot) -> Option<Slot> {
     let finalized = views.iter().map(|view| view.finalized.slot).min()?;
     Some(slot.saturating_sub(finalized))
 }
 
 /// Whether all have the same head.
-pub(crate) fn agree(views: &[View]) -> bool {
+pub(crate) fn agree(views: &[ChainStatus]) -> bool {
     let heads: BTreeSet<_> = views.iter().map(|view| view.head.root).collect();
     heads.len() == 1
 }
@@ -96,12 +96,12 @@ mod tests {
 
     use super::*;
 
-    fn view(head: u8, finalized: Slot) -> View {
+    fn view(head: u8, finalized: Slot) -> ChainStatus {
         let checkpoint = |byte, slot| Checkpoint {
             root: Root::repeat_byte(byte),
             slot,
         };
-        View {
+        ChainStatus {
             head: checkpoint(head, 9),
             finalized: checkpoint(1, finalized),
         }

@@ -21,7 +21,7 @@ const GENESIS_DELAY: u64 = 6;
 #[derive(Debug)]
 pub struct WideNetwork {
     nodes: Vec<Node>,
-    links: Vec<Link>,
+    links: Vec<RelayedLink>,
     clock: Clock,
     // Ended before the files vanish.
     _children: Vec<Child>,
@@ -30,14 +30,14 @@ pub struct WideNetwork {
 
 /// The way on which one node dials another.
 #[derive(Debug)]
-struct Link {
+struct RelayedLink {
     from: usize,
     to: usize,
     relay: Relay,
 }
 
 impl WideNetwork {
-    /// Starts the nodes. The weather of all links is like this, and drawn from this seed.
+    /// Starts the nodes. All links have these conditions, drawn from this seed.
     ///
     /// # Errors
     /// When relays or nodes cannot be started, or the nodes' files cannot be made.
@@ -71,7 +71,7 @@ impl WideNetwork {
                 })
                 .await?;
                 records.push(NodeRecord::new(&keys[to], relay.address(), 1)?.to_string());
-                links.push(Link { from, to, relay });
+                links.push(RelayedLink { from, to, relay });
             }
             let child = start(&nodes[from], &records.join(","))?;
             nodes[from].pid = child.id().context("a node ended at once")?;

@@ -2,12 +2,12 @@
 //!
 //! It stands between clients and one target, as a router does: each client that sends to it is known to the
 //! target by a port of its own, and what the target answers there goes back to that client. What becomes of
-//! each datagram is drawn from a seed, so that two runs with the same traffic have the same weather.
+//! each datagram is drawn from a seed, so that two runs with the same traffic have the same delays and losses.
 
+mod conditions;
 mod flows;
 mod queue;
 mod relay;
-mod weather;
 
+pub use conditions::{Conditions, Cut, PacketFate, PacketFates};
 pub use relay::{Relay, RelayConfig, Stats};
-pub use weather::{Conditions, Cut, Fate, Weather};

@@ -1,4 +1,4 @@
-//! The relay itself: one task that owns the table, the queue and the weather.
+//! The relay itself: one task that owns the table, the queue and what is drawn for each datagram.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -10,9 +10,9 @@ use tokio::{
 };
 
 use crate::{
+    conditions::{Conditions, PacketFate, PacketFates},
     flows::Flows,
     queue::Queue,
-    weather::{Conditions, Fate, Weather},
 };
 
 /// The longest datagram that UDP has.
@@ -39,7 +39,7 @@ pub struct RelayConfig {
     pub target: SocketAddr,
     /// What the link is like.
     pub conditions: Conditions,
-    /// What the weather is made from.
+    /// What the delays and losses are drawn from.
     pub seed: u64,
 }
 
@@ -77,7 +77,7 @@ impl Relay {
         let router = Router {
             socket: Arc::new(socket),
             target: config.target,
-            weather: Weather::new(config.conditions, config.seed),
+            fates: PacketFates::new(config.conditions, config.seed),
             start: Instant::now(),
             flows: Flows::new(MAX_FLOWS),
             queue: Queue::new(MAX_QUEUED_BYTES),
@@ -141,7 +141,7 @@ enum Way {
 struct Router {
     socket: Arc<UdpSocket>,
     target: SocketAddr,
-    weather: Weather,
+    fates: PacketFates,
     start: Instant,
     flows: Flows<Flow>,
     queue: Queue<Way>,
@@ -196,9 +196,9 @@ impl Router {
     /// Puts a datagram on its way.
     fn consign(&mut self, way: Way, datagram: Vec<u8>) {
         let now = Instant::now();
-        let fate = self.weather.fate(now.duration_since(self.start));
+        let fate = self.fates.next(now.duration_since(self.start));
         let is_under_way = match fate {
-            Fate::After(delay) if !*self.is_cut.borrow() => {
+            PacketFate::After(delay) if !*self.is_cut.borrow() => {
                 self.queue.push(now + delay, way, datagram)
             }
             _ => false,

@@ -9,7 +9,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use crate::stranger::{Conduct, Speaker, Stage};
+use crate::attacker::{IdentityConfig, Speaker, Stage};
 
 /// Identities that do nothing: more than a node has places for strangers, some of which others have.
 const IDLE: usize = 72;
@@ -24,7 +24,7 @@ const BANNED: usize = 1180;
 const BANS_PER_SECOND: u64 = 40;
 
 /// Of those that earn a ban, so many wait to be let in at a time. Where all places are taken, that takes long.
-const AT_THE_DOOR: usize = 96;
+const MAX_CONNECTING: usize = 96;
 
 /// Messages without any meaning that each of them sends: more than a node puts up with.
 const MESSAGES: usize = 64;
@@ -61,7 +61,7 @@ pub(super) async fn earn_bans(stage: Stage) {
     let mut pace = interval(Duration::from_millis(1000 / BANS_PER_SECOND));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut guests = JoinSet::new();
-    let places = std::sync::Arc::new(tokio::sync::Semaphore::new(AT_THE_DOOR));
+    let places = std::sync::Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTING));
     for _ in 0..BANNED {
         pace.tick().await;
         let Ok(place) = places.clone().acquire_owned().await else {
@@ -96,11 +96,11 @@ pub(super) async fn restart(stage: Stage) {
     loop {
         pace.tick().await;
         stage.claim_honestly();
-        let conduct = Conduct {
+        let identity_config = IdentityConfig {
             key: Some(key.clone()),
-            ..Conduct::default()
+            ..IdentityConfig::default()
         };
-        let speaker = stage.identity(conduct).await;
+        let speaker = stage.identity(identity_config).await;
         if let Some(status) = stage.honest_status() {
             speaker.tell(&status).await;
         }

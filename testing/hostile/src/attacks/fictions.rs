@@ -9,7 +9,7 @@ use quartet_types::{
 };
 use tree_hash::TreeHash as _;
 
-use crate::stranger::{Claim, Conduct, Speaker, Stage};
+use crate::attacker::{Claim, IdentityConfig, Speaker, Stage};
 
 /// Most blocks of a fiction.
 const LENGTH: Slot = 256;
@@ -53,12 +53,12 @@ async fn lie(stage: Stage, identities: usize, serves: bool) {
 async fn introduce(stage: &Stage, slot: Slot, serves: bool) -> Option<Liar> {
     let claim = Arc::default();
     invent(stage, &claim, slot, serves)?;
-    let conduct = Conduct {
+    let identity_config = IdentityConfig {
         claim: Some(claim.clone()),
         withholds: true,
-        ..Conduct::default()
+        ..IdentityConfig::default()
     };
-    let speaker = stage.identity(conduct).await;
+    let speaker = stage.identity(identity_config).await;
     Some(Liar { claim, speaker })
 }
 

@@ -7,8 +7,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::votes_before;
 use crate::{
+    attacker::Stage,
     forge::{Draft, arrangement},
-    stranger::Stage,
 };
 
 /// Copies of a vote in a fat block: with their signatures, some 9.7 MB, just below what gossip takes.

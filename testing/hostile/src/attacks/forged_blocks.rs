@@ -6,9 +6,9 @@ use quartet_types::{SECONDS_PER_INTERVAL, SignedAttestation, Slot};
 
 use super::votes_before;
 use crate::{
+    attacker::Stage,
     chain::{Known, is_by_proposer},
     forge::{Draft, Forged},
-    stranger::Stage,
 };
 
 /// Roots that are tried for a block: its first byte is 0xff, and so are some bits of the next.

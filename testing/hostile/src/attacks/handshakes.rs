@@ -8,7 +8,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use crate::stranger::{Stage, dial_once};
+use crate::attacker::{Stage, dial_once};
 
 /// Handshakes a second, with each node.
 const RATE: u64 = 24;

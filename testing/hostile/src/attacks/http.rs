@@ -9,7 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::stranger::Stage;
+use crate::attacker::Stage;
 
 /// Connections per node that send slowly: more than a node takes from all together.
 const SLOW: usize = 96;

@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tree_hash::TreeHash as _;
 
 use super::votes_before;
-use crate::stranger::Stage;
+use crate::attacker::Stage;
 
 /// Messages a second.
 const RATE: u64 = 20;

@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 
 use super::{Attack, Kind, crowds, fictions, handshakes, http, noise, nothing, orphans, requests};
-use crate::stranger::Stage;
+use crate::attacker::Stage;
 
 const fn attack(
     name: &'static str,

@@ -17,7 +17,7 @@ mod served_forgeries;
 
 use std::fmt;
 
-use crate::stranger::Stage;
+use crate::attacker::Stage;
 use futures::future::BoxFuture;
 use quartet_types::{SignedAttestation, Slot};
 

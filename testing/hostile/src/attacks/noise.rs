@@ -9,7 +9,7 @@ use quartet_types::{
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{fictions::made_up, votes_before};
-use crate::stranger::{Speaker, Stage};
+use crate::attacker::{Speaker, Stage};
 
 /// Batches a second.
 const BATCHES: u64 = 50;

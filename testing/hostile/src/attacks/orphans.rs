@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tree_hash::TreeHash as _;
 
 use super::{fictions::made_up, votes_before};
-use crate::stranger::Stage;
+use crate::attacker::Stage;
 
 /// Copies of a vote in a block: with their signatures, some 9.9 MB.
 const COPIES: usize = 3048;

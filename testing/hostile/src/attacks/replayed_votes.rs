@@ -5,7 +5,7 @@ use std::time::Duration;
 use quartet_types::Slot;
 
 use super::votes_before;
-use crate::stranger::Stage;
+use crate::attacker::Stage;
 
 /// Slots after which gossip no longer knows a message by its id: 24 seconds, and a slot more.
 pub(super) const AGE: Slot = 7;

@@ -7,7 +7,7 @@ use quartet_types::{MAX_REQUEST_BLOCKS, Root};
 use ssz::Encode as _;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::stranger::{Asks, Conduct, Speaker, Stage};
+use crate::attacker::{Asks, IdentityConfig, Speaker, Stage};
 
 /// Identities that ask and do not read, or do not end.
 const IDENTITIES: usize = 18;
@@ -36,9 +36,9 @@ pub(super) async fn without_end(stage: Stage) {
 }
 
 async fn keep_asking(stage: Stage, asks: Asks) {
-    let conduct = Conduct {
+    let identity_config = IdentityConfig {
         asks,
-        ..Conduct::default()
+        ..IdentityConfig::default()
     };
     stage.claim_honestly();
     let mut crowd: Vec<Speaker> = Vec::new();
@@ -47,7 +47,7 @@ async fn keep_asking(stage: Stage, asks: Asks) {
     loop {
         pace.tick().await;
         crowd.retain(|speaker| !speaker.is_shown_out());
-        let fresh = (crowd.len()..IDENTITIES).map(|_| stage.identity(conduct.clone()));
+        let fresh = (crowd.len()..IDENTITIES).map(|_| stage.identity(identity_config.clone()));
         crowd.extend(futures::future::join_all(fresh).await);
         let request = request(&stage);
         for speaker in &crowd {

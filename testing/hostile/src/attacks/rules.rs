@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 use super::{
     Attack, Kind, floods, forged_blocks, invented_roots, nothing, replayed_votes, served_forgeries,
 };
-use crate::stranger::Stage;
+use crate::attacker::Stage;
 
 /// Every attack on the rules, in the order in which they are played.
 pub(super) static RULES: [Attack; 9] = [

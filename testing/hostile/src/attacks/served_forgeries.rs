@@ -4,8 +4,8 @@ use quartet_types::{Checkpoint, SignedAttestation, Slot, State, Status};
 
 use super::votes_before;
 use crate::{
+    attacker::Stage,
     forge::{Draft, Forged},
-    stranger::Stage,
 };
 
 /// Blocks of a claimed chain.

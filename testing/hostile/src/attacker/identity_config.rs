@@ -10,7 +10,7 @@ use super::claim::Claim;
 /// How an identity behaves. The default one is polite: fresh, answers what it is asked, reads what it is
 /// answered, and claims what all of the stranger claim.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Conduct {
+pub(crate) struct IdentityConfig {
     /// Who it is; somebody new where there is none.
     pub(crate) key: Option<Keypair>,
     /// What it claims of its own.

@@ -27,7 +27,7 @@ use tokio::{
 use super::{
     Knowledge,
     claim::Claim,
-    conduct::Conduct,
+    identity_config::IdentityConfig,
     swarm::{self, Behaviour, BehaviourEvent},
 };
 
@@ -74,7 +74,7 @@ pub(crate) struct Speaker {
 impl Drop for Speaker {
     fn drop(&mut self) {
         self.task.abort();
-        self.knowledge.deeds().stays.left(self.number);
+        self.knowledge.deeds().tolerated_times.left(self.number);
     }
 }
 
@@ -83,7 +83,7 @@ impl Speaker {
     pub(super) async fn connect(
         nodes: &[SocketAddr],
         knowledge: Arc<Knowledge>,
-        conduct: Conduct,
+        identity_config: IdentityConfig,
     ) -> Self {
         let (lines, said) = mpsc::channel(QUEUE);
         let (ready, is_ready) = oneshot::channel();
@@ -95,14 +95,14 @@ impl Speaker {
         let speech = Speech {
             number,
             nodes: nodes.to_vec(),
-            conduct,
+            identity_config,
             knowledge: knowledge.clone(),
             dialled: HashMap::new(),
             refused: Vec::new(),
             withheld: Vec::new(),
         };
         let task = tokio::spawn(async move {
-            if let Ok(swarm) = swarm::build(&speech.conduct) {
+            if let Ok(swarm) = swarm::build(&speech.identity_config) {
                 speech.deliver(swarm, said, ready).await;
             }
         });
@@ -147,12 +147,15 @@ impl Speaker {
 
     /// Whether any node has let it in, now or before.
     pub(crate) fn is_let_in(&self) -> bool {
-        self.knowledge.deeds().stays.has_come(self.number)
+        self.knowledge.deeds().tolerated_times.has_come(self.number)
     }
 
     /// Whether no node is connected with it any more, though one was.
     pub(crate) fn is_shown_out(&self) -> bool {
-        self.knowledge.deeds().stays.is_shown_out(self.number)
+        self.knowledge
+            .deeds()
+            .tolerated_times
+            .is_shown_out(self.number)
     }
 
     /// Waits until everything that was said is on its way, and a moment longer.
@@ -163,7 +166,7 @@ impl Speaker {
     }
 
     async fn send(&self, line: Line) {
-        self.knowledge.deeds().stays.offended(self.number);
+        self.knowledge.deeds().tolerated_times.offended(self.number);
         // The receiver lives as long as this does, unless the swarm could not be built.
         let _ = self.lines.send(line).await;
     }
@@ -173,7 +176,7 @@ impl Speaker {
 struct Speech {
     number: u64,
     nodes: Vec<SocketAddr>,
-    conduct: Conduct,
+    identity_config: IdentityConfig,
     knowledge: Arc<Knowledge>,
     /// Nodes that are being dialled.
     dialled: HashMap<ConnectionId, SocketAddr>,
@@ -237,7 +240,7 @@ impl Speech {
 
     /// What it claims: its own, or what all claim.
     fn claim(&self) -> MutexGuard<'_, Claim> {
-        match &self.conduct.claim {
+        match &self.identity_config.claim {
             Some(own) => own.lock(),
             None => self.knowledge.claim(),
         }
@@ -253,7 +256,7 @@ impl Speech {
                 ..
             })) => {
                 let answer = self.claim().blocks(&request);
-                if answer.is_empty() && self.conduct.withholds {
+                if answer.is_empty() && self.identity_config.withholds {
                     if self.withheld.len() >= MAX_WITHHELD {
                         self.withheld.remove(0);
                     }
@@ -281,12 +284,14 @@ impl Speech {
                 let port = udp_port(endpoint.get_remote_address());
                 let mut deeds = self.knowledge.deeds();
                 let name = connection(connection_id);
-                deeds.stays.came(self.number, name, port);
+                deeds.tolerated_times.came(self.number, name, port);
             }
             SwarmEvent::ConnectionClosed { connection_id, .. } => {
                 let mut deeds = self.knowledge.deeds();
                 *deeds.counts.entry("shown_out").or_default() += 1;
-                deeds.stays.gone(self.number, connection(connection_id));
+                deeds
+                    .tolerated_times
+                    .gone(self.number, connection(connection_id));
             }
             SwarmEvent::OutgoingConnectionError { connection_id, .. } => {
                 self.refused.extend(self.dialled.remove(&connection_id));

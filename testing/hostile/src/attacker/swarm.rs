@@ -20,7 +20,7 @@ use libp2p::{
 use quartet_network::{BLOCKS_BY_ROOT_PROTOCOL, STATUS_PROTOCOL, wire};
 use tokio::time::timeout;
 
-use super::conduct::{Asks, Conduct};
+use super::identity_config::{Asks, IdentityConfig};
 
 /// The longest answer that is read, in bytes: a longest block and what frames add.
 const MAX_ANSWER: u64 = 16 << 20;
@@ -127,9 +127,9 @@ pub(super) fn build_listener() -> Result<Swarm<Behaviour>> {
 ///
 /// # Errors
 /// When libp2p refuses the settings.
-pub(super) fn build(conduct: &Conduct) -> Result<Swarm<Behaviour>> {
-    let behaviour = behaviour(MessageIds::Unique, Requests::Answered, conduct.asks)?;
-    let key = conduct.key.clone();
+pub(super) fn build(identity_config: &IdentityConfig) -> Result<Swarm<Behaviour>> {
+    let behaviour = behaviour(MessageIds::Unique, Requests::Answered, identity_config.asks)?;
+    let key = identity_config.key.clone();
     let key = key.unwrap_or_else(Keypair::generate_secp256k1);
     swarm(key, behaviour)
 }

@@ -6,7 +6,7 @@ use crate::limits::FILES_SLACK;
 
 /// What an attack did to one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct NodeVerdict {
+pub struct NodeReport {
     /// The node's name.
     pub name: String,
     /// Whether its process runs.
@@ -45,7 +45,7 @@ pub struct NodeVerdict {
     pub log_lines: u64,
 }
 
-impl NodeVerdict {
+impl NodeReport {
     /// Each limit that does not hold for this node, in words; so many forged blocks were sent.
     pub(crate) fn reasons(&self, forged_sent: u64) -> Vec<String> {
         let name = &self.name;

@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::{
     limits::{DISK_SLOTS, Limits, MIB},
-    node_verdict::NodeVerdict,
+    node_report::NodeReport,
 };
 
 /// Whether a network has stood an attack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum AttackOutcome {
     /// Every limit holds.
     #[default]
     Held,
@@ -24,11 +24,11 @@ pub enum Outcome {
 /// What an attack did. Bytes are bytes, and those of a node are those of the node that has most, unless said
 /// otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Verdict {
+pub struct AttackReport {
     /// The attack's name.
     pub attack: &'static str,
     /// Whether the network has stood it.
-    pub verdict: Outcome,
+    pub verdict: AttackOutcome,
     /// Each limit that does not hold, in words.
     pub reasons: Vec<String>,
     /// How long it lasted.
@@ -104,13 +104,13 @@ pub struct Verdict {
     /// What must not have happened and did.
     pub faults: BTreeMap<&'static str, u64>,
     /// The nodes, one by one.
-    pub nodes: Vec<NodeVerdict>,
+    pub nodes: Vec<NodeReport>,
 }
 
-impl Verdict {
+impl AttackReport {
     /// Whether every limit holds.
     pub fn holds(&self) -> bool {
-        self.verdict == Outcome::Held
+        self.verdict == AttackOutcome::Held
     }
 
     /// Compares what was seen with the limits.
@@ -122,8 +122,8 @@ impl Verdict {
             reasons.extend(node.reasons(self.forged_sent));
         }
         self.verdict = match reasons.is_empty() {
-            true => Outcome::Held,
-            false => Outcome::Broken,
+            true => AttackOutcome::Held,
+            false => AttackOutcome::Broken,
         };
         self.reasons = reasons;
     }
@@ -220,14 +220,14 @@ fn beyond((found, limit, what): (u64, u64, &str)) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn good() -> Verdict {
-        let node = NodeVerdict {
+    fn good() -> AttackReport {
+        let node = NodeReport {
             name: "quartet_0".into(),
             alive: true,
             forged_asked: 5,
-            ..NodeVerdict::default()
+            ..NodeReport::default()
         };
-        Verdict {
+        AttackReport {
             attack: "nothing",
             forged_sent: 5,
             lag_during: Some(5),
@@ -240,12 +240,12 @@ mod tests {
             http_answered: 100,
             http_p99_seconds: Some(0.2),
             nodes: vec![node],
-            ..Verdict::default()
+            ..AttackReport::default()
         }
     }
 
     /// The reasons after one thing has gone wrong.
-    fn reasons(wrong: impl Fn(&mut Verdict)) -> Vec<String> {
+    fn reasons(wrong: impl Fn(&mut AttackReport)) -> Vec<String> {
         let mut verdict = good();
         wrong(&mut verdict);
         verdict.judge(&Limits::default());
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn each_limit_breaks_the_verdict_by_itself() {
-        type Mishap = fn(&mut Verdict);
+        type Mishap = fn(&mut AttackReport);
         let cases: [(Mishap, &str); 21] = [
             (
                 |v| v.forged_imported = 1,
@@ -335,10 +335,10 @@ mod tests {
 
     #[test]
     fn who_cannot_be_told_apart_may_stay() {
-        let stays = |v: &mut Verdict| {
+        let tolerated_times = |v: &mut AttackReport| {
             v.told_apart = false;
             v.gone_after_seconds = Some(60.0);
         };
-        assert_eq!(reasons(stays), [""; 0]);
+        assert_eq!(reasons(tolerated_times), [""; 0]);
     }
 }

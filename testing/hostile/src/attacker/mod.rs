@@ -4,11 +4,11 @@
 //! away after use, since that is what somebody would do whom the nodes cut off.
 
 mod claim;
-mod conduct;
+mod identity_config;
 mod listener;
 mod speaker;
-mod stays;
 mod swarm;
+mod tolerated_time;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -28,10 +28,10 @@ use tokio::{
 
 use crate::{attacks::Attack, chain::Chain, devnet::Devnet, forge::Forged, process};
 pub(crate) use claim::Claim;
-pub(crate) use conduct::{Asks, Conduct};
+pub(crate) use identity_config::{Asks, IdentityConfig};
 pub(crate) use speaker::Speaker;
-use stays::Stays;
 pub(crate) use swarm::dial_once;
+use tolerated_time::ToleratedTimes;
 
 /// How much is taken off the attacks' priority: they shall not merely starve the nodes of the processor.
 const NICENESS: i32 = 15;
@@ -41,7 +41,7 @@ const SPEAKING_THREADS: usize = 2;
 
 /// The stranger. Dropped, it falls silent.
 #[derive(Debug)]
-pub struct Stranger {
+pub struct Attacker {
     ears: Option<Runtime>,
     mouths: Option<Runtime>,
     knowledge: Arc<Knowledge>,
@@ -80,7 +80,7 @@ pub struct Deeds {
     /// What must not have happened and did, by what it is.
     pub faults: BTreeMap<&'static str, u64>,
     /// For how long the nodes put up with each identity.
-    pub(crate) stays: Stays,
+    pub(crate) tolerated_times: ToleratedTimes,
 }
 
 /// What an attack has at hand.
@@ -104,7 +104,7 @@ impl Drop for Playing {
     }
 }
 
-impl Stranger {
+impl Attacker {
     /// Joins a devnet, whose genesis this is, and listens from now on.
     ///
     /// # Errors
@@ -180,13 +180,13 @@ impl Stranger {
 
     /// The longest that a node has put up with an identity since its first offence.
     pub(crate) fn longest_stay(&self) -> Option<Duration> {
-        self.knowledge.deeds().stays.longest()
+        self.knowledge.deeds().tolerated_times.longest()
     }
 
     /// The node at this address was made to stand still for so long, until now.
     pub(crate) fn note_standstill(&self, node: SocketAddr, lasted: Duration) {
         let mut deeds = self.knowledge.deeds();
-        deeds.stays.stood_still(node.port(), lasted);
+        deeds.tolerated_times.stood_still(node.port(), lasted);
     }
 
     /// What the attack has done; it is over.
@@ -201,7 +201,7 @@ impl Stranger {
     }
 }
 
-impl Drop for Stranger {
+impl Drop for Attacker {
     fn drop(&mut self) {
         // A runtime must not be waited for where other tasks run.
         for runtime in [self.ears.take(), self.mouths.take()].into_iter().flatten() {
@@ -253,12 +253,12 @@ impl Stage {
 
     /// A fresh identity that is connected with all nodes, or with as many as let it in.
     pub(crate) async fn speaker(&self) -> Speaker {
-        self.identity(Conduct::default()).await
+        self.identity(IdentityConfig::default()).await
     }
 
     /// An identity of this conduct that is connected with all nodes, or with as many as let it in.
-    pub(crate) async fn identity(&self, conduct: Conduct) -> Speaker {
-        Speaker::connect(&self.nodes, self.knowledge.clone(), conduct).await
+    pub(crate) async fn identity(&self, identity_config: IdentityConfig) -> Speaker {
+        Speaker::connect(&self.nodes, self.knowledge.clone(), identity_config).await
     }
 
     /// What an honest peer would say of the chain.

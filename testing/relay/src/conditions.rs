@@ -23,30 +23,30 @@ pub struct Conditions {
 
 /// What becomes of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum PacketFate {
     /// It does not arrive.
     Lost,
     /// It arrives so much later.
     After(Duration),
 }
 
-/// Draws the fate of one datagram after another.
+/// Draws what becomes of one datagram after another.
 #[derive(Debug)]
-pub struct Weather {
+pub struct PacketFates {
     conditions: Conditions,
     random: StdRng,
 }
 
-impl Weather {
-    /// The weather that this seed makes.
+impl PacketFates {
+    /// What this seed makes of these conditions.
     pub fn new(conditions: Conditions, seed: u64) -> Self {
         let random = StdRng::seed_from_u64(seed);
         Self { conditions, random }
     }
 
-    /// The fate of a datagram that comes `since_start` after the relay's start.
-    pub fn fate(&mut self, since_start: Duration) -> Fate {
-        // Both are drawn for every datagram, so that a cut does not change the weather after it.
+    /// What becomes of a datagram that comes `since_start` after the relay's start.
+    pub fn next(&mut self, since_start: Duration) -> PacketFate {
+        // Both are drawn for every datagram, so that a cut does not change what is drawn after it.
         let is_lost = self.random.random::<f64>() < self.conditions.loss;
         let place = self.random.random::<f64>();
         let is_cut = self
@@ -55,11 +55,11 @@ impl Weather {
             .iter()
             .any(|cut| cut.contains(&since_start));
         if is_lost || is_cut {
-            return Fate::Lost;
+            return PacketFate::Lost;
         }
         let Conditions { delay, jitter, .. } = self.conditions;
         let least = delay.saturating_sub(jitter);
-        Fate::After(least + (delay + jitter - least).mul_f64(place))
+        PacketFate::After(least + (delay + jitter - least).mul_f64(place))
     }
 }
 
@@ -78,10 +78,10 @@ mod tests {
         }
     }
 
-    fn fates(conditions: Conditions, seed: u64, count: u32) -> Vec<Fate> {
-        let mut weather = Weather::new(conditions, seed);
+    fn fates(conditions: Conditions, seed: u64, count: u32) -> Vec<PacketFate> {
+        let mut fates = PacketFates::new(conditions, seed);
         (0..count)
-            .map(|number| weather.fate(number * MILLISECOND))
+            .map(|number| fates.next(number * MILLISECOND))
             .collect()
     }
 
@@ -94,13 +94,16 @@ mod tests {
     #[test]
     fn delays_fill_their_range_and_as_many_are_lost_as_was_said() {
         let fates = fates(conditions(), 1, 50_000);
-        let lost = fates.iter().filter(|fate| **fate == Fate::Lost).count();
+        let lost = fates
+            .iter()
+            .filter(|fate| **fate == PacketFate::Lost)
+            .count();
         assert!((800..1200).contains(&lost), "{lost} of 50,000 lost");
         let delays: Vec<_> = fates
             .iter()
             .filter_map(|fate| match fate {
-                Fate::After(delay) => Some(*delay),
-                Fate::Lost => None,
+                PacketFate::After(delay) => Some(*delay),
+                PacketFate::Lost => None,
             })
             .collect();
         let (least, most) = (delays.iter().min().unwrap(), delays.iter().max().unwrap());
@@ -116,7 +119,7 @@ mod tests {
         };
         let (whole, cut) = (fates(conditions(), 3, 300), fates(cut, 3, 300));
         assert_eq!(whole[..100], cut[..100]);
-        assert!(cut[100..200].iter().all(|fate| *fate == Fate::Lost));
+        assert!(cut[100..200].iter().all(|fate| *fate == PacketFate::Lost));
         assert_eq!(whole[200..], cut[200..]);
     }
 
@@ -128,7 +131,7 @@ mod tests {
             ..Conditions::default()
         };
         for fate in fates(conditions, 0, 1000) {
-            let Fate::After(delay) = fate else {
+            let PacketFate::After(delay) = fate else {
                 panic!("lost");
             };
             assert!(delay <= 4 * MILLISECOND);
