@@ -15,6 +15,7 @@ mod node;
 mod process;
 mod progress;
 mod replay;
+mod signals;
 mod status;
 mod version;
 mod watch;

@@ -22,9 +22,9 @@ use super::{
     directory::Directory,
     logs::{DEVNET_LOG, Followed},
     process::describe,
-    signals::Signals,
     terminal::note,
 };
+use crate::signals::Signals;
 
 /// How often the starting devnet is looked at.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// # Errors
 /// When it does not get there.
 pub(super) async fn run(args: &DevnetArgs) -> Result<ExitCode> {
-    let mut signals = Signals::take_over().context("signals cannot be handled")?;
+    let mut signals = Signals::take_over(false).context("signals cannot be handled")?;
     // Locked no longer than it takes to see that it can be used: the other process locks it again.
     let directory = match (args.resume, &args.data_dir) {
         (true, Some(path)) => Directory::resume(path)?,

@@ -5,7 +5,6 @@
 //! metrics and logs. Nodes of other clients may be among them. While it runs, further commands reach it over a socket in its directory.
 
 mod args;
-mod beginning;
 mod commands;
 mod control;
 mod description;
@@ -21,19 +20,19 @@ mod layout;
 mod logs;
 mod mixed;
 mod network;
+mod node_state;
 mod observer;
 mod orders;
 mod page;
 mod partition;
 mod ports;
+mod prepare;
 mod process;
 mod prometheus;
 mod reading;
 mod report;
 mod run;
 mod scale;
-mod signals;
-mod standing;
 mod status;
 mod table;
 mod terminal;

@@ -11,7 +11,6 @@ use tokio::sync::oneshot;
 
 use super::{
     args::{DevnetArgs, MAX_NODES},
-    beginning::{Beginning, Former, LateNode, Setup},
     control::{Control, Reply, Request},
     detach,
     directory::Directory,
@@ -23,14 +22,14 @@ use super::{
     mixed::{ClientTally, Ended, LateTally, Mixed, Records},
     network::Network,
     page::Page,
+    prepare::{FormerNetwork, LateNode, NetworkSource, NewNetwork},
     prometheus,
     report::Report,
-    signals::Signals,
     terminal::note,
     view::{Agreement, MAX_FINALITY_LAG, MAX_MIXED_FINALITY_LAG, Seen},
     watch::{End, Plan, Watched, watch},
 };
-use crate::words::count;
+use crate::{signals::Signals, words::count};
 
 /// Keys that the nodes of a devnet load and prepare in a second, all nodes together, on two busy cores.
 const VALIDATORS_READY_A_SECOND: u64 = 256;
@@ -50,7 +49,7 @@ pub(super) async fn run(args: DevnetArgs) -> Result<ExitCode> {
     {
         check_writable(file)?;
     }
-    let mut signals = Signals::take_over().context("signals cannot be handled")?;
+    let mut signals = Signals::take_over(false).context("signals cannot be handled")?;
     let directory = open(&args)?;
     let mut control =
         Control::open(directory.path()).context("no socket for commands can be made")?;
@@ -136,9 +135,9 @@ async fn stop_request(control: &mut Control) -> oneshot::Sender<Reply> {
 }
 
 async fn start(args: &DevnetArgs, directory: &Directory) -> Result<Network> {
-    let (beginning, validators) = begin(args, directory).await?;
+    let (source, validators) = begin(args, directory).await?;
     let program = env::current_exe().context("this program's own file cannot be found")?;
-    let network = Network::start(directory, &program, &beginning, args.record).await?;
+    let network = Network::start(directory, &program, &source, args.record).await?;
     if network.is_dead() {
         bail!("no node could be started, for the reasons above");
     }
@@ -160,16 +159,16 @@ async fn start(args: &DevnetArgs, directory: &Directory) -> Result<Network> {
 }
 
 /// What the network begins with, and how many validators it has.
-async fn begin(args: &DevnetArgs, directory: &Directory) -> Result<(Beginning, u64)> {
+async fn begin(args: &DevnetArgs, directory: &Directory) -> Result<(NetworkSource, u64)> {
     if args.resume {
-        let former = Former::read(directory)?;
+        let former = FormerNetwork::read(directory)?;
         let validators = former.validators;
         note(format_args!(
             "  genesis    {} ago, now is slot {}",
             crate::words::duration(former.clock().slot(), former.clock().slot_duration()),
             former.clock().slot()
         ));
-        return Ok((Beginning::Again(former), validators));
+        return Ok((NetworkSource::Resumed(former), validators));
     }
     let guests = guests::clients(&args.with, &args.with_binary, args.slot_duration_ms)?;
     let nodes = guests.len() + usize::from(args.nodes);
@@ -204,7 +203,7 @@ async fn begin(args: &DevnetArgs, directory: &Directory) -> Result<(Beginning, u
     let crowd = nodes as u64 / 8 + validators / VALIDATORS_READY_A_SECOND;
     let slowest = guests.iter().map(|guest| guest.template.starts_in).max();
     let usual = (4 + crowd).max(slowest.unwrap_or(0));
-    let setup = Setup {
+    let setup = NewNetwork {
         nodes: args.nodes,
         keys: keys.keys,
         log_active_epochs: keys.log_active_epochs,
@@ -214,7 +213,7 @@ async fn begin(args: &DevnetArgs, directory: &Directory) -> Result<(Beginning, u
         guests,
         late,
     };
-    Ok((Beginning::Anew(setup), validators))
+    Ok((NetworkSource::New(setup), validators))
 }
 
 /// The keys that guests take, in their forms. Validators are dealt out in turn, to guests first.

@@ -10,7 +10,7 @@ use super::{
     commands::Which,
     control::{NodeStatus, Reply, Request, Status, Unreached, ask, locate},
     description::Description,
-    standing::Standing,
+    node_state::NodeState,
     terminal,
     view::{NodeView, Point, Seen},
 };
@@ -52,7 +52,7 @@ impl StatusArgs {
 fn former(description: &Description) -> Status {
     let nodes = description.nodes.iter().map(|node| NodeStatus {
         name: node.name.clone(),
-        standing: Standing::Stopped,
+        standing: NodeState::Stopped,
         pid: node.pid,
         http: node.http,
         client: node.client.clone(),
@@ -68,7 +68,7 @@ fn former(description: &Description) -> Status {
 
 async fn views(status: &Status) -> Vec<Option<Seen>> {
     let asked = status.nodes.iter().map(async |node| {
-        if node.standing != Standing::Running {
+        if node.standing != NodeState::Running {
             return None;
         }
         match &node.questions {
@@ -104,7 +104,7 @@ fn as_text(status: &Status, runs: bool, views: &[Option<Seen>]) -> String {
             let point = view.as_ref().and_then(of);
             point.map_or_else(unknown, |point| point.slot.to_string())
         };
-        let runs = node.standing == Standing::Running;
+        let runs = node.standing == NodeState::Running;
         let pid = if runs {
             node.pid.to_string()
         } else {
@@ -134,7 +134,7 @@ fn as_json(status: &Status, runs: bool, views: &[Option<Seen>]) -> Value {
         json!({
             "name": node.name,
             "standing": node.standing,
-            "pid": (node.standing == Standing::Running).then_some(node.pid),
+            "pid": (node.standing == NodeState::Running).then_some(node.pid),
             "http": node.http,
             "client": node.client,
             "head": seen.head,
@@ -170,9 +170,9 @@ mod tests {
             slot: 9,
             partition: Some("a | b, c".to_owned()),
             nodes: vec![
-                node("a", Standing::Running),
-                node("b", Standing::Running),
-                node("c", Standing::Killed),
+                node("a", NodeState::Running),
+                node("b", NodeState::Running),
+                node("c", NodeState::Killed),
             ],
         }
     }

@@ -9,9 +9,9 @@ use super::{
     network::{Earlier, Network},
     observer::{self, Observation, Observer},
     orders,
-    signals::Signals,
     terminal::{self, note},
 };
+use crate::signals::Signals;
 
 /// Why a network ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

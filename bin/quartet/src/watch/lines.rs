@@ -1,6 +1,6 @@
 //! One line a slot and node, for a pipe or a log.
 
-use super::{model::Node, view::word};
+use super::{node::Node, view::word};
 use crate::lean_api::{Place, Tally};
 
 /// What a node's line says.
@@ -45,7 +45,7 @@ mod tests {
     use super::{
         super::model::{
             Model,
-            tests::{refused, sight, update},
+            tests::{refused, report, update},
         },
         *,
     };
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn a_line_says_it_all() {
         let mut model = Model::new(["http://a:1".to_owned()]);
-        model.take(update(0, 1, Ok(sight("quartet_0", 10, "0xabcdefabcdef"))));
+        model.take(update(0, 1, Ok(report("quartet_0", 10, "0xabcdefabcdef"))));
         assert_eq!(
             line(&model.nodes[0]),
             "slot 10 quartet_0 synced head 10 0xabcdefab justified 8 finalized 7 lag 3 peers 3"

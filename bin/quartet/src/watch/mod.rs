@@ -3,8 +3,8 @@
 mod app;
 mod lines;
 mod model;
-mod sight;
-mod signals;
+mod node;
+mod poll;
 mod theme;
 mod view;
 
@@ -26,11 +26,13 @@ use tokio::{sync::mpsc, task::JoinSet, time::interval};
 use self::{
     app::{App, Next},
     model::Model,
-    sight::Update,
-    signals::Signals,
+    poll::Update,
     theme::Theme,
 };
-use crate::lean_api::{Reader, address, unix_ms};
+use crate::{
+    lean_api::{Reader, address, unix_ms},
+    signals::Signals,
+};
 
 pub(crate) use theme::colour_is_wanted;
 
@@ -67,11 +69,16 @@ impl WatchArgs {
         );
         let reader = Reader::new().context("cannot set up TLS")?;
         let model = Model::new(self.urls.iter().map(ToString::to_string));
-        let signals = Signals::take_over().context("cannot take the signals over")?;
+        let signals = Signals::take_over(true).context("cannot take the signals over")?;
         let (sender, updates) = mpsc::channel(MOST_NODES);
         let mut followers = JoinSet::new();
         for (node, url) in self.urls.into_iter().enumerate() {
-            followers.spawn(sight::follow(reader.clone(), url, node, sender.clone()));
+            followers.spawn(poll::poll_forever(
+                reader.clone(),
+                url,
+                node,
+                sender.clone(),
+            ));
         }
         match io::stdout().is_terminal() && io::stdin().is_terminal() {
             true => on_screen(model, updates, signals).await?,

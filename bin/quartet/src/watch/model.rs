@@ -2,43 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::sight::{Sight, SlotSight, Update};
-use crate::lean_api::{Condition, Facts, Peer, Place, Validator};
+use super::{
+    node::{Down, Node},
+    poll::Update,
+};
+use crate::lean_api::Place;
 
-/// Slots that are kept of a node.
-const KEPT_SLOTS: usize = 64;
-/// Finality's lags that are kept of a node, one a slot.
-const KEPT_LAGS: usize = 200;
 /// Events that are kept of all nodes.
 const KEPT_EVENTS: usize = 200;
-/// Slots without a new head after which one stands still that does not say so itself, and their milliseconds where nobody tells.
-const HEAD_AGE: u64 = 8;
-const SLOT_MS: u64 = 4_000;
-
-/// A node, as it was last seen.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Node {
-    pub(super) url: String,
-    /// The last that it told; kept when it answers no more.
-    pub(super) facts: Option<Facts>,
-    pub(super) down: Option<Down>,
-    pub(super) peers: Vec<Peer>,
-    pub(super) validators: Vec<Validator>,
-    pub(super) slots: BTreeMap<u64, SlotSight>,
-    /// Slots from the finalized one to the clock, the newest last.
-    pub(super) lags: VecDeque<u64>,
-    lag_slot: Option<u64>,
-    /// When its head changed last, in Unix milliseconds.
-    head_since: u64,
-}
-
-/// Since when and why a node does not answer.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Down {
-    /// Unix milliseconds.
-    pub(super) since: u64,
-    pub(super) why: String,
-}
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,12 +32,8 @@ pub(super) struct Model {
 impl Model {
     /// Of nodes at these URLs.
     pub(super) fn new(urls: impl IntoIterator<Item = String>) -> Self {
-        let node = |url| Node {
-            url,
-            ..Node::default()
-        };
         Self {
-            nodes: urls.into_iter().map(node).collect(),
+            nodes: urls.into_iter().map(Node::new).collect(),
             events: VecDeque::new(),
         }
     }
@@ -78,7 +45,7 @@ impl Model {
         };
         let mut said = Vec::new();
         match update.outcome {
-            Ok(sight) => node.take(sight, update.at, &mut said),
+            Ok(report) => node.take(report, update.at, &mut said),
             Err(why) if node.down.is_none() => {
                 said.push((true, why.to_string()));
                 node.down = Some(Down {
@@ -167,147 +134,16 @@ impl Model {
     }
 }
 
-impl Node {
-    /// What it is called.
-    pub(super) fn name(&self) -> &str {
-        let facts = self.facts.as_ref();
-        let name = facts.and_then(|facts| facts.name.as_deref());
-        name.unwrap_or_else(|| self.url.split("://").last().unwrap_or(&self.url))
-    }
-
-    /// How it is, unless it does not answer, or was not asked yet.
-    pub(super) fn condition(&self) -> Option<Condition> {
-        let facts = self.facts.as_ref().filter(|_| self.down.is_none())?;
-        Some(facts.condition)
-    }
-
-    fn take(&mut self, sight: Sight, at: u64, said: &mut Vec<(bool, String)>) {
-        let Sight {
-            mut facts,
-            peers,
-            slots,
-            validators,
-        } = sight;
-        if self.down.take().is_some() {
-            said.push((false, "answers again".to_owned()));
-        }
-        let head = |facts: &Facts| facts.head.clone();
-        if self.facts.as_ref().and_then(head) != head(&facts) {
-            self.head_since = at;
-        }
-        let slot_ms = facts.slot_duration_ms.unwrap_or(SLOT_MS);
-        if facts.condition == Condition::Unknown
-            && facts.head.is_some()
-            && at.saturating_sub(self.head_since) > HEAD_AGE.saturating_mul(slot_ms)
-        {
-            facts.condition = Condition::Stalled;
-        }
-        self.compare(&facts, &peers, said);
-        for row in slots {
-            self.take_slot(row, said);
-        }
-        if let Some(validators) = validators {
-            self.compare_duties(&validators, said);
-            self.validators = validators;
-        }
-        let slot = facts
-            .current_slot
-            .or(facts.head.as_ref().map(|head| head.slot));
-        if slot != self.lag_slot
-            && let Some(lag) = facts.behind(facts.finalized.as_ref())
-        {
-            self.lag_slot = slot;
-            if self.lags.len() == KEPT_LAGS {
-                self.lags.pop_front();
-            }
-            self.lags.push_back(lag);
-        }
-        self.peers = peers;
-        self.facts = Some(facts);
-    }
-
-    fn compare(&self, facts: &Facts, peers: &[Peer], said: &mut Vec<(bool, String)>) {
-        let Some(before) = &self.facts else {
-            let word = facts.condition.name();
-            said.push((!facts.condition.is_healthy(), format!("seen, {word}")));
-            return;
-        };
-        if before.condition != facts.condition {
-            let (meaning, _) = facts.condition.in_words(facts);
-            let text = format!("{}: {meaning}", facts.condition.name());
-            said.push((!facts.condition.is_healthy(), text));
-        }
-        if let (Some(before), Some(now)) = (before.uptime_seconds, facts.uptime_seconds)
-            && now < before
-        {
-            said.push((true, "was started anew".to_owned()));
-        }
-        let has = |peers: &[Peer], peer: &Peer| peers.iter().any(|it| it.peer_id == peer.peer_id);
-        for peer in peers.iter().filter(|peer| !has(&self.peers, peer)) {
-            said.push((false, format!("peer {} connected", called(peer))));
-        }
-        for peer in self.peers.iter().filter(|peer| !has(peers, peer)) {
-            said.push((true, format!("peer {} is gone", called(peer))));
-        }
-    }
-
-    fn take_slot(&mut self, mut row: SlotSight, said: &mut Vec<(bool, String)>) {
-        if let Some(before) = self.slots.remove(&row.slot) {
-            if let (Some(old), Some(new)) = (&before.block, &row.block)
-                && old != new
-            {
-                said.push((
-                    true,
-                    format!("another block at slot {}: reorganised", row.slot),
-                ));
-            }
-            if row.votes.is_none() {
-                (row.votes, row.head) = (before.votes, before.head);
-            }
-        }
-        self.slots.insert(row.slot, row);
-        if self.slots.len() > KEPT_SLOTS {
-            self.slots.pop_first();
-        }
-    }
-
-    fn compare_duties(&self, validators: &[Validator], said: &mut Vec<(bool, String)>) {
-        for now in validators.iter().filter(|validator| validator.local) {
-            let same = |it: &&Validator| it.index == now.index;
-            let Some(before) = self.validators.iter().find(same) else {
-                continue;
-            };
-            let (old, new) = (&before.record, &now.record);
-            for (is_more, what) in [
-                (new.votes.missed > old.votes.missed, "missed a vote"),
-                (new.votes.late > old.votes.late, "voted late"),
-                (
-                    new.proposals.missed > old.proposals.missed,
-                    "missed a proposal",
-                ),
-            ] {
-                if is_more {
-                    said.push((true, format!("validator {} {what}", now.index)));
-                }
-            }
-        }
-    }
-}
-
-/// The end of its id, and what it is.
-pub(super) fn called(peer: &Peer) -> String {
-    let id: Vec<char> = peer.peer_id.chars().collect();
-    let end: String = id.iter().skip(id.len().saturating_sub(8)).collect();
-    match &peer.agent {
-        Some(agent) => format!("{agent} …{end}"),
-        None => format!("…{end}"),
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::lean_api::Failure;
+    use crate::{
+        lean_api::{Condition, Facts, Failure, Validator},
+        watch::{
+            node::{KEPT_LAGS, KEPT_SLOTS},
+            poll::{NodeReport, SlotReport},
+        },
+    };
 
     pub(crate) fn place(slot: u64, root: &str) -> Place {
         Place {
@@ -316,8 +152,8 @@ pub(super) mod tests {
         }
     }
 
-    pub(crate) fn sight(name: &str, slot: u64, root: &str) -> Sight {
-        Sight {
+    pub(crate) fn report(name: &str, slot: u64, root: &str) -> NodeReport {
+        NodeReport {
             facts: Facts {
                 condition: Condition::Synced,
                 name: Some(name.to_owned()),
@@ -329,11 +165,11 @@ pub(super) mod tests {
                 validator_count: Some(4),
                 ..Facts::default()
             },
-            ..Sight::default()
+            ..NodeReport::default()
         }
     }
 
-    pub(crate) fn update(node: usize, at: u64, outcome: Result<Sight, Failure>) -> Update {
+    pub(crate) fn update(node: usize, at: u64, outcome: Result<NodeReport, Failure>) -> Update {
         Update { node, at, outcome }
     }
 
@@ -353,18 +189,18 @@ pub(super) mod tests {
     fn a_node_goes_and_comes_back() {
         let mut model = Model::new(["http://a:1".to_owned()]);
         assert_eq!(model.nodes[0].name(), "a:1");
-        model.take(update(0, 1_000, Ok(sight("quartet_0", 10, "0xa"))));
+        model.take(update(0, 1_000, Ok(report("quartet_0", 10, "0xa"))));
         model.take(update(0, 2_000, Err(refused())));
         model.take(update(0, 3_000, Err(refused())));
         assert_eq!(model.nodes[0].down.as_ref().unwrap().since, 2_000);
         assert_eq!(model.nodes[0].condition(), None);
         assert_eq!(model.nodes[0].name(), "quartet_0");
-        model.take(update(0, 4_000, Ok(sight("quartet_0", 11, "0xb"))));
+        model.take(update(0, 4_000, Ok(report("quartet_0", 11, "0xb"))));
         assert_eq!(model.nodes[0].condition(), Some(Condition::Synced));
         let said = texts(&model);
         assert_eq!(said.len(), 3);
         assert_eq!((said[0], said[2]), ("seen, synced", "answers again"));
-        model.take(update(7, 4_000, Ok(Sight::default())));
+        model.take(update(7, 4_000, Ok(NodeReport::default())));
     }
 
     #[test]
@@ -372,7 +208,7 @@ pub(super) mod tests {
         let urls = (0..3).map(|port| format!("http://a:{port}"));
         let mut model = Model::new(urls);
         for node in 0..3 {
-            model.take(update(node, 1, Ok(sight("x", 10, "0xa"))));
+            model.take(update(node, 1, Ok(report("x", 10, "0xa"))));
         }
         let disagreements = |model: &Model| {
             model
@@ -383,9 +219,9 @@ pub(super) mod tests {
         };
         assert_eq!(disagreements(&model), [false; 3]);
         // One has not got the new block yet.
-        model.take(update(2, 2, Ok(sight("x", 9, "0x9"))));
+        model.take(update(2, 2, Ok(report("x", 9, "0x9"))));
         assert_eq!(disagreements(&model), [false; 3]);
-        model.take(update(2, 3, Ok(sight("x", 10, "0xb"))));
+        model.take(update(2, 3, Ok(report("x", 10, "0xb"))));
         assert_eq!(disagreements(&model), [false, false, true]);
         model.take(update(2, 4, Err(refused())));
         assert_eq!(disagreements(&model), [false; 3]);
@@ -395,10 +231,10 @@ pub(super) mod tests {
     fn what_is_kept_is_bounded() {
         let mut model = Model::new(["a".to_owned()]);
         for slot in 3..1_000 {
-            let mut seen = sight("x", slot, "0xa");
-            seen.slots = vec![SlotSight {
+            let mut seen = report("x", slot, "0xa");
+            seen.slots = vec![SlotReport {
                 slot,
-                ..SlotSight::default()
+                ..SlotReport::default()
             }];
             model.take(update(0, slot * 2, Ok(seen)));
             model.take(update(0, slot * 2 + 1, Err(refused())));
@@ -414,7 +250,7 @@ pub(super) mod tests {
     fn a_silent_head_is_noticed_where_the_node_has_no_word_for_it() {
         let mut model = Model::new(["a".to_owned()]);
         let foreign = || {
-            let mut seen = sight("x", 10, "0xa");
+            let mut seen = report("x", 10, "0xa");
             seen.facts.condition = Condition::Unknown;
             Ok(seen)
         };
@@ -429,11 +265,11 @@ pub(super) mod tests {
     fn a_replaced_block_and_a_missed_duty_are_events() {
         let mut model = Model::new(["a".to_owned()]);
         let seen = |block: &str, missed| {
-            let mut seen = sight("x", 10, block);
-            seen.slots = vec![SlotSight {
+            let mut seen = report("x", 10, block);
+            seen.slots = vec![SlotReport {
                 slot: 9,
                 block: Some(block.to_owned()),
-                ..SlotSight::default()
+                ..SlotReport::default()
             }];
             let mut validator = Validator {
                 index: 3,

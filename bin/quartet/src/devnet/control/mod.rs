@@ -15,7 +15,7 @@ pub(super) use client::{Unreached, ask};
 pub(super) use locate::locate;
 pub(super) use server::{Asked, Control};
 
-use super::{guests::Questions, standing::Standing};
+use super::{guests::Questions, node_state::NodeState};
 
 /// Bytes of a request: the names of all nodes of the largest devnet, several times over.
 const MAX_REQUEST: u64 = 16 * 1024;
@@ -68,7 +68,7 @@ pub(super) struct Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct NodeStatus {
     pub(super) name: String,
-    pub(super) standing: Standing,
+    pub(super) standing: NodeState,
     pub(super) pid: u32,
     pub(super) http: SocketAddr,
     /// The client that it is of.

@@ -1,9 +1,9 @@
 //! A network of several clients: what each did, and whether that is well.
 
 mod records;
+mod report;
 mod tally;
-mod verdict;
 
 pub(super) use records::Records;
+pub(super) use report::{Ended, LateTally, Mixed};
 pub(super) use tally::ClientTally;
-pub(super) use verdict::{Ended, LateTally, Mixed};

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
 use super::{
-    super::{partition::Partition, process::NodeProcess, standing::Standing, terminal::note},
+    super::{node_state::NodeState, partition::Partition, process::NodeProcess, terminal::note},
     Network,
 };
 
@@ -14,11 +14,11 @@ impl Network {
     /// When there is no such node, or it does not run.
     pub(in super::super) async fn kill(&mut self, name: &str) -> Result<()> {
         let index = self.index(name)?;
-        if self.standings[index] != Standing::Running {
+        if self.states[index] != NodeState::Running {
             bail!("{name} does not run");
         }
         // First, so that its end is not taken for one by itself.
-        self.standings[index] = Standing::Killed;
+        self.states[index] = NodeState::Killed;
         if let Some(process) = &mut self.processes[index] {
             process.kill();
             process.ended().await;
@@ -35,11 +35,11 @@ impl Network {
     pub(in super::super) async fn restart(&mut self, name: &str) -> Result<()> {
         let index = self.index(name)?;
         ensure!(
-            self.standings[index] != Standing::Waiting,
+            self.states[index] != NodeState::Waiting,
             "{name} is not there yet: it starts late"
         );
-        if self.standings[index] == Standing::Running {
-            self.standings[index] = Standing::Killed;
+        if self.states[index] == NodeState::Running {
+            self.states[index] = NodeState::Killed;
             if let Some(process) = &mut self.processes[index] {
                 process.stop();
                 process.ended().await;
@@ -55,8 +55,8 @@ impl Network {
     /// # Errors
     /// When it cannot be started.
     pub(in super::super) fn start_late(&mut self) -> Result<()> {
-        let waits = |standing: &Standing| *standing == Standing::Waiting;
-        let Some(index) = self.standings.iter().position(waits) else {
+        let waits = |standing: &NodeState| *standing == NodeState::Waiting;
+        let Some(index) = self.states.iter().position(waits) else {
             return Ok(());
         };
         self.start_one(index)?;
@@ -69,7 +69,7 @@ impl Network {
         let process = NodeProcess::start(index, node, launch, self.tell_death.clone())
             .with_context(|| format!("{} cannot be started", node.name))?;
         self.processes[index] = Some(process);
-        self.standings[index] = Standing::Running;
+        self.states[index] = NodeState::Running;
         if self.partition.is_any() {
             self.tell_partition(index)?;
         }
@@ -99,7 +99,7 @@ impl Network {
 
     fn tell_partition(&self, index: usize) -> Result<()> {
         let is_guest = self.nodes[index].as_guest().is_some();
-        if is_guest || self.standings[index] != Standing::Running {
+        if is_guest || self.states[index] != NodeState::Running {
             return Ok(());
         }
         let apart = self.partition.apart_from(index).into_iter();

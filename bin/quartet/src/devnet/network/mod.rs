@@ -16,18 +16,18 @@ use quartet_types::Slot;
 use tokio::sync::mpsc;
 
 use super::{
-    beginning::{Beginning, Prepared},
     control::{NodeStatus, Status},
     description::{Description, NodeDescription},
     directory::Directory,
     guests::Questions,
     http,
     layout::{GenesisPaths, NodeLayout, Role},
+    node_state::NodeState,
     partition::Partition,
+    prepare::{NetworkSource, PreparedNetwork},
     process::{self, Death, NodeProcess},
     reading::Reading,
     report::{Asked, NodeReport},
-    standing::Standing,
     terminal::note,
     usage::Usage,
     view::Seen,
@@ -52,7 +52,7 @@ pub(super) struct Earlier {
 pub(super) struct Network {
     pub(super) clock: Clock,
     pub(super) nodes: Vec<NodeLayout>,
-    standings: Vec<Standing>,
+    states: Vec<NodeState>,
     /// None of one that has not been started yet.
     processes: Vec<Option<NodeProcess>>,
     /// When the late node starts.
@@ -76,12 +76,12 @@ impl Network {
     pub(super) async fn start(
         directory: &Directory,
         program: &Path,
-        beginning: &Beginning,
+        source: &NetworkSource,
         are_recorded: bool,
     ) -> Result<Self> {
-        let attempts = beginning.attempts();
+        let attempts = source.attempts();
         for attempt in 1..=attempts {
-            let mut prepared = beginning.prepare(directory)?;
+            let mut prepared = source.prepare(directory)?;
             for node in &mut prepared.nodes {
                 node.is_recorded = are_recorded;
             }
@@ -109,8 +109,8 @@ impl Network {
         }
     }
 
-    fn launch(directory: &Directory, program: &Path, prepared: Prepared) -> Result<Self> {
-        let Prepared {
+    fn launch(directory: &Directory, program: &Path, prepared: PreparedNetwork) -> Result<Self> {
+        let PreparedNetwork {
             nodes,
             clock,
             reserved,
@@ -131,12 +131,12 @@ impl Network {
                 .with_context(|| format!("{} cannot be started", node.name))
         };
         let processes: Result<Vec<_>> = nodes.iter().enumerate().map(start).collect();
-        let standings = nodes.iter().map(|node| match is_late(node) {
-            true => Standing::Waiting,
-            false => Standing::Running,
+        let states = nodes.iter().map(|node| match is_late(node) {
+            true => NodeState::Waiting,
+            false => NodeState::Running,
         });
         let network = Self {
-            standings: standings.collect(),
+            states: states.collect(),
             partition: Partition::none(nodes.len()),
             processes: processes?,
             late,
@@ -196,7 +196,7 @@ impl Network {
 
     /// How the nodes are.
     pub(super) fn status(&self) -> Status {
-        let nodes = self.nodes.iter().zip(&self.processes).zip(&self.standings);
+        let nodes = self.nodes.iter().zip(&self.processes).zip(&self.states);
         let nodes = nodes.map(|((node, process), standing)| NodeStatus {
             name: node.name.clone(),
             standing: *standing,
@@ -280,13 +280,13 @@ impl Network {
 
     /// Whether no node of our own is left, so that nobody tells of the chain any more.
     pub(super) fn is_dead(&self) -> bool {
-        let mut members = self.standings.iter().take(self.members().len());
-        members.all(|standing| *standing == Standing::Died)
+        let mut members = self.states.iter().take(self.members().len());
+        members.all(|standing| *standing == NodeState::Died)
     }
 
     fn announce(&mut self, death: &Death, tail: &[String]) {
         self.dead += 1;
-        self.standings[death.index] = Standing::Died;
+        self.states[death.index] = NodeState::Died;
         let node = &self.nodes[death.index];
         let how = process::describe(&death.status);
         note(format_args!(

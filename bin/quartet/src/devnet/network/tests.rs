@@ -5,7 +5,7 @@ use std::process::Command;
 use quartet_config::ValidatorKey;
 use quartet_types::{PublicKey, SlotDuration};
 
-use super::{super::beginning::Setup, *};
+use super::{super::prepare::NewNetwork, *};
 
 /// Starts two "nodes" that are shell scripts: `body` runs with `$0` as the script's path.
 async fn start(parent: &Path, body: &str) -> Result<Network> {
@@ -22,7 +22,7 @@ async fn start(parent: &Path, body: &str) -> Result<Network> {
         public_key: PublicKey([1; 52]),
         secret_key_file: "validator_0.yaml".into(),
     };
-    let beginning = Beginning::Anew(Setup {
+    let source = NetworkSource::New(NewNetwork {
         nodes: 2,
         keys: vec![key],
         log_active_epochs: 18,
@@ -32,7 +32,7 @@ async fn start(parent: &Path, body: &str) -> Result<Network> {
         guests: Vec::new(),
         late: None,
     });
-    Network::start(&directory, &program, &beginning, false).await
+    Network::start(&directory, &program, &source, false).await
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn nodes_are_killed_and_started_again_by_name() {
     let pid = |network: &Network| network.pid(1);
     let before = pid(&network);
     network.kill("quartet_1").await.unwrap();
-    assert_eq!(network.standings, [Standing::Running, Standing::Killed]);
+    assert_eq!(network.states, [NodeState::Running, NodeState::Killed]);
     let again = network.kill("quartet_1").await.unwrap_err().to_string();
     assert_eq!(again, "quartet_1 does not run");
     let unknown = network.restart("quartet_2").await.unwrap_err().to_string();
@@ -82,7 +82,7 @@ async fn nodes_are_killed_and_started_again_by_name() {
         "{unknown}"
     );
     network.restart("quartet_1").await.unwrap();
-    assert_eq!(network.standings, [Standing::Running; 2]);
+    assert_eq!(network.states, [NodeState::Running; 2]);
     assert_ne!(pid(&network), before);
     let described = Description::read(&parent.path().join("net")).unwrap();
     assert_eq!(Some(described.nodes[1].pid), pid(&network));

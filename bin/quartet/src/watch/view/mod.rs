@@ -17,7 +17,7 @@ use ratatui::{
 
 use super::{
     app::{App, Pane},
-    model::Node,
+    node::Node,
 };
 use crate::words::count;
 

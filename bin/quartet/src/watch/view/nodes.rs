@@ -7,7 +7,7 @@ use ratatui::{
     widgets::{Row, Table, TableState},
 };
 
-use super::super::{app::App, model::Node};
+use super::super::{app::App, node::Node};
 use crate::lean_api::{Condition, Place, Tally};
 
 /// The widths of all columns but the first.

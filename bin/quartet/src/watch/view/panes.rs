@@ -10,8 +10,8 @@ use ratatui::{
 
 use super::super::{
     app::{App, Pane},
-    model::{Node, called},
-    sight::SlotSight,
+    node::{Node, peer_label},
+    poll::SlotReport,
 };
 use crate::lean_api::{Peer, Place, Validator};
 
@@ -60,7 +60,7 @@ fn slots(app: &App, node: &Node) -> Content {
     let facts = node.facts.as_ref();
     let validators = facts.and_then(|facts| facts.validator_count);
     let now = facts.and_then(|facts| facts.current_slot);
-    let row = |row: &SlotSight| {
+    let row = |row: &SlotReport| {
         let is_over = Some(row.slot) != now;
         let votes = row.votes.as_ref().map(|votes| {
             let all = validators.map_or_else(String::new, |all| format!("/{all}"));
@@ -212,7 +212,7 @@ fn peers(node: &Node) -> Content {
     let row = |peer: &Peer| {
         let number = |number: Option<u64>| number.map_or_else(dash, |it| it.to_string());
         let cells = vec![
-            format!(" {}", called(peer)),
+            format!(" {}", peer_label(peer)),
             peer.direction.clone(),
             peer.head
                 .as_ref()

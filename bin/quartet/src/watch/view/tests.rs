@@ -7,9 +7,9 @@ use super::{
         app::{App, Pane},
         model::{
             Model,
-            tests::{place, refused, sight, update},
+            tests::{place, refused, report, update},
         },
-        sight::SlotSight,
+        poll::SlotReport,
         theme::Theme,
     },
     draw,
@@ -19,7 +19,7 @@ use crate::lean_api::{Peer, Validator};
 fn app(colour: bool) -> App {
     let mut model = Model::new((0..4).map(|port| format!("http://127.0.0.1:510{port}")));
     for node in 0..3 {
-        let mut seen = sight(&format!("quartet_{node}"), 120, "0xaaaaaaaaaa");
+        let mut seen = report(&format!("quartet_{node}"), 120, "0xaaaaaaaaaa");
         seen.peers = vec![Peer {
             peer_id: "16Uiu2HAmPeerOne1".to_owned(),
             direction: "inbound".to_owned(),
@@ -29,7 +29,7 @@ fn app(colour: bool) -> App {
             ..Peer::default()
         }];
         seen.slots = (117..=120)
-            .map(|slot| SlotSight {
+            .map(|slot| SlotReport {
                 slot,
                 proposer: Some(slot % 4),
                 proposer_is_local: slot % 4 == 0,
@@ -138,7 +138,7 @@ fn a_node_that_is_gone_is_red_with_since_when() {
 #[test]
 fn a_node_on_another_branch_stands_out() {
     let mut app = app(true);
-    let other = sight("quartet_2", 120, "0xbbbbbbbbbb");
+    let other = report("quartet_2", 120, "0xbbbbbbbbbb");
     app.model.take(update(2, 12_000, Ok(other)));
     let (text, buffer) = drawn(&app, 80, 24);
     has(&text, "1 node on another branch");

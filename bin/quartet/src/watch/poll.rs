@@ -22,17 +22,17 @@ const FEW_VALIDATORS: u64 = 128;
 
 /// What a node told in one answer.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sight {
+pub(super) struct NodeReport {
     pub(super) facts: Facts,
     pub(super) peers: Vec<Peer>,
-    pub(super) slots: Vec<SlotSight>,
+    pub(super) slots: Vec<SlotReport>,
     /// When they were asked for.
     pub(super) validators: Option<Vec<Validator>>,
 }
 
 /// What a node told of a slot.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct SlotSight {
+pub(super) struct SlotReport {
     pub(super) slot: u64,
     pub(super) proposer: Option<u64>,
     pub(super) proposer_is_local: bool,
@@ -52,7 +52,7 @@ pub(super) struct Update {
     pub(super) node: usize,
     /// Unix milliseconds.
     pub(super) at: u64,
-    pub(super) outcome: Result<Sight, Failure>,
+    pub(super) outcome: Result<NodeReport, Failure>,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +77,7 @@ struct Vote {
 }
 
 /// Asks until nobody listens.
-pub(super) async fn follow(
+pub(super) async fn poll_forever(
     reader: Reader,
     url: ServerUrl,
     node: usize,
@@ -88,7 +88,7 @@ pub(super) async fn follow(
     let mut last_slot = None;
     loop {
         ticks.tick().await;
-        let outcome = look(&reader, &url, last_slot).await;
+        let outcome = poll_node(&reader, &url, last_slot).await;
         last_slot = outcome.as_ref().ok().and_then(|it| it.facts.current_slot);
         let update = Update {
             node,
@@ -101,15 +101,19 @@ pub(super) async fn follow(
     }
 }
 
-async fn look(reader: &Reader, url: &ServerUrl, last_slot: Option<u64>) -> Result<Sight, Failure> {
+async fn poll_node(
+    reader: &Reader,
+    url: &ServerUrl,
+    last_slot: Option<u64>,
+) -> Result<NodeReport, Failure> {
     let answer = reader.ask(url).await?;
-    let mut sight = Sight {
+    let mut report = NodeReport {
         facts: answer.facts,
         peers: answer.peers,
-        ..Sight::default()
+        ..NodeReport::default()
     };
-    let Some(now) = sight.facts.current_slot.filter(|_| answer.is_ours) else {
-        return Ok(sight);
+    let Some(now) = report.facts.current_slot.filter(|_| answer.is_ours) else {
+        return Ok(report);
     };
     let back = match last_slot {
         Some(last) => now.saturating_sub(last).saturating_add(AGAIN).min(AT_FIRST),
@@ -117,7 +121,7 @@ async fn look(reader: &Reader, url: &ServerUrl, last_slot: Option<u64>) -> Resul
     };
     let slots: Vec<u64> = (now.saturating_sub(back)..=now).collect();
     let is_new = last_slot != Some(now);
-    let few = sight.facts.validator_count.unwrap_or(u64::MAX) <= FEW_VALIDATORS;
+    let few = report.facts.validator_count.unwrap_or(u64::MAX) <= FEW_VALIDATORS;
     let votes: Vec<u64> = match (few, is_new) {
         (true, _) => slots.clone(),
         (false, true) => vec![now.saturating_sub(1)],
@@ -128,31 +132,31 @@ async fn look(reader: &Reader, url: &ServerUrl, last_slot: Option<u64>) -> Resul
     let records = is_new.then_some(Call::new("lean_validators"));
     let calls: Vec<Call> = duties.chain(voted).chain(records).collect();
     let Some(mut results) = reader.call(url, &calls).await? else {
-        return Ok(sight);
+        return Ok(report);
     };
     for place in 0..slots.len() {
         if let Some(found) = results.take::<Duties>(place) {
-            sight.slots.push(SlotSight {
+            report.slots.push(SlotReport {
                 slot: found.slot,
                 proposer: found.proposer_index,
                 proposer_is_local: found.proposer_local,
                 attesters: found.attesters,
                 block: found.block,
-                ..SlotSight::default()
+                ..SlotReport::default()
             });
         }
     }
     for (place, slot) in votes.iter().enumerate() {
         let found: Option<Votes> = results.take(slots.len() + place);
-        let row = sight.slots.iter_mut().find(|row| row.slot == *slot);
+        let row = report.slots.iter_mut().find(|row| row.slot == *slot);
         if let Some((found, row)) = found.zip(row) {
-            row.count(found.votes, half_of(*slot, &sight.facts));
+            row.count(found.votes, half_of(*slot, &report.facts));
         }
     }
     if is_new {
-        sight.validators = results.take(calls.len() - 1);
+        report.validators = results.take(calls.len() - 1);
     }
-    Ok(sight)
+    Ok(report)
 }
 
 /// When the first half of a slot ends, in Unix milliseconds.
@@ -163,7 +167,7 @@ fn half_of(slot: u64, facts: &Facts) -> Option<u64> {
     start.checked_add(duration / 2)
 }
 
-impl SlotSight {
+impl SlotReport {
     fn count(&mut self, votes: Vec<Vote>, half: Option<u64>) {
         let mut heads: BTreeMap<(u64, String), usize> = BTreeMap::new();
         let mut seen = BTreeMap::new();
@@ -198,7 +202,7 @@ mod tests {
                 slot,
             },
         };
-        let mut row = SlotSight::default();
+        let mut row = SlotReport::default();
         row.count(
             vec![
                 vote(0, 1_041_000, 9),

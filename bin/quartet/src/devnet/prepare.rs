@@ -28,14 +28,14 @@ const LEAST_LEFT: u64 = 32;
 
 /// What a network begins with.
 #[derive(Debug)]
-pub(super) enum Beginning {
-    Anew(Setup),
-    Again(Former),
+pub(super) enum NetworkSource {
+    New(NewNetwork),
+    Resumed(FormerNetwork),
 }
 
 /// What makes up a new network.
 #[derive(Debug)]
-pub(super) struct Setup {
+pub(super) struct NewNetwork {
     pub(super) nodes: u16,
     /// The validators' keys, in the order of the registry.
     pub(super) keys: Vec<ValidatorKey>,
@@ -62,7 +62,7 @@ pub(super) struct LateNode {
 
 /// What is known of a network that has ended.
 #[derive(Debug)]
-pub(super) struct Former {
+pub(super) struct FormerNetwork {
     ports: Vec<NodePorts>,
     genesis_time: u64,
     slot_duration: SlotDuration,
@@ -71,7 +71,7 @@ pub(super) struct Former {
 
 /// A network that is ready to be started: files are written, ports are held.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(super) struct PreparedNetwork {
     pub(super) nodes: Vec<NodeLayout>,
     pub(super) clock: Clock,
     pub(super) reserved: ReservedPorts,
@@ -81,11 +81,11 @@ pub(super) struct Prepared {
     pub(super) ready_by: Duration,
 }
 
-impl Beginning {
+impl NetworkSource {
     /// How often to try with other ports.
     pub(super) fn attempts(&self) -> usize {
         match self {
-            Self::Anew(Setup {
+            Self::New(NewNetwork {
                 base_port: None, ..
             }) => ATTEMPTS,
             _ => 1,
@@ -96,16 +96,16 @@ impl Beginning {
     ///
     /// # Errors
     /// When ports are taken, or files cannot be written.
-    pub(super) fn prepare(&self, directory: &Directory) -> Result<Prepared> {
+    pub(super) fn prepare(&self, directory: &Directory) -> Result<PreparedNetwork> {
         match self {
-            Self::Anew(setup) => setup.prepare(directory),
-            Self::Again(former) => former.prepare(directory),
+            Self::New(setup) => setup.prepare(directory),
+            Self::Resumed(former) => former.prepare(directory),
         }
     }
 }
 
-impl Setup {
-    fn prepare(&self, directory: &Directory) -> Result<Prepared> {
+impl NewNetwork {
+    fn prepare(&self, directory: &Directory) -> Result<PreparedNetwork> {
         let reserved = self.reserve()?;
         let mut nodes = self.lay_out(directory.path(), &reserved)?;
         let plan = layout::plan(
@@ -135,8 +135,8 @@ impl Setup {
                 .join(GenesisFile::Plan.name());
             plan.write(&path, &keys)?;
         }
-        self.tell(&mut nodes, &genesis, &directory.genesis())?;
-        Ok(Prepared {
+        self.fill_in_genesis(&mut nodes, &genesis, &directory.genesis())?;
+        Ok(PreparedNetwork {
             nodes,
             clock: Clock::system(genesis_time).with_slot_duration(self.slot_duration),
             reserved,
@@ -178,7 +178,7 @@ impl Setup {
     }
 
     /// Fills in what is only known once there is a genesis.
-    fn tell(
+    fn fill_in_genesis(
         &self,
         nodes: &mut [NodeLayout],
         genesis: &GenesisDirectory,
@@ -236,7 +236,7 @@ impl Setup {
     }
 }
 
-impl Former {
+impl FormerNetwork {
     /// What is to be resumed in a directory.
     ///
     /// # Errors
@@ -285,7 +285,7 @@ impl Former {
         Clock::system(self.genesis_time).with_slot_duration(self.slot_duration)
     }
 
-    fn prepare(&self, directory: &Directory) -> Result<Prepared> {
+    fn prepare(&self, directory: &Directory) -> Result<PreparedNetwork> {
         let reserved = ReservedPorts::these(&self.ports).map_err(|taken| {
             let node = NodeLayout::name(taken.node);
             anyhow!(
@@ -294,7 +294,7 @@ impl Former {
             )
         })?;
         let clock = self.clock();
-        Ok(Prepared {
+        Ok(PreparedNetwork {
             nodes: lay_out(directory.path(), &reserved)?,
             ready_by: clock.now() + RESUMING,
             clock,
@@ -320,7 +320,7 @@ mod tests {
     fn a_taken_port_is_named_with_the_flag_that_changes_it() {
         let taken = UdpSocket::bind((LOOPBACK, 0)).unwrap();
         let base = taken.local_addr().unwrap().port();
-        let setup = Setup {
+        let setup = NewNetwork {
             nodes: 1,
             keys: Vec::new(),
             log_active_epochs: 18,
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn keys_that_are_used_up_keep_a_devnet_from_being_resumed() {
         let now = Clock::system(0).now().as_secs();
-        let former = |slots: u64| Former {
+        let former = |slots: u64| FormerNetwork {
             ports: Vec::new(),
             genesis_time: now - 4 * slots,
             slot_duration: SlotDuration::default(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Whether a node runs, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Standing {
+pub(super) enum NodeState {
     Running,
     /// It starts late.
     Waiting,
@@ -19,7 +19,7 @@ pub(super) enum Standing {
     Stopped,
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for NodeState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Running => "running",
