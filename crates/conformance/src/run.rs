@@ -75,7 +75,7 @@ async fn play(context: &CaseContext, case: &Case) -> Played {
     let started = Instant::now();
     let outcome = timeout(LONGEST, (case.play)(context)).await;
     let (verdict, sent, seen) = match outcome {
-        Ok(outcome) => verdict_of(outcome),
+        Ok(outcome) => unless_gone(context, verdict_of(outcome)).await,
         Err(_) => (
             Verdict::Fail,
             String::new(),
@@ -85,6 +85,23 @@ async fn play(context: &CaseContext, case: &Case) -> Played {
     let mut played = Played::new(case, verdict, sent, seen);
     played.seconds = started.elapsed().as_secs();
     played
+}
+
+/// What a node does may be allowed; that it is gone afterwards never is.
+async fn unless_gone(
+    context: &CaseContext,
+    (verdict, sent, seen): (Verdict, String, String),
+) -> (Verdict, String, String) {
+    if verdict != Verdict::Differs {
+        return (verdict, sent, seen);
+    }
+    match context.serves_others().await {
+        Ok(()) => (verdict, sent, seen),
+        Err(error) => {
+            let seen = format!("{seen}; then the node serves nobody any more: {error}");
+            (Verdict::Fail, sent, seen)
+        }
+    }
 }
 
 fn verdict_of(outcome: CaseResult) -> (Verdict, String, String) {

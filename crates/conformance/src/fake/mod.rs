@@ -20,7 +20,10 @@ use quartet_types::{
 };
 use sha2::{Digest as _, Sha256};
 use ssz::{Decode as _, Encode as _};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+};
 use tree_hash::TreeHash as _;
 
 use crate::{
@@ -65,6 +68,8 @@ pub(super) enum Fault {
     StandsStill,
     /// Who has unsubscribed is sent everything all the same.
     Deaf,
+    /// It serves a root that comes twice twice, and is gone.
+    Dies,
 }
 
 #[derive(NetworkBehaviour)]
@@ -78,6 +83,7 @@ struct World {
     fault: Fault,
     blocks: HashMap<Root, SignedBlockWithAttestation>,
     head: Checkpoint,
+    has_died: Arc<Notify>,
     messages: HashMap<Vec<u8>, Message>,
     /// Who listens, with what they listen to.
     listeners: HashMap<PeerId, (mpsc::Sender<Rpc>, bool)>,
@@ -111,6 +117,7 @@ impl Fake {
             fault,
             blocks: HashMap::new(),
             head: Checkpoint::default(),
+            has_died: Arc::default(),
             messages: HashMap::new(),
             listeners: HashMap::new(),
         };
@@ -276,9 +283,10 @@ impl World {
             (Some(roots), _) => roots,
         };
         let mut seen = std::collections::HashSet::new();
-        let once = roots
-            .into_iter()
-            .filter(|root| seen.insert(*root) || self.fault == Fault::ServesTwice);
+        let once = roots.into_iter().filter(|root| {
+            let twice = matches!(self.fault, Fault::ServesTwice | Fault::Dies);
+            seen.insert(*root) || twice
+        });
         let blocks = once.filter_map(|root| {
             let block = self.blocks.get(&root)?;
             match self.fault {
@@ -293,8 +301,14 @@ impl World {
 }
 
 async fn serve(mut swarm: Swarm<Behaviour>, world: Arc<Mutex<World>>) {
+    let has_died = world.lock().unwrap().has_died.clone();
     loop {
-        match swarm.select_next_some().await {
+        let event = tokio::select! {
+            biased;
+            () = has_died.notified() => return,
+            event = swarm.select_next_some() => event,
+        };
+        match event {
             SwarmEvent::Behaviour(BehaviourEvent::Streams(arrived)) => {
                 match arrived.protocol.as_ref() {
                     STATUS => drop(tokio::spawn(tell(arrived.stream, world.clone()))),
@@ -336,9 +350,16 @@ async fn give(mut stream: Stream, world: Arc<Mutex<World>>) {
         _ => 1024,
     };
     let request = read_payload(&mut stream, most * 32).await.ok();
+    let is_twice =
+        |ssz: &Vec<u8>| matches!(ssz.as_chunks::<32>().0, [first, second, ..] if first == second);
+    let is_twice = request.as_ref().is_some_and(is_twice);
     let answer = world.lock().unwrap().answer(request);
     let _ = stream.write_all(&answer).await;
     let _ = stream.close().await;
+    let world = world.lock().unwrap();
+    if world.fault == Fault::Dies && is_twice {
+        world.has_died.notify_one();
+    }
 }
 
 async fn listen(peer: PeerId, mut stream: Stream, world: Arc<Mutex<World>>) {

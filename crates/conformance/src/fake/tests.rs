@@ -52,6 +52,7 @@ async fn each_fault_is_found() {
         (Fault::WrongBlock, "S07", Verdict::Fail),
         (Fault::TooManyRoots, "B05", Verdict::Fail),
         (Fault::ServesTwice, "B08", Verdict::Differs),
+        (Fault::Dies, "B08", Verdict::Fail),
         (Fault::AnswersAnything, "F06", Verdict::Fail),
         (Fault::AnswersAnything, "F08", Verdict::Fail),
         (Fault::OtherIds, "G06", Verdict::Fail),
