@@ -5,7 +5,7 @@ use std::time::Duration;
 use quartet_recording::{Decision, Event, Taken};
 use quartet_types::{Root, Slot};
 
-use crate::compare::describe;
+use crate::{RootPattern, compare::describe};
 
 /// Most steps that are told of.
 const MAX_STEPS: usize = 4096;
@@ -27,7 +27,9 @@ pub struct Step {
 #[derive(Debug)]
 pub(crate) struct Journey {
     pub(crate) slot: Option<Slot>,
-    pub(crate) root: Option<Root>,
+    pub(crate) root: Option<RootPattern>,
+    /// The first root that fits it: it means that one from then on.
+    pub(crate) found: Option<Root>,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -36,14 +38,16 @@ impl Journey {
         Self {
             slot: Some(slot),
             root: None,
+            found: None,
             steps: Vec::new(),
         }
     }
 
-    pub(crate) fn of_block(root: Root) -> Self {
+    pub(crate) fn of_block(root: RootPattern) -> Self {
         Self {
             slot: None,
             root: Some(root),
+            found: root.exact(),
             steps: Vec::new(),
         }
     }
@@ -59,10 +63,18 @@ impl Journey {
         if self.steps.len() >= MAX_STEPS {
             return;
         }
+        if let (Some(wanted), None) = (self.root, self.found) {
+            let named = |decision: &Decision| [decision.root(), waits_for(decision)];
+            let mut named = decisions.iter().flat_map(named).flatten();
+            self.found = named.find(|root| wanted.matches(root));
+        }
         let is_of_interest = |decision: &&Decision| match self.root {
             // Verdicts on single votes are counted, not told one by one.
             None => !matches!(decision, Decision::Vote { .. }),
-            Some(root) => decision.root() == Some(root) || waits_for(decision) == Some(root),
+            Some(_) => {
+                let found = |root: Option<Root>| root.is_some() && root == self.found;
+                found(decision.root()) || found(waits_for(decision))
+            }
         };
         let is_its_slot = self.slot.is_none_or(|wanted| wanted == slot);
         let told: Vec<Decision> = decisions.iter().filter(is_of_interest).cloned().collect();

@@ -10,6 +10,7 @@ mod journey;
 mod options;
 mod player;
 mod requests;
+mod root_pattern;
 mod run;
 mod slot_line;
 
@@ -19,4 +20,5 @@ pub use journey::Step;
 pub use options::{Beginning, ExplainTarget, ReplayEvent, ReplayOptions, ReplayOutcome};
 pub use player::play;
 pub use quartet_fork_choice::Rules;
+pub use root_pattern::{InvalidPattern, RootPattern};
 pub use slot_line::{Counts, SlotLine};

@@ -5,9 +5,11 @@ use std::time::Duration;
 use quartet_chain::Verifier;
 use quartet_fork_choice::Rules;
 use quartet_recording::Start;
-use quartet_types::{Root, Slot};
+use quartet_types::Slot;
 
-use crate::{compare::Difference, explain::Explanation, slot_line::SlotLine};
+use crate::{
+    compare::Difference, explain::Explanation, root_pattern::RootPattern, slot_line::SlotLine,
+};
 
 /// What is to be explained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub enum ExplainTarget {
     /// A slot.
     Slot(Slot),
     /// A block, at the end of the slot in which it was imported, or else of the recording.
-    Block(Root),
+    Block(RootPattern),
 }
 
 /// What is to be told, and how far to go.

@@ -284,12 +284,8 @@ impl<F: FnMut(ReplayEvent<'_>)> Player<F> {
     }
 
     fn explain(&mut self, run: &mut Run) {
-        let root = match self.options.explain {
-            Some(ExplainTarget::Block(root)) => Some(root),
-            _ => None,
-        };
         if let Some(journey) = run.journey.take() {
-            let explanation = explain(&run.service, run.slot, root, journey.steps);
+            let explanation = explain(&run.service, run.slot, journey.found, journey.steps);
             (self.tell)(ReplayEvent::Explanation(Box::new(explanation)));
             self.outcome.is_explained = true;
         }

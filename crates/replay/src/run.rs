@@ -70,7 +70,7 @@ impl Run {
         let since = event.at.as_millis().saturating_sub(slot_start);
         let since = Duration::from_millis(u64::try_from(since).unwrap_or_default());
         journey.note(self.slot, since, event, replayed);
-        let wanted = journey.root;
+        let wanted = journey.found;
         let imported = replayed.iter().any(|decision| match decision {
             Decision::Imported(block) => Some(block.root) == wanted,
             _ => false,

@@ -286,7 +286,10 @@ fn a_slot_and_a_block_are_explained() {
     let voters: usize = slot.votes.iter().map(|group| group.validators.len()).sum();
     assert!(voters > 0 && voters <= 8);
     let head = slot.standing.view.head;
-    let block = explained(ExplainTarget::Block(head.root)).unwrap();
+    let block = explained(ExplainTarget::Block(head.root.into())).unwrap();
+    let first_digits = head.root.to_string()[..10].parse().unwrap();
+    let by_digits = explained(ExplainTarget::Block(first_digits)).unwrap();
+    assert_eq!(by_digits.block, block.block);
     assert_eq!(block.block, Some((head.root, "on the head's chain")));
     let imported = |step: &quartet_replay::Step| step.decisions.contains(&Decision::Imported(head));
     assert!(block.steps.iter().any(imported), "{:?}", block.steps);

@@ -15,8 +15,10 @@ use clap::Args;
 use quartet_clock::Stopwatch;
 use quartet_recording::{Recording, Scheme as Recorded};
 
-use quartet_replay::{ExplainTarget, ReplayEvent, ReplayOptions, ReplayOutcome, Rules, play};
-use quartet_types::{Root, Slot, VALIDATOR_REGISTRY_LIMIT};
+use quartet_replay::{
+    ExplainTarget, ReplayEvent, ReplayOptions, ReplayOutcome, RootPattern, Rules, play,
+};
+use quartet_types::{Slot, VALIDATOR_REGISTRY_LIMIT};
 use quartet_xmss::{Scheme, Verifier};
 
 /// What was asked for is not in the recording.
@@ -141,19 +143,26 @@ impl End<'_> {
 
 fn wanted(text: &str) -> Result<ExplainTarget, String> {
     let slot = text.parse().map(ExplainTarget::Slot);
-    slot.or_else(|_| text.parse::<Root>().map(ExplainTarget::Block))
-        .map_err(|_| "expected a slot, or the root of a block".to_owned())
+    slot.or_else(|_| text.parse::<RootPattern>().map(ExplainTarget::Block))
+        .map_err(|_| {
+            "expected a slot, or the root of a block, whole or by its first digits".to_owned()
+        })
 }
 
 #[cfg(test)]
 mod tests {
+    use quartet_types::Root;
+
     use super::*;
 
     #[test]
     fn a_slot_or_a_root_is_explained() {
         let root = Root::repeat_byte(0xab);
         assert_eq!(wanted("17"), Ok(ExplainTarget::Slot(17)));
-        assert_eq!(wanted(&root.to_string()), Ok(ExplainTarget::Block(root)));
+        assert_eq!(
+            wanted(&root.to_string()),
+            Ok(ExplainTarget::Block(root.into()))
+        );
         assert!(wanted("head").is_err() && wanted("0xab").is_err() && wanted("-1").is_err());
     }
 }
