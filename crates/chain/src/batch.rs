@@ -6,7 +6,7 @@ use quartet_types::{Attestation, Root, Signature, SignedBlockWithAttestation, Va
 
 use crate::{
     ChainReader, ImportError, ImportableBlock,
-    persistence::block_root,
+    reader::block_root,
     verification::{Verifier, signature_count, state_transition, verify_each},
 };
 

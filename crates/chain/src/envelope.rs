@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_with_copies_or_with_more_than_anybody_needs_are_bloated() {
+    fn bodies_with_copies_or_needless_attestations_are_bloated() {
         let vote = |number: u64| Attestation {
             validator_id: number % 4,
             data: AttestationData {

@@ -16,8 +16,8 @@ mod parking;
 mod past;
 mod peers;
 mod pending;
-mod persistence;
 mod production;
+mod reader;
 mod recent;
 mod service;
 mod shared;
@@ -35,10 +35,10 @@ pub use messages::{
     Stopped, Verdict, VerdictSender, chain_channel, network_channel,
 };
 pub use peers::{Direction, PeerChange, PeerFigures, PeerInfo, Peers};
-pub use persistence::{ChainReader, StoreError};
 pub use production::{ProducedBlock, ProposalBasis};
 pub use quartet_storage::Finality;
 pub use quartet_sync::{PeerName, RequestError, SyncState};
+pub use reader::{ChainReader, StoreError};
 pub use recent::MemoryLimits;
 pub use service::{
     ChainService, ChainServiceConfig, ChainServiceParts, ReplayedService, Standing, Waiting,

@@ -6,7 +6,7 @@ use quartet_storage::{Database, DatabaseError, Missing};
 use quartet_types::{Block, PublicKey, Root, SignedBlockWithAttestation, Slot, State, Validators};
 
 use crate::{
-    SharedChain, StoreError, lean_chain::unsigned, persistence::block_root, recent::block_bytes,
+    SharedChain, StoreError, lean_chain::unsigned, reader::block_root, recent::block_bytes,
 };
 
 /// If the kept part has grown by so many slots, it may grow further: [`Database::extend_kept`] looks at as many blocks at a time.
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_answer_is_kept_what_was_asked_for_and_is_whole() {
+    fn only_requested_blocks_with_valid_signatures_are_stored() {
         let (blocks, state) = chain(5);
         let store = database(&blocks[4], state);
         let root = |slot: usize| block_root(&blocks[slot - 1]);

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn watchers_are_told_of_what_changes_and_of_nothing_else() {
+    fn watchers_are_told_of_changes_only() {
         let (peers, name) = (Peers::default(), PeerName::new("someone"));
         let mut changes = peers.watch();
         peers.remove(&name);

@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_on_its_own_waits_for_longest() {
+    fn a_node_without_a_moving_chain_waits_longest() {
         let mut missing_source = MissingSourceWait::default();
         for slot in 100..100 + LONGEST {
             let head = if slot % 20 == 0 { slot } else { 0 };

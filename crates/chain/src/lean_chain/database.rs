@@ -9,7 +9,7 @@ use quartet_types::{
 };
 
 use super::{ImportableBlock, LeanChain, anchor_checkpoints, checkpoints};
-use crate::{MemoryLimits, StoreError, persistence::STATE_INTERVAL};
+use crate::{MemoryLimits, StoreError, reader::STATE_INTERVAL};
 
 /// A chain as the database has it.
 #[derive(Debug)]
@@ -103,12 +103,12 @@ impl LeanChain {
     }
 
     /// Number of votes with their signatures that are at hand for proposals.
-    pub fn held_votes(&self) -> usize {
+    pub(crate) fn held_votes(&self) -> usize {
         self.votes.count()
     }
 
     /// How much memory they may take.
-    pub fn memory_limits(&self) -> MemoryLimits {
+    pub(crate) fn memory_limits(&self) -> MemoryLimits {
         self.memory_limits
     }
 

@@ -67,7 +67,7 @@ impl LeanChain {
     ///
     /// # Errors
     /// As [`Self::import_block`].
-    pub fn import_block_with(
+    pub(crate) fn import_block_with(
         &mut self,
         importable: ImportableBlock,
         names: Names,
@@ -130,7 +130,7 @@ impl LeanChain {
     }
 
     /// Takes note of a verified message of a validator that does not count: with another one of the same slot it is evidence.
-    pub fn note_evidence(&mut self, signed: &SignedAttestation) {
+    pub(crate) fn note_evidence(&mut self, signed: &SignedAttestation) {
         if let Some(first) = self.votes.conflicting(&signed.message) {
             self.record_equivocation(first, signed.clone());
         }

@@ -148,7 +148,7 @@ fn gossiped(message: Attestation) -> GossipAttestation {
 }
 
 #[test]
-fn what_waits_for_long_owes_nobody_a_verdict() {
+fn verdicts_of_items_that_wait_for_long_are_dropped() {
     use tokio::sync::oneshot::{channel, error::TryRecvError};
     let mut parking = Parking::default();
     let root = Root::repeat_byte(9);
@@ -327,7 +327,7 @@ fn older_votes_of_a_validator_take_no_place_from_newer_ones() {
 }
 
 #[test]
-fn what_merely_names_an_invalid_block_does_not_build_on_it() {
+fn a_block_that_merely_names_an_invalid_one_is_not_its_descendant() {
     let mut parking = Parking::default();
     let invalid = Root::repeat_byte(0xbb);
     let child = block(6, invalid);
@@ -342,7 +342,7 @@ fn what_merely_names_an_invalid_block_does_not_build_on_it() {
 }
 
 #[test]
-fn one_validators_early_votes_leave_places_for_others() {
+fn early_votes_of_one_validator_leave_places_for_others() {
     let mut early = EarlyItems::default();
     for invented in 0..2 * MAX_EARLY_ATTESTATIONS as u64 {
         let head = Root::left_padding_from(&invented.to_be_bytes());

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     ImportError, LeanChain, RequestError, Verdict, VerdictSender, origin::Origin, parking::Wait,
-    pending::PendingBlock, persistence::block_root, verification::authenticate,
+    pending::PendingBlock, reader::block_root, verification::authenticate,
 };
 
 /// Most blocks that are fetched because the attestations of one block name them. Honest proposers name a few that others may

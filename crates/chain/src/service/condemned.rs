@@ -74,14 +74,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_signed_block_in_a_slot_is_told_of() {
+    fn one_signed_invalid_block_in_a_slot_is_logged() {
         let mut condemned = Condemned::default();
         let told = [7, 7, 7, 8, 8].map(|slot| condemned.should_warn(slot));
         assert_eq!(told, [true, false, false, true, false]);
     }
 
     #[test]
-    fn what_builds_on_invalid_blocks_pushes_none_of_these_out() {
+    fn descendants_of_invalid_blocks_push_out_no_invalid_block() {
         let root = |number: usize| Root::left_padding_from(&number.to_be_bytes());
         let mut condemned = Condemned::default();
         condemned.prove(root(1));

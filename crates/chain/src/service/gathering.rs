@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_waits_for_others_from_its_own_arrival_on() {
+    async fn a_vote_waits_for_others_from_its_own_arrival_on() {
         let mut gathering = Gathering::new(SlotDuration::default());
         assert_eq!(gathering.deadline(0), None);
         gathering.push(items(1));

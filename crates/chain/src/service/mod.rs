@@ -309,7 +309,7 @@ impl ChainService {
                 post_state,
                 imported,
             } => {
-                let root = crate::persistence::block_root(&block);
+                let root = crate::reader::block_root(&block);
                 let post_state = Arc::from(post_state);
                 let importable = ImportableBlock {
                     root,

@@ -19,7 +19,7 @@ use crate::{
     MemoryLimits, StoreError, SyncState, Verifier,
     lean_chain::Stored,
     messages::{chain_channel, network_channel},
-    persistence::STATE_INTERVAL,
+    reader::STATE_INTERVAL,
     verification::state_transition,
 };
 
@@ -153,7 +153,7 @@ impl ReplayedService {
             }),
             Err(error) => self.service.tape.decide(|| Decision::NotImported {
                 block: quartet_types::Checkpoint {
-                    root: crate::persistence::block_root(block),
+                    root: crate::reader::block_root(block),
                     slot: block.block().slot,
                 },
                 error: error.to_string(),

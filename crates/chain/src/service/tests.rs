@@ -58,7 +58,7 @@ fn a_copy_that_came_while_a_bad_one_was_checked_is_asked_for() {
         });
     }
     let good = envelope(good);
-    let root = crate::persistence::block_root(&good);
+    let root = crate::reader::block_root(&good);
     let mut bad = good.as_ref().clone();
     bad.signature[0] = Signature::from([1; SIGNATURE_BYTES]);
     let error = invalid_signature(&bad.message.proposer_attestation);
@@ -76,10 +76,10 @@ fn a_copy_that_came_while_a_bad_one_was_checked_is_asked_for() {
 
 /// A node that catches up after a partition gets blocks by several ways at once.
 #[test]
-fn who_sent_what_finality_passes_while_it_is_checked_is_not_to_blame() {
+fn a_peer_is_not_blamed_for_a_block_that_finality_passes_during_its_check() {
     let (mut service, mut messages) = service();
     let block = envelope(due(&service.chain.read()));
-    let root = crate::persistence::block_root(&block);
+    let root = crate::reader::block_root(&block);
     let (neighbour, oldest) = (PeerName::new("a neighbour"), service.chain.read().head());
     let (verdict, mut judged) = tokio::sync::oneshot::channel();
     let slot = block.block().slot;
@@ -178,7 +178,7 @@ fn votes_for_what_is_invalid_or_builds_on_it_are_no_sign_of_being_cut_off() {
         block,
         ..Default::default()
     });
-    let built_on_it = crate::persistence::block_root(&child);
+    let built_on_it = crate::reader::block_root(&child);
     let unknown = Root::repeat_byte(0xee);
     for (root, is_cut_off) in [(invalid, false), (built_on_it, false), (unknown, true)] {
         let (mut service, _messages) = service();
@@ -310,14 +310,14 @@ fn a_way_back_ends_at_what_builds_on_an_invalid_block() {
     let invalid = Root::repeat_byte(0xbb);
     service.condemned.prove(invalid);
     let child = on(invalid, 4);
-    let grandchild = on(crate::persistence::block_root(&child), 5);
-    let root = crate::persistence::block_root(&grandchild);
+    let grandchild = on(crate::reader::block_root(&child), 5);
+    let root = crate::reader::block_root(&grandchild);
     let need = Some(quartet_sync::Need::Ancestor);
     service.with_sync(|sync, view| sync.want(root, 5, Some(peer), need, view));
     service.poll_sync();
     for block in [grandchild, child] {
         let (request, roots) = asked(&mut messages).unwrap();
-        assert_eq!(roots, [crate::persistence::block_root(&block)]);
+        assert_eq!(roots, [crate::reader::block_root(&block)]);
         service.on_requested_blocks(request, Ok(vec![block]));
     }
     assert_eq!(asked(&mut messages), None);
@@ -394,7 +394,7 @@ fn a_copy_is_asked_for_whoever_else_sent_one_while_a_bad_one_was_checked() {
         let (peer, status) = (peer.clone(), Status::default());
         service.on_message(ChainMessage::Status { peer, status });
     }
-    let root = crate::persistence::block_root(&good);
+    let root = crate::reader::block_root(&good);
     let bad = |byte| {
         let mut bad = good.as_ref().clone();
         bad.signature[0] = Signature::from([byte; SIGNATURE_BYTES]);
@@ -424,7 +424,7 @@ fn a_signature_that_has_come_with_a_vote_is_kept_once() {
     let (service, _messages) = service();
     let chain = service.chain.read();
     let block = envelope(due(&chain));
-    let root = crate::persistence::block_root(&block);
+    let root = crate::reader::block_root(&block);
     let check = BlockCheck::new(&chain, root, block.clone(), true).unwrap();
     let importable = check.run(&Scheme::Test, &service.reader).unwrap();
     assert_eq!(importable.block, block);
@@ -463,7 +463,7 @@ fn votes_of_our_own_validators_are_told_once_their_signatures_are_verified() {
         .unwrap();
     let post_state = quartet_state_transition::state_transition(&parent, block.block()).unwrap();
     let importable = ImportableBlock {
-        root: crate::persistence::block_root(&block),
+        root: crate::reader::block_root(&block),
         block: block.clone(),
         post_state: Arc::new(post_state),
     };

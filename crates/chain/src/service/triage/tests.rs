@@ -367,7 +367,7 @@ fn each_circumstance_has_its_verdict() {
 }
 
 #[test]
-fn what_the_bytes_prove_is_refused_and_condemned() {
+fn errors_that_the_bytes_prove_condemn_the_root() {
     let chain = chain();
     let good = due(&chain);
     let head = chain.head();
@@ -399,7 +399,7 @@ fn what_the_bytes_prove_is_refused_and_condemned() {
 }
 
 #[test]
-fn what_depends_on_the_envelope_our_view_or_our_clock_condemns_no_root() {
+fn errors_of_envelope_view_or_clock_condemn_no_root() {
     let root = Root::repeat_byte(1);
     let unknown = AttestationError::UnknownBlock {
         role: CheckpointRole::Head,

@@ -74,18 +74,6 @@ impl ChainReader {
         }
     }
 
-    /// The block of the head's chain at this slot, or `None` where the slot is empty.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn block_at(
-        &self,
-        slot: Slot,
-    ) -> Result<Option<Arc<SignedBlockWithAttestation>>, StoreError> {
-        let root = self.chain.read().canonical_root(slot);
-        root.map_or(Ok(None), |root| self.block(root))
-    }
-
     /// Roots of the blocks of the head's chain in `count` slots from `start` on, in ascending order, all
     /// of the same chain. Reads memory only, whether or not their blocks are still there.
     pub fn canonical_roots(&self, start: Slot, count: u64) -> Vec<Root> {
