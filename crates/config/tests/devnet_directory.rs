@@ -11,42 +11,19 @@ use quartet_config::{
     Bootnode, DevnetPlan, GenesisConfig, GenesisDirectory, KeyManifest, MANIFEST_FILE, NodeKey,
     PlannedNode, ValidatorAssignments, ValidatorKey,
 };
+use quartet_spec_tests::Vectors;
 use quartet_types::{Block, BlockBody, PublicKey};
 use tree_hash::TreeHash as _;
 
-/// The sample devnet, or `None` where the vectors are not beside the checkout.
-fn sample() -> Option<PathBuf> {
-    let (vectors, required) = match std::env::var_os("LEAN_VECTORS") {
-        Some(path) => (PathBuf::from(path), true),
-        None => {
-            let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-            (workspace.join("../shared/vectors"), false)
-        }
-    };
-    let sample = vectors.join("own/devnet-sample");
-    assert!(
-        sample.exists() || !required,
-        "{} is missing",
-        sample.display()
-    );
-    sample.exists().then_some(sample)
-}
-
-macro_rules! sample_or_skip {
-    () => {
-        match sample() {
-            Some(sample) => sample,
-            None => {
-                eprintln!("skipped: no vectors beside the checkout");
-                return;
-            }
-        }
-    };
+/// The sample devnet, made by other tools.
+fn sample() -> PathBuf {
+    let vectors = Vectors::find(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    vectors.root().join("own/devnet-sample")
 }
 
 #[test]
 fn the_sample_devnets_genesis_has_the_expected_roots() {
-    let sample = sample_or_skip!();
+    let sample = sample();
     let expected = std::fs::read(sample.join("expected.json")).unwrap();
     let expected: serde_json::Value = serde_json::from_slice(&expected).unwrap();
 
@@ -71,7 +48,7 @@ fn the_sample_devnets_genesis_has_the_expected_roots() {
 
 #[test]
 fn the_sample_devnets_files_agree_with_each_other() {
-    let sample = sample_or_skip!();
+    let sample = sample();
     let genesis = sample.join("genesis");
     let config = GenesisConfig::read(&genesis.join("config.yaml")).unwrap();
     let plain = ValidatorAssignments::read(&genesis.join("validators.yaml")).unwrap();

@@ -12,21 +12,23 @@ use quartet_keystore::{
     ForeignFormat, KeyFormat, KeyRequest, Loading, MachineLocks, Signer, convert, inspect,
     load_signer_with, record::SigningRecord,
 };
+use quartet_spec_tests::{LARGE_KEYS, Vectors};
 use quartet_types::{PublicKey, Root};
 use quartet_xmss::{Scheme, Verification};
 
-/// The sample's keys, or `None` where the vectors are not beside the checkout.
+/// The folder of the sample's keys, or `None` where the large ones are not there.
 fn sample_keys() -> Option<PathBuf> {
-    let (vectors, required) = match std::env::var_os("LEAN_VECTORS") {
-        Some(path) => (PathBuf::from(path), true),
-        None => {
-            let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-            (workspace.join("../shared/vectors"), false)
-        }
-    };
-    let keys = vectors.join("own/devnet-sample/genesis/hash-sig-keys");
-    assert!(keys.exists() || !required, "{} is missing", keys.display());
-    keys.exists().then_some(keys)
+    let vectors = Vectors::find(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mut keys = LARGE_KEYS.iter().map(|name| vectors.path(name).unwrap());
+    let are_there = keys.all(|key| key.is_some());
+    if !are_there {
+        eprintln!("skipped: only a directory in LEAN_VECTORS can have large keys");
+    }
+    are_there.then(|| {
+        vectors
+            .root()
+            .join("own/devnet-sample/genesis/hash-sig-keys")
+    })
 }
 
 /// The public key that the sample's manifest states for a validator.
@@ -63,7 +65,6 @@ fn load(directory: &Path, request: &KeyRequest, record: &SigningRecord) -> Signe
 #[test]
 fn foreign_keys_sign_and_our_verifier_accepts() {
     let Some(keys) = sample_keys() else {
-        println!("skipped: no vectors beside the checkout");
         return;
     };
     let directory = tempfile::tempdir().unwrap();
@@ -112,7 +113,6 @@ fn foreign_keys_sign_and_our_verifier_accepts() {
 #[test]
 fn the_next_bottom_tree_is_built_ahead_across_restarts() {
     let Some(keys) = sample_keys() else {
-        println!("skipped: no vectors beside the checkout");
         return;
     };
     let directory = tempfile::tempdir().unwrap();

@@ -2,30 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "everything here is a test")]
 
-use std::{env, fs, path::PathBuf};
+use std::fs;
 
 use quartet_network::wire::{
     MAX_MESSAGE_BYTES, Topic, compress, decode_chunk, decode_payload, decompress, encode_chunk,
     encode_payload, message_id,
 };
+use quartet_spec_tests::Vectors;
 use serde_json::Value;
 
-/// The file's content, or `None` where there are no vectors and none are demanded.
-fn vectors(file: &str) -> Option<Value> {
-    let demanded = env::var_os("LEAN_VECTORS");
-    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let directory = demanded.as_ref().map_or_else(
-        || workspace.join("../shared/vectors"),
-        |directory| workspace.join(directory),
-    );
-    match fs::read_to_string(directory.join(file)) {
-        Ok(text) => Some(serde_json::from_str(&text).unwrap()),
-        Err(error) if demanded.is_some() => panic!("{file}: {error}"),
-        Err(_) => {
-            eprintln!("skipped: no vectors, LEAN_VECTORS names their directory");
-            None
-        }
-    }
+fn vectors(file: &str) -> Value {
+    let vectors = Vectors::find(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let text = fs::read(vectors.root().join(file));
+    serde_json::from_slice(&text.unwrap()).unwrap()
 }
 
 fn bytes(value: &Value) -> Vec<u8> {
@@ -34,9 +23,7 @@ fn bytes(value: &Value) -> Vec<u8> {
 
 #[test]
 fn topics_and_message_ids_are_those_of_the_vectors() {
-    let Some(vectors) = vectors("own/gossip.json") else {
-        return;
-    };
+    let vectors = vectors("own/gossip.json");
     for (fork, topics) in vectors["topics"].as_object().unwrap() {
         for topic in Topic::ALL {
             assert_eq!(topics[topic.word()], topic.name(fork));
@@ -63,9 +50,7 @@ fn topics_and_message_ids_are_those_of_the_vectors() {
 
 #[test]
 fn requests_and_responses_are_those_of_the_vectors() {
-    let Some(vectors) = vectors("own/reqresp.json") else {
-        return;
-    };
+    let vectors = vectors("own/reqresp.json");
     let cases = vectors["cases"].as_array().unwrap();
     assert!(!cases.is_empty());
     for case in cases {

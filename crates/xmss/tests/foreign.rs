@@ -13,10 +13,13 @@ const PUBLIC_KEYS: [&str; 2] = [
     "00667d10e9005f46aab6146d06574b106d2cb75b243a060d7ebbb92ea84f17475c02db61d42476440a5404080c307c35caafea1d",
 ];
 
+/// A key's bytes, or `None` where large keys are not there.
 fn unpacked(name: &str) -> Option<Vec<u8>> {
-    let path = vectors()?
-        .join("own/devnet-sample/genesis/hash-sig-keys")
-        .join(name);
+    let name = format!("own/devnet-sample/genesis/hash-sig-keys/{name}");
+    let Some(path) = vectors().path(&name).expect("a large key") else {
+        eprintln!("skipped: only a directory in LEAN_VECTORS can have {name}");
+        return None;
+    };
     let mut bytes = Vec::new();
     let file =
         std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -5,18 +5,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-/// Names the directory; without it, the directory beside the checkout is taken.
-const VARIABLE: &str = "LEAN_VECTORS";
-/// Where the vectors are beside the checkout, from the workspace on.
-const BESIDE_THE_CHECKOUT: &str = "../shared/vectors";
+use crate::archive::{self, LARGE_KEYS};
 
-/// All files of the directory.
+/// Names another directory than the archive's.
+const VARIABLE: &str = "LEAN_VECTORS";
+
+/// All files of a directory of vectors.
 #[derive(Debug)]
 pub struct Vectors {
     root: PathBuf,
+    /// Whether it is the archive's.
+    is_archive: bool,
     files: Vec<VectorFile>,
 }
 
@@ -29,29 +31,27 @@ pub struct VectorFile {
 }
 
 impl Vectors {
-    /// Lists the files of the directory, sorted by name; `None` if there is no directory and none was asked for.
+    /// The directory that `LEAN_VECTORS` names, or else the repository's archive, unpacked in `scratch`: a test says
+    /// `env!("CARGO_TARGET_TMPDIR")`. Both can be done by any number of threads and processes at the same time.
     ///
     /// # Errors
-    /// When the directory was asked for by `LEAN_VECTORS` and cannot be read.
-    pub fn find() -> Result<Option<Self>> {
-        // Tests run in their package's folder, but a relative path is meant from where cargo was called.
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let root = match env::var_os(VARIABLE) {
-            Some(path) => workspace.join(path),
-            None => {
-                let default = workspace.join(BESIDE_THE_CHECKOUT);
-                if !default.is_dir() {
-                    return Ok(None);
-                }
-                default
-            }
+    /// When the directory or the archive cannot be read, or nothing can be written to `scratch`.
+    pub fn find(scratch: impl AsRef<Path>) -> Result<Self> {
+        let asked_for = env::var_os(VARIABLE).filter(|path| !path.is_empty());
+        let root = match &asked_for {
+            // Tests run in their package's folder, but a relative path is meant from where cargo was called.
+            Some(path) => Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../..")
+                .join(path),
+            None => archive::unpacked(scratch.as_ref())?,
         };
-        let mut files = Vec::new();
-        collect(&root, "", &mut files)
-            .with_context(|| format!("cannot read {VARIABLE}={}", root.display()))?;
-        files.sort_by(|a, b| a.name.cmp(&b.name));
+        let files = files(&root).with_context(|| format!("cannot read {}", root.display()))?;
         let root = root.canonicalize().unwrap_or(root);
-        Ok(Some(Self { root, files }))
+        Ok(Self {
+            root,
+            is_archive: asked_for.is_none(),
+            files,
+        })
     }
 
     /// The directory.
@@ -63,6 +63,38 @@ impl Vectors {
     pub fn files(&self) -> &[VectorFile] {
         &self.files
     }
+
+    /// Where a file or folder is, by its name from the directory on; `None` if it is one of the [`LARGE_KEYS`], which the
+    /// archive has not.
+    ///
+    /// # Errors
+    /// When there is no such file or folder, and it should be there.
+    pub fn path(&self, name: &str) -> Result<Option<PathBuf>> {
+        let path = self.root.join(name);
+        if self.is_archive && LARGE_KEYS.contains(&name) {
+            return Ok(None);
+        }
+        ensure!(path.exists(), "there is no {}", path.display());
+        Ok(Some(path))
+    }
+
+    /// The files that are not there because the archive has them not.
+    pub fn left_out(&self) -> &'static [&'static str] {
+        if self.is_archive { &LARGE_KEYS } else { &[] }
+    }
+}
+
+/// The files of a directory, sorted by name.
+pub(crate) fn files(root: &Path) -> Result<Vec<VectorFile>> {
+    let mut files = Vec::new();
+    collect(root, "", &mut files)?;
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
+}
+
+/// Whether a file is meant for people.
+pub fn is_prose(name: &str) -> bool {
+    name.ends_with(".md")
 }
 
 fn collect(folder: &Path, prefix: &str, files: &mut Vec<VectorFile>) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The account of one kind of vectors: what was read, what passed, what was set aside and why.
+//! The account of one kind of vectors: what was read, what passed, what was set aside and why, what was skipped.
 
 use std::{
     collections::BTreeMap,
@@ -17,6 +17,8 @@ pub struct Report {
     failures: Vec<String>,
     /// Reason → cases that it holds for.
     deviations: BTreeMap<&'static str, Vec<String>>,
+    /// Files that are not there, by name.
+    skipped: Vec<String>,
 }
 
 impl Report {
@@ -47,6 +49,22 @@ impl Report {
         names.push(name.to_string());
     }
 
+    /// Counts a file that is not there, and need not be.
+    pub fn skip(&mut self, name: &str) {
+        self.skipped.push(name.to_owned());
+    }
+
+    /// Takes another kind's account into this one.
+    pub fn add(&mut self, other: Self) {
+        self.files += other.files;
+        self.cases += other.cases;
+        self.failures.extend(other.failures);
+        self.skipped.extend(other.skipped);
+        for (reason, names) in other.deviations {
+            self.deviations.entry(reason).or_default().extend(names);
+        }
+    }
+
     /// Whether files were read and all their cases passed.
     pub fn is_clean(&self) -> bool {
         self.files > 0 && self.cases > 0 && self.failures.is_empty()
@@ -55,6 +73,11 @@ impl Report {
     /// What went wrong, a line each.
     pub fn failures(&self) -> &[String] {
         &self.failures
+    }
+
+    /// The files that are not there, by name.
+    pub fn skipped(&self) -> &[String] {
+        &self.skipped
     }
 
     /// The reasons of the listed deviations, each with its cases.
@@ -71,8 +94,10 @@ impl fmt::Display for Report {
         let passed = self.cases - self.failures.len();
         write!(
             f,
-            "{} files, {} cases, {passed} passed, {listed} listed deviations",
-            self.files, self.cases
+            "{} files, {} cases, {passed} passed, {listed} listed deviations, {} files skipped",
+            self.files,
+            self.cases,
+            self.skipped.len()
         )
     }
 }

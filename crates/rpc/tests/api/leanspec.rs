@@ -3,12 +3,10 @@
 //! Its states and blocks hash differently, so roots are compared by form and all else by value. Admin
 //! endpoints and metrics of aggregation belong to protocols that have aggregators; here they are absent.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use quartet_chain::SyncState;
+use quartet_spec_tests::Vectors;
 use quartet_types::State;
 use serde_json::Value;
 use ssz::Decode as _;
@@ -17,21 +15,6 @@ use crate::{
     metrics::installed,
     node::{Answer, TestNode, VALIDATORS, get_as},
 };
-
-/// The directory of vectors, or `None` when there is none and none was asked for.
-fn vectors() -> Option<PathBuf> {
-    let directory = env::var_os("LEAN_VECTORS").map(PathBuf::from);
-    let asked_for = directory.is_some();
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let directory = directory.unwrap_or_else(|| workspace.join("../shared/vectors"));
-    let fixtures = directory.join("leanspec-43246bd/api_endpoint");
-    assert!(
-        fixtures.is_dir() || !asked_for,
-        "there is no {}",
-        fixtures.display()
-    );
-    fixtures.is_dir().then_some(fixtures)
-}
 
 fn fixtures(directory: &Path, found: &mut Vec<Value>) {
     for entry in fs::read_dir(directory).unwrap() {
@@ -118,12 +101,12 @@ fn check(fixture: &Value, answer: &Answer) {
 
 #[tokio::test]
 async fn answers_have_the_form_that_leanspec_gives_them() {
-    let Some(directory) = vectors() else {
-        println!("skipped: no vectors");
-        return;
-    };
+    let vectors = Vectors::find(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut all = Vec::new();
-    fixtures(&directory, &mut all);
+    fixtures(
+        &vectors.root().join("leanspec-43246bd/api_endpoint"),
+        &mut all,
+    );
     let mut checked = 0;
     for fixture in &all {
         let path = fixture["endpoint"].as_str().unwrap();

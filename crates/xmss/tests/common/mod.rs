@@ -1,34 +1,18 @@
 //! Finding and reading the reference vectors.
 #![allow(dead_code)]
 
-use std::path::PathBuf;
-
+use quartet_spec_tests::Vectors;
 use quartet_xmss::{ConstantOrder, Instance, SIGNATURE_BYTES, Scheme};
 use serde_json::Value;
 
-/// The vectors' folder; nothing when it is absent and was not asked for.
-pub(crate) fn vectors() -> Option<PathBuf> {
-    let asked_for = std::env::var_os("LEAN_VECTORS");
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors");
-    let folder = asked_for
-        .clone()
-        .map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(
-        asked_for.is_none(),
-        "LEAN_VECTORS names {}, which is not a folder",
-        folder.display()
-    );
-    eprintln!("skipped: no vectors at {}", folder.display());
-    None
+pub(crate) fn vectors() -> Vectors {
+    Vectors::find(env!("CARGO_TARGET_TMPDIR")).expect("vectors")
 }
 
-pub(crate) fn file(name: &str) -> Option<Value> {
-    let path = vectors()?.join("own").join(name);
+pub(crate) fn file(name: &str) -> Value {
+    let path = vectors().root().join("own").join(name);
     let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    Some(serde_json::from_slice(&text).expect("vectors are JSON"))
+    serde_json::from_slice(&text).expect("vectors are JSON")
 }
 
 pub(crate) const ORDERS: [(ConstantOrder, &str); 2] = [
@@ -47,7 +31,7 @@ pub(crate) fn scheme_files() -> Vec<(Instance, Value)> {
     for (order, order_name) in ORDERS {
         for (scheme, _, scheme_name) in SCHEMES {
             let name = format!("xmss_{scheme_name}_scheme_{order_name}.json");
-            files.extend(file(&name).map(|content| (Instance { scheme, order }, content)));
+            files.push((Instance { scheme, order }, file(&name)));
         }
     }
     files

@@ -34,7 +34,7 @@ fn other<'a>(vectors: &'a Vectors, file: &VectorFile, name: &str) -> Result<&'a 
 }
 
 pub(crate) fn replay(file: &VectorFile, report: &mut Report) -> Result<()> {
-    let vectors = Vectors::find()?.context("no vectors")?;
+    let vectors = crate::vectors()?;
     let config = || -> Result<GenesisConfig> {
         let config = other(&vectors, file, "genesis/config.yaml")?;
         Ok(GenesisConfig::read(config.path())?)

@@ -1,7 +1,7 @@
-//! Reads every file of the directory of vectors and replays it.
+//! Reads every file of the repository's archive of vectors and replays it.
 //!
-//! `LEAN_VECTORS=DIR cargo test --release -p quartet-spec-tests` takes any directory of the same shape; names after `--`
-//! choose kinds. A kind without a file fails, and so does a file that no kind reads.
+//! `LEAN_VECTORS=DIR cargo test --release -p quartet-spec-tests` takes any directory of the same shape instead; names after
+//! `--` choose kinds. A kind without a file fails, and so does a file that no kind reads.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod api;
@@ -30,7 +30,7 @@ mod xmss_scheme;
 use std::{env, process::ExitCode};
 
 use anyhow::Result;
-use quartet_spec_tests::{Report, VectorFile, Vectors};
+use quartet_spec_tests::{Report, VectorFile, Vectors, is_prose};
 
 /// Cases named for one reason; the rest is counted.
 const SHOWN: usize = 8;
@@ -174,11 +174,6 @@ fn filled(name: &str, folder: &str) -> bool {
         && name.split('/').any(|part| part == folder)
 }
 
-/// Whether a file is meant for people.
-fn is_prose(name: &str) -> bool {
-    name.ends_with(".md")
-}
-
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--list") {
@@ -187,12 +182,8 @@ fn main() -> ExitCode {
             .for_each(|kind| println!("{}: test", kind.name));
         return ExitCode::SUCCESS;
     }
-    let vectors = match Vectors::find() {
-        Ok(Some(vectors)) => vectors,
-        Ok(None) => {
-            println!("skipped: no vectors beside the checkout, and LEAN_VECTORS is not set");
-            return ExitCode::SUCCESS;
-        }
+    let vectors = match vectors() {
+        Ok(vectors) => vectors,
         Err(error) => {
             println!("{error:#}");
             return ExitCode::FAILURE;
@@ -207,13 +198,16 @@ fn main() -> ExitCode {
     };
 
     println!("vectors of {}", vectors.root().display());
-    let mut all_clean = true;
+    let (mut all_clean, mut all) = (true, Report::default());
     for kind in KINDS.iter().filter(is_chosen) {
-        all_clean &= run(kind, &vectors);
+        let report = run(kind, &vectors);
+        all_clean &= report.is_clean();
+        all.add(report);
     }
     if chosen.is_empty() {
         all_clean &= nothing_unread(&vectors);
     }
+    println!("all: {all}");
     if all_clean {
         ExitCode::SUCCESS
     } else {
@@ -221,8 +215,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Replays the files of one kind and prints its line; whether it has files and all is well.
-fn run(kind: &Kind, vectors: &Vectors) -> bool {
+/// The vectors that are replayed.
+fn vectors() -> Result<Vectors> {
+    Vectors::find(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// Replays the files of one kind and prints its line.
+fn run(kind: &Kind, vectors: &Vectors) -> Report {
     let mut report = Report::default();
     for file in vectors
         .files()
@@ -234,7 +233,14 @@ fn run(kind: &Kind, vectors: &Vectors) -> bool {
             report.case(&file.name, || Err(error));
         }
     }
+    let left_out = vectors.left_out().iter();
+    left_out
+        .filter(|name| (kind.claims)(name))
+        .for_each(|name| report.skip(name));
     println!("{}: {report}", kind.name);
+    for name in report.skipped() {
+        println!("    skipped, as only a directory in LEAN_VECTORS can have it: {name}");
+    }
     for (reason, names) in report.deviations() {
         println!("    deviation, {} times: {reason}", names.len());
         let shown = names
@@ -259,7 +265,7 @@ fn run(kind: &Kind, vectors: &Vectors) -> bool {
     for failure in report.failures() {
         println!("    FAILED: {failure}");
     }
-    report.is_clean()
+    report
 }
 
 /// Whether every file has been read by some kind.
