@@ -3,6 +3,8 @@
 //! Knows neither sockets nor files: peers are names, blocks come and go over channels, and what must
 //! outlive the process goes to the database.
 
+#![forbid(unsafe_code)]
+
 mod batch;
 mod early;
 mod envelope;

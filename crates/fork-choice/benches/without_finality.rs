@@ -79,7 +79,7 @@ fn voted(blocks: &[BlockInfo]) -> ForkChoice {
 }
 
 fn head_after_one_vote(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("head_after_one_vote_across_the_tree");
+    let mut group = criterion.benchmark_group("fork_choice::head_after_one_vote_across_the_tree");
     for shape in SHAPES {
         let blocks = shape.blocks(BLOCKS);
         let anchor = blocks[0].checkpoint();
@@ -118,7 +118,7 @@ fn head_after_one_vote(criterion: &mut Criterion) {
 }
 
 fn head_after_all_votes(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("head_after_4096_votes");
+    let mut group = criterion.benchmark_group("fork_choice::head_after_4096_votes");
     group.sample_size(10);
     for shape in SHAPES {
         let blocks = shape.blocks(BLOCKS);
@@ -167,7 +167,7 @@ fn timed(times: u64, mut run: impl FnMut() -> Duration) -> Duration {
 }
 
 fn safe_target(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("safe_target_of_4096_new_votes");
+    let mut group = criterion.benchmark_group("fork_choice::safe_target_of_4096_new_votes");
     group.sample_size(20);
     for shape in SHAPES {
         let blocks = shape.blocks(BLOCKS);
@@ -199,7 +199,7 @@ fn safe_target(criterion: &mut Criterion) {
 }
 
 fn whole_trees(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("tree_of_100000_blocks");
+    let mut group = criterion.benchmark_group("fork_choice::tree_of_100000_blocks");
     group.sample_size(10);
     for shape in SHAPES {
         let blocks = shape.blocks(BLOCKS);
@@ -245,7 +245,7 @@ fn whole_trees(criterion: &mut Criterion) {
 }
 
 fn validators(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("with_4096_validators");
+    let mut group = criterion.benchmark_group("fork_choice::with_4096_validators");
     group.sample_size(20);
     let blocks = Shape::Forks.blocks(BLOCKS);
     let anchor = blocks[0].checkpoint();

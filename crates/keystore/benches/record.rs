@@ -20,12 +20,13 @@ use quartet_keystore::{
 use quartet_types::{PublicKey, Root};
 
 fn authorise(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("keystore::authorise_many");
     for validators in [1u8, 100] {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let record = SigningRecord::open(&directory.path().join("record")).unwrap();
         let mut epoch = 0;
-        let name = format!("record::authorise_many/validators={validators}");
-        criterion.bench_function(&name, |bencher| {
+        let name = format!("validators={validators}");
+        group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 epoch += 1;
                 let requests: Vec<_> = (0..validators)
@@ -77,7 +78,7 @@ fn marks(criterion: &mut Criterion) {
         let all: Vec<&Signer> = signers.iter().collect();
         let mut epoch = 0;
         criterion.bench_function(
-            &format!("marks::reserve/validators={validators}"),
+            &format!("keystore::reserve/validators={validators}"),
             |bencher| {
                 bencher.iter(|| {
                     epoch += 1;
@@ -92,28 +93,31 @@ fn marks(criterion: &mut Criterion) {
         let record = SigningRecord::open(&directory.path().join("record")).unwrap();
         let signers = signers(directory.path(), &record, 1);
         let mut epoch = 0;
-        criterion.bench_function(&format!("sign/reserved={is_reserved}"), |bencher| {
-            bencher.iter_custom(|count| {
-                let mut passed = Duration::ZERO;
-                for _ in 0..count {
-                    epoch += 1;
-                    if is_reserved {
-                        assert!(reserve(&[&signers[0]], epoch).iter().all(Result::is_ok));
+        criterion.bench_function(
+            &format!("keystore::sign/reserved={is_reserved}"),
+            |bencher| {
+                bencher.iter_custom(|count| {
+                    let mut passed = Duration::ZERO;
+                    for _ in 0..count {
+                        epoch += 1;
+                        if is_reserved {
+                            assert!(reserve(&[&signers[0]], epoch).iter().all(Result::is_ok));
+                        }
+                        signers[0].prepare(epoch).unwrap();
+                        let duty = SigningDuty {
+                            signer: &signers[0],
+                            epoch,
+                            message_root: Root::ZERO,
+                            source: epoch.checked_sub(2),
+                        };
+                        let begun = Instant::now();
+                        assert!(sign_many(&[duty])[0].is_ok());
+                        passed += begun.elapsed();
                     }
-                    signers[0].prepare(epoch).unwrap();
-                    let duty = SigningDuty {
-                        signer: &signers[0],
-                        epoch,
-                        message_root: Root::ZERO,
-                        source: epoch.checked_sub(2),
-                    };
-                    let begun = Instant::now();
-                    assert!(sign_many(&[duty])[0].is_ok());
-                    passed += begun.elapsed();
-                }
-                passed
-            });
-        });
+                    passed
+                });
+            },
+        );
     }
 }
 

@@ -34,6 +34,8 @@
 //! # Ok::<(), quartet_metrics::MetricsError>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod alias;
 mod catalogue;
 mod disk;

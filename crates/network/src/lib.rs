@@ -5,6 +5,12 @@
 //! Every queue has a limit; when the chain does not keep up, blocks wait, attestations are dropped and
 //! counted, and in the end peers are not read from.
 
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::iter_over_hash_type,
+    reason = "what peers do has no order of its own"
+)]
+
 mod address;
 mod address_limits;
 mod bans;

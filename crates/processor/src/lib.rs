@@ -36,6 +36,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod pace;
 mod part;
 mod queue;

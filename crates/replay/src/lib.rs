@@ -4,6 +4,8 @@
 //! changed, or a bug. A recording whose beginning is gone begins with a keyframe; what was under way then is not known, so that
 //! for some slots what differs is only counted.
 
+#![forbid(unsafe_code)]
+
 mod compare;
 mod explain;
 mod journey;

@@ -3,6 +3,8 @@
 //! Reads the chain, the peers and the clock, and answers those who ask; never writes to any of them.
 //! What is answered where is in `docs/rpc.md`.
 
+#![forbid(unsafe_code)]
+
 mod accept;
 mod block_id;
 mod block_pieces;

@@ -76,10 +76,10 @@ fn replay(criterion: &mut Criterion) {
     let votes = (0..32).map(|validator| vote(validator, 100_000, justifiable[0]));
     let block = next_block(&state, votes.collect()).0;
     let root = state.tree_hash_root();
-    criterion.bench_function("replay::replay_block", |b| {
+    criterion.bench_function("state_transition::replay_block", |b| {
         b.iter(|| replay_block(black_box(&state), root, black_box(&block)).unwrap());
     });
-    criterion.bench_function("replay::state_transition", |b| {
+    criterion.bench_function("state_transition::replay_by_state_transition", |b| {
         b.iter(|| state_transition(black_box(&state), black_box(&block)).unwrap());
     });
 }
@@ -106,7 +106,7 @@ fn build(criterion: &mut Criterion) {
         ("one_each", one.collect::<Vec<_>>()),
         ("four_each", four.collect()),
     ] {
-        criterion.bench_function(&format!("build::build_block/{name}"), |b| {
+        criterion.bench_function(&format!("state_transition::build_block/{name}"), |b| {
             let selection = Selection::AllThatCount;
             b.iter(|| {
                 build_block(black_box(&state), 100_001, black_box(&votes), selection).unwrap()
@@ -119,24 +119,24 @@ fn build(criterion: &mut Criterion) {
 fn history(criterion: &mut Criterion) {
     let state = long_state(1, HISTORY, &[], |_| false);
     let history = &state.historical_block_hashes;
-    criterion.bench_function("history::truncated", |b| {
+    criterion.bench_function("state_transition::history_truncated", |b| {
         b.iter(|| black_box(history).truncated(HISTORY as usize - 130));
     });
-    criterion.bench_function("history::root", |b| {
+    criterion.bench_function("state_transition::history_root", |b| {
         b.iter(|| black_box(history).tree_hash_root())
     });
-    criterion.bench_function("history::compact", |b| {
+    criterion.bench_function("state_transition::history_compact", |b| {
         b.iter(|| black_box(&state).compact())
     });
 }
 
 fn compare(criterion: &mut Criterion, name: &str, state: &State, block: &Block) {
     state.tree_hash_root();
-    criterion.bench_function(&format!("stf::state_transition/{name}"), |b| {
+    criterion.bench_function(&format!("state_transition::state_transition/{name}"), |b| {
         b.iter(|| state_transition(black_box(state), black_box(block)).unwrap());
     });
     let bytes = state.as_ssz_bytes();
-    criterion.bench_function(&format!("stf::full_copy/{name}"), |b| {
+    criterion.bench_function(&format!("state_transition::full_copy/{name}"), |b| {
         b.iter(|| {
             let state = State::from_ssz_bytes(black_box(&bytes)).unwrap();
             state_transition(&state, black_box(block)).unwrap()

@@ -51,6 +51,8 @@
 //! assert_eq!(sync.target(0), None);
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod action;
 mod aside;
 mod backfill;

@@ -30,6 +30,8 @@
 //! # Ok::<(), quartet_types::GenesisError>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod attestation;
 mod bitlist;
 mod block;

@@ -3,6 +3,8 @@
 //! Any number of validators per node. It reads the chain, never writes it: what it builds goes to the
 //! chain service and to the network. Its keys sign only what the signing record grants.
 
+#![forbid(unsafe_code)]
+
 mod attest;
 mod doppelganger;
 mod missing_source;

@@ -56,8 +56,9 @@ pub(super) async fn run(args: &DevnetArgs) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         tokio::select! {
-            () = sleep(PAUSE) => {}
+            biased;
             () = signals.next() => end(&mut child)?,
+            () = sleep(PAUSE) => {}
         }
     }
 }

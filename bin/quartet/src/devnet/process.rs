@@ -197,6 +197,7 @@ async fn watch(mut node: Watched) {
         send_to_group(signal, node.pid);
     }
     tokio::select! {
+        biased;
         ended = timeout(GRACE, node.child.wait()) => {
             if ended.is_ok() {
                 return;

@@ -76,6 +76,7 @@ pub(crate) fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         };
         let mut stop = signals::stop_signal(ended)?;
         let supervisor = tokio::select! {
+            biased;
             reason = &mut stop => {
                 info!(reason, "stopped before the node had started");
                 return Ok(ExitCode::SUCCESS);

@@ -23,6 +23,7 @@ pub(crate) fn stop_signal(parent: Option<oneshot::Receiver<()>>) -> anyhow::Resu
             }
         };
         tokio::select! {
+            biased;
             _ = interrupt.recv() => "SIGINT",
             _ = terminate.recv() => "SIGTERM",
             () = parent => "the parent process has ended",

@@ -19,6 +19,7 @@ pub(crate) async fn run(
     let mut watch = events.watch();
     loop {
         let event = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             event = watch.recv() => event,
         };

@@ -56,6 +56,7 @@ impl Supervisor {
     /// Waits until the node is told to stop or a service ends, then stops all.
     pub(crate) async fn run(mut self, stop: StopSignal) -> anyhow::Result<ExitCode> {
         let outcome = tokio::select! {
+            biased;
             reason = stop => {
                 info!(reason, "stopping");
                 Ok(ExitCode::SUCCESS)

@@ -220,6 +220,7 @@ impl Parking {
     /// Drops the verdicts of items that have waited for too long. Unsent, they mean "ignore".
     pub(crate) fn drop_late_verdicts(&mut self, current: Slot) {
         let is_late = |slot: Slot| slot.saturating_add(VERDICT_SLOTS) < current;
+        #[expect(clippy::iter_over_hash_type, reason = "each by itself")]
         for parked in self.blocks.values_mut() {
             if is_late(parked.block.slot()) {
                 parked.block.verdicts.clear();

@@ -216,6 +216,7 @@ impl World {
             self.messages.insert(self.id(message), message.clone());
         }
         let times = if self.fault == Fault::Repeats { 2 } else { 1 };
+        #[expect(clippy::iter_over_hash_type, reason = "each has a queue of its own")]
         for (listener, subscribed) in self.listeners.values() {
             for _ in 0..times {
                 if *subscribed || self.fault == Fault::Deaf {

@@ -161,6 +161,7 @@ impl Task {
         let mut leaves = false;
         while !(leaves && *self.connections.borrow() == 0) {
             tokio::select! {
+                biased;
                 order = orders.recv(), if !leaves => match order {
                     Some(Command::Open(wanted)) => self.open(wanted),
                     Some(Command::Disconnect) | None => {

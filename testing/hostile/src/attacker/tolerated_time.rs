@@ -47,6 +47,7 @@ impl ToleratedTimes {
 
     /// The node at this port was made to stand still for so long, until now.
     pub(crate) fn stood_still(&mut self, port: u16, lasted: Duration) {
+        #[expect(clippy::iter_over_hash_type, reason = "each by itself")]
         for identity in self.identities.values_mut() {
             let Some(offence) = &identity.offence else {
                 continue;

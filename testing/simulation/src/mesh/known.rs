@@ -246,7 +246,7 @@ impl<M: Gossiped> Known<M> {
     /// Another peer will take this place.
     pub(super) fn forget_peer(&mut self, place: usize) {
         let others = !bit(place);
-        // The order does not matter, each is changed by itself.
+        #[expect(clippy::iter_over_hash_type, reason = "each by itself")]
         for recent in self.recent.values_mut() {
             for set in [
                 &mut recent.from,
