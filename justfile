@@ -19,7 +19,7 @@ interop *ARGS:
 test *ARGS:
     cargo test --release --workspace {{ARGS}}
 
-# The reference vectors alone, with a summary per kind.
+# The reference vectors alone, with a summary per kind: of the archive, or of the directory in LEAN_VECTORS.
 vectors:
     cargo test --release -p quartet-spec-tests -- --nocapture --test-threads=1
 
@@ -42,6 +42,10 @@ page:
 # The manual pages in docs/man, written anew.
 man:
     QUARTET_WRITE_MAN=1 cargo test --release -p quartet --bin quartet man::
+
+# A violation of each invariant, planted and taken back: a line for each, and whether it was noticed.
+plant:
+    testing/plant
 
 # Format, then lint as CI does.
 tidy:

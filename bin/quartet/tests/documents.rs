@@ -9,8 +9,12 @@ mod book;
 mod console;
 #[path = "documents/floors.rs"]
 mod floors;
+#[path = "documents/pointers.rs"]
+mod pointers;
 #[path = "documents/shape.rs"]
 mod shape;
+#[path = "documents/sources.rs"]
+mod sources;
 
 use std::{fs, path::Path};
 
@@ -30,8 +34,12 @@ fn budgets_are_where_the_document_says() {
             .unwrap_or(row);
         let mut code = String::new();
         for name in place.split('`').skip(1).step_by(2) {
-            if let Some((room, file)) = name.split_once('/') {
-                let path = root.join("crates").join(room).join("src").join(file);
+            if let Some((name_of_crate, file)) = name.split_once('/') {
+                let path = root
+                    .join("crates")
+                    .join(name_of_crate)
+                    .join("src")
+                    .join(file);
                 code = fs::read_to_string(&path).unwrap_or_else(|_| panic!("no {name}: {row}"));
             } else {
                 assert!(code.contains(&format!("const {name}:")), "no {name}: {row}");

@@ -57,9 +57,9 @@ fn anchors(document: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The documents that may link to each other: those of the book, and those beside it.
+/// The documents that may link to each other: those of the book, and those beside code.
 fn documents() -> Vec<PathBuf> {
-    ["docs", "."]
+    ["docs", ".", "testing/spec-tests"]
         .iter()
         .flat_map(|directory| fs::read_dir(root().join(directory)).unwrap())
         .map(|entry| entry.unwrap().path())

@@ -1,6 +1,6 @@
 //! The floors of `docs/architecture.md`: every crate has one, and imports only crates of lower ones.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs};
 
 use super::book::root;
 
@@ -18,7 +18,7 @@ struct Floor {
 
 /// The table's rows by the crate's directory.
 fn floors(document: &str) -> BTreeMap<String, Floor> {
-    let section = document.split("## Rooms").nth(1).unwrap();
+    let section = document.split("## Crates").nth(1).unwrap();
     let section = section.split("\n## ").next().unwrap();
     let rows = section.lines().filter_map(|line| {
         let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
@@ -141,45 +141,4 @@ fn a_wrong_edge_and_a_crate_without_a_floor_are_found() {
         1
     );
     assert_eq!(faults("crates/attic", ""), 1);
-}
-
-/// Where `unsafe` may be, and nowhere else: the scheme's vectors, the allocator's settings, and allocators that count in tests.
-const UNSAFE: [&str; 5] = [
-    "bin/quartet/src/memory.rs",
-    "crates/checkpoint/tests/memory.rs",
-    "crates/fork-choice/tests/memory.rs",
-    "crates/state-transition/tests/memory.rs",
-    "crates/xmss/src/lanes/",
-];
-
-fn sources(directory: &Path, found: &mut Vec<String>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            let path = path.strip_prefix(root()).unwrap();
-            found.push(path.to_string_lossy().replace('\\', "/"));
-        }
-    }
-}
-
-/// The lint refuses `unsafe`; this refuses that more files turn it off.
-#[test]
-fn only_what_is_listed_may_be_unsafe() {
-    let mut files = Vec::new();
-    for directory in ["crates", "bin", "testing"] {
-        sources(&root().join(directory), &mut files);
-    }
-    // Written so that this file is not one of them.
-    let permission = ["allow(", "unsafe_code"].concat();
-    let others: Vec<_> = files
-        .into_iter()
-        .filter(|file| !UNSAFE.iter().any(|place| file.starts_with(place)))
-        .filter(|file| {
-            let source = fs::read_to_string(root().join(file)).unwrap();
-            source.contains(&permission)
-        })
-        .collect();
-    assert!(others.is_empty(), "{others:?}");
 }
