@@ -15,9 +15,9 @@ scale *ARGS:
 interop *ARGS:
     cargo run --release -- devnet --nodes 2 --with ream:1 --with ethlambda:1 --slots 100 {{ARGS}}
 
-# Every test.
+# Every test, or those of the packages that are named by `-p`.
 test *ARGS:
-    cargo test --release --workspace {{ARGS}}
+    cargo test --release {{ if ARGS =~ '(^| )-p ' { '' } else { '--workspace' } }} {{ARGS}}
 
 # The reference vectors alone, with a summary per kind: of the archive, or of the directory in LEAN_VECTORS.
 vectors:
@@ -52,9 +52,9 @@ tidy:
     cargo fmt --all
     cargo clippy --release --workspace --all-targets -- -D warnings
 
-# All benchmarks, each beside its baseline.
+# All benchmarks, each beside its baseline, or those of the packages that are named by `-p`.
 bench *ARGS:
-    cargo bench --workspace {{ARGS}}
+    cargo bench {{ if ARGS =~ '(^| )-p ' { '' } else { '--workspace' } }} {{ARGS}}
 
 # A seeded run of whole nodes in one process.
 simulate *ARGS:
