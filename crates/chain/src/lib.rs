@@ -2,6 +2,41 @@
 //!
 //! Knows neither sockets nor files: peers are names, blocks come and go over channels, and what must
 //! outlive the process goes to the database.
+//!
+//! # Example
+//!
+//! A block is built on the head and imported, as [`ChainService`] does for every block once it has been checked:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use quartet_chain::{ImportableBlock, LeanChain};
+//! use quartet_types::{INTERVALS_PER_SLOT, PublicKey, SignedBlockWithAttestation, State};
+//!
+//! let genesis = State::genesis(0, &[0, 1, 2].map(|byte| PublicKey([byte; 52])))?;
+//! let mut chain = LeanChain::from_genesis(genesis);
+//!
+//! // The start of slot 1, validator 1 proposes.
+//! chain.advance(INTERVALS_PER_SLOT);
+//! let basis = chain.proposal_basis().ok_or("the head's state is not at hand")?;
+//! let produced = basis.build(1)?;
+//! let mut signed = SignedBlockWithAttestation::default();
+//! signed.message.proposer_attestation.validator_id = 1;
+//! signed.message.proposer_attestation.data = produced.attestation_data(&chain);
+//! signed.message.block = produced.block;
+//! let importable = ImportableBlock {
+//!     root: produced.root,
+//!     block: Arc::new(signed),
+//!     post_state: Arc::new(produced.post_state),
+//! };
+//! let _ = chain.import_block(importable)?;
+//!
+//! assert_eq!((chain.head().root, chain.head().slot), (produced.root, 1));
+//! // What this node's validators say a quarter of the slot later.
+//! chain.advance(INTERVALS_PER_SLOT + 1);
+//! assert_eq!(chain.attestation_data(1).head, chain.head());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 
