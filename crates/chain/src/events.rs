@@ -125,7 +125,7 @@ impl EventBus {
         Self(broadcast::Sender::new(BUS_CAPACITY))
     }
 
-    /// Watches all events from now on. A watcher that falls behind is told how many it missed.
+    /// Watches all events from now on. A watcher that falls behind by more than 1,024 is told how many it missed.
     pub fn watch(&self) -> broadcast::Receiver<ChainEvent> {
         self.0.subscribe()
     }

@@ -205,7 +205,8 @@ pub struct ChainInbox {
 #[derive(Clone, Debug)]
 pub struct NetworkHandle(mpsc::Sender<NetworkMessage>);
 
-/// The channels to the chain service.
+/// The channels to the chain service: room for 32 messages, for which senders wait, and for 4,096 attestations from gossip; more
+/// are dropped and counted.
 pub fn chain_channel() -> (ChainHandle, ChainInbox) {
     let (messages, message_inbox) = mpsc::channel(CHAIN_QUEUE);
     let (attestations, attestation_inbox) = mpsc::channel(ATTESTATION_QUEUE);
@@ -222,7 +223,7 @@ pub fn chain_channel() -> (ChainHandle, ChainInbox) {
     )
 }
 
-/// The channel to the network service.
+/// The channel to the network service, with room for 256 messages.
 pub fn network_channel() -> (NetworkHandle, mpsc::Receiver<NetworkMessage>) {
     let (sender, receiver) = mpsc::channel(NETWORK_QUEUE);
     (NetworkHandle(sender), receiver)

@@ -124,7 +124,7 @@ impl Peers {
             .collect()
     }
 
-    /// Watches all changes from now on. A watcher that falls behind is told how many it missed.
+    /// Watches all changes from now on. A watcher that falls behind by more than 256 is told how many it missed.
     pub fn watch(&self) -> broadcast::Receiver<PeerChange> {
         self.changes.subscribe()
     }

@@ -17,7 +17,7 @@ pub struct Sightings {
     seen: mpsc::Sender<Attestation>,
 }
 
-/// Watches for votes of these validators.
+/// Watches for votes of these validators. Of those that wait to be looked at there are at most 4,096; more are dropped.
 pub fn watch_validators(
     validators: impl IntoIterator<Item = ValidatorIndex>,
 ) -> (Sightings, mpsc::Receiver<Attestation>) {

@@ -5,26 +5,27 @@ use std::time::Duration;
 /// Limits on the connections of one address that is listened on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time. When all are taken, the one that keeps us waiting the longest is closed for a
+    /// Connections at a time, 256 by default. When all are taken, the one that keeps us waiting the longest is closed for a
     /// new one.
     pub connections: usize,
-    /// Connections that are told what happens, beside those, for as long as they like. More are refused.
+    /// Connections that are told what happens, beside those, for as long as they like; 1,024 by default. More are refused.
     pub subscribers: usize,
-    /// Connections at a time from one remote address; an IPv6 network of 64 bits counts as one address,
+    /// Connections at a time from one remote address, 32 by default; an IPv6 network of 64 bits counts as one address,
     /// and the loopback has no such limit.
     pub per_address: usize,
-    /// From the accept, or from a request's first byte on a connection that was kept, to the end of its head.
+    /// From the accept, or from a request's first byte on a connection that was kept, to the end of its head;
+    /// 5 seconds by default.
     /// (Of a request that was begun before the answer to the last one, the next byte counts as the first.)
     pub head: Duration,
-    /// From the end of the head to the end of the body.
+    /// From the end of the head to the end of the body; 10 seconds by default.
     pub body: Duration,
-    /// From the end of the head until the client has taken the answer.
+    /// From the end of the head until the client has taken the answer; 30 seconds by default.
     pub exchange: Duration,
-    /// How long a subscriber may take nothing of what is sent to it.
+    /// How long a subscriber may take nothing of what is sent to it; 30 seconds by default.
     pub stall: Duration,
-    /// Between two requests on a connection.
+    /// Between two requests on a connection; 30 seconds by default.
     pub idle: Duration,
-    /// Bytes of answers that clients have not taken. When they are more, the client that has been
+    /// Bytes of answers that clients have not taken, 32 MiB by default. When they are more, the client that has been
     /// at its answer the longest is cut off.
     pub answer_bytes: usize,
 }
