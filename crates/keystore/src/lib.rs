@@ -8,7 +8,7 @@
 //! # Where to begin
 //!
 //! [`Signer::sign`] is where everything comes together, in this order: the key's high-water mark is raised, the
-//! [record](record) grants the epoch, both durably, and only then the key signs. What is refused, and why, is
+//! [signing record](record) grants the epoch, both durably, and only then the key signs. What is refused, and why, is
 //! [`record::Refusal`]. How a file becomes a signer is in [`load_signer_with`]; what operators do with files (`manage`,
 //! `marked`) signs nothing.
 //!
