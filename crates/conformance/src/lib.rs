@@ -19,7 +19,7 @@
 //! let silent = UdpSocket::bind("127.0.0.1:0")?;
 //! let address = format!("/ip4/127.0.0.1/udp/{}/quic-v1", silent.local_addr()?.port());
 //! let mut options = Options::new(address.parse()?);
-//! options.patience = Duration::from_millis(50);
+//! options.answer_timeout = Duration::from_millis(50);
 //!
 //! let chosen = |case: &Case| case.group == Group::Status;
 //! let cases: Vec<Case> = cases().into_iter().filter(chosen).collect();
@@ -29,8 +29,7 @@
 //!
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 //! # let report = runtime.block_on(async {
-//! let tell = |played: &quartet_conformance::Played| println!("{} {}", played.id, played.verdict);
-//! let report = run(options, &cases, tell).await;
+//! let report = run(options, &cases, |played| println!("{} {}", played.id, played.verdict)).await;
 //! # report
 //! # });
 //! assert!(report.is_err(), "unreachable");
