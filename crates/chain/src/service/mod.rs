@@ -70,7 +70,8 @@ const MAX_BATCHES: usize = 4;
 /// Most attestations in a batch.
 const MAX_BATCH: usize = 256;
 
-/// Writes the chain: see the [module](self).
+/// The only writer of the chain. Its loop takes ticks, messages and finished checks one after another, in an order that is the
+/// same every time; what is expensive (hashing states, verifying signatures, the disk) runs on the processor.
 #[derive(Debug)]
 pub struct ChainService {
     chain: ChainWriter,
