@@ -127,6 +127,29 @@ fn a_select_that_is_not_biased_is_found() {
     assert!(fair_selects(&format!("{NOT_BIASED}sockets.\n{fair}")).is_empty());
 }
 
+/// The files of the four services.
+const SERVICES: [&str; 4] = [
+    "crates/chain/src/service/mod.rs",
+    "crates/network/src/service/mod.rs",
+    "crates/rpc/src/service.rs",
+    "crates/validator/src/service.rs",
+];
+
+/// Each is made of values and parts, by `bind` where it takes a socket, and runs until one token says stop.
+#[test]
+fn services_have_one_shape() {
+    for path in SERVICES {
+        let text = fs::read_to_string(root().join(path)).unwrap();
+        let functions: Vec<_> = text.lines().map(str::trim_start).collect();
+        let begins = |start: &str| functions.iter().any(|line| line.starts_with(start));
+        let is_made = ["pub fn new(config: ", "pub async fn bind(config: "].map(begins);
+        assert!(is_made[0] != is_made[1], "{path}: one way to make it");
+        let runs = ["self", "mut self"]
+            .map(|own| begins(&format!("pub async fn run({own}, stop: CancellationToken)")));
+        assert!(runs[0] || runs[1], "{path}: run(self, stop)");
+    }
+}
+
 /// Benchmarks are named `crate::operation`; what follows a `/` says of what: `fork_choice::slot/blocks=1000`. So names of all crates
 /// can be kept in one list and compared with former ones.
 #[test]
