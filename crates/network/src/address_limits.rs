@@ -1,4 +1,4 @@
-//! Who may come in by where it comes from: limits and bans by address.
+//! Which addresses may connect: limits and bans by address.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -69,7 +69,7 @@ impl AddressLimiter {
         self.exempt.insert(peer);
     }
 
-    /// Nobody gets in from there any more.
+    /// Denies all further connections from these addresses.
     pub(crate) fn ban(&mut self, group: AddressGroup) {
         self.banned.insert(group);
     }
@@ -84,9 +84,10 @@ impl AddressLimiter {
             return Err(AddressDenied("the address is banned"));
         }
         let pending = self.pending.values().filter(|of| **of == group).count();
-        match pending < MAX_PENDING {
-            true => Ok(()),
-            false => Err(AddressDenied("too many handshakes with this address")),
+        if pending < MAX_PENDING {
+            Ok(())
+        } else {
+            Err(AddressDenied("too many handshakes with this address"))
         }
     }
 
@@ -97,9 +98,10 @@ impl AddressLimiter {
             .filter(|(id, of)| *of == group && *id != peer && !self.exempt.contains(id))
             .map(|(id, _)| *id)
             .collect();
-        match self.exempt.contains(&peer) || others.len() < most {
-            true => Ok(()),
-            false => Err(AddressDenied("too many peers at this address")),
+        if self.exempt.contains(&peer) || others.len() < most {
+            Ok(())
+        } else {
+            Err(AddressDenied("too many peers at this address"))
         }
     }
 }
@@ -143,7 +145,7 @@ impl NetworkBehaviour for AddressLimiter {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        // Whom we dial we want.
+        // Peers that we dial are wanted.
         Ok(dummy::ConnectionHandler)
     }
 
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_address_has_so_many_peers_and_a_machines_own_has_no_limit() {
+    fn a_public_address_has_a_limit_of_peers_and_a_private_one_has_none() {
         let cases = [
             (limits(false), "8.8.8.8", 2),
             (limits(false), "127.0.0.1", 64),
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_we_want_comes_in_whoever_else_is_there() {
+    fn a_static_peer_is_admitted_beyond_the_limit_of_its_address() {
         let mut limiter = AddressLimiter::new(limits(false));
         let wanted = PeerId::random();
         limiter.exempt(wanted);

@@ -1,4 +1,4 @@
-//! Whom we do not talk to, and until when.
+//! Which peers and addresses are banned, and until when.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,7 +6,7 @@ use libp2p::PeerId;
 
 use crate::address::AddressGroup;
 
-/// Bans at a time; the oldest makes way for a new one.
+/// Bans at a time; a new one replaces the oldest.
 const MAX_BANS: usize = 1024;
 
 /// The bans. Times are those of one clock.
@@ -19,14 +19,15 @@ pub(crate) struct Bans {
 }
 
 impl Bans {
-    /// Bans a peer, anew if it was banned. Returns the peer whose ban is lifted for it.
+    /// Bans a peer, again if it was banned. Returns the peer whose ban is dropped for it.
     pub(crate) fn insert(&mut self, peer: PeerId, until: Duration) -> Option<PeerId> {
         if let Some(number) = self.numbers.remove(&peer) {
             self.bans.remove(&number);
         }
-        let oldest = match self.bans.len() >= MAX_BANS {
-            true => self.bans.pop_first(),
-            false => None,
+        let oldest = if self.bans.len() >= MAX_BANS {
+            self.bans.pop_first()
+        } else {
+            None
         };
         let lifted = oldest.map(|(_, (peer, _))| peer);
         if let Some(lifted) = lifted {
@@ -44,7 +45,7 @@ impl Bans {
         self.bans.get(number).map(|(_, until)| *until)
     }
 
-    /// Lifts the bans that have lasted long enough; returns whose they were.
+    /// Lifts the bans that have lasted long enough; returns their peers.
     pub(crate) fn lift(&mut self, now: Duration) -> Vec<PeerId> {
         let over = self.bans.values().filter(|(_, until)| *until <= now);
         let over: Vec<_> = over.map(|(peer, _)| *peer).collect();
@@ -62,9 +63,9 @@ impl Bans {
     }
 }
 
-/// Peers of one address that are sent away before the address is banned.
+/// Peers of one address that are banned before the address is banned.
 const PEERS_PER_ADDRESS: u32 = 8;
-/// Addresses at a time; the oldest makes way for a new one.
+/// Addresses at a time; a new one replaces the oldest.
 const MAX_ADDRESSES: usize = 1024;
 
 /// Addresses from which banned peers came.
@@ -82,7 +83,7 @@ impl AddressBans {
         *count >= PEERS_PER_ADDRESS
     }
 
-    /// The addresses whose bans are over, or make way for newer ones.
+    /// The addresses whose bans are over, or are replaced by newer ones.
     pub(crate) fn lift(&mut self, now: Duration) -> Vec<AddressGroup> {
         let over = self.counts.iter().filter(|(_, (_, until))| *until <= now);
         let mut over: Vec<_> = over.map(|(group, _)| *group).collect();

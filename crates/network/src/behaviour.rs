@@ -105,7 +105,7 @@ pub(crate) fn build(
 }
 
 fn behaviour(config: &NetworkConfig, clock: Clock) -> Result<Behaviour, &'static str> {
-    // A newcomer is let in beyond the places there are; then somebody else is sent away.
+    // A new peer is let in beyond the limit; then another one is disconnected.
     let strangers = config.max_peers + headroom(config.max_peers) + 1;
     let connections = u32::try_from(strangers).unwrap_or(u32::MAX);
     let connections = connections.saturating_mul(MAX_CONNECTIONS_PER_PEER);

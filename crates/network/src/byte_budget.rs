@@ -30,7 +30,7 @@ impl ByteBudget {
         }
     }
 
-    /// Reserves so many bytes as soon as they are free; all of the budget if it has fewer.
+    /// Reserves this many bytes as soon as they are free; all of the budget if it has fewer.
     pub(crate) async fn reserve(&self, bytes: usize) -> ReservedBytes {
         let permit = self.free.clone().acquire_many_owned(self.bytes(bytes));
         // It is never closed.
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_dropped_is_free_again_and_who_waits_is_served_in_order() {
+    async fn dropped_bytes_are_free_again_and_waiters_are_served_in_order() {
         let budget = ByteBudget::new(100, "test");
         let mut first = budget.reserve(40).await;
         first.merge(budget.reserve(20).await);

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_passes_either_way_is_counted() {
+    async fn bytes_in_both_directions_are_counted() {
         let [received, sent] = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
         let mut stream = ByteCounter {
             inner: Cursor::new(vec![7; 100]),

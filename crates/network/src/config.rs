@@ -1,4 +1,4 @@
-//! What the service is started with: who we are, where we listen, whom we dial.
+//! What the service is started with: our identity, the address we listen at, the peers we dial.
 
 use crate::wire::MAX_MESSAGE_BYTES;
 use std::{collections::BTreeMap, fmt, net::SocketAddr, str::FromStr};
@@ -21,16 +21,16 @@ pub const MAX_NAMED_PEERS: usize = 256;
 /// What the service is started with.
 #[derive(Clone, Debug)]
 pub struct NetworkConfig {
-    /// Who we are.
+    /// Our identity.
     pub identity: Identity,
     /// Where we listen for QUIC; port 0 is any free port.
     pub listen_address: SocketAddr,
     /// The network's name in gossip topics; nodes of other names hear nothing of us.
     pub fork_name: String,
-    /// Whom we dial, and dial again whenever they are gone.
+    /// Peers that we dial, and dial again when they are disconnected.
     pub static_peers: Vec<StaticPeer>,
-    /// Places for peers that we are not told to be connected with; static peers have their own. When all
-    /// are taken, whoever has been of no use for the longest time makes way for a newcomer.
+    /// Slots for peers that are not static; static peers have slots of their own. When all are taken, the peer that has not been
+    /// useful for the longest time is disconnected for a new one.
     pub max_peers: usize,
     /// Most bytes of SSZ that a block from gossip may have; [`MAX_MESSAGE_BYTES`] at most. What is larger is not read, so that
     /// it need not be held while it comes.
@@ -128,7 +128,7 @@ pub(crate) fn name_of(peer: &PeerId) -> PeerName {
 /// A peer to dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaticPeer {
-    /// Who answers there; learnt from the first connection when not given.
+    /// The peer there; learnt from the first connection when not given.
     pub(crate) peer: Option<PeerId>,
     /// Where, without the identity.
     pub(crate) address: Multiaddr,

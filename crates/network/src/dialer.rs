@@ -13,8 +13,8 @@ use crate::config::StaticPeer;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause of all.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-/// Head start of the one of two nodes that dial each other whose identity is the lower, so that they
-/// end up with one connection, not two.
+/// When two nodes dial each other, the one with the higher identity waits for this long, so that they end up with one
+/// connection, not two.
 const HEAD_START: Duration = Duration::from_secs(1);
 /// A connection that ends sooner counts as a failure.
 const STABLE: Duration = Duration::from_secs(10);
@@ -74,8 +74,8 @@ impl Dialer {
         self.targets.len()
     }
 
-    /// Whether we are told to be connected with this peer.
-    pub(crate) fn knows(&self, peer: &PeerId) -> bool {
+    /// Whether the peer is a static one.
+    pub(crate) fn is_static(&self, peer: &PeerId) -> bool {
         self.targets.iter().any(|target| target.peer == Some(*peer))
     }
 
@@ -122,7 +122,7 @@ impl Dialer {
         target.map(|target| self.targets.remove(target)).is_some()
     }
 
-    /// We are connected to a peer, by this connection, whoever dialled.
+    /// We are connected to a peer by this connection, whichever side dialled.
     pub(crate) fn connected(&mut self, connection: ConnectionId, peer: PeerId, now: Duration) {
         for target in &mut self.targets {
             if target.state == State::Dialling(connection) {
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nameless_address_gets_the_name_of_who_answers_and_can_be_postponed() {
+    fn an_address_without_a_peer_id_learns_it_by_connecting_and_can_be_postponed() {
         let [low, high] = peers();
         let mut dialer = Dialer::new(low, vec![at(None)], START);
         let due = dialer.due(START).unwrap();

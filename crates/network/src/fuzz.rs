@@ -163,7 +163,7 @@ pub fn penalties(choose: Choose<'_>, steps: usize) {
     );
 }
 
-/// Who has to go: somebody who is there, as long as there are too many, and nobody when there are not.
+/// Evictions: a connected stranger as long as there are too many, and none otherwise.
 pub fn peer_slots(choose: Choose<'_>) {
     let now = Duration::from_secs(choose(10_000));
     let places = choose(12) as usize;

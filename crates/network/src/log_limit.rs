@@ -1,4 +1,4 @@
-//! How many lines strangers may cause in the log.
+//! A limit for the log lines that strangers cause.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::token_bucket::TokenBucket;
 const LINES: u32 = 10;
 const LINES_PER_SECOND: u32 = 2;
 
-/// Says which lines are written, and counts the others.
+/// Decides which lines are written, and counts the others.
 #[derive(Debug)]
 pub(crate) struct LogLimit {
     bucket: TokenBucket,
@@ -54,7 +54,7 @@ mod tests {
             (limit.take_left_out(), limit.take_left_out()),
             (Some(989), None)
         );
-        // A quiet time makes room again.
+        // After a quiet time, lines are written again.
         assert!(limit.admits(Duration::from_secs(60)));
         assert_eq!(limit.take_left_out(), None);
     }

@@ -1,12 +1,11 @@
-//! Messages for the chain that wait for room in its queue.
+//! Messages that wait for a place in the chain's queue.
 
 use std::collections::VecDeque;
 
 use metrics::gauge;
 use quartet_chain::ChainMessage;
 
-/// Messages that may wait before nothing more is taken from peers: theirs is the next queue to fill,
-/// and then their congestion windows.
+/// Messages that may wait before nothing more is read from peers. Then the peers' own queues and congestion windows fill.
 const MAX_MESSAGES: usize = 64;
 /// Bytes of blocks that may wait before that.
 const MAX_BYTES: usize = 32 << 20;
@@ -21,14 +20,14 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// Puts in a message that holds so many bytes.
+    /// Adds a message with blocks of this many bytes.
     pub(crate) fn push(&mut self, message: ChainMessage, bytes: usize) {
         self.bytes += bytes;
         gauge!("quartet_network_outbox_bytes").set(self.bytes as f64);
         self.messages.push_back((message, bytes));
     }
 
-    /// Takes out the oldest message.
+    /// Removes the oldest message.
     pub(crate) fn pop(&mut self) -> Option<ChainMessage> {
         let (message, bytes) = self.messages.pop_front()?;
         self.bytes -= bytes;
@@ -77,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_side_waits_last() {
+    fn messages_of_our_own_are_held_back_last() {
         let mut outbox = Outbox::default();
         for _ in 0..MAX_MESSAGES_WITH_OURS {
             assert!(outbox.has_room_for_ours());

@@ -1,10 +1,9 @@
-//! Who keeps its place when there are more strangers than places.
+//! Which stranger is evicted when there are more strangers than slots.
 //!
-//! Peers that we are told to be connected with are not counted: their places are their own, and they are
-//! also those that we dial, so that strangers, however many, are never all that we know. A stranger is let
-//! in even when all places are taken, and then one has to go: the one that has been of no use for the longest
-//! time. Whoever was of use lately stays; but a quarter of the places is for those who have yet to show what
-//! they are good for.
+//! A stranger is a peer that is not static. Static peers have slots of their own, and we dial them, so that strangers,
+//! however many they are, are never our only peers. A stranger is let in even when all slots are taken, and then one is
+//! evicted: the one that has not been useful for the longest time. A peer that was useful recently stays, but a quarter
+//! of the slots is for new peers, which cannot have been useful yet.
 
 use std::time::Duration;
 
@@ -12,19 +11,19 @@ use libp2p::PeerId;
 use quartet_types::SECONDS_PER_SLOT;
 
 const SLOT: Duration = Duration::from_secs(SECONDS_PER_SLOT);
-/// A stranger has this long to be of use before it is compared with others.
+/// A new stranger is not compared with others for this long.
 const GRACE_PERIOD: Duration = SLOT.saturating_mul(4);
-/// One that was of use within this time is of use.
+/// A peer that was useful within this time counts as useful.
 pub(crate) const RECENT: Duration = SLOT.saturating_mul(16);
 
-/// A stranger, as far as its place is concerned. Times are those of one clock.
+/// What decides whether a stranger keeps its slot. Times are those of one clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Stranger {
     pub(crate) peer: PeerId,
     pub(crate) since: Duration,
-    /// When it last brought something valid first, or served what we asked for.
+    /// When it was last the first to bring something valid, or last served what we asked for.
     pub(crate) last_useful: Option<Duration>,
-    /// How often, of late.
+    /// How often it has been useful; older times count less.
     pub(crate) usefulness: f64,
     /// It has told its status or subscribed to a topic.
     pub(crate) talks: bool,
@@ -45,12 +44,12 @@ impl Stranger {
     }
 }
 
-/// Places that are taken for a while beyond those there are, by strangers in their time of grace.
+/// Slots beyond the limit that strangers may have during their grace period.
 pub(crate) const fn headroom(places: usize) -> usize {
     places / 4
 }
 
-/// The stranger that has to go now, and why. Called again until there is none.
+/// The stranger that is to be evicted now, and why. To be called again until there is none.
 pub(crate) fn stranger_to_evict(
     strangers: &[Stranger],
     places: usize,
@@ -62,9 +61,12 @@ pub(crate) fn stranger_to_evict(
     let mut ranked: Vec<&Stranger> = strangers.iter().collect();
     // Those of most use first, and of equal ones those that have been here longest.
     ranked.sort_by(|one, other| {
-        let use_of = |stranger: &Stranger| match stranger.is_useful(now) {
-            true => stranger.usefulness,
-            false => -1.0,
+        let use_of = |stranger: &Stranger| {
+            if stranger.is_useful(now) {
+                stranger.usefulness
+            } else {
+                -1.0
+            }
         };
         (use_of(other).total_cmp(&use_of(one)))
             .then(one.since.cmp(&other.since))
@@ -91,7 +93,7 @@ pub(crate) fn stranger_to_evict(
     if strangers.len() <= places + headroom(places) {
         return None;
     }
-    // All have come just now: whoever has had the longest time to show something. Nobody can have talked
+    // All are in their grace period: the one that has had the longest time to be useful. None can have sent its status
     // in its first moment.
     let oldest = others.iter().min_by_key(|stranger| {
         let may_talk_yet = now.saturating_sub(stranger.since) < SLOT;
@@ -198,7 +200,7 @@ mod tests {
     }
 
     /// Sixty-four identities that have been there for hours, say their status and do nothing else; honest
-    /// nodes come one after another, and are of use from the next slot on.
+    /// nodes come one after another, and are useful from the next slot on.
     #[test]
     fn idle_identities_keep_no_honest_node_out() {
         let mut strangers: Vec<_> = (0..64).map(|_| stranger(2_000, None, 0.0, true)).collect();
@@ -219,9 +221,9 @@ mod tests {
         }
     }
 
-    /// However many identities come and go, those of use stay.
+    /// However many identities come and go, useful peers stay.
     #[test]
-    fn a_stream_of_newcomers_pushes_out_nobody_who_is_of_use() {
+    fn a_stream_of_newcomers_evicts_no_useful_peer() {
         let mut strangers: Vec<_> = (0..16).map(|_| stranger(99, Some(0), 3.0, true)).collect();
         let honest: Vec<_> = strangers.iter().map(|s| s.peer).collect();
         for second in 0..60 {

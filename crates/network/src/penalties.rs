@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use quartet_types::SECONDS_PER_SLOT;
 
-/// Points at which we take leave of a peer.
+/// Points at which a peer is disconnected.
 const DISCONNECT_POINTS: f64 = 40.0;
 /// Points that have no consequence yet.
 const FREE_POINTS: f64 = 20.0;
@@ -18,13 +18,14 @@ const FREE_POINTS: f64 = 20.0;
 const SCORE_PER_POINT: f64 = 10.0;
 /// One point is forgotten in each slot.
 const DECAY_PER_SECOND: f64 = 1.0 / SECONDS_PER_SLOT as f64;
-/// Points of faults in gossip that a valid message makes up for. It makes up for nothing else.
+/// Points of faults in gossip that a valid message takes off. It takes off no other points.
 const DELIVERY_CREDIT: f64 = 4.0;
 
-/// Something outside gossip: a malformed answer, an invalid block that was asked for. The second one within a minute is the
-/// last: who claims a made-up chain in each slot is gone in ten seconds.
+/// Points of an offence outside gossip: a malformed answer, an invalid block that we asked for. The second one within a
+/// minute disconnects: a peer that claims an invented chain in each slot is disconnected after ten seconds.
 const OFFENCE_POINTS: f64 = 25.0;
-/// A request that is not ended, an answer that is not read: an honest node that stands still for a while does it, too.
+/// Points of a request that is not ended, or an answer that is not read: an honest node that stands still for a while does
+/// this, too.
 const SLOWNESS_POINTS: f64 = 10.0;
 /// A request beyond what a peer may ask for. An honest node that meets a limit waits and asks again.
 const EXCESS_POINTS: f64 = 0.1;
@@ -35,9 +36,9 @@ pub(crate) const GRAYLIST_SCORE: f64 = -(DISCONNECT_POINTS - FREE_POINTS) * SCOR
 /// What a peer has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerAction {
-    /// So many messages that no honest client sends.
+    /// This many messages that no honest client sends.
     Faults(u32),
-    /// A valid message that nobody had brought before.
+    /// A valid message that no other peer had brought before.
     Delivery,
     /// Something invalid outside gossip.
     Offence,
@@ -82,7 +83,7 @@ impl Penalties {
     fn decay(&mut self, now: Duration) {
         let decayed = now.saturating_sub(self.at).as_secs_f64() * DECAY_PER_SECOND;
         self.at = now;
-        // The one that can be made up for last.
+        // Points of gossip decay last: deliveries take them off as well.
         let of_other = decayed.min(self.other);
         self.other -= of_other;
         self.gossip = (self.gossip - (decayed - of_other)).max(0.0);
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_brings_next_to_nothing_else_is_sent_away() {
+    fn a_peer_is_disconnected_only_when_its_faults_outweigh_its_deliveries() {
         use PeerAction::{Delivery, Excess, Faults, Offence, Slowness};
         let cases = [
             // One bad message in every slot for ever, as one client emitted: leaks away.
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejection_is_nothing_to_gossipsub_and_at_the_limit_it_is_deaf() {
+    fn gossipsub_ignores_a_peer_only_at_the_limit_for_disconnecting() {
         let mut penalties = Penalties::default();
         for faults in 1..=20 {
             assert!(!penalties.record(PeerAction::Faults(1), Duration::ZERO));

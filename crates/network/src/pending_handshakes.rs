@@ -1,9 +1,9 @@
-//! A transport whose handshakes make way for new ones when there are many, the oldest first.
+//! A transport that drops the oldest pending handshake for a new one when there are many.
 //!
-//! Whoever sends the first packet of a handshake and no other costs us a place for as long as we wait. With
-//! a limit that refuses, a dozen such packets a second keep everyone out; here an honest handshake, which
-//! takes some round trips, gets through unless thousands of others begin in the meantime. libp2p's QUIC
-//! accepts every handshake at once, so that Retry, by which a server has addresses confirmed, is not to be had.
+//! An attacker that sends the first packet of a handshake and no other takes a place until the handshake times out. If new
+//! handshakes were refused at the limit, a dozen such packets a second would keep everyone out. Here an honest handshake,
+//! which takes some round trips, gets through unless hundreds of others begin in the meantime. libp2p's QUIC accepts every
+//! handshake at once, so we cannot use Retry, by which a server has addresses confirmed.
 
 use std::{
     collections::VecDeque,
@@ -23,7 +23,7 @@ use libp2p::{
 };
 use metrics::counter;
 
-/// Passes dials through; of the handshakes that others begin, at most so many last.
+/// Passes dials through, and limits the number of handshakes that others have begun.
 pub(crate) struct PendingHandshakes<T> {
     inner: T,
     most: usize,
@@ -99,7 +99,7 @@ where
     }
 }
 
-/// A handshake that somebody else has begun.
+/// A handshake that another node has begun.
 pub(crate) struct Handshake<F> {
     upgrade: F,
     given_up: Receiver<()>,
@@ -121,7 +121,7 @@ where
                 let error = io::Error::new(io::ErrorKind::TimedOut, "too many handshakes");
                 Poll::Ready(Err(error.into()))
             }
-            // The hallway is gone, as the whole transport is.
+            // The transport has been dropped.
             Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
         }
     }

@@ -10,11 +10,12 @@ const BASE: &str = "eth2/1.0.0";
 /// Stands before the milliseconds of a slot.
 const SLOT_MS: &str = ";slot-ms=";
 
-/// What a node says whose network has such slots.
+/// The protocol version of a node in a network with this slot duration.
 pub(crate) fn protocol_version(slot: SlotDuration) -> String {
-    match slot.is_default() {
-        true => BASE.to_owned(),
-        false => format!("{BASE}{SLOT_MS}{}", slot.as_millis()),
+    if slot.is_default() {
+        BASE.to_owned()
+    } else {
+        format!("{BASE}{SLOT_MS}{}", slot.as_millis())
     }
 }
 
@@ -32,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_is_understood_and_silence_is_four_seconds() {
+    fn the_slot_duration_is_read_back_and_none_means_four_seconds() {
         for milliseconds in [400, 4_000, 60_000] {
             let slot = SlotDuration::from_millis(milliseconds).unwrap();
             let stated = stated_slot_ms(&protocol_version(slot));

@@ -1,18 +1,17 @@
-//! When a second connection of a peer is taken for a restart.
+//! When a second connection of a peer means that the peer was restarted.
 //!
-//! Gossipsub tells a peer its topics on the first connection only, so a peer that was restarted must be
-//! seen to go before it comes: all its connections are closed, and it dials again. But some clients dial a
-//! peer that they are connected with, and would be cut off each time they do. So the pauses between such
-//! guesses grow. A connection that died beside a living one is no guess.
+//! Gossipsub tells a peer our topics on the first connection only. So all connections of a restarted peer are closed, and it
+//! dials again. But some clients dial a peer although they are connected with it, and would be disconnected each time. So
+//! the pause after such a suspicion grows. When one of two connections dies, it is no mere suspicion.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use libp2p::PeerId;
 
-/// Pause after a first guess; each further one doubles it.
+/// Pause after a first suspicion; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-/// Pause where a connection is known to have died, for what is under way to settle.
+/// Pause after a connection has died, until events that are under way have arrived.
 const SETTLING_PAUSE: Duration = Duration::from_secs(4);
 /// Peers that are remembered; the one that was restarted longest ago is forgotten first.
 const MAX_PEERS: usize = 256;
@@ -30,7 +29,7 @@ struct PeerRestarts {
 }
 
 impl Restarts {
-    /// Whether to start over with a peer that has dialled us although it is connected.
+    /// Whether to disconnect a peer that has dialled us although it is connected.
     pub(crate) fn suspect(&mut self, peer: PeerId, now: Duration) -> bool {
         let pause = |suspicions: u32| match suspicions {
             0 => Duration::ZERO,
@@ -47,7 +46,7 @@ impl Restarts {
         paused
     }
 
-    /// Whether to start over with a peer of whose connections one has died.
+    /// Whether to disconnect a peer after one of its connections has died.
     pub(crate) fn connection_died(&mut self, peer: PeerId, now: Duration) -> bool {
         let seen = self.entry(peer, now);
         let settled = seen
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn peers_without_end_are_not_remembered() {
+    fn a_bounded_number_of_peers_is_remembered() {
         let mut restarts = Restarts::default();
         for second in 1..1_000 {
             assert!(restarts.suspect(PeerId::random(), Duration::from_secs(second)));

@@ -1,4 +1,4 @@
-//! How much of our time a peer may ask for.
+//! A token bucket, which limits what peers may ask for.
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use quartet_chain::NetworkMessage;
 use quartet_network::{NetworkError, StaticPeer};
 use support::{Node, attestation, config, peer, until, within};
 
-/// Waits until the node has so many peers.
+/// Waits until the node has this many peers.
 async fn has_peers(node: &Node, count: usize) {
     within(async {
         while node.peers.count() != count {
@@ -200,7 +200,7 @@ async fn a_peer_with_other_slots_is_sent_away_and_one_with_the_same_stays() {
 }
 
 #[tokio::test]
-async fn who_is_kept_apart_is_not_let_in_until_that_is_over() {
+async fn a_peer_that_is_kept_apart_is_not_let_in_until_the_partition_ends() {
     let mut server = Node::start(2, &[]).await;
     let (orders, partition) = tokio::sync::watch::channel(std::collections::BTreeSet::new());
     let mut client = Node::apart(config(1, &[&server.multiaddr]), partition).await;

@@ -145,7 +145,7 @@ async fn a_peer_some_of_whose_messages_are_rejected_is_still_heard() {
 
 /// Bytes that no honest node sends, in numbers that none sends by mistake.
 #[tokio::test]
-async fn who_sends_garbage_or_bombs_is_sent_away() {
+async fn a_peer_that_sends_garbage_or_bombs_is_disconnected() {
     let mut node = Node::start(1, &[]).await;
     let bomb = |number: u8| vec![0xff, 0xff, 0xff, 0xff, 0x0f, number];
     let no_ssz = |number: u8| compress(&[number; 3]).unwrap();

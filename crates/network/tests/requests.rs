@@ -222,7 +222,7 @@ async fn the_root_of_a_block_is_that_of_its_message() {
 }
 
 #[tokio::test]
-async fn who_begins_requests_and_ends_none_is_sent_away() {
+async fn a_peer_that_never_ends_its_requests_is_disconnected() {
     let node = Node::start(1, &[]).await;
     let half = |payload: Vec<u8>| payload[..payload.len() / 2].to_vec();
     let range = half(encode_payload(&[7; 16]).unwrap());

@@ -29,7 +29,7 @@ async fn one_way(to: std::net::SocketAddr) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn handshakes_that_nobody_finishes_keep_nobody_out() {
+async fn unfinished_handshakes_keep_no_peer_out() {
     let node = Node::start(1, &[]).await;
     let dead_end = one_way(node.address).await;
     let (begun, mut told) = mpsc::channel(UNFINISHED);
@@ -101,7 +101,7 @@ async fn a_static_peer_has_its_place_when_all_others_are_taken() {
 }
 
 #[tokio::test]
-async fn who_was_let_in_last_is_kept_and_the_other_makes_way() {
+async fn the_newest_stranger_is_kept_and_an_older_one_is_evicted() {
     let mut full = config(1, &[]);
     full.max_peers = 1;
     let mut node = Node::with(full).await.unwrap();

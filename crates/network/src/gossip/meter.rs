@@ -35,7 +35,7 @@ const STRANGERS_HELD: usize = 24 * MIB as usize;
 const KNOWN_HELD: usize = 32 * MIB as usize;
 /// Of all peers together.
 const ALL_HELD: usize = 64 * MIB as usize;
-/// Of what is dropped because its sender sends more than any honest node, each such number is one fault.
+/// Messages that are dropped because their sender sends more than any honest node, for each of which one fault is counted.
 const DROPPED_PER_FAULT: u32 = 128;
 
 /// Whether a message is looked at.
@@ -54,7 +54,8 @@ pub(crate) struct Faults {
     pub(crate) count: u32,
 }
 
-/// The meters of all connected peers, shared by those who see the sender and those who see the message.
+/// The meters of all connected peers, shared by [`super::MeteredGossip`], which knows the sender, and the transform, which sees
+/// the message.
 #[derive(Clone, Debug)]
 pub(crate) struct Meters {
     clock: Clock,
@@ -63,7 +64,7 @@ pub(crate) struct Meters {
 
 #[derive(Debug)]
 struct Inner {
-    /// Whose transmission is being worked on.
+    /// The sender of the transmission that is being handled.
     sender: Option<PeerId>,
     /// Bounded by the connections.
     peers: BTreeMap<PeerId, Meter>,
@@ -76,9 +77,9 @@ struct Inner {
 
 #[derive(Debug)]
 struct Meter {
-    /// It has lately delivered something valid, or is one that we are told to be connected with.
+    /// It has recently delivered something valid, or is a static peer.
     known: bool,
-    /// Nothing of it is looked at any more.
+    /// All of its messages are ignored.
     muted: bool,
     /// It has left, but something of it waits for a verdict.
     gone: bool,
@@ -165,7 +166,7 @@ impl Meters {
         self.lock().sender = None;
     }
 
-    /// Whether the present sender's message of so many bytes may be decompressed.
+    /// Whether the present sender's message of this many bytes may be decompressed.
     pub(crate) fn admit(&self, bytes: usize) -> Admission {
         let now = self.clock.now();
         let mut inner = self.lock();
@@ -179,9 +180,10 @@ impl Meters {
             return Admission::Ignored("muted");
         }
         let fits = |held: usize, most: usize| held.saturating_add(bytes) <= most;
-        let fits = match meter.known {
-            true => fits(meter.held, KNOWN_HELD) && fits(held, ALL_HELD),
-            false => fits(meter.held, STRANGER_HELD) && fits(held_for_strangers, STRANGERS_HELD),
+        let fits = if meter.known {
+            fits(meter.held, KNOWN_HELD) && fits(held, ALL_HELD)
+        } else {
+            fits(meter.held, STRANGER_HELD) && fits(held_for_strangers, STRANGERS_HELD)
         };
         if !fits {
             return Admission::Ignored("held");
@@ -214,7 +216,7 @@ impl Meters {
         })
     }
 
-    /// So many bytes of a peer wait for a verdict.
+    /// This many bytes of a peer wait for a verdict.
     pub(crate) fn hold(&self, peer: PeerId, bytes: usize) {
         let now = self.clock.now();
         let mut inner = self.lock();
@@ -228,7 +230,7 @@ impl Meters {
         gauge!("quartet_gossip_unjudged_bytes").set(inner.held as f64);
     }
 
-    /// So many bytes of a peer wait no longer.
+    /// This many bytes of a peer wait no longer.
     pub(crate) fn release(&self, peer: &PeerId, bytes: usize) {
         let mut inner = self.lock();
         let Some(meter) = inner.peers.get_mut(peer) else {
@@ -264,13 +266,14 @@ impl Meters {
         }
         meter.known = known;
         let held = meter.held;
-        inner.held_for_strangers = match known {
-            true => inner.held_for_strangers.saturating_sub(held),
-            false => inner.held_for_strangers.saturating_add(held),
+        inner.held_for_strangers = if known {
+            inner.held_for_strangers.saturating_sub(held)
+        } else {
+            inner.held_for_strangers.saturating_add(held)
         };
     }
 
-    /// Nothing of the peer is looked at any more; it is about to be sent away.
+    /// Ignores all further messages of the peer, which is about to be disconnected.
     pub(crate) fn mute(&self, peer: PeerId) {
         let now = self.clock.now();
         self.lock().meter(peer, now).muted = true;
@@ -307,7 +310,7 @@ mod tests {
         Meters::new(Clock::manual(0, START))
     }
 
-    /// What becomes of a message of this peer, as [`super::MeteredGossip`] and the transform ask.
+    /// Whether a message of this peer is admitted, as [`super::MeteredGossip`] and the transform ask.
     fn send(meters: &Meters, peer: PeerId, bytes: usize) -> Option<Admission> {
         let admission = meters.begin(peer).then(|| meters.admit(bytes));
         meters.end();
@@ -339,13 +342,13 @@ mod tests {
         let known = PeerId::random();
         meters.set_known(known, true);
         assert_eq!(send(&meters, known, BLOCK), Some(Admission::Admitted));
-        // And a verdict makes room.
+        // And a verdict frees the bytes of its message.
         meters.release(&peers[0], BLOCK);
         assert_eq!(meters.lock().held, BLOCK);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_leaves_leaves_its_bytes_and_who_proves_itself_takes_them_along() {
+    async fn bytes_under_validation_outlive_their_peer_and_follow_it_when_it_becomes_known() {
         let meters = meters();
         let peer = PeerId::random();
         meters.hold(peer, BLOCK);
@@ -364,7 +367,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_votes_of_the_largest_registry_cost_nobody_anything() {
+    async fn the_votes_of_the_largest_registry_stay_within_the_budgets() {
         let meters = meters();
         let known = PeerId::random();
         meters.set_known(known, true);
@@ -379,7 +382,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_flood_is_dropped_unseen_and_costs_a_fault_for_each_hundred_or_so() {
+    async fn a_flood_is_dropped_and_counts_one_fault_for_128_messages() {
         let meters = meters();
         let peer = PeerId::random();
         let sent = 40_000;

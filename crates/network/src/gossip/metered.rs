@@ -1,5 +1,5 @@
-//! Gossipsub behind a meter: it tells the transform whose message it is, drops what is too much before
-//! anything is done about it, and tells of what no honest node sends.
+//! Gossipsub behind a meter, which tells the transform who sent a message, drops messages over the budget before any work
+//! is done for them, and reports what no honest node sends.
 
 use std::task::{Context, Poll};
 
@@ -102,7 +102,7 @@ impl NetworkBehaviour for MeteredGossip {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        // First, so that a peer that floods us is gone before more of it is worked on. The swarm polls
+        // First, so that a peer that floods us is disconnected before more of its messages are handled. The swarm polls
         // after each event of a connection.
         if let Some(faults) = self.meters.next_faults() {
             return Poll::Ready(ToSwarm::GenerateEvent(GossipEvent::Faults(faults)));

@@ -62,7 +62,7 @@ pub(crate) fn topic_hash(topic: Topic, fork: &str) -> TopicHash {
     TopicHash::from_raw(topic.name(fork))
 }
 
-/// Messages that may wait for a slow peer, in a network of so many validators.
+/// Messages that may wait for a slow peer, in a network of this many validators.
 fn queued_messages(validators: usize) -> usize {
     validators
         .saturating_mul(2)
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_say_that_we_have_is_within_what_others_take_and_we_take_what_others_may_say() {
+    fn our_ihave_lists_fit_the_limits_of_others_and_theirs_fit_ours() {
         // Each id has 20 bytes, a tag and a length; around them are the topic and three more tags and lengths.
         let bytes = |ids: usize| ids * 22 + Topic::Attestation.name("devnet0").len() + 20;
         assert!(bytes(MAX_IDS_SENT) < 16_384);

@@ -16,12 +16,12 @@ use super::topic_hash;
 use crate::{penalties::GRAYLIST_SCORE, wire::Topic};
 
 const SLOT: Duration = Duration::from_secs(SECONDS_PER_SLOT);
-/// Any share of what is left is fine where the weight is zero.
+/// Any value is fine where the weight is zero.
 const UNUSED_DECAY: f64 = 0.5;
 
-/// Below it, we exchange no lists of messages with a peer.
+/// Below this score we exchange no lists of messages (IHAVE, IWANT) with a peer.
 const GOSSIP: f64 = -50.0;
-/// Below it, we do not publish to a peer either.
+/// Below this score we do not publish to a peer either.
 const PUBLISH: f64 = -100.0;
 
 /// What a peer's score allows it.
@@ -30,13 +30,13 @@ pub(crate) enum Standing {
     /// Everything.
     #[default]
     Good,
-    /// Its messages are heard, but it is not in our mesh.
+    /// Its messages are taken, but it is not in our mesh.
     OutOfMesh,
     /// No lists of messages are exchanged.
     NoLists,
     /// Nor is anything published to it.
     NoPublishing,
-    /// It is not heard.
+    /// Its messages are ignored.
     Graylisted,
 }
 
@@ -113,7 +113,7 @@ mod tests {
 
     /// What gossipsub itself takes off a peer's score is nothing; all that does is [`Penalties`].
     #[test]
-    fn what_other_clients_do_differently_costs_nothing() {
+    fn gossipsubs_own_penalties_are_off() {
         let parameters = parameters("devnet0");
         assert_eq!(parameters.behaviour_penalty_weight, 0.0);
         assert_eq!(parameters.slow_peer_weight, 0.0);

@@ -8,8 +8,8 @@ use metrics::counter;
 use super::meter::{Admission, Meters};
 use crate::wire::{Topic, WireError, announced_bytes, compress, decompress};
 
-/// The topic of what is to be treated as if it had not come: gossipsub knows it of nobody, and takes all
-/// of it for one message.
+/// The topic of messages that are to be ignored: no peer subscribes to it, and gossipsub takes all of them for one
+/// message.
 const IGNORED_TOPIC: &str = "quartet/ignored";
 
 /// Raw snappy on the wire, SSZ on our side. Refuses other topics and what is too long for its topic;
@@ -30,7 +30,7 @@ impl SnappyTransform {
     fn decompress(&self, message: &RawMessage) -> Result<Option<Vec<u8>>, WireError> {
         let name = message.topic.as_str();
         let Some(topic) = Topic::parse(name, &self.fork) else {
-            // A topic that we have not subscribed to, and whoever sends it has no reason to.
+            // We have not subscribed to this topic, so no peer has a reason to send it.
             return Err(self.refuse("other", WireError::ForeignTopic(name.into())));
         };
         let refuse = |error| self.refuse(topic.word(), error);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_out_comes_in() {
+    fn compressed_messages_are_read_back() {
         let transform = transform();
         for topic in Topic::ALL {
             let name = topic.name("devnet0");
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_for_its_topic_is_refused_though_another_might_carry_it() {
+    fn a_message_too_long_for_its_topic_is_refused() {
         let data = compress(&vec![0; Topic::Attestation.max_bytes() + 1]).unwrap();
         assert!(inbound(&Topic::Block.name("devnet0"), data.clone()).is_ok());
         let error = inbound(&Topic::Attestation.name("devnet0"), data).unwrap_err();

@@ -15,14 +15,13 @@ use crate::{
     wire::WireError,
 };
 
-/// How long a requester may take nothing: two rounds of answers that nobody reads are over, and their
-/// requester sent away, within ten seconds.
+/// How long a requester may read nothing: after two rounds of unread answers it is disconnected, within ten seconds.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a whole response may take; less than the limit of the stream, so that what has come by then
 /// is not lost.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Bytes of answers that may have been received and not yet been handed to the chain. An answer that finds
-/// no more room ends early, and its blocks count.
+/// Bytes of answers that have been received and not yet been handed to the chain. An answer that exceeds them ends early,
+/// and its blocks are kept.
 const RECEIVED_BYTES: u32 = 32 << 20;
 
 /// What is answered to a request for blocks.
@@ -35,10 +34,10 @@ pub(crate) enum BlocksResponse {
     Refused(ErrorReply),
 }
 
-/// An answer of ours. An error is its last piece, and only sent when it is the first.
+/// The pieces of an answer of ours. An error is the last piece, and is sent only when it is also the first.
 pub(crate) type Pieces = BoxStream<'static, Result<Piece, ErrorReply>>;
 
-/// Some chunks as they travel, with the room that they take up.
+/// Encoded chunks, and the bytes that they take of the budget.
 #[derive(Debug)]
 pub(crate) struct Piece {
     pub(crate) bytes: Vec<u8>,
@@ -53,7 +52,7 @@ impl Piece {
 }
 
 /// Reads and writes requests for blocks. Each stream has its own clone, which remembers what it asked
-/// for, and hence when the response is complete. All clones share the room for answers.
+/// for, and so knows when the response is complete. All clones share the budget for answers.
 #[derive(Clone, Debug)]
 pub(crate) struct BlocksCodec {
     asked: BlocksQuery,

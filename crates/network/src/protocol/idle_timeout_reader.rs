@@ -1,4 +1,4 @@
-//! Reading that gives up when a stream is silent for too long, or brings too little.
+//! A reader with an idle time-out and a minimum rate.
 
 use std::{
     io,
@@ -12,10 +12,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::wire::WireError;
 
-/// How long a peer may be silent before and within what it sends.
+/// How long a peer may send nothing, before its first byte and between two bytes.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-/// Bytes per second that a peer brings, and takes, at least beyond that: half a megabit, with which nobody
-/// follows a chain.
+/// Least bytes per second that a peer has to send, and to take: half a megabit, too slow to follow a chain.
 pub(super) const MIN_RATE: u32 = 64 << 10;
 
 /// Fails with `TimedOut` when no byte comes for [`IDLE_TIMEOUT`], or when fewer have come than [`MIN_RATE`]
@@ -37,7 +36,7 @@ impl<'a, R> IdleTimeoutReader<'a, R> {
         }
     }
 
-    /// When it gives up if nothing comes any more.
+    /// When the read fails if no byte comes any more.
     fn deadline(&self) -> Instant {
         let paid = Duration::from_secs_f64(self.bytes as f64 / f64::from(MIN_RATE));
         let too_slow = self.started + IDLE_TIMEOUT + paid;
@@ -63,9 +62,8 @@ impl<R: AsyncRead + Unpin> AsyncRead for IdleTimeoutReader<'_, R> {
     }
 }
 
-/// A request as it was read. One that breaks the wire's rules, or that its peer has begun and not ended, is
-/// passed on, so that the peer can be told and judged: of a read that fails, libp2p says nothing. Only a stream
-/// that broke is an error.
+/// A request as it was read. One that breaks the rules of the wire, or that the peer has begun and not ended, is passed on,
+/// so that it can be answered and counted: libp2p reports no failed reads. Only a broken stream is an error.
 pub(super) fn as_request<T>(read: Result<T, WireError>) -> io::Result<Result<T, WireError>> {
     match read {
         Err(error @ WireError::Stream(kind)) if kind != io::ErrorKind::TimedOut => {

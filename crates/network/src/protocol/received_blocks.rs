@@ -1,4 +1,4 @@
-//! A peer's answer to a request for blocks, read block by block and held against what was asked.
+//! A peer's answer to a request for blocks, read block by block and compared with the request.
 
 use std::{collections::HashSet, ops::Range, sync::Arc};
 
@@ -13,21 +13,21 @@ use crate::{
     wire::{MAX_MESSAGE_BYTES, ResultCode, WireError, read_body, read_length, read_result_code},
 };
 
-/// When this much has been received, the rest of a response is left alone.
+/// After this many bytes, the rest of a response is not read.
 const MAX_RESPONSE_BYTES: usize = 16 << 20;
 /// Least bytes of a block: no attestation, no signature.
 pub(super) const MIN_BLOCK_BYTES: usize = 236;
 
 pub(crate) type Block = Arc<SignedBlockWithAttestation>;
 
-/// Blocks that a peer has sent, with the room that their bytes take up.
+/// Blocks that a peer has sent, and the bytes that they take of the budget.
 #[derive(Debug, Default)]
 pub(crate) struct ReceivedBlocks {
     pub(crate) blocks: Vec<Block>,
     pub(crate) reserved: Option<ReservedBytes>,
 }
 
-/// What may still come.
+/// The blocks that may still come.
 enum Expected {
     Roots(HashSet<Root>),
     Slots(Range<Slot>),
@@ -52,9 +52,10 @@ impl Expected {
         match self {
             Self::Roots(roots) => {
                 let root = block.block().tree_hash_root();
-                match roots.remove(&root) {
-                    true => Ok(()),
-                    false => Err(WireError::Unrequested(root)),
+                if roots.remove(&root) {
+                    Ok(())
+                } else {
+                    Err(WireError::Unrequested(root))
                 }
             }
             Self::Slots(slots) => {
@@ -74,8 +75,8 @@ impl Expected {
 }
 
 impl ReceivedBlocks {
-    /// Reads blocks until all that were asked for are there, the stream ends, there is no room for more, or
-    /// an error chunk comes, which is returned. What was read stays whatever happens.
+    /// Reads blocks until all that were asked for are there, the stream ends, the budget is used up, or an error chunk comes,
+    /// which is returned. Blocks that were read are kept in all cases.
     pub(super) async fn read<T: AsyncRead + Unpin>(
         &mut self,
         stream: &mut T,
@@ -104,8 +105,8 @@ impl ReceivedBlocks {
         Ok(None)
     }
 
-    /// Takes room for a block, or says that there is none. Only the first block of an answer waits for it,
-    /// so that answers never wait for each other.
+    /// Reserves the bytes of a block; false if the budget is used up. Only the first block of an answer waits for bytes, so
+    /// that answers never wait for each other.
     async fn reserve(&mut self, bytes: usize, budget: &ByteBudget) -> bool {
         match &mut self.reserved {
             None => self.reserved = Some(budget.reserve(bytes).await),

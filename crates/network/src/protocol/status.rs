@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_status_is_refused() {
+    fn malformed_statuses_are_refused() {
         for bytes in [
             vec![],
             vec![80],

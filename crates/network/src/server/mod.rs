@@ -1,8 +1,8 @@
 //! Serves blocks to peers, piece by piece as they take them.
 //!
 //! An answer is made in the task of its connection: of all that was asked for, only one piece is in memory.
-//! Every piece waits in line for the one place where blocks are looked up and for room, so that answers
-//! take turns, however many a peer has asked for.
+//! Each piece waits for its turn to look blocks up, and for free bytes in the budget, so that answers take turns, however
+//! many a peer has asked for.
 
 mod response;
 mod throttle;

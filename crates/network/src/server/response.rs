@@ -27,7 +27,7 @@ const PIECE_BYTES: usize = 64 << 10;
 const MAX_RESPONSE_BYTES: usize = 8 << 20;
 /// After this long nothing is added to an answer, so that it ends in order before the stream's limit.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Roots after which a look-up makes way for others, found or not.
+/// Roots after which a look-up lets others go on, whether blocks were found or not.
 const ROOTS_PER_LOOKUP: usize = 64;
 /// What looking up a block costs besides its bytes, in bytes.
 const LOOKUP_COST: usize = 1 << 10;
@@ -101,8 +101,8 @@ impl Response {
         }
     }
 
-    /// Looks up the next piece and takes room for it. Not in the connection's task, which may stand still and
-    /// would keep all others waiting.
+    /// Looks up the next piece and reserves its bytes. Not in the connection's task, which may stand still and would keep all
+    /// others waiting.
     async fn look_up(&mut self) -> Option<(LookupResult, ReservedBytes)> {
         let lookup = self.lookup.take()?;
         let (sender, receiver) = oneshot::channel();
@@ -128,8 +128,8 @@ impl Response {
     }
 }
 
-/// Waits for the turn of a look-up, and keeps it until there is room for what was found, so that only one
-/// piece is beyond the limit. Without an outcome the answer ends.
+/// Waits for the turn of a look-up, and keeps it until the bytes of the found blocks are reserved, so that only one piece
+/// exceeds the budget. If nothing is sent back, the answer ends.
 async fn run_lookup(
     server: Arc<Shared>,
     lookup: Lookup,

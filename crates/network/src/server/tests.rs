@@ -158,7 +158,7 @@ async fn answers_are_made_in_small_pieces_and_end_when_they_are_long() {
 }
 
 #[tokio::test]
-async fn what_nobody_reads_takes_a_piece_each_and_is_free_when_it_is_dropped() {
+async fn an_unread_response_holds_one_piece_until_it_is_dropped() {
     let blocks: Vec<_> = (1..=600).map(|slot| block(slot, 10)).collect();
     let (server, _) = server(&blocks, 0, 601);
     let mut unread = Vec::new();

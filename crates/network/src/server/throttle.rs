@@ -48,9 +48,10 @@ impl Throttle {
         let balance = (balance + earned).min(self.burst);
         *account = (balance, now);
         // Not so short that the timer cannot see it.
-        match balance < 0.0 {
-            true => Duration::from_secs_f64(-balance / self.per_second).max(TICK),
-            false => Duration::ZERO,
+        if balance < 0.0 {
+            Duration::from_secs_f64(-balance / self.per_second).max(TICK)
+        } else {
+            Duration::ZERO
         }
     }
 }

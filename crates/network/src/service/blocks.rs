@@ -16,9 +16,8 @@ use crate::{
     wire::{ResultCode, WireError},
 };
 
-/// Our requests for blocks that may be under way, for each peer that we have: sync asks one for no more than four at a time,
-/// and backfilling for one more. Were there one limit for all, those who do not answer would leave nothing for those who do.
-/// Answers share their own room.
+/// Our requests for blocks that may be under way, for each connected peer: sync sends a peer at most four at a time, and
+/// backfilling one more. With one limit for all peers, those that do not answer would block requests to the others.
 const REQUESTS_PER_PEER: usize = 5;
 /// What a malformed request for blocks costs, in roots.
 const MALFORMED_COST: u32 = 64;
@@ -172,8 +171,7 @@ fn cost(request: &BlocksRequest) -> u32 {
     }
 }
 
-/// The blocks of an answer. The room that their bytes took is free again: they go to the outbox, which has
-/// its own.
+/// The blocks of an answer. Their bytes in the budget are free again, since the outbox has a limit of its own.
 fn received(peer: PeerId, response: BlocksResponse) -> Result<Vec<Block>, RequestError> {
     match response {
         BlocksResponse::Received(received) => Ok(received.blocks),

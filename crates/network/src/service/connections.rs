@@ -1,4 +1,4 @@
-//! Connections: who comes and goes, who is dialled, who is sent away.
+//! Connections: opened, closed and dialled.
 
 use std::{io, time::Duration};
 
@@ -26,7 +26,7 @@ use crate::{behaviour::BehaviourEvent, config::name_of, protocol_version::stated
 /// that comes later, or in the same direction, is that of a peer that was restarted and does not know
 /// the first.
 const SIMULTANEOUS_DIALS: Duration = Duration::from_secs(2);
-/// By then nothing that was sent first thing on a connection is still under way.
+/// After this long, what was sent first on a connection has arrived.
 const SETTLING_TIME: Duration = Duration::from_secs(12);
 /// Connections that a peer may keep: one in each direction.
 const MAX_CONNECTIONS: usize = 2;
@@ -196,7 +196,7 @@ impl NetworkService {
         Some(due.saturating_sub(self.clock.now()).min(2 * SLOT))
     }
 
-    /// Dials whom it is time to dial.
+    /// Dials the static peers whose dial is due.
     pub(super) fn dial_due(&mut self) {
         let now = self.clock.now();
         while let Some(due) = self.dialer.due(now) {
@@ -261,7 +261,7 @@ impl NetworkService {
         self.compare_slots(peer_id, &info.protocol_version);
     }
 
-    /// Sends a peer away whose network has other slots than ours: nothing that one says means the same to the other.
+    /// Disconnects a peer whose slots have another duration: its slot numbers mean other times than ours.
     fn compare_slots(&mut self, id: PeerId, version: &str) {
         let ours = self.clock.slot_duration().as_millis();
         let theirs = stated_slot_ms(version);
@@ -289,7 +289,7 @@ impl NetworkService {
     }
 }
 
-/// What the census asks of a peer.
+/// How a peer counts in the metrics.
 fn counted_peer(peer: Option<&Peer>) -> CountedPeer<'_> {
     CountedPeer {
         name: peer.map(|peer| &peer.name),
@@ -298,9 +298,10 @@ fn counted_peer(peer: Option<&Peer>) -> CountedPeer<'_> {
 }
 
 fn direction(endpoint: &ConnectedPoint) -> Direction {
-    match endpoint.is_dialer() {
-        true => Direction::Outbound,
-        false => Direction::Inbound,
+    if endpoint.is_dialer() {
+        Direction::Outbound
+    } else {
+        Direction::Inbound
     }
 }
 

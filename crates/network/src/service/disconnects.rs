@@ -1,4 +1,4 @@
-//! What is held against peers, who is sent away for it, and how that is seen from outside.
+//! Penalties, bans and disconnects of peers, and their logs and metrics.
 
 use std::time::Duration;
 
@@ -12,23 +12,23 @@ use crate::{
     penalties::PeerAction,
 };
 
-/// How long a peer that was sent away is not let in nor dialled.
+/// How long a banned peer is neither let in nor dialled.
 const BAN: Duration = Duration::from_secs(60);
 
 impl NetworkService {
-    /// Takes a malformed answer or the like into account, and leave of the peer when there are too many.
+    /// Counts a malformed answer or the like, and disconnects the peer when there are too many.
     pub(super) fn penalize(&mut self, id: PeerId, reason: &'static str) {
         counter!("quartet_peer_penalties_total").increment(1);
         self.record_action(id, PeerAction::Offence, reason);
     }
 
-    /// A peer does not end what it has begun.
+    /// A peer does not end its request, or does not read the answer.
     pub(super) fn on_slow_peer(&mut self, id: PeerId) {
         let reason = "does not end its requests, or read the answers";
         self.record_action(id, PeerAction::Slowness, reason);
     }
 
-    /// A peer asks for more than its share.
+    /// A peer asks for more than it may.
     pub(super) fn on_excess_requests(&mut self, id: PeerId) {
         self.record_action(id, PeerAction::Excess, "requests over the limit");
     }
@@ -45,7 +45,7 @@ impl NetworkService {
         self.record_action(peer, PeerAction::Faults(count), reason);
     }
 
-    /// Takes note of what a peer has done.
+    /// Counts what a peer has done, and bans it when it has too many points.
     pub(super) fn record_action(&mut self, id: PeerId, deed: PeerAction, reason: &'static str) {
         let now = self.clock.now();
         let Some(peer) = self.peers.get_mut(&id) else {
@@ -66,12 +66,12 @@ impl NetworkService {
         }
     }
 
-    /// Looks how gossipsub rates the peers; those that it does not listen to any more are sent away.
+    /// Reads the peers' scores from gossipsub, and bans those that it ignores.
     pub(super) fn review_standings(&mut self, now: Duration) {
         let mut changes = Vec::new();
         let gossip = &mut self.swarm.behaviour_mut().gossip.gossip;
         for (id, peer) in &mut self.peers {
-            // What was wrong is forgotten with time.
+            // Points decay with time.
             gossip.set_application_score(id, peer.penalties.score(now));
             let score = gossip.peer_score(id).unwrap_or_default();
             let standing = Standing::of(score);
@@ -91,12 +91,12 @@ impl NetworkService {
         }
     }
 
-    /// Sends a peer away, for some time.
+    /// Disconnects a peer and bans it for [`BAN`].
     pub(super) fn ban(&mut self, id: PeerId, reason: &'static str) {
         self.disconnect_for(id, reason, BAN, "ban");
         let address = self.peers.get(&id).and_then(|peer| peer.address);
         let until = self.clock.now() + BAN;
-        if let Some(address) = address.filter(|_| !self.dialer.knows(&id))
+        if let Some(address) = address.filter(|_| !self.dialer.is_static(&id))
             && self.address_bans.note(address, until)
         {
             debug!(?address, "too many peers of this address were sent away");
@@ -104,7 +104,7 @@ impl NetworkService {
         }
     }
 
-    /// Closes a peer's connections, and lets it in again after a pause.
+    /// Closes a peer's connections, and does not let it in again before the pause is over.
     pub(super) fn disconnect_for(
         &mut self,
         id: PeerId,
@@ -150,10 +150,10 @@ impl NetworkService {
         gauge!("quartet_peers_banned").set(self.bans.len() as f64);
     }
 
-    /// Whether what becomes of a peer may be a line of the log that all see: of peers that we are told to
-    /// be connected with always, of strangers only so many a second, whatever they do.
+    /// Whether an event of this peer may be logged at info: always for static peers, and a few times a second for all
+    /// strangers together.
     pub(super) fn may_log(&mut self, id: &PeerId) -> bool {
-        self.dialer.knows(id) || self.log_limit.admits(self.clock.now())
+        self.dialer.is_static(id) || self.log_limit.admits(self.clock.now())
     }
 
     pub(super) fn log_omitted_lines(&mut self) {

@@ -24,7 +24,7 @@ use crate::{
 /// Messages that may wait for a verdict. An attestation beyond is dropped and counted; a block beyond
 /// goes to the chain but is not forwarded.
 const MAX_PENDING_VERDICTS: usize = 8192;
-/// Votes of a peer that may wait for a verdict; those of a stranger, of whom nothing valid has come yet.
+/// Votes of a peer that may wait for a verdict, and those of a stranger that has not delivered anything valid yet.
 const MAX_PENDING_VERDICTS_OF_PEER: usize = 4096;
 const MAX_PENDING_VERDICTS_OF_STRANGER: usize = 512;
 
@@ -33,7 +33,7 @@ const PUBLISHED_AT_ONCE: usize = 16;
 /// Attestations of our own that may wait for being published before our own side waits.
 const MAX_TO_PUBLISH: usize = 4096;
 
-/// Blocks of at least so many bytes are decoded off the service's task; it takes milliseconds.
+/// Blocks of at least this many bytes are decoded off the service's task; it takes milliseconds.
 const LARGE_BYTES: usize = 256 << 10;
 /// Blocks that may wait for it before nothing more is taken from peers.
 const MAX_DECODING: usize = 8;
@@ -47,16 +47,15 @@ pub(super) struct DecodedBlock {
     bytes: usize,
 }
 
-/// What is valid waits for a moment before it is passed on: those who got it from where we did have then said that they need
-/// it no more (IDONTWANT). In a burst of votes, most copies are saved; a hop takes longer by less than it takes over the
-/// internet.
+/// A valid vote waits for this long before it is passed on: peers that have it already have then said so (IDONTWANT). In a
+/// burst of votes, this saves most copies; it delays a hop by less than the internet does.
 const VOTE_FORWARDING_DELAY: Duration = Duration::from_millis(30);
 /// A large block waits for as long as sending it at this speed takes: a tenth of what every needless copy would take
 /// from an uplink of 50 Mbit/s, and 160 ms at most.
 const FORWARDED_BYTES_PER_SECOND: u64 = 64 << 20;
 
-/// How long a valid message waits before it is passed on, in a network of such slots. Small blocks do not wait: nothing is
-/// gained. No vote waits for more than a hundredth of a slot, so that it comes in time in those of 400 ms, too.
+/// How long a valid message waits before it is passed on. Small blocks do not wait: it would save nothing. No vote waits for
+/// more than a hundredth of a slot, so that votes are in time in slots of 400 ms, too.
 fn forwarding_delay(topic: Topic, bytes: usize, slot: SlotDuration) -> Duration {
     match topic {
         Topic::Attestation => VOTE_FORWARDING_DELAY.min(slot.slot() / 100),
@@ -205,7 +204,7 @@ impl NetworkService {
         Ok(())
     }
 
-    /// The sender's name, and where the chain's verdict goes, if there is room to wait for it.
+    /// The sender's name, and where the chain sends its verdict; `None` when too many verdicts are pending.
     fn ask_for_verdict(
         &mut self,
         topic: Topic,
@@ -216,11 +215,12 @@ impl NetworkService {
         if self.pending_verdicts.len() >= MAX_PENDING_VERDICTS {
             return None;
         }
-        let is_static = self.dialer.knows(&source);
+        let is_static = self.dialer.is_static(&source);
         let peer = self.peers.get_mut(&source)?;
-        let most = match is_static || peer.delivered_at.is_some() {
-            true => MAX_PENDING_VERDICTS_OF_PEER,
-            false => MAX_PENDING_VERDICTS_OF_STRANGER,
+        let most = if is_static || peer.delivered_at.is_some() {
+            MAX_PENDING_VERDICTS_OF_PEER
+        } else {
+            MAX_PENDING_VERDICTS_OF_STRANGER
         };
         if topic == Topic::Attestation && peer.pending_verdicts >= most {
             return None;
@@ -231,7 +231,7 @@ impl NetworkService {
         let id = id.clone();
         let delay = forwarding_delay(topic, bytes, self.clock.slot_duration());
         let judged = async move {
-            // If not, the chain let go of it: it has no opinion.
+            // The chain dropped it without a verdict.
             let verdict = verdict.await.unwrap_or(Verdict::Ignore);
             if verdict == Verdict::Accept && !delay.is_zero() {
                 sleep(delay).await;
@@ -284,7 +284,7 @@ impl NetworkService {
         self.report_validation(&id, &source, bytes, acceptance);
     }
 
-    /// Gossipsub hears what becomes of a message, and its bytes wait no longer.
+    /// Tells gossipsub the verdict on a message, and releases the message's bytes.
     fn report_validation(
         &mut self,
         id: &MessageId,

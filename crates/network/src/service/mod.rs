@@ -117,7 +117,7 @@ pub struct NetworkService {
     dialer: Dialer,
     /// Bounded by the limit of connections.
     peers: HashMap<PeerId, Peer>,
-    /// Whom we do not talk to.
+    /// Peers that are banned.
     bans: Bans,
     /// Lines about strangers.
     log_limit: LogLimit,

@@ -1,6 +1,6 @@
-//! Peers that an operator of a local network has us kept apart from, to see what a network does that falls apart.
+//! Peers that the operator of a local network keeps us apart from, to try partitions.
 //!
-//! Nothing that comes from peers leads here.
+//! No peer can cause this.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::NetworkService;
 
-/// Whom we are kept apart from.
+/// The peers that we are kept apart from.
 #[derive(Debug, Default)]
 pub(super) struct Partition {
     orders: Option<watch::Receiver<BTreeSet<PeerName>>>,
@@ -19,7 +19,7 @@ pub(super) struct Partition {
 }
 
 impl Partition {
-    /// Waits for the next order; for ever when nobody gives any.
+    /// Waits for the next order; for ever without a source of orders.
     pub(super) async fn next_order(&mut self) -> BTreeSet<PeerId> {
         if let Some(orders) = &mut self.orders
             && orders.changed().await.is_ok()

@@ -35,7 +35,7 @@ pub(super) struct Peer {
     pub(super) status_heard_at: Option<Duration>,
     /// Whether it may answer if we ask for its status.
     pub(super) supports_status: bool,
-    /// How often we have asked in vain.
+    /// When to ask for its status again.
     pub(super) status_backoff: StatusBackoff,
     pub(super) penalties: Penalties,
     /// What gossipsub allowed it when we last looked.
@@ -46,9 +46,9 @@ pub(super) struct Peer {
     pub(super) address: Option<AddressGroup>,
     /// When it last brought something valid first, if ever.
     pub(super) delivered_at: Option<Duration>,
-    /// When it was last of use, by that or by serving what we asked for.
+    /// When it was last useful, by that or by serving what we asked for.
     pub(super) useful_at: Option<Duration>,
-    /// How often, of late.
+    /// How often it has been useful; older times count less.
     pub(super) usefulness: f64,
     /// Whether it has subscribed to a topic of ours.
     pub(super) subscribed: bool,
@@ -105,7 +105,7 @@ impl StatusBackoff {
     /// Most slots between two questions.
     const MAX_SLOTS: u32 = 64;
 
-    /// Whether it is time to ask. If so, the question counts as asked in vain until the peer is heard.
+    /// Whether it is time to ask. If so, the request counts as unanswered until [`Self::reset`].
     pub(super) fn may_ask(&mut self, now: Duration, slot: SlotDuration) -> bool {
         if now < self.not_before {
             return false;
@@ -117,7 +117,7 @@ impl StatusBackoff {
         true
     }
 
-    /// The peer has told us.
+    /// The peer has told us its status.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }

@@ -1,4 +1,4 @@
-//! Places at the table: who has one, and who makes way.
+//! Which peers keep their slots.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use crate::{
     penalties::PeerAction,
 };
 
-/// A peer that made way is not let in for this long, so that those who are left in peace can settle.
+/// An evicted peer is not let in for this long, so that the others can show their use.
 const EVICTION_BAN: Duration = SLOT.saturating_mul(8);
 /// What is left of a peer's usefulness after a slot; half of it after some 14.
 const USEFULNESS_DECAY: f64 = 0.95;
 
 impl NetworkService {
-    /// A peer has come.
+    /// Gives a new peer a slot.
     pub(super) fn admit(&mut self, id: PeerId, now: Duration) {
-        if self.dialer.knows(&id) {
+        if self.dialer.is_static(&id) {
             let behaviour = self.swarm.behaviour_mut();
             behaviour.limits.bypass_peer_id(&id);
             behaviour.address_limiter.exempt(id);
@@ -27,13 +27,13 @@ impl NetworkService {
         self.trim(now);
     }
 
-    /// Sends away whom there is no place for.
+    /// Evicts strangers until there are no more than slots.
     pub(super) fn trim(&mut self, now: Duration) {
         if self.peers.len() <= self.stranger_slots {
             return;
         }
         let mut strangers: Vec<_> = (self.peers.iter())
-            .filter(|(id, _)| !self.dialer.knows(id) && self.bans.until(id).is_none())
+            .filter(|(id, _)| !self.dialer.is_static(id) && self.bans.until(id).is_none())
             .map(|(id, peer)| stranger(*id, peer))
             .collect();
         while let Some((id, reason)) = stranger_to_evict(&strangers, self.stranger_slots, now) {
@@ -42,7 +42,7 @@ impl NetworkService {
         }
     }
 
-    /// A peer has brought something valid that nobody had brought before.
+    /// A peer has brought something valid that no other peer had brought before.
     pub(super) fn on_delivery(&mut self, id: PeerId) {
         let now = self.clock.now();
         let Some(peer) = self.peers.get_mut(&id) else {
@@ -54,7 +54,7 @@ impl NetworkService {
         self.record_action(id, PeerAction::Delivery, "delivery");
     }
 
-    /// A peer has served what we asked for. Whether it is of any worth is for the chain to say.
+    /// A peer has served blocks that we asked for. Whether they are valid is for the chain to decide.
     pub(super) fn on_blocks_served(&mut self, id: PeerId) {
         self.record_use(id, self.clock.now());
     }
@@ -66,13 +66,13 @@ impl NetworkService {
         }
     }
 
-    /// What peers have done is worth less with time.
+    /// Past usefulness counts less with time.
     pub(super) fn decay_usefulness(&mut self, now: Duration) {
         let meters = &self.swarm.behaviour().gossip.meters;
         for (id, peer) in &mut self.peers {
             peer.usefulness *= USEFULNESS_DECAY;
             let lately = |at| now.saturating_sub(at) < RECENT;
-            let known = self.dialer.knows(id) || peer.delivered_at.is_some_and(lately);
+            let known = self.dialer.is_static(id) || peer.delivered_at.is_some_and(lately);
             meters.set_known(*id, known);
         }
     }

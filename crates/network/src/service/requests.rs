@@ -17,7 +17,7 @@ use crate::{
     wire::ResultCode,
 };
 
-/// A peer that has not told its status for so many slots is asked.
+/// Slots after which a peer's status is asked for again.
 const STATUS_AGE: u64 = 3;
 
 impl NetworkService {
@@ -35,7 +35,7 @@ impl NetworkService {
         }
     }
 
-    /// Asks those whose status we have not heard for some time.
+    /// Asks the peers whose status is old.
     pub(super) fn refresh_statuses(&mut self, now: Duration) {
         let slot = self.clock.slot_duration();
         let is_old = |heard: Option<Duration>| {

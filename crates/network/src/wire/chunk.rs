@@ -64,9 +64,10 @@ pub fn decode_varint(bytes: &[u8]) -> Result<(u64, &[u8]), WireError> {
     })?;
     // The crate drops what a tenth byte has beyond the 64th bit.
     let taken = bytes.len() - rest.len();
-    match taken == MAX_VARINT_BYTES && bytes[taken - 1] > 1 {
-        true => Err(WireError::Varint),
-        false => Ok((number, rest)),
+    if taken == MAX_VARINT_BYTES && bytes[taken - 1] > 1 {
+        Err(WireError::Varint)
+    } else {
+        Ok((number, rest))
     }
 }
 

@@ -109,7 +109,7 @@ impl Node {
         Self::serving(config, store.clone(), reader(store), Clock::system(0)).await
     }
 
-    /// A node of a network whose slots last so many milliseconds.
+    /// A node of a network whose slots last this many milliseconds.
     pub async fn with_slots(number: u8, dials: &[&str], milliseconds: u64) -> Self {
         let duration = SlotDuration::from_millis(milliseconds).unwrap();
         let clock = Clock::system(0).with_slot_duration(duration);

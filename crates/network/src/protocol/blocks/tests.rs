@@ -124,13 +124,13 @@ fn malformed(result: io::Result<Result<Vec<Block>, ErrorReply>>) -> WireError {
 }
 
 #[test]
-fn the_least_block_has_the_least_length() {
+fn the_smallest_block_has_the_least_length() {
     let least = SignedBlockWithAttestation::default();
     assert_eq!(least.ssz_bytes_len(), MIN_BLOCK_BYTES);
 }
 
 #[tokio::test]
-async fn what_is_asked_for_is_read() {
+async fn a_request_by_roots_is_read_back() {
     let roots = vec![Root::repeat_byte(1), Root::repeat_byte(2)];
     for (query, protocol) in [
         (BlocksQuery::Roots(roots), &BLOCKS_BY_ROOT),
@@ -157,7 +157,7 @@ async fn a_range_is_two_numbers_of_eight_bytes() {
 }
 
 #[tokio::test]
-async fn what_is_answered_is_read() {
+async fn a_response_is_read_back() {
     let blocks = [block(1), block(2)];
     for answer in [&blocks[..], &[]] {
         let bytes = written(served(answer)).await;
@@ -236,7 +236,7 @@ async fn requests_beyond_the_limits_are_refused() {
 }
 
 #[tokio::test]
-async fn answers_share_the_room_and_end_early_when_it_is_full() {
+async fn responses_share_the_budget_and_end_early_when_it_is_used_up() {
     let blocks = [block(1), block(2), block(3)];
     let bytes = blocks.each_ref().map(chunk).concat();
     let mut codec = BlocksCodec::default();
@@ -350,7 +350,7 @@ async fn blocks_that_were_not_asked_for_make_the_answer_malformed() {
 }
 
 #[tokio::test]
-async fn what_is_no_block_makes_the_answer_malformed() {
+async fn bytes_that_are_no_block_make_the_answer_malformed() {
     let length = |length: u64| [vec![0], encode_varint(length)].concat();
     let payload = |ssz: &[u8]| encode_chunk(ResultCode::Success, ssz).unwrap();
     for bytes in [
