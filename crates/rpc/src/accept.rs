@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_for_those_who_name_it() {
+    fn gzip_is_used_only_where_the_client_names_it() {
         let cases = [
             ("gzip", true),
             ("br, GZIP;q=0.5", true),

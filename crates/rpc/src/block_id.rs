@@ -1,4 +1,4 @@
-//! How a client names a block: by root, by slot, or by what it is to the chain.
+//! How a client names a block: by root, by slot, or as `head`, `justified` or `finalized`.
 
 use std::str::FromStr;
 
@@ -19,7 +19,7 @@ pub(crate) enum BlockId {
     Finalized,
 }
 
-/// What was given names no block.
+/// The text names no block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a root (0x and 64 hex digits), a slot, `head`, `justified` or `finalized`, found {found}"

@@ -3,10 +3,10 @@
 use quartet_types::{Root, Slot};
 
 use crate::{
+    block_views::NamedBlockView,
     error::ApiError,
     node::NodeView,
     pieces::{HasMore, PIECE, PieceSource},
-    views::NamedBlockView,
 };
 
 /// Slots in one range: as many as peers may ask each other for.

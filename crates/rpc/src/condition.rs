@@ -1,4 +1,4 @@
-//! How the node is, in one word: the same one in `lean_syncing`, the health, the metrics, the page and `quartet status`.
+//! The condition of the node in one word, the same in `lean_syncing`, health, metrics, the page and `quartet status`.
 
 use quartet_chain::SyncState;
 use quartet_types::Slot;
@@ -14,19 +14,19 @@ const FINALITY_AGE: u64 = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
-    /// Nobody has told yet how far the chain is.
+    /// No peer has told its status yet.
     Starting,
     /// Duties wait for blocks that validators have signed.
     Syncing,
-    /// No peers, and too few validators of its own to go on alone.
+    /// No peers, and too few validators of its own to finalize alone.
     CutOff,
-    /// In step with others as far as it knows, but the head or finality has not moved for long.
+    /// Synced as far as it knows, but the head or finality has not moved for long.
     Stalled,
     /// All is well.
     Synced,
 }
 
-/// What the word depends on.
+/// What the condition depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
     pub(crate) sync: SyncState,
@@ -42,7 +42,7 @@ pub(crate) struct Facts {
 impl Condition {
     pub(crate) fn of(facts: &Facts) -> Self {
         let suffices = facts.own_validators as u64 * 3 >= facts.validators * 2;
-        // In the slot of genesis there is nothing yet to be cut off from.
+        // In the slot of genesis a node without peers has missed nothing yet.
         let needs_peers = !suffices && facts.current_slot > 0;
         match facts.sync {
             SyncState::Syncing { .. } => Self::Syncing,
@@ -56,7 +56,7 @@ impl Condition {
         }
     }
 
-    /// The word.
+    /// The word, as in JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_node_gets_the_right_word() {
+    fn each_node_gets_the_right_condition() {
         use Condition::{CutOff, Stalled, Starting, Synced, Syncing};
         let healthy = Facts {
             sync: SyncState::Synced,
@@ -88,7 +88,7 @@ mod tests {
         let start = SyncState::Starting;
         let cases = [
             (healthy, Synced),
-            // A young network has finalized nothing yet.
+            // A new network has finalized nothing yet.
             (
                 Facts {
                     current_slot: 3,
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_word_is_how_it_is_written() {
+    fn the_name_of_a_condition_is_its_json() {
         for condition in [
             Condition::Starting,
             Condition::Syncing,

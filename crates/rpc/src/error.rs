@@ -65,18 +65,18 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    /// There is more to do than the node takes on; later there may be less.
+    /// The node has too many requests; a later one may be answered.
     pub(crate) fn busy() -> Self {
         let message = "too many requests are waiting already, try again in a second";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
-    /// What is asked for cannot be given now, for the reason that is said.
+    /// The request cannot be answered now, for the given reason.
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
-    /// Something of ours failed; the cause belongs into the log, not to the client.
+    /// The node failed; the cause is for the log, not for the client.
     pub(crate) fn internal() -> Self {
         let message = "internal error, see the node's log";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)

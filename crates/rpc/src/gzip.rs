@@ -1,7 +1,7 @@
-//! Compression of answers for those who ask for it.
+//! Compression of answers for clients that accept gzip.
 //!
-//! What is compressed is text: states and blocks in SSZ are hashes and signatures, which do not get smaller. An answer is compressed
-//! as it is taken, [`CHUNK_BYTES`] by part, so that neither it nor the work is there before somebody wants it; what the compression
+//! Only text is compressed: states and blocks in SSZ are hashes and signatures, which do not get smaller. An answer is compressed
+//! as the client reads it, [`CHUNK_BYTES`] at a time, so that memory and work are spent only when needed; what the compression
 //! holds meanwhile counts like the answer itself.
 
 use std::{
@@ -29,10 +29,10 @@ use crate::{accept::takes_gzip, pieces::HeldBytes, server::Endless};
 const MIN_BYTES: u64 = 1 << 10;
 /// Bytes that are compressed at a time, in about a millisecond.
 const CHUNK_BYTES: usize = 64 << 10;
-/// Bytes that the compression of an answer holds: its window and tables, and a part that nobody has taken.
+/// Bytes that the compression of an answer holds: its window and tables, and a chunk that was not read yet.
 const ENCODER_BYTES: usize = 448 << 10;
 
-/// Compresses the answer to a request where that is wanted and worth it.
+/// Compresses the answer to a request where the client accepts it and it saves something.
 pub(crate) async fn compress(request: Request, next: Next) -> Response {
     let wanted = takes_gzip(request.headers()) && request.method() != Method::HEAD;
     let mut response = next.run(request).await;
@@ -74,7 +74,7 @@ fn is_worth_it(response: &Response) -> bool {
 /// A body in gzip.
 struct Gzip {
     body: Body,
-    /// What has come of the body and is not compressed yet.
+    /// Bytes of the body that are not compressed yet.
     rest: Bytes,
     /// Gone once all is.
     encoder: Option<GzEncoder<Vec<u8>>>,
@@ -89,7 +89,7 @@ impl Gzip {
         }
     }
 
-    /// Compresses a part of what has come, and gives what has become of it, often nothing.
+    /// Compresses one chunk; returns the compressed bytes that are ready, often none.
     fn compress_chunk(&mut self) -> io::Result<Vec<u8>> {
         let Some(encoder) = &mut self.encoder else {
             return Ok(Vec::new());
@@ -132,7 +132,7 @@ impl HttpBody for Gzip {
                 return Poll::Ready(Some(frame(piece)));
             }
             match ready!(Pin::new(&mut self.body).poll_frame(context)) {
-                // What is no data has no place in a compressed answer.
+                // Trailers cannot be part of a compressed answer.
                 Some(Ok(came)) => self.rest = came.into_data().unwrap_or_default(),
                 Some(Err(error)) => {
                     self.encoder = None;
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_compressed_is_what_was_there() {
+    async fn decompressed_bodies_equal_the_original() {
         for size in [0, 1, CHUNK_BYTES, 5 * CHUNK_BYTES + 1] {
             let plain: Vec<u8> = (0..size).map(|index| (index / 7) as u8).collect();
             assert_eq!(read(Body::from(plain.clone())).await.unwrap(), plain);
@@ -176,16 +176,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_breaks_off_does_not_look_whole() {
+    async fn a_truncated_body_does_not_look_complete() {
         let pieces = [Ok(vec![7; 100]), Err(io::Error::other("no more"))];
         let body = Body::from_stream(stream::iter(pieces));
         assert!(read(body).await.is_err());
     }
 
     #[test]
-    fn it_holds_no_more_than_is_counted() {
+    fn the_encoder_holds_no_more_than_is_counted() {
         let mut gzip = Gzip::new(Body::empty());
-        // What does not get smaller is what is held the most of.
+        // Incompressible data makes the encoder hold the most.
         let mut number = 1_u64;
         let noise = std::iter::repeat_with(|| {
             number = number

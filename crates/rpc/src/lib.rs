@@ -58,6 +58,7 @@
 mod accept;
 mod block_id;
 mod block_pieces;
+mod block_views;
 mod condition;
 mod error;
 mod feed;

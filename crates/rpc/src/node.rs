@@ -1,4 +1,4 @@
-//! What the service sees of the node: the chain, the peers, the clock, and who the node is.
+//! What the service reads of the node: the chain, the peers, the clock, and the node's identity.
 
 use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
@@ -35,7 +35,7 @@ const HEAVY_WAITING: usize = 32;
 /// Batches under way that hold answers of heavy requests, some 6 MB at most each; more are refused.
 const HEAVY_BATCHES: usize = 4;
 
-/// Who the node is, for users and dashboards.
+/// The node's identity, for users and dashboards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeInfo {
     /// The node's name on its devnet, such as `quartet_0`.
@@ -101,7 +101,7 @@ struct Inner {
     batches: Arc<Semaphore>,
 }
 
-/// Leave for a batch to hold the answers of heavy requests.
+/// A permit for a batch to hold the answers of heavy requests.
 #[derive(Debug)]
 pub(crate) struct BatchPermit(
     #[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit,
@@ -264,12 +264,12 @@ impl NodeView {
         self.0.events.watch()
     }
 
-    /// Who comes and goes from now on.
+    /// Changes of the peers from now on.
     pub(crate) fn peer_changes(&self) -> broadcast::Receiver<PeerChange> {
         self.0.peers.watch()
     }
 
-    /// What watchers are told.
+    /// The feed for subscribers.
     pub(crate) fn feed(&self) -> &Feed {
         &self.0.feed
     }
@@ -279,12 +279,12 @@ impl NodeView {
         self.0.chain.chain().read().block(root)
     }
 
-    /// How the node is, in one word.
+    /// The condition of the node.
     pub(crate) fn condition(&self) -> Condition {
         self.condition_of(&self.overview())
     }
 
-    /// The word for a moment of the chain.
+    /// The condition for this state of the chain.
     pub(crate) fn condition_of(&self, overview: &Overview) -> Condition {
         Condition::of(&Facts {
             sync: overview.sync,
@@ -391,7 +391,7 @@ impl NodeView {
         let permit = permit.map_err(|_| ApiError::internal())?;
         let node = self.clone();
         let done = task::spawn_blocking(move || {
-            // With the work, not with who asked for it: who goes away makes no room for more work.
+            // Held by the work, not by the request: a client that leaves does not make place for more work.
             let _permits = (waiting, permit);
             work(&node)
         });

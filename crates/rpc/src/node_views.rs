@@ -1,4 +1,4 @@
-//! What is told of the node, its network and its validators.
+//! The JSON forms of the node, its network and its validators.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::{
     node::{NodeInfo, NodeView},
 };
 
-/// Who the node is.
+/// The node's identity.
 #[derive(Serialize)]
 pub(crate) struct NodeInfoView<'a> {
     name: &'a str,
@@ -94,7 +94,7 @@ impl ConstantsView {
     }
 }
 
-/// A validator, and what it has done as seen from here.
+/// A validator, and what it has done as this node saw it.
 #[derive(Serialize)]
 pub(crate) struct ValidatorView {
     index: ValidatorIndex,
@@ -139,7 +139,7 @@ impl VotesView {
     }
 }
 
-/// Who has what to do in a slot.
+/// The duties of a slot.
 #[derive(Serialize)]
 pub(crate) struct DutiesView {
     slot: Slot,
@@ -152,7 +152,7 @@ pub(crate) struct DutiesView {
 impl DutiesView {
     pub(crate) fn of(node: &NodeView, slot: Slot) -> Self {
         let proposer_index = match slot {
-            // Genesis is nobody's.
+            // Genesis has no proposer.
             0 => None,
             _ => proposer_index(slot, node.overview().validator_count),
         };

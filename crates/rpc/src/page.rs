@@ -32,9 +32,9 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 /// A node that the page shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PageNode {
-    /// What it is called on the page.
+    /// Its name on the page.
     pub name: String,
-    /// Where its RPC is, as a browser reaches it; `/` is whoever serves the page.
+    /// The URL of its RPC for a browser; `/` is the server of the page.
     pub url: String,
 }
 
@@ -103,7 +103,7 @@ impl Asset {
         }
     }
 
-    /// Changes with the content: FNV-1a of it, which need not withstand anybody.
+    /// Changes with the content: its FNV-1a hash, which need not withstand attackers.
     fn tag(&self) -> String {
         let hash = self
             .body
@@ -156,9 +156,9 @@ impl Asset {
     }
 }
 
-/// What the page is made of: `/assets/{file}`, and `/nodes.json` with the nodes that it shows.
+/// The files of the page: `/assets/{file}`, and `/nodes.json` with the nodes that it shows.
 ///
-/// `/` is left to the caller, who may serve other things there: see [`wants_page`] and [`index`].
+/// `/` is left to the caller, which may serve other things there: see [`wants_page`] and [`index`].
 pub(crate) fn page_files<S>(nodes: Vec<PageNode>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -182,7 +182,7 @@ pub(crate) fn index(request: &HeaderMap) -> Response {
     INDEX.answer(request)
 }
 
-/// Whether who asks is a browser that wants something to look at: `Accept` names `text/html`.
+/// Whether a browser asks for a page: `Accept` names `text/html`.
 pub(crate) fn wants_page(request: &HeaderMap) -> bool {
     request.get_all(ACCEPT).iter().any(|value| {
         value.to_str().is_ok_and(|value| {

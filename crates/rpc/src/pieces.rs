@@ -1,8 +1,7 @@
 //! Large answers, made piece by piece as the client takes them.
 //!
-//! Between two pieces an answer costs what its source holds, and none of the work that is shared by all: a client that reads
-//! slowly keeps nobody from anything. What fails in the middle breaks the connection off, so that nobody takes a part for
-//! the whole.
+//! Between two pieces an answer costs what its source holds, and no worker: a client that reads slowly does not hold up others.
+//! A failure in the middle breaks the connection off, so that no client takes a part for the whole.
 
 use std::{
     pin::Pin,
@@ -21,15 +20,15 @@ use crate::{accept::Form, error::ApiError, node::NodeView};
 /// Bytes after which a piece is complete. It may exceed this by one item.
 pub(crate) const PIECE: usize = 64 << 10;
 
-/// What an answer is made from.
+/// A source of an answer's pieces.
 pub(crate) trait PieceSource: Send + Unpin + 'static {
-    /// Appends to a piece what fits in it, or the next item where that is larger. May read the disk.
+    /// Appends items to a piece as far as they fit, or the next item if that alone is larger. May read the disk.
     ///
     /// # Errors
     /// When the answer cannot go on.
     fn next(&mut self, node: &NodeView, piece: &mut Vec<u8>) -> Result<HasMore, ApiError>;
 
-    /// Bytes of memory that the source holds and nobody else does, until the answer is taken.
+    /// Bytes of memory that only this source holds until the answer is taken.
     fn held_bytes(&self) -> usize;
 
     /// Bytes of the whole answer, where they are known before.
@@ -49,8 +48,7 @@ pub(crate) enum HasMore {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeldBytes(pub(crate) usize);
 
-/// An answer in pieces, the first of which is made before there is an answer at all, so that what is wrong from the start
-/// is said with a status of its own.
+/// An answer in pieces. The first piece is made before the answer begins, so that an early failure has a status of its own.
 pub(crate) async fn answer<S: PieceSource>(
     node: NodeView,
     form: Form,
@@ -197,9 +195,10 @@ mod tests {
     impl PieceSource for Counting {
         fn next(&mut self, _: &NodeView, piece: &mut Vec<u8>) -> Result<HasMore, ApiError> {
             if self.made == self.pieces {
-                return match self.fails {
-                    true => Err(ApiError::internal()),
-                    false => Ok(HasMore::No),
+                return if self.fails {
+                    Err(ApiError::internal())
+                } else {
+                    Ok(HasMore::No)
                 };
             }
             piece.push(self.made);
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_fails_at_once_has_a_status_and_what_fails_later_breaks_off() {
+    async fn an_early_failure_has_a_status_and_a_late_one_breaks_the_body_off() {
         assert_eq!(ask(0, true).await.unwrap_err().status(), 500);
         for pieces in [1, 2, 9] {
             let response = ask(pieces, true).await.unwrap();

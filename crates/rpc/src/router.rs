@@ -19,7 +19,7 @@ use crate::{
     scrape::scrape,
 };
 
-/// All there is: JSON-RPC at `/`, the HTTP API under `/lean/v0`, and `/metrics`.
+/// All routes: JSON-RPC at `/`, the HTTP API under `/lean/v0`, and `/metrics`.
 pub fn router(node: NodeView) -> Router {
     let json_rpc = JsonRpc::new(node.clone());
     let at_root = json_rpc.clone();
@@ -38,11 +38,12 @@ pub fn router(node: NodeView) -> Router {
     finish(routes.merge(page), node)
 }
 
-/// `GET` where calls are posted: a WebSocket, or the page for who wants something to look at.
+/// `GET` at the path of calls: a WebSocket, or the page for a browser.
 async fn look(json_rpc: JsonRpc, request: Request) -> Result<Response, ApiError> {
-    match wants_page(request.headers()) {
-        true => Ok(index(request.headers())),
-        false => json_rpc.upgrade(request).await,
+    if wants_page(request.headers()) {
+        Ok(index(request.headers()))
+    } else {
+        json_rpc.upgrade(request).await
     }
 }
 

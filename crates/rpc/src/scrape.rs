@@ -16,7 +16,7 @@ use crate::{
     node::{NodeInfo, NodeView},
 };
 
-/// `/metrics`. Without a recorder, it has what is read here and nothing that was counted.
+/// `/metrics`. Without a recorder, only the values that are read here.
 pub(crate) async fn scrape(
     State(node): State<NodeView>,
     headers: HeaderMap,
@@ -56,7 +56,7 @@ fn read(node: &NodeView) -> Reading<'_> {
                 target,
                 slots_per_second: overview.sync_speed,
             },
-            // Whoever is cut off cannot know whether it has all there is.
+            // A scraper could not see that a cut-off text is incomplete.
             (_, Condition::Synced | Condition::Stalled) => SyncStatus::Synced,
             _ => SyncStatus::Idle,
         },

@@ -16,10 +16,10 @@ use crate::{
 
 /// How long requests may take to finish once the node stops.
 const GRACE: Duration = Duration::from_millis(500);
-/// How often what was timed is summed up, so that it does not pile up while nobody scrapes.
+/// How often the recorder sums its samples up, so that they do not pile up without scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Where the service listens, and to whom.
+/// Where the service listens, and for which clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RpcConfig {
     /// Address of JSON-RPC, the HTTP API and `/metrics`. Port 0 takes a free one.
@@ -49,7 +49,7 @@ pub enum RpcError {
         /// Why not.
         error: io::Error,
     },
-    /// A server ended though nobody told it to.
+    /// A server ended although it was not told to stop.
     #[error("the server for {0} has ended")]
     Ended(&'static str),
 }

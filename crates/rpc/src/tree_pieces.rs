@@ -14,7 +14,7 @@ use crate::{
 
 /// Blocks that are read under the chain's lock at a time, in some tenths of a millisecond.
 const PAGE: usize = 2048;
-/// Blocks of the tree from which on it is not told of: some 30 MB of memory, and more history than a state can have.
+/// Blocks above which the tree is not served: some 30 MB of memory, and more history than a state can have.
 const MOST_NODES: usize = 1 << 18;
 /// How often reading is begun anew when finality changes the tree in between.
 const ATTEMPTS: usize = 3;
@@ -28,7 +28,7 @@ pub(crate) struct TreePieces {
 }
 
 impl TreePieces {
-    /// Reads the tree page by page, so that nobody waits for the lock for long. Weights may be of moments some milliseconds
+    /// Reads the tree page by page, so that the lock is never held for long. Weights may be of moments some milliseconds
     /// apart; blocks that come while it is read are not in it.
     ///
     /// # Errors
@@ -125,10 +125,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_make_the_whole_and_no_more() {
+    fn the_pages_make_up_the_whole_tree() {
         let oldest = Root::repeat_byte(1);
         for all in [0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE + 5] {
-            // There is more by now.
+            // It has grown meanwhile.
             let page = |first, limit| ((first..first + 2 * limit).take(limit).collect(), oldest);
             let whole: Vec<usize> = (0..all).collect();
             assert_eq!(collect(oldest, all, page), Some(whole));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_that_is_pruned_in_between_is_read_anew() {
+    fn a_tree_that_is_pruned_between_pages_is_read_again() {
         let (old, new) = (Root::repeat_byte(1), Root::repeat_byte(2));
         let page = |first: usize, _| (vec![first], if first == 0 { old } else { new });
         assert_eq!(collect(old, PAGE, page), Some(vec![0]));

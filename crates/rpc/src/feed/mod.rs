@@ -1,7 +1,7 @@
-//! What watchers are told: the chain's events and the peers', as JSON that is written once for all of them.
+//! The feed of events for subscribers: events of the chain and of peers, written as JSON once for all of them.
 //!
-//! One task turns events into JSON and puts them in a ring of [`CAPACITY`]; each subscriber has a place in it. Who falls behind
-//! by more than that has lost events, is told so, and is let go: a subscriber that does not read costs its place, and no queue.
+//! One task turns events into JSON and puts them in a ring of [`CAPACITY`], in which each subscriber has a position. A subscriber
+//! that falls behind by more than that has lost events, and is told so. One that does not read costs no queue.
 
 mod payload;
 mod records;
@@ -20,17 +20,16 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use self::payload::{Event, origin};
-pub(crate) use self::{
-    records::{KEPT_SLOTS, LastVote, Record, Records, SeenVote},
-    topic::{Topic, Topics, TopicsError},
-};
 use crate::{condition::Condition, node::NodeView, views::SyncingView};
+use payload::{Event, origin};
 
-/// Events that a subscriber may be behind. With 400 bytes each, 3 MB are kept for all subscribers together, and none when there
+pub(crate) use records::{KEPT_SLOTS, LastVote, Record, Records, SeenVote};
+pub(crate) use topic::{Topic, Topics, TopicsError};
+
+/// Events by which a subscriber may be behind. With 400 bytes each, 3 MB are kept for all subscribers together, and none when there
 /// are none.
 pub(crate) const CAPACITY: usize = 8192;
-/// How often the progress of catching up is told.
+/// How often the progress of catching up is published.
 const PROGRESS: Duration = Duration::from_secs(1);
 
 /// An event for subscribers.
@@ -72,7 +71,7 @@ impl Feed {
         if self.events.receiver_count() == 0 {
             return;
         }
-        // Numbers, roots and strings: there is nothing that cannot be written.
+        // Numbers, roots and strings can always be written.
         if let Ok(json) = to_raw_value(&Event { topic, at, payload }) {
             let _ = self.events.send(Arc::new(FeedEvent { topic, json }));
         }
@@ -93,7 +92,7 @@ pub(crate) async fn run(node: NodeView) {
                     publisher.start_records();
                     publisher.on_chain(event);
                 }
-                // Subscribers notice by the slots. There is nothing better to tell them.
+                // Subscribers see it by the slots.
                 Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "events of the chain were lost"),
                 Err(RecvError::Closed) => return,
             },
@@ -107,11 +106,11 @@ pub(crate) async fn run(node: NodeView) {
     }
 }
 
-/// Turns events into what is published.
+/// Turns events into JSON and publishes them.
 struct EventPublisher {
     node: NodeView,
     is_syncing: bool,
-    /// The word that was told last.
+    /// The condition that was published last.
     condition: Option<Condition>,
     has_records: bool,
 }
@@ -126,7 +125,7 @@ impl EventPublisher {
         }
     }
 
-    /// Begins with the records. Not before there is something to note: the chain may be busy.
+    /// Creates the records at the first event, not before: the chain may be busy at the start.
     fn start_records(&mut self) {
         if std::mem::replace(&mut self.has_records, true) {
             return;
@@ -216,7 +215,7 @@ impl EventPublisher {
             .feed()
             .records()
             .record_block(block.slot, proposer, body);
-        // What was caught up with says nothing about when it was published.
+        // The time at which catching up imports a block says nothing about when it was published.
         if imported.origin != Source::Sync {
             let vote = &envelope.message.proposer_attestation;
             self.record_vote(vote);
@@ -315,7 +314,7 @@ impl EventPublisher {
         gauge!("quartet_subscribers").set(self.node.feed().events.receiver_count() as f64);
     }
 
-    /// Tells how the node is, if that is another word now.
+    /// Publishes the condition if it has changed.
     fn publish_condition_change(&mut self) {
         if Some(self.node.condition()) != self.condition {
             self.publish_sync();

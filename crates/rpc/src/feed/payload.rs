@@ -137,7 +137,7 @@ pub(super) struct SlotEvent {
     pub(super) state: Condition,
 }
 
-/// The word for how something came.
+/// How an item came, as the JSON says it.
 pub(super) const fn origin(source: Source) -> &'static str {
     match source {
         Source::Gossip => "gossip",

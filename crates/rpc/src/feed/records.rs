@@ -1,4 +1,4 @@
-//! What each validator has done since the node runs, as seen from here.
+//! What each validator has done since the node was started, as this node saw it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// Slots whose votes are kept one by one.
 pub(crate) const KEPT_SLOTS: usize = 32;
-/// Different votes of one slot that are kept; honest validators have one or two. More are counted and not kept.
+/// Different votes of one slot that are kept; honest validators cast one or two. Further ones are counted and not kept.
 const MAX_DISTINCT_VOTES: usize = 64;
 
 /// What a validator has done.
@@ -63,7 +63,7 @@ struct VoteArrival {
     at: u64,
     /// Whether that was in the first half of its slot.
     on_time: bool,
-    /// Its place among the slot's votes, unless there were too many kinds.
+    /// Its index in [`SlotRecord::distinct`], unless there were too many different votes.
     kind: Option<u8>,
 }
 
@@ -96,7 +96,7 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Of so many validators, from `since` on.
+    /// The records of this many validators, from the slot `since` on.
     pub(crate) fn new(validators: usize, since: Slot) -> Self {
         Self {
             validators: vec![Validator::default(); validators],
@@ -189,7 +189,8 @@ impl Records {
         self.validators.get_mut(usize::try_from(validator).ok()?)
     }
 
-    /// A slot is over, and the next one as well: what has not come by now counts as missed. `proposer` was to propose.
+    /// Closes a slot when the next one is over, too: votes and a block that have not come count as missed. `proposer` is the
+    /// validator whose turn it was.
     pub(crate) fn close_slot(&mut self, slot: Slot, proposer: Option<ValidatorIndex>) {
         if slot == 0 || self.since.is_none_or(|since| slot < since) {
             return;
@@ -213,9 +214,10 @@ impl Records {
                 None => votes.missed += 1,
             }
             if proposer == Some(index) {
-                match slot_record.proposed.contains(&index) {
-                    true => proposals.done += 1,
-                    false => proposals.missed += 1,
+                if slot_record.proposed.contains(&index) {
+                    proposals.done += 1
+                } else {
+                    proposals.missed += 1
                 }
             }
         }

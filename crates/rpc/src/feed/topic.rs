@@ -1,4 +1,4 @@
-//! What one can subscribe to.
+//! The topics of events.
 
 use serde::Serialize;
 

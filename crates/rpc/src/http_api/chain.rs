@@ -1,4 +1,4 @@
-//! What there is to know of the chain: its marks, its blocks and states, and its tree.
+//! The endpoints about the chain: checkpoints, blocks, states and the fork-choice tree.
 
 use axum::{
     Json,
@@ -15,12 +15,12 @@ use crate::{
     accept::{Form, negotiate},
     block_id::BlockId,
     block_pieces::{BlockPieces, MOST_SLOTS, SlotRange},
+    block_views::{NamedHeaderView, SignedBlockView, StateView},
     error::ApiError,
     node::NodeView,
     pieces,
     state_pieces::StatePieces,
     tree_pieces::TreePieces,
-    views::{NamedHeaderView, SignedBlockView, StateView},
 };
 
 const SSZ_OR_JSON: &[Form] = &[Form::Ssz, Form::Json];

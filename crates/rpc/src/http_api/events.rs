@@ -1,9 +1,9 @@
-//! `GET /lean/v0/events?topics=…`: what happens, as server-sent events in ethlambda's form.
+//! `GET /lean/v0/events?topics=…`: events as server-sent events in ethlambda's form.
 //!
-//! Each connection reads the feed at its own pace: what it has not taken waits in the feed's ring, where it costs nothing, and not
-//! here. Who falls behind by more than the ring is told in a comment how many events were lost, as Lighthouse's and ethlambda's
-//! clients are, and the stream goes on: whoever reads it has to look at the slots anyway after a connection that broke. Who
-//! takes nothing at all is the server's to close.
+//! Each connection reads the feed at its own pace: events that it has not taken wait in the feed's ring, where they cost nothing.
+//! A client that falls behind by more than the ring is told in a comment how many events were lost, as Lighthouse and ethlambda
+//! do it, and the stream goes on: after a broken connection clients have to look at the slots anyway. The server closes
+//! connections that take nothing at all.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,19 +33,19 @@ use crate::{
     server::Endless,
 };
 
-/// How long nothing may be sent, so that whoever is in between does not take the connection for dead.
+/// How long nothing may be sent, so that proxies do not take the connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Bytes after which what is sent at a time is complete. It may exceed this by one event.
+/// Bytes after which a piece is complete. It may exceed this by one event.
 const PIECE: usize = 16 << 10;
 
-/// ethlambda's names for topics of ours. Its `block_gossip` comes before the block is imported, ours when it is.
+/// ethlambda's names for our topics. Its `block_gossip` comes before the block is imported, ours when it is imported.
 const ALIASES: [(&str, Topic); 3] = [
     ("justified_checkpoint", Topic::Justified),
     ("finalized_checkpoint", Topic::Finalized),
     ("block_gossip", Topic::Block),
 ];
 
-/// What a client has asked for: topics, each by the name that its events are to bear.
+/// The topics that a client has asked for, each with the name under which it gets the events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct RequestedTopics(Vec<(&'static str, Topic)>);
 
@@ -113,7 +113,7 @@ pub(super) async fn events(
     Ok(response)
 }
 
-/// What is sent next: all that there is, as far as it fits, or else what comes first. `None` at the end of all events.
+/// The next piece: all waiting events that fit, or else the next event when it comes. `None` at the end of all events.
 async fn next(events: &mut Receiver<Arc<FeedEvent>>, wanted: &RequestedTopics) -> Option<Vec<u8>> {
     let mut piece = Vec::new();
     let silence = Instant::now() + KEEP_ALIVE;
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_topic_is_refused_and_not_repeated_at_length() {
+    fn unknown_topics_are_refused_and_quoted_briefly() {
         let commas = ",".repeat(10_000);
         let long = "é".repeat(10_000);
         for topics in [
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_is_broken_and_what_is_not_wanted_does_not_count() {
+    async fn silence_ends_with_a_keep_alive_and_unwanted_events_do_not_count() {
         let (sender, mut events) = broadcast::channel(16);
         let head = wanted("head").unwrap();
         let sending = sender.clone();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_falls_behind_is_told_and_goes_on() {
+    async fn a_subscriber_that_falls_behind_is_told_and_goes_on() {
         let (sender, mut events) = broadcast::channel(4);
         let head = wanted("head").unwrap();
         for number in 0..10 {
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_is_taken_at_a_time_than_fits() {
+    async fn a_piece_of_events_has_a_limit() {
         let (sender, mut events) = broadcast::channel(4096);
         let head = wanted("head").unwrap();
         for number in 0..4096 {

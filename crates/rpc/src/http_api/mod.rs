@@ -17,13 +17,13 @@ use axum::{
 };
 use serde::Serialize;
 
-pub(crate) use self::node::health;
 use crate::{
     accept::{Form, negotiate},
     block_id::{BlockId, BlockIdError},
     error::ApiError,
     node::NodeView,
 };
+pub(crate) use node::health;
 
 const JSON: &[Form] = &[Form::Json];
 
@@ -35,7 +35,7 @@ pub(crate) fn routes() -> Router<NodeView> {
         .route("/lean/v0/checkpoints/finalized", get(chain::finalized))
         .route("/lean/v0/finality", get(chain::finality))
         .route("/lean/v0/fork_choice", get(chain::fork_choice))
-        // ethlambda's page; ours has a place of its own.
+        // The path of ethlambda's page; ours has another one.
         .route(
             "/lean/v0/fork_choice/ui",
             get(async || Redirect::temporary("/")),
@@ -64,7 +64,7 @@ fn block_id(id: IdResult) -> Result<BlockId, ApiError> {
         .map_err(|error: BlockIdError| ApiError::bad_request(error.to_string()))
 }
 
-/// An answer that there is in JSON only.
+/// An answer that exists in JSON only.
 fn json(headers: &HeaderMap, view: impl Serialize) -> Result<Response, ApiError> {
     negotiate(headers, JSON)?;
     Ok(Json(view).into_response())

@@ -1,4 +1,4 @@
-//! What there is to know of the node: how it is, who it is, its peers and its network.
+//! The endpoints about the node: its condition, identity, peers and network.
 
 use axum::{
     Json,
@@ -18,7 +18,7 @@ use crate::{
 
 type Answer = Result<Response, ApiError>;
 
-/// 200 for a node that is in step, 206 for one that will be, 503 for one that needs somebody.
+/// 200 for a synced node, 206 for one that is catching up, 503 for one that needs an operator.
 pub(crate) async fn health(State(node): State<NodeView>, headers: HeaderMap) -> Answer {
     negotiate(&headers, JSON)?;
     let overview = node.overview();

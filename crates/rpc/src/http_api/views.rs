@@ -10,10 +10,10 @@ use crate::{
     views::{SyncingView, VersionView},
 };
 
-/// How the node is, for whoever has to decide whether to ask or to restart it.
+/// The health of the node, for programs that decide whether to ask or to restart it.
 #[derive(Serialize)]
 pub(crate) struct HealthView {
-    /// `healthy`, or the word for what it is instead.
+    /// `healthy`, or the node's condition.
     status: &'static str,
     service: &'static str,
     /// For humans: why it is not healthy.
@@ -69,7 +69,7 @@ impl From<Checkpoint> for HeadView {
     }
 }
 
-/// How many peers there are by what becomes of them, as ream counts them: in strings. Only the connected ones are known here.
+/// The number of peers by state, as strings, as ream has it. Only connected ones are known here.
 #[derive(Serialize)]
 pub(crate) struct PeerCountView {
     connected: String,
@@ -89,7 +89,7 @@ impl PeerCountView {
     }
 }
 
-/// Who the node is, in ethlambda's form and with more of it.
+/// The node's identity, in ethlambda's form with more members.
 #[derive(Serialize)]
 pub(crate) struct IdentityView<'a> {
     version: String,
@@ -112,7 +112,7 @@ impl<'a> IdentityView<'a> {
     }
 }
 
-/// What runs here, with ream's member `data` beside ours.
+/// The software and its version, with ream's member `data` beside ours.
 #[derive(Serialize)]
 pub(crate) struct NodeVersionView<'a> {
     data: VersionData,
@@ -135,7 +135,7 @@ impl<'a> From<&'a NodeInfo> for NodeVersionView<'a> {
     }
 }
 
-/// How far the node is, with ethlambda's members beside ours.
+/// The sync state, with ethlambda's members beside ours.
 #[derive(Serialize)]
 pub(crate) struct NodeSyncingView {
     is_syncing: bool,

@@ -38,7 +38,7 @@ impl Fault {
         Self::new(-32602, "Invalid params", Some(detail.into()))
     }
 
-    /// From the range that is left to servers: what is asked for at once is more than may be answered at once.
+    /// A code of the range for servers: the answers to one batch are too large.
     pub(super) fn too_large(limit: usize) -> Self {
         let detail = format!("the answers to this exceed {limit} bytes, ask for less at once");
         Self::new(-32000, "Response too large", Some(detail))
@@ -58,7 +58,7 @@ impl Fault {
 }
 
 impl From<ApiError> for Fault {
-    /// Of what fails here, the cause is in the log.
+    /// The cause is in the log.
     fn from(error: ApiError) -> Self {
         match error.status() {
             StatusCode::SERVICE_UNAVAILABLE => {

@@ -1,4 +1,4 @@
-//! What goes before and round each call: unknown methods, subscriptions without a WebSocket, and what a batch may hold.
+//! Checks before each call: unknown methods, subscriptions without a WebSocket, and the limits of a batch.
 
 use futures::future::{Either, Future, ready};
 use jsonrpsee_server::{
@@ -30,7 +30,7 @@ impl<S> Layer<S> for GuardLayer {
     }
 }
 
-/// A service whose calls are looked at before they are made.
+/// A service whose calls are checked before they are made.
 #[derive(Clone)]
 pub(super) struct Guard<S> {
     inner: S,
@@ -56,7 +56,7 @@ fn reason_to_refuse(request: &Request<'_>) -> Option<Fault> {
     })
 }
 
-/// Gets a batch the leave that it needs for this method, if it needs one and has none.
+/// Gets the permit that a batch needs for this method, if it needs one and has none.
 fn admit(node: &NodeView, method: &str, leave: &mut Option<BatchPermit>) -> Result<(), ApiError> {
     if leave.is_none() && methods::is_heavy(method) {
         *leave = Some(node.heavy_batch()?);
@@ -121,9 +121,10 @@ where
                     return error;
                 }
             }
-            match answers.is_empty() && notified {
-                true => MethodResponse::notification(),
-                false => MethodResponse::from_batch(answers.finish()),
+            if answers.is_empty() && notified {
+                MethodResponse::notification()
+            } else {
+                MethodResponse::from_batch(answers.finish())
             }
         }
     }
@@ -136,7 +137,7 @@ where
     }
 }
 
-/// What a call has to be.
+/// The required form of a call.
 pub(super) const CALL_RULE: &str = "a call is an object with `jsonrpc` \"2.0\", a string `method`, and an `id` that is a string, an integer from 0 on or null";
 
 /// A batch has more calls than it may.

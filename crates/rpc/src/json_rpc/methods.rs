@@ -8,6 +8,7 @@ use super::{MAX_ANSWERS, fault::Fault, params::Params};
 use crate::{
     block_id::BlockId,
     block_pieces::{BlockPieces, SlotRange},
+    block_views::NamedBlockView,
     error::ApiError,
     feed::KEPT_SLOTS,
     node::NodeView,
@@ -17,7 +18,7 @@ use crate::{
     },
     pieces::{HasMore, PieceSource},
     tree_pieces::TreePieces,
-    views::{EquivocationsView, FinalityView, NamedBlockView, PeersView, SyncingView, VersionView},
+    views::{EquivocationsView, FinalityView, PeersView, SyncingView, VersionView},
 };
 
 /// Slots of one call, whose answer is in memory at once; the HTTP API has more.
@@ -161,7 +162,7 @@ async fn whole<S: PieceSource>(
             let mut source = begin(node)?;
             let mut json = Vec::new();
             loop {
-                // A piece goes on where the last one has ended.
+                // Each piece begins where the last one has ended.
                 let mut piece = Vec::new();
                 let more = source.next(node, &mut piece)?;
                 json.append(&mut piece);

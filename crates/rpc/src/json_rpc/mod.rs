@@ -44,9 +44,9 @@ const MAX_ANSWERS: usize = 4 << 20;
 const MAX_ANSWER: u32 = 32 << 20;
 /// Subscriptions of one WebSocket.
 const MAX_SUBSCRIPTIONS: u32 = 32;
-/// Messages that wait for one WebSocket. What does not fit waits in the feed, where it costs nothing.
+/// Messages that wait for one WebSocket. Further ones wait in the feed, where they cost nothing.
 const WAITING: u32 = 32;
-/// How often a WebSocket is asked whether there is still somebody, and after how long a silence it is closed.
+/// How often a WebSocket is pinged, and after how long a silence it is closed.
 const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -110,7 +110,7 @@ impl JsonRpc {
         Ok(response)
     }
 
-    /// Opens a WebSocket, over which calls are answered and events told.
+    /// Opens a WebSocket for calls and subscriptions.
     pub(crate) async fn upgrade(self, request: Request) -> Result<Response, ApiError> {
         if request.extensions().get::<Upgraded>().is_none() {
             let detail = "calls are sent by POST, or over a WebSocket that GET asks for";
@@ -154,14 +154,14 @@ fn is_nothing(response: &Response) -> bool {
         .is_some_and(|size| size <= nothing)
 }
 
-/// Something with an id, though it may be none that a call can have.
+/// An object with an id, which may be one that a call cannot have.
 #[derive(Deserialize)]
 struct Identified<'a> {
     #[serde(borrow, rename = "id")]
     _id: &'a RawValue,
 }
 
-/// What jsonrpsee would refuse without saying why.
+/// Why a request is refused, where jsonrpsee would not say.
 fn reason_to_refuse(body: &[u8]) -> Option<(Id<'_>, Fault)> {
     let json: &RawValue = match serde_json::from_slice(body) {
         Ok(json) => json,
@@ -188,7 +188,7 @@ fn reason_to_refuse(body: &[u8]) -> Option<(Id<'_>, Fault)> {
     })
 }
 
-/// The body, of bounded size. One that announces more is refused before it comes.
+/// The body, up to [`MAX_BODY`]. A longer one is refused before it is read if its length is announced.
 async fn read(request: Request) -> Result<Bytes, ApiError> {
     if request.body().size_hint().lower() > MAX_BODY as u64 {
         return Err(ApiError::too_large(MAX_BODY));

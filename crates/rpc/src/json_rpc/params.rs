@@ -16,7 +16,7 @@ pub(super) enum Params {
 }
 
 impl Params {
-    /// Parses what stands there.
+    /// Parses the member.
     ///
     /// # Errors
     /// When that is neither an array nor an object.
@@ -46,9 +46,10 @@ impl Params {
                     .iter()
                     .filter_map(|name| values.remove(*name))
                     .collect();
-                match values.is_empty() {
-                    true => <[Value; N]>::try_from(taken).map_err(|_| found),
-                    false => Err(found),
+                if values.is_empty() {
+                    <[Value; N]>::try_from(taken).map_err(|_| found)
+                } else {
+                    Err(found)
                 }
             }
         };
@@ -77,7 +78,7 @@ impl Params {
             .ok_or_else(|| Fault::invalid_params(format!("expected a number, found {param}")))
     }
 
-    /// A range of at most so many slots.
+    /// A range of at most this many slots.
     pub(super) fn range(self, most: u64) -> Result<SlotRange, Fault> {
         let [start, count] = self.take(["start_slot", "count"])?;
         let (Some(start), Some(count)) = (start.as_u64(), count.as_u64()) else {

@@ -1,4 +1,4 @@
-//! Subscriptions: what happens, told to those who have asked for it over a WebSocket.
+//! Subscriptions to events over a WebSocket.
 
 use jsonrpsee_core::SubscriptionError;
 use jsonrpsee_server::{
@@ -14,7 +14,7 @@ use crate::{feed::Topics, node::NodeView};
 
 /// The methods by which one subscribes, and does no longer.
 pub(super) const NAMES: [&str; 2] = ["lean_subscribe", "lean_unsubscribe"];
-/// What notifications are called.
+/// The method name of notifications.
 const NOTIFICATION: &str = "lean_subscription";
 
 pub(super) fn register(module: &mut RpcModule<NodeView>) -> Result<(), RegisterMethodError> {
@@ -55,7 +55,7 @@ fn topics(params: Option<&str>) -> Result<Topics, Fault> {
     Ok(Topics::parse(names.iter().map(String::as_str))?)
 }
 
-/// Sends what happens until nobody wants it any more, or it comes faster than it is taken.
+/// Sends events until the subscription ends, or the client is too slow to take them.
 async fn follow(
     node: &NodeView,
     topics: Topics,

@@ -45,7 +45,7 @@ fn every_file_of_the_directory_is_served_and_all_are_small() {
 }
 
 #[test]
-fn nothing_is_fetched_from_elsewhere_and_nothing_is_put_in_as_markup() {
+fn the_page_fetches_nothing_from_elsewhere_and_inserts_no_markup() {
     for asset in ASSETS.iter().chain([&INDEX]) {
         let text = std::str::from_utf8(asset.body).unwrap();
         let text = text.replace("http://www.w3.org/2000/svg", "");
@@ -90,7 +90,7 @@ async fn files_have_their_type_the_policy_and_a_tag_that_saves_the_second_answer
 }
 
 #[tokio::test]
-async fn who_takes_gzip_gets_it() {
+async fn files_are_compressed_for_clients_that_take_gzip() {
     let header = Some((ACCEPT_ENCODING, "br;q=1.0, gzip"));
     let packed = get_with("/assets/style.css", header).await;
     assert_eq!(packed.headers()[CONTENT_ENCODING], "gzip");
@@ -104,7 +104,7 @@ async fn who_takes_gzip_gets_it() {
 }
 
 #[tokio::test]
-async fn other_files_are_not_there() {
+async fn unknown_files_are_not_found() {
     for path in [
         "/assets/",
         "/assets/nope.js",
@@ -120,7 +120,7 @@ async fn other_files_are_not_there() {
 }
 
 #[tokio::test]
-async fn the_list_names_the_nodes() {
+async fn the_index_names_the_nodes() {
     let answer = get_with("/nodes.json", None).await;
     assert_eq!(answer.headers()[CACHE_CONTROL], "no-store");
     let body = to_bytes(answer.into_body(), 1_000).await.unwrap();

@@ -1,4 +1,4 @@
-//! Bodies that tell when they are done with.
+//! Bodies that call a function when they are finished with.
 
 use std::{
     pin::Pin,
@@ -7,7 +7,7 @@ use std::{
 
 use hyper::body::{Body, Frame, SizeHint};
 
-/// A body with something to do at its end, which is when it is dropped: nobody reads further then.
+/// A body that calls a function when it is dropped: it is not read further then.
 pub(super) struct WatchedBody<B> {
     body: B,
     done: Option<Box<dyn FnOnce() + Send>>,

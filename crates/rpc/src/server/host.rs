@@ -32,7 +32,7 @@ impl AllowedHosts {
     /// Judges the name that a request asks for.
     ///
     /// # Errors
-    /// 400 when there is none or more than one, 403 when it is not ours.
+    /// 400 when there is none or more than one, 403 when it is not allowed.
     pub(crate) fn check(
         &self,
         version: Version,
@@ -42,7 +42,7 @@ impl AllowedHosts {
         let mut values = headers.get_all(HOST).iter();
         match (values.next(), values.next()) {
             (Some(host), None) => self.check_host(host)?,
-            // Before 1.1 there was no such header; no browser sends that.
+            // HTTP/1.0 has no such header; no browser sends HTTP/1.0.
             (None, _) if version < Version::HTTP_11 => {}
             _ => return Err(ApiError::bad_request("expected one Host header")),
         }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_host_and_the_target_counts_too() {
+    fn the_host_header_and_the_target_have_to_be_allowed() {
         let (none, new, old) = (AllowedHosts::default(), Version::HTTP_11, Version::HTTP_10);
         assert_eq!(status(&none, new, "/", &[]), 400);
         assert_eq!(status(&none, old, "/", &[]), 200);

@@ -1,4 +1,4 @@
-//! What clients can hold of the node.
+//! Limits on what clients can hold of the node's resources.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ pub struct Limits {
     /// Connections at a time, 256 by default. When all are taken, the one that keeps us waiting the longest is closed for a
     /// new one.
     pub connections: usize,
-    /// Connections that are told what happens, beside those, for as long as they like; 1,024 by default. More are refused.
+    /// Subscribers, which may stay for as long as they like, beside these connections; 1,024 by default. More are refused.
     pub subscribers: usize,
     /// Connections at a time from one remote address, 32 by default; an IPv6 network of 64 bits counts as one address,
     /// and the loopback has no such limit.
@@ -50,7 +50,7 @@ impl Default for Limits {
             stall: Duration::from_secs(30),
             // Twice the usual interval of scrapes, so that a scraper may keep its connection.
             idle: Duration::from_secs(30),
-            // Half of what strangers may cost a node in memory; one large state, or several batches.
+            // Half of the memory that untrusted clients may cost a node; one large state, or several batches.
             answer_bytes: 32 << 20,
         }
     }

@@ -40,16 +40,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::{error::ApiError, pieces::HeldBytes};
+use body::WatchedBody;
+use origin::{Page, Pages};
+use stream::WatchedStream;
+use table::{Connection, ConnectionSlot, ConnectionTable, count_closed};
 
-use self::{
-    body::WatchedBody,
-    origin::{Page, Pages},
-    stream::WatchedStream,
-    table::{Connection, ConnectionSlot, ConnectionTable, count_closed},
-};
-pub use self::{host::AllowedHosts, limits::Limits, origin::AllowedOrigins};
+pub use host::AllowedHosts;
+pub use limits::Limits;
+pub use origin::AllowedOrigins;
 
-/// Bytes of a request's head, and of what a connection may have asked ahead.
+/// Bytes of a request's head, and of pipelined requests.
 const MAX_HEAD: usize = 16 << 10;
 /// Bytes of an answer that the kernel takes from us before the client does. It would take megabytes of each.
 const SEND_BUFFER: u32 = 128 << 10;
@@ -67,7 +67,7 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // Connections of an earlier run that are not over yet are no reason to fail.
+    // Old connections of an earlier run must not keep us from binding.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     // Connections have that of their listener.
@@ -76,15 +76,15 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// The place of a connection that has become a WebSocket, in the extensions of the request for it.
+/// The slot of a connection that has become a WebSocket, in the extensions of its request.
 #[derive(Clone, Debug)]
 pub(crate) struct Upgraded(#[expect(dead_code, reason = "held for its drop")] Arc<ConnectionSlot>);
 
-/// Marks an answer, in its extensions, that goes on until the client has enough of it.
+/// Marks an answer without an end, in its extensions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Endless;
 
-/// Answers what comes to one address.
+/// The server of one address.
 #[derive(Debug)]
 pub(crate) struct Server {
     listener: TcpListener,
@@ -142,7 +142,7 @@ impl Server {
         while running.join_next().await.is_some() {}
     }
 
-    /// Serves a connection until it ends, by the client's will, its time or the need for its place.
+    /// Serves a connection until the client ends it, its deadline passes, or its slot is given to another.
     fn serve(
         &self,
         stream: TcpStream,
@@ -187,7 +187,7 @@ impl Server {
                 }
                 http.as_mut().graceful_shutdown();
             }
-            // A WebSocket goes on without us, and keeps the place.
+            // A WebSocket goes on without us, and keeps the slot.
             drop(place);
         }
     }
@@ -204,14 +204,14 @@ fn is_client_error(error: &io::Error) -> bool {
     )
 }
 
-/// Runs a connection to its end or its deadline, which moves with what it is at.
+/// Runs a connection to its end or its deadline, which depends on its phase.
 async fn run_until_deadline(mut http: impl Future + Unpin, connection: &Connection) {
     let mut alarm = pin!(sleep_until(Instant::now()));
     poll_fn(|context| {
         if std::pin::Pin::new(&mut http).poll(context).is_ready() {
             return std::task::Poll::Ready(());
         }
-        // Only what has just run moves the deadline.
+        // Only the poll above moves the deadline.
         let Some((phase, deadline)) = connection.deadline() else {
             return std::task::Poll::Ready(());
         };
@@ -232,7 +232,7 @@ async fn run_until_deadline(mut http: impl Future + Unpin, connection: &Connecti
     .await;
 }
 
-/// Answers a request, and tells the table of it.
+/// Answers a request, and records its phases in the table.
 async fn answer(
     router: TowerToHyperService<Router>,
     pages: Arc<Pages>,
@@ -292,7 +292,7 @@ fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.get(UPGRADE).is_some_and(is_websocket)
 }
 
-/// Makes a connection that of a subscriber, whose place lasts as long as the request's extensions are held.
+/// Makes a connection a subscriber's. Its slot lasts as long as the request's extensions are held.
 fn subscribe<B>(
     page: &Page,
     place: &Arc<ConnectionSlot>,
@@ -311,7 +311,7 @@ fn count_refused(reason: &'static str) {
     counter!("quartet_http_requests_refused_total", "reason" => reason).increment(1);
 }
 
-/// There are as many subscribers as there may be.
+/// The error when the limit of subscribers is reached.
 fn too_many_subscribers() -> ApiError {
     ApiError::unavailable("there are too many subscribers already, try again later")
 }

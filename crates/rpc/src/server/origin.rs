@@ -1,7 +1,7 @@
 //! Which pages may read what the node answers, and open WebSockets to it.
 //!
-//! A browser lets every page ask, and only those read whose origin the answer names (the Fetch standard's CORS). WebSockets it lets
-//! every page open, so there the node itself refuses.
+//! A browser lets every page send requests, but only pages whose origin the answer names may read it (the Fetch standard's CORS).
+//! It lets every page open WebSockets, so there the node itself refuses.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -20,7 +20,7 @@ use axum::{
 use super::AllowedHosts;
 use crate::error::ApiError;
 
-/// Origins whose pages may read what the node answers, beside those of this machine and of names that the node is called by.
+/// Origins whose pages may read the node's answers, beside those of this machine and of the node's own host names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowedOrigins {
     origins: BTreeSet<String>,
@@ -49,17 +49,17 @@ pub(super) struct Pages {
 /// The page that a request comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Page {
-    /// None: it is no browser that asks, or one that follows a link.
+    /// None: the client is no browser, or a browser that follows a link.
     NotABrowser,
-    /// One that may read the answer: what is to be said of who may.
+    /// One that may read the answer, with the value of the header that says so.
     Allowed(HeaderValue),
     /// Any other one.
     Forbidden(String),
 }
 
 impl Pages {
-    /// Judges the page that a request comes from. It must be ours, of this machine, or of a name or an origin that is allowed. An
-    /// address alone says nothing here, as anybody's page can have one.
+    /// Finds the page that a request comes from. It is allowed if it is ours, of this machine, or of an allowed host name or
+    /// origin. An IP address alone is not enough, as any page can have one.
     pub(super) fn page_of(&self, headers: &HeaderMap) -> Page {
         let Some(origin) = headers.get(ORIGIN) else {
             return Page::NotABrowser;
@@ -71,9 +71,10 @@ impl Pages {
         let same =
             |host: &HeaderValue| text.split_once("://").is_some_and(|(_, page)| page == host);
         let known = || self.origins.origins.contains(&text.to_ascii_lowercase());
-        match headers.get(HOST).is_some_and(same) || self.is_local_or_named(text) || known() {
-            true => Page::Allowed(origin.clone()),
-            false => Page::Forbidden(text.to_owned()),
+        if headers.get(HOST).is_some_and(same) || self.is_local_or_named(text) || known() {
+            Page::Allowed(origin.clone())
+        } else {
+            Page::Forbidden(text.to_owned())
         }
     }
 
@@ -118,7 +119,7 @@ impl Page {
         })
     }
 
-    /// Says in an answer's headers who may read it.
+    /// Adds the headers that say which page may read an answer.
     pub(super) fn add_cors_headers(&self, headers: &mut HeaderMap) {
         if *self != Self::NotABrowser {
             headers.append(VARY, HeaderValue::from_static("origin"));
@@ -129,7 +130,7 @@ impl Page {
     }
 }
 
-/// Nothing here changes anything and nobody signs in, so all headers may be sent.
+/// All headers may be sent: no request changes anything, and there is no sign-in.
 const PREFLIGHT: [(axum::http::HeaderName, &str); 3] = [
     (ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST"),
     (ACCESS_CONTROL_ALLOW_HEADERS, "*"),
@@ -198,7 +199,7 @@ mod tests {
             let page = judge(&pages(&[], &["*"]), origin);
             assert_eq!(page, Page::Allowed("*".parse().unwrap()), "{origin}");
         }
-        // Whoever lets the node be called by any name lets any name's page read, by calling it by that name.
+        // If any host name is allowed, a page of any host name may read.
         for (origin, expected) in [
             ("https://evil.example", true),
             ("http://6.6.6.6", true),
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn only_browsers_that_ask_whether_they_may_ask_are_told() {
+    fn only_preflight_requests_get_preflight_answers() {
         let here = judge(&pages(&[], &[]), "http://localhost");
         let evil = judge(&pages(&[], &[]), "http://evil.example");
         let asks = HeaderMap::from_iter([(ACCESS_CONTROL_REQUEST_METHOD, "POST".parse().unwrap())]);

@@ -19,9 +19,9 @@ use super::table::{Connection, ConnectionSlot, count_closed};
 pub(super) struct WatchedStream {
     stream: TcpStream,
     connection: Connection,
-    /// Ends when the place is needed.
+    /// Completes when the slot is given to another connection.
     close: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// Ends when what is to be sent has waited for too long.
+    /// Completes when bytes have waited for too long to be sent.
     stall: Option<Pin<Box<Sleep>>>,
     /// Whether it has.
     has_stalled: bool,
@@ -38,7 +38,7 @@ impl WatchedStream {
         }
     }
 
-    /// Judges a write: as long as the client takes something, there is time.
+    /// Fails a write when a subscriber has taken nothing for too long.
     fn fail_when_stalled(
         &mut self,
         written: Poll<io::Result<usize>>,

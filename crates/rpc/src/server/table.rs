@@ -1,4 +1,4 @@
-//! The connections of one listener: how many there are, what each of them is at, and which of them has to go.
+//! The connections of one listener: their number, the phase of each, and which one is closed for a new one.
 
 use std::{
     collections::BTreeMap,
@@ -14,25 +14,25 @@ use tracing::debug;
 
 use super::limits::Limits;
 
-/// What a connection is at.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The client is sending a request's head, or has yet to begin with the first one.
     Head,
     /// The client is sending a request's body.
     Body,
-    /// We are at the answer.
+    /// We prepare the answer.
     Working,
     /// The client is taking the answer.
     Writing,
     /// There is no request.
     Idle,
-    /// The client is told what happens, for as long as it likes.
+    /// The client is a subscriber.
     Subscribed,
 }
 
 impl Phase {
-    /// What a connection is said to have died of.
+    /// The reason in the metric when a connection is closed in this phase.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Head => "head",
@@ -45,14 +45,14 @@ impl Phase {
     }
 }
 
-/// Who is on the other end, as far as limits go; `None` is the loopback.
+/// The client's network, for limits by address; `None` is the loopback.
 type Network = Option<IpAddr>;
 
 fn network(address: IpAddr) -> Network {
     match address.to_canonical() {
         address if address.is_loopback() => None,
         IpAddr::V4(address) => Some(address.into()),
-        // Whoever has one address of a network this small has all of them.
+        // A client with one address of a /64 has all of them.
         IpAddr::V6(address) => Some(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()),
     }
 }
@@ -84,7 +84,7 @@ impl Entry {
         self.since = now;
     }
 
-    /// When it has to have gone on; never for subscribers, whose streams look after them.
+    /// When the phase has to be over; never for subscribers, whose streams have time-outs of their own.
     fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let whole = self.asked + limits.exchange;
         Some(match self.phase {
@@ -178,7 +178,7 @@ impl ConnectionTable {
         })))
     }
 
-    /// Gives a new connection a place, if need be that of another one which keeps us waiting.
+    /// Gives a new connection a slot, if necessary that of another one which keeps us waiting.
     ///
     /// # Errors
     /// Why not, when all the others are being worked for.
@@ -212,11 +212,11 @@ impl ConnectionTable {
     }
 }
 
-/// A connection's place in the table, which it leaves when this is dropped.
+/// A connection's slot in the table, which is free again when this is dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     pub(super) connection: Connection,
-    /// Cancelled when the place is needed.
+    /// Cancelled when the slot is given to another connection.
     pub(super) close: CancellationToken,
 }
 
@@ -226,7 +226,7 @@ impl Drop for ConnectionSlot {
     }
 }
 
-/// Tells the table what a connection is at. Once the place is gone, nothing here has an effect.
+/// Records the phases of a connection. Without effect once the connection has lost its slot.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     table: ConnectionTable,
@@ -252,7 +252,7 @@ impl Connection {
     /// A request's head is there.
     pub(super) fn asked(&self, has_body: bool, now: Instant) {
         self.with(|entry| {
-            // Who asks again before taking the last answer gets no more time for taking it.
+            // A pipelined request gives no more time for taking the last answer.
             if entry.phase != Phase::Writing {
                 entry.asked = now;
             }
@@ -268,7 +268,7 @@ impl Connection {
     /// Makes the client a subscriber.
     ///
     /// # Errors
-    /// When there are as many of them as there may be.
+    /// When the limit is reached.
     pub(super) fn subscribe(&self) -> Result<(), ()> {
         let mut table = self.table.0.lock();
         let subscribers = table.entries.values().filter(|entry| entry.is_subscriber());
@@ -295,7 +295,7 @@ impl Connection {
         self.table.0.lock().limits.stall
     }
 
-    /// A request's body is there, or nobody wants it any more.
+    /// A request's body has been read or dropped.
     pub(super) fn body_done(&self, now: Instant) {
         self.with(|entry| {
             if entry.phase == Phase::Body {
@@ -304,7 +304,7 @@ impl Connection {
         });
     }
 
-    /// There is an answer of so many bytes. Others that are slow to take theirs make room for it.
+    /// An answer of this many bytes is ready. Connections that are slow to take theirs are closed for it where needed.
     pub(super) fn answered(&self, bytes: usize, now: Instant) {
         let mut table = self.table.0.lock();
         let Some(entry) = table.entries.get_mut(&self.id) else {
@@ -341,7 +341,7 @@ impl Connection {
         }
     }
 
-    /// What the connection is at and how long it may be; `None` once its place is gone.
+    /// The phase and its deadline; `None` once the connection has lost its slot.
     pub(super) fn deadline(&self) -> Option<(Phase, Option<Instant>)> {
         let table = self.table.0.lock();
         let entry = table.entries.get(&self.id)?;

@@ -18,7 +18,7 @@ fn limits() -> Limits {
     }
 }
 
-/// A table, and a clock that is only ever told.
+/// A table with a manual clock.
 struct Room {
     table: ConnectionTable,
     start: Instant,
@@ -59,7 +59,7 @@ impl Room {
     }
 }
 
-/// Which of the places were taken away.
+/// Which of the connections were evicted.
 fn evicted(places: &[&ConnectionSlot]) -> Vec<bool> {
     places
         .iter()
@@ -96,7 +96,7 @@ fn a_deadline_starts_with_its_phase_and_not_with_each_byte() {
 }
 
 #[test]
-fn asking_ahead_gives_no_more_time_for_taking_answers() {
+fn pipelined_requests_give_no_more_time_for_taking_answers() {
     let room = Room::new();
     let place = room.local(0);
     for second in [1, 8, 15] {
@@ -110,7 +110,7 @@ fn asking_ahead_gives_no_more_time_for_taking_answers() {
 }
 
 #[test]
-fn who_waits_the_longest_goes_first_and_who_is_worked_for_stays() {
+fn the_longest_waiting_connection_is_evicted_and_a_busy_one_stays() {
     let room = Room::new();
     let (working, unfinished, idle, newer) =
         (room.local(0), room.local(1), room.local(0), room.local(4));
@@ -133,7 +133,7 @@ fn who_waits_the_longest_goes_first_and_who_is_worked_for_stays() {
     assert_eq!(places[2].1, [false, true, true, true]);
     assert_eq!(room.open(), 4);
 
-    // Nobody is cut off in the middle of our own work.
+    // No connection is closed while we prepare its answer.
     for (place, _) in &places {
         place.connection.asked(false, room.at(8));
     }
@@ -165,7 +165,7 @@ fn an_address_has_so_many_and_the_loopback_any_number() {
             "{one} {other}"
         );
     }
-    // Its own connections make place for it, not those of others.
+    // A connection of the same address is closed for it, not one of others.
     let room = Room::new();
     let _places = [
         room.admit("10.0.0.2", 0),
@@ -182,7 +182,7 @@ fn an_address_has_so_many_and_the_loopback_any_number() {
 }
 
 #[test]
-fn an_answer_too_many_cuts_off_the_slowest_reader() {
+fn too_many_untaken_answers_cut_off_the_slowest_reader() {
     let room = Room::new();
     let (slow, slower, other, large) = (room.local(0), room.local(0), room.local(0), room.local(0));
     for (place, second) in [(&slow, 2), (&slower, 1)] {
@@ -194,7 +194,7 @@ fn an_answer_too_many_cuts_off_the_slowest_reader() {
     assert_eq!(evicted(&[&slow, &slower, &other]), [false, true, false]);
     assert_eq!(room.held(), 70);
 
-    // More than there is room for passes when it is alone.
+    // An answer above the limit passes when it is the only one.
     large.connection.asked(false, room.at(4));
     large.connection.answered(1000, room.at(4));
     assert_eq!(evicted(&[&slow, &other, &large]), [true, true, false]);
@@ -210,7 +210,7 @@ fn an_answer_too_many_cuts_off_the_slowest_reader() {
 }
 
 #[test]
-fn a_place_that_was_taken_away_has_no_more_effect() {
+fn an_evicted_connection_has_no_more_effect() {
     let room = Room::new();
     let places: Vec<_> = (0..5).map(|second| room.local(second)).collect();
     assert!(places[0].close.is_cancelled());

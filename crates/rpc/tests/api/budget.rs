@@ -84,7 +84,7 @@ async fn heavy_requests_over_the_budget_are_refused_at_once() {
 }
 
 #[tokio::test]
-async fn who_goes_away_makes_no_room_for_more_work() {
+async fn a_client_that_leaves_frees_no_place_before_its_work_is_done() {
     let node = std::sync::Arc::new(TestNode::with_chain(2));
     let locked = Locked::new(&node);
     let mut asked = JoinSet::new();
@@ -109,7 +109,7 @@ async fn who_goes_away_makes_no_room_for_more_work() {
 }
 
 #[tokio::test]
-async fn batches_that_hold_much_are_few() {
+async fn batches_of_heavy_calls_are_limited() {
     let node = std::sync::Arc::new(TestNode::with_chain(2));
     let locked = Locked::new(&node);
     let heavy = json!({"jsonrpc": "2.0", "id": 1, "method": "lean_block", "params": ["head"]});

@@ -49,7 +49,7 @@ fn signed_block(genesis: &State, key: &mut SecretKey) -> (SignedBlockWithAttesta
 }
 
 #[tokio::test]
-async fn it_starts_where_this_one_is() {
+async fn another_node_starts_from_this_nodes_checkpoint() {
     let mut random = StdRng::seed_from_u64(3);
     let lifetime = Scheme::Test.lifetime();
     let material = KeyMaterial::generate(Scheme::Test, 0, lifetime, &mut random).unwrap();
@@ -68,13 +68,13 @@ async fn it_starts_where_this_one_is() {
 }
 
 #[tokio::test]
-async fn it_is_told_that_nothing_is_final() {
+async fn another_node_is_told_that_nothing_is_final() {
     let outcome = ask(&TestNode::with_chain(2)).await;
     assert!(matches!(outcome, Ok(Fetched::Genesis)));
 }
 
 #[tokio::test]
-async fn it_gets_all_but_signatures_which_nobody_here_has_made() {
+async fn another_node_gets_a_checkpoint_block_without_signatures() {
     let Err(CheckpointError::NoneUsable(refusals)) = ask(&TestNode::with_chain(8)).await else {
         panic!("it is taken");
     };

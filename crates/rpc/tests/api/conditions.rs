@@ -101,7 +101,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[tokio::test]
-async fn each_node_says_the_same_word_of_itself_everywhere() {
+async fn a_node_has_the_same_condition_in_every_interface() {
     for case in cases() {
         let (name, node) = (case.name, &case.node);
         let call = json!({"jsonrpc": "2.0", "id": 1, "method": "lean_syncing"});

@@ -49,7 +49,7 @@ async fn json_of(running: &Running, path: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_the_suites_ask_has_the_status_and_the_type_that_they_expect() {
+async fn endpoints_have_the_status_and_the_type_that_suites_expect() {
     for node in [TestNode::with_validators(3, None), TestNode::with_chain(8)] {
         let running = Running::with(&healthy(node), Limits::default()).await;
         for (path, accept, status, kind) in CASES {

@@ -102,7 +102,7 @@ async fn every_page_may_read_where_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn who_is_no_page_is_told_nothing_of_pages() {
+async fn clients_without_an_origin_get_no_cors_headers() {
     let running = Running::http().await;
     let request = crate::running::get("/lean/v0/head");
     let answer = exchange(running.connect().await, &request).await;

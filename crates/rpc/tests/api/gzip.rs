@@ -99,7 +99,7 @@ fn large() -> TestNode {
 }
 
 #[tokio::test]
-async fn who_takes_a_compressed_answer_slowly_makes_room_for_others() {
+async fn a_slow_reader_of_a_compressed_answer_makes_room_for_others() {
     let node = large();
     let limits = Limits {
         // One such answer, and what compresses it.

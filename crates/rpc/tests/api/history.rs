@@ -19,7 +19,7 @@ use crate::{
     running::{self, Running},
 };
 
-/// A node that starts at a block with so long a history, so many validators and tallies.
+/// A node that starts at a block with so long a history, this many validators and tallies.
 fn with_long_state(slots: u64, validators: usize, targets: usize) -> (TestNode, State) {
     let root = |index: usize| Root::left_padding_from(&(index + 1).to_be_bytes());
     let mut state = State::genesis(GENESIS_TIME, &vec![PublicKey::default(); validators]).unwrap();
@@ -155,7 +155,7 @@ async fn a_range_has_the_blocks_of_its_slots() {
 }
 
 #[tokio::test]
-async fn a_range_that_is_no_range_is_refused() {
+async fn invalid_ranges_are_refused() {
     let node = TestNode::with_chain(2);
     for query in [
         "",
@@ -194,7 +194,7 @@ async fn a_range_that_is_no_range_is_refused() {
 }
 
 #[tokio::test]
-async fn blocks_that_are_not_kept_are_no_empty_slots() {
+async fn pruned_blocks_are_not_told_as_empty_slots() {
     let node = TestNode::with_chain(8).anchored_at_head();
     let answer = get(&node, "/lean/v0/blocks?start_slot=3&count=5").await;
     assert_eq!(answer.status, 404);
@@ -262,7 +262,7 @@ async fn a_tree_of_several_pages_is_told_in_one_answer() {
 }
 
 #[tokio::test]
-async fn finalitys_moves_are_told_with_the_slot_they_happened_in() {
+async fn the_finality_history_names_the_slot_of_each_move() {
     let node = TestNode::with_chain(8);
     let finalized = node.chain.read().latest_finalized();
     let all = get(&node, "/lean/v0/finality?start_slot=0&count=100")

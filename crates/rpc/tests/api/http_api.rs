@@ -234,7 +234,7 @@ async fn peers_are_listed_with_what_they_said() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_answered_is_refused_in_json() {
+async fn errors_are_told_in_json() {
     let node = TestNode::with_chain(2);
     let unknown = format!("/lean/v0/blocks/{}", Root::repeat_byte(1));
     let cases = [
@@ -361,7 +361,7 @@ async fn the_node_and_its_network_are_told_in_the_members_of_all() {
 }
 
 #[tokio::test]
-async fn whoever_looks_for_ethlambdas_page_finds_ours() {
+async fn the_path_of_ethlambdas_page_leads_to_ours() {
     let node = TestNode::at_genesis(0);
     let answer = get(&node, "/lean/v0/fork_choice/ui").await;
     assert_eq!(answer.status, StatusCode::TEMPORARY_REDIRECT);

@@ -207,7 +207,7 @@ async fn wrong_parameters_are_refused() {
 
 /// The examples of the specification's section 7, with a method of ours.
 #[tokio::test]
-async fn the_envelope_is_by_the_book() {
+async fn envelopes_follow_json_rpc_2() {
     let node = TestNode::at_genesis(0);
     let head = checkpoint(node.chain.read().head());
     let ok = |id: Value| json!({ "jsonrpc": "2.0", "result": head, "id": id });
@@ -360,7 +360,7 @@ async fn deep_nesting_is_a_parse_error() {
 }
 
 #[tokio::test]
-async fn it_answers_at_rpc_too() {
+async fn calls_are_answered_at_the_path_rpc_too() {
     let node = TestNode::at_genesis(0);
     let body = r#"{"jsonrpc":"2.0","method":"lean_version","id":1}"#;
     let request = Request::post("/rpc").body(Body::from(body)).unwrap();

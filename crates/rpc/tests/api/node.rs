@@ -43,7 +43,7 @@ impl TestNode {
         Self::new(genesis(VALIDATORS as usize), slots, metrics)
     }
 
-    /// A node at the genesis of a network with so many validators.
+    /// A node at the genesis of a network with this many validators.
     pub(crate) fn with_validators(validators: usize, metrics: Option<Metrics>) -> Self {
         Self::new(genesis(validators), 0, metrics)
     }
@@ -68,7 +68,7 @@ impl TestNode {
         Self::new(LeanChain::from_anchor(block, state), slot, None)
     }
 
-    /// A node whose chain has so many blocks, all of one proposer, whose votes alone finalize nothing.
+    /// A node whose chain has this many blocks, all of one proposer, whose votes alone finalize nothing.
     pub(crate) fn without_finality(blocks: u64) -> Self {
         let node = Self::at_genesis(VALIDATORS * blocks);
         for slot in (1..=blocks).map(|block| VALIDATORS * block) {

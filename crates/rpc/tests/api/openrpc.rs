@@ -119,7 +119,7 @@ fn matches(text: &str, pattern: &str) -> bool {
 }
 
 #[tokio::test]
-async fn it_names_every_method_and_no_other() {
+async fn the_openrpc_document_names_every_method_and_no_other() {
     let node = TestNode::at_genesis(0);
     let document = document(&node).await;
     let described: BTreeSet<_> = document["methods"]
@@ -136,7 +136,7 @@ async fn it_names_every_method_and_no_other() {
 }
 
 #[tokio::test]
-async fn answers_and_parameters_are_as_it_says() {
+async fn answers_and_parameters_match_the_openrpc_document() {
     let node = TestNode::with_chain(8);
     node.connect("a", Some("ream/0.1"), None);
     // Evidence for `lean_equivocations`.
@@ -192,7 +192,7 @@ async fn answers_and_parameters_are_as_it_says() {
 }
 
 #[tokio::test]
-async fn what_there_is_not_is_null_as_it_says() {
+async fn absent_results_are_null_as_the_openrpc_document_says() {
     let node = TestNode::with_chain(2);
     let document = document(&node).await;
     let cases = [
@@ -214,7 +214,7 @@ async fn what_there_is_not_is_null_as_it_says() {
 }
 
 #[tokio::test]
-async fn each_topic_that_it_names_can_be_subscribed_to() {
+async fn each_topic_of_the_openrpc_document_can_be_subscribed_to() {
     let node = TestNode::with_chain(2);
     let running = Running::with(&node, Limits::default()).await;
     let document = document(&node).await;

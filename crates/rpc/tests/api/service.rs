@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn it_answers_on_the_port_that_it_got() {
+async fn the_service_answers_on_the_port_that_it_got() {
     let running = Running::http().await;
     assert_ne!(running.http.port(), 0);
     let answer = exchange(running.connect().await, &get("/lean/v0/head")).await;
@@ -85,7 +85,7 @@ async fn metrics_share_the_address_or_have_their_own() {
 }
 
 #[tokio::test]
-async fn it_ends_at_once_whatever_clients_do() {
+async fn the_service_ends_at_once_whatever_clients_do() {
     let running = Running::http().await;
     // One that keeps its connection, one that stops in the middle of a request, one that says nothing.
     let mut kept = running.connect().await;

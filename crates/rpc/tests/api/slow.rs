@@ -47,7 +47,7 @@ async fn slow_sockets_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn the_connection_that_waits_the_longest_makes_place() {
+async fn the_connection_that_waits_the_longest_makes_room() {
     let limits = Limits {
         connections: 3,
         ..Limits::default()
@@ -110,7 +110,7 @@ async fn each_part_of_an_exchange_has_its_deadline() {
 }
 
 #[tokio::test]
-async fn a_head_on_a_connection_that_was_kept_has_its_deadline_too() {
+async fn a_second_request_on_a_connection_has_its_deadlines_too() {
     let limits = Limits {
         head: SOON,
         ..Limits::default()
@@ -161,7 +161,7 @@ async fn an_exchange_has_a_deadline_even_when_we_are_the_slow_ones() {
 }
 
 #[tokio::test]
-async fn who_does_not_take_an_answer_is_cut_off() {
+async fn a_client_that_does_not_take_its_answer_is_cut_off() {
     let limits = Limits {
         exchange: SOON,
         ..Limits::default()
