@@ -1,4 +1,4 @@
-//! What a case is, and what comes of it.
+//! A case, its verdict and its failures.
 
 use std::fmt;
 
@@ -24,11 +24,11 @@ pub enum Group {
     Blocks,
     /// Streams that are slow, not ended, or many.
     Streams,
-    /// What the node says by gossip.
+    /// The node's gossip.
     Gossip,
     /// How it keeps its mesh.
     Mesh,
-    /// What it must not pass on, made without any key.
+    /// Gossip that must not be passed on, made without any key.
     Invalid,
     /// Attestations made with a validator's key.
     Votes,
@@ -95,7 +95,7 @@ impl fmt::Display for Group {
     }
 }
 
-/// What is said of a node after a case.
+/// The verdict of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -103,9 +103,9 @@ pub enum Verdict {
     Pass,
     /// It breaks the rule.
     Fail,
-    /// What it does is allowed, or nowhere ruled, and other than what most do.
+    /// Its behaviour is allowed, or not specified, and differs from most clients.
     Differs,
-    /// The node has not what the case is about, or the checker lacks the means to try it.
+    /// The node lacks the tested feature, or the checker lacks the keys or files to try it.
     Unsupported,
 }
 
@@ -141,13 +141,13 @@ pub(crate) enum Failure {
     /// The checker, or the node, lacks something.
     #[error("{0}")]
     Unsupported(String),
-    /// The node lets nobody in.
+    /// No connection with the node.
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// A stream that should be there is not.
     #[error("cannot open a stream: {0}")]
     Open(#[from] OpenError),
-    /// What the case begins with does not work.
+    /// The preparation of the case failed.
     #[error("{0}")]
     Broken(String),
 }
@@ -171,9 +171,10 @@ pub(crate) fn differs(sent: impl Into<String>, seen: impl Into<String>) -> CaseR
 
 /// It passes if `holds`, and fails otherwise.
 pub(crate) fn pass_if(holds: bool, sent: impl Into<String>, seen: impl Into<String>) -> CaseResult {
-    match holds {
-        true => pass(sent, seen),
-        false => fail(sent, seen),
+    if holds {
+        pass(sent, seen)
+    } else {
+        fail(sent, seen)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     peer::Peer,
 };
 
-/// Most blocks that are fetched on the way back from a head to what is known.
+/// Most blocks that are fetched from a head back to a known block.
 const MAX_STEPS: usize = 4096;
 
 pub(crate) type Envelope = Arc<SignedBlockWithAttestation>;

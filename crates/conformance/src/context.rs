@@ -1,4 +1,4 @@
-//! What all cases share: the node, what is known of it and its network, and the checker's means.
+//! The context that all cases share: the node, its network, and the checker's keys and peers.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ use crate::{
     signing::Keys,
 };
 
-/// How long nothing has to come before it counts as not forwarded, with slots of four seconds; what is valid is forwarded
+/// How long a message must not come to count as not forwarded, with slots of four seconds; valid messages are forwarded
 /// within a tenth of that.
 const SILENCE: Duration = Duration::from_millis(1_000);
 
@@ -35,7 +35,7 @@ pub(crate) struct CaseContext {
     pub(crate) address: Multiaddr,
     /// The node's identity, by its certificate.
     pub(crate) node: PeerId,
-    /// What the node says of itself; `None` where it says nothing.
+    /// The node's identify message, if it sends one.
     pub(crate) about: Option<About>,
     /// Whether it has told its status when it was asked first.
     pub(crate) supports_status: bool,
@@ -71,7 +71,7 @@ impl CaseContext {
             .genesis
             .as_deref()
             .map_or_else(Status::default, genesis_status);
-        // Identify is heard before it is answered: nodes send away whoever says that slots last longer or shorter.
+        // The node's identify message is read before ours is sent: nodes disconnect peers with another slot duration.
         let mut config = PeerConfig::new("", claim);
         config.protocol_version = None;
         let address = options.address.0.clone();
@@ -121,7 +121,7 @@ impl CaseContext {
             .to_vec()
     }
 
-    /// How somebody new behaves who has done nothing wrong yet: claims what the node said last.
+    /// The configuration of a new, well-behaved peer, which claims the node's last status.
     pub(crate) fn config(&self) -> PeerConfig {
         let version = self
             .about
@@ -130,7 +130,7 @@ impl CaseContext {
         PeerConfig::new(version.unwrap_or("eth2/1.0.0"), *self.claim.lock())
     }
 
-    /// Somebody new, connected, whose status the node has been told.
+    /// Connects a new peer and exchanges statuses.
     ///
     /// # Errors
     /// When the node does not let it in.
@@ -144,14 +144,14 @@ impl CaseContext {
         if !self.supports_status {
             return Ok(peer);
         }
-        // Who dials tells its status first. What the node makes of it is for the cases about statuses.
+        // The dialling side sends its status first. Cases about statuses check the answer.
         if let Ok(status) = self.status_of(&peer).await {
             *self.claim.lock() = status;
         }
         Ok(peer)
     }
 
-    /// Somebody connected who has said nothing yet.
+    /// Connects a new peer that sends nothing.
     ///
     /// # Errors
     /// When the node does not let it in.
@@ -159,7 +159,7 @@ impl CaseContext {
         Ok(Peer::connect(self.address.clone(), config, self.answer_timeout).await?)
     }
 
-    /// Somebody new who gossips on all topics.
+    /// Connects a new peer that gossips on all topics.
     ///
     /// # Errors
     /// When the node does not let it in, or does not gossip.
@@ -169,7 +169,7 @@ impl CaseContext {
         Ok(gossip)
     }
 
-    /// The listener, who does nothing wrong, and whom the node tells all that it passes on.
+    /// The listener, a well-behaved peer that gets all messages the node passes on.
     ///
     /// # Errors
     /// When the node does not let it in, or does not gossip.
@@ -211,7 +211,7 @@ impl CaseContext {
     /// The node's status.
     ///
     /// # Errors
-    /// When it does not tell it.
+    /// When it does not send it.
     pub(crate) async fn status_of(&self, peer: &Peer) -> Result<Status, Failure> {
         if !self.supports_status {
             return Err(unsupported("the node has told no status: see S01"));
@@ -228,13 +228,14 @@ impl CaseContext {
         if self.supports_status {
             return self.status_of(peer).await.map(drop);
         }
-        match peer.is_disconnected_within(self.silence() / 2).await {
-            true => Err(broken("the connection is closed")),
-            false => Ok(()),
+        if peer.is_disconnected_within(self.silence() / 2).await {
+            Err(broken("the connection is closed"))
+        } else {
+            Ok(())
         }
     }
 
-    /// As [`CaseContext::serves`], somebody new.
+    /// As [`CaseContext::serves`], for a new peer.
     ///
     /// # Errors
     /// When it does not.
@@ -242,12 +243,12 @@ impl CaseContext {
         self.serves(&self.new_peer().await?).await
     }
 
-    /// What is claimed at present, as a request.
+    /// The status that peers claim at present, as a request.
     pub(crate) fn status_request(&self) -> Vec<u8> {
         frames::payload(&self.claim.lock().as_ssz_bytes())
     }
 
-    /// What is claimed at present.
+    /// The status that peers claim at present.
     pub(crate) fn claim(&self) -> Status {
         *self.claim.lock()
     }
@@ -257,12 +258,12 @@ impl CaseContext {
         SILENCE.min(self.slots(1))
     }
 
-    /// So many slots.
+    /// This many slots.
     pub(crate) fn slots(&self, slots: u32) -> Duration {
         self.slot.slot() * slots
     }
 
-    /// Whether the node's head has gone on since this was last asked, as far as one can tell: `Err` says how not.
+    /// Whether the node's head has advanced since the last call; `Err` says how it has not.
     pub(crate) fn head_goes_on(&self, head: Checkpoint) -> Result<(), String> {
         let now = Instant::now();
         let mut last = self.last_head.lock();
@@ -282,16 +283,17 @@ impl CaseContext {
             return Ok(());
         }
         // Proposers may be missing, but not twenty in a row.
-        match slot > 0 && slots > 20.0 {
-            true => Err(format!(
+        if slot > 0 && slots > 20.0 {
+            Err(format!(
                 "its head has been at slot {slot} for {slots:.0} slots"
-            )),
-            false => Ok(()),
+            ))
+        } else {
+            Ok(())
         }
     }
 }
 
-/// The status of who knows nothing but genesis.
+/// The status of a node that knows only genesis.
 fn genesis_status(genesis: &State) -> Status {
     let checkpoint = quartet_types::Block::genesis(genesis).checkpoint();
     Status {

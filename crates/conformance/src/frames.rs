@@ -4,7 +4,7 @@
 
 use futures::{AsyncRead, AsyncReadExt as _};
 
-/// What a framed stream begins with.
+/// The beginning of a framed stream.
 pub(crate) const IDENTIFIER: [u8; 10] = *b"\xff\x06\x00\x00sNaPpY";
 /// A chunk with compressed data, and one with data as they are.
 pub(crate) const COMPRESSED: u8 = 0x00;
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_is_refused() {
+    fn damaged_chunks_are_refused() {
         let whole = payload(b"abcdefgh");
         let mut damaged = whole.clone();
         *damaged.last_mut().unwrap() ^= 1;

@@ -14,7 +14,7 @@ pub(crate) const IDENTIFY: &str = "/ipfs/id/1.0.0";
 /// The longest message that is read; libp2p's own take 4 KiB.
 const MAX_MESSAGE: u64 = 64 << 10;
 
-/// What a node says of itself.
+/// A node's identify message.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct About {
     pub(crate) protocol_version: String,

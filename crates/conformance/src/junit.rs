@@ -86,7 +86,7 @@ mod tests {
     use crate::{Played, cases};
 
     #[test]
-    fn what_a_node_says_cannot_break_the_file() {
+    fn a_nodes_words_cannot_break_the_junit_file() {
         let mut report = Report::default();
         let seen = "<x a=\"1\">&\u{0}".to_owned();
         report.add(Played::new(&cases()[0], Verdict::Fail, String::new(), seen));

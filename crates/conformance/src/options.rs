@@ -1,4 +1,4 @@
-//! What the checker is given.
+//! The options of the checker.
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
@@ -43,7 +43,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// What the checker is given.
+/// The options of the checker.
 pub struct Options {
     /// The node's address.
     pub address: Address,
@@ -51,7 +51,7 @@ pub struct Options {
     pub answer_timeout: Duration,
     /// The fork's name in the names of topics; `devnet0` unless set.
     pub fork_name: String,
-    /// How long a slot lasts; otherwise what the node says, or four seconds.
+    /// The slot duration; by default the one that the node states, or four seconds.
     pub slot: Option<SlotDuration>,
     /// The network's genesis; without it, signatures and states are not looked at.
     pub genesis: Option<Arc<State>>,

@@ -1,4 +1,4 @@
-//! What is told in the end.
+//! The report of a run.
 
 use serde::Serialize;
 

@@ -162,7 +162,7 @@ impl std::fmt::Display for Answer {
     }
 }
 
-/// An answer of one chunk with another length prefix: some clients announce the length of what is compressed.
+/// An answer of one chunk with another length prefix: some clients announce the compressed length.
 pub(crate) fn with_length(answer: &Answer, length: usize) -> Answer {
     let rest = answer.bytes.get(1..).unwrap_or_default();
     let prefix = rest.iter().position(|byte| byte & 0x80 == 0);

@@ -54,7 +54,7 @@ pub async fn run(
     Ok(ordered.into_inner().report)
 }
 
-/// Puts what comes from several lanes into order.
+/// Puts the results of several lanes into the order of the cases.
 struct OrderedReport<T> {
     told: T,
     waiting: BTreeMap<usize, Played>,

@@ -1,4 +1,4 @@
-//! The validators whose keys the checker was given, and what it signs with them: whatever a case needs, without any record.
+//! The validators whose keys the checker was given. It signs whatever a case needs, without a signing record.
 
 use std::{collections::BTreeMap, sync::Arc};
 

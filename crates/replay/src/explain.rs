@@ -201,10 +201,12 @@ fn tallies(state: &State, validators: u64, slots: &BTreeMap<Root, Slot>) -> Vec<
         let may_be = slot.is_none_or(|slot| {
             slot > finalized && is_justifiable_after(slot, finalized).unwrap_or(false)
         });
-        let reason = match may_be {
-            false => format!("no slot that may be justified while slot {finalized} is final"),
-            true if votes < needed => format!("{votes} of the {needed} votes that it needs"),
-            true => "it has the votes".to_owned(),
+        let reason = if !may_be {
+            format!("no slot that may be justified while slot {finalized} is final")
+        } else if votes < needed {
+            format!("{votes} of the {needed} votes that it needs")
+        } else {
+            "it has the votes".to_owned()
         };
         Tally {
             target: Checkpoint {

@@ -7,10 +7,10 @@ use quartet_types::{Root, Slot};
 
 use crate::{RootPattern, compare::describe};
 
-/// Most steps that are told of.
+/// Most steps that are kept.
 const MAX_STEPS: usize = 4096;
 
-/// Something that the service took, and what it came to.
+/// An event that the service took, and its decisions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// The slot it was in.
@@ -19,7 +19,7 @@ pub struct Step {
     pub since: Duration,
     /// What it took.
     pub taken: String,
-    /// What it decided, as far as it is of interest.
+    /// Its decisions, as far as they are of interest.
     pub decisions: Vec<Decision>,
 }
 

@@ -1,4 +1,4 @@
-//! What a replay is asked for, what it tells on the way, and what it came to.
+//! The options, the events and the outcome of a replay.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ pub enum ExplainTarget {
     Block(RootPattern),
 }
 
-/// What is to be told, and how far to go.
+/// What a replay reports, and how far it goes.
 #[derive(Clone, Copy, Debug)]
 pub struct ReplayOptions {
-    /// The first slot that is told of.
+    /// The first slot that is reported.
     pub from: Option<Slot>,
     /// The last slot that is played.
     pub until: Option<Slot>,
@@ -31,20 +31,20 @@ pub struct ReplayOptions {
     pub explain: Option<ExplainTarget>,
     /// Who verifies signatures.
     pub verifier: Verifier,
-    /// By which rules the fork choice goes: the node's, or others to see what these would have changed.
+    /// The rules of the fork choice: the node's, or others, to see what they would have changed.
     pub rules: Rules,
 }
 
-/// What the service began with.
+/// What the service begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beginning {
-    /// What it began with then.
+    /// What the recorded service began with.
     OfTheSession,
     /// A keyframe in the middle: what was under way is not known.
     InTheMiddle,
 }
 
-/// Something that is told on the way.
+/// What a replay reports on the way.
 #[derive(Clone, Debug)]
 pub enum ReplayEvent<'a> {
     /// A session begins.
@@ -57,11 +57,11 @@ pub enum ReplayEvent<'a> {
     Notice(String),
     /// The first decision that differs.
     Difference(&'a Difference),
-    /// What was asked for.
+    /// The explanation that was asked for.
     Explanation(Box<Explanation>),
 }
 
-/// What a replay came to.
+/// The outcome of a replay.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReplayOutcome {
     /// Runs of the node.
@@ -72,9 +72,9 @@ pub struct ReplayOutcome {
     pub events: u64,
     /// Decisions that were compared and agree.
     pub agreeing: u64,
-    /// Events that came to something else.
+    /// Events with other decisions than recorded.
     pub differences: u64,
-    /// Events that came to something else because what was under way at a beginning in the middle is not known.
+    /// Events with other decisions because a replay that begins in the middle does not know what was under way.
     pub unknown: u64,
     /// The first decision that differs.
     pub first: Option<Difference>,
@@ -82,7 +82,7 @@ pub struct ReplayOutcome {
     pub is_incomplete: bool,
     /// How much time the recorded node took.
     pub recorded: Duration,
-    /// Whether what was to be explained has been.
+    /// Whether the explanation that was asked for was given.
     pub is_explained: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The way through a recording.
+//! Plays a recording.
 
 use std::{path::Path, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     slot_line::Counts,
 };
 
-/// For so many slots after a beginning in the middle, what differs is put down to what was under way.
+/// Slots after a beginning in the middle in which differences are put down to what was under way.
 const SETTLING: Slot = 8;
 
 /// A replay under way.
@@ -144,9 +144,10 @@ impl<F: FnMut(ReplayEvent<'_>)> Player<F> {
             }
         };
         let slot = keyframe.time / INTERVALS_PER_SLOT;
-        let beginning = match keyframe.is_beginning {
-            true => Beginning::OfTheSession,
-            false => Beginning::InTheMiddle,
+        let beginning = if keyframe.is_beginning {
+            Beginning::OfTheSession
+        } else {
+            Beginning::InTheMiddle
         };
         (self.tell)(ReplayEvent::Begins(beginning, slot));
         if service.standing().view != view(keyframe) {

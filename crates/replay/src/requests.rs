@@ -27,7 +27,7 @@ impl Requests {
         }
     }
 
-    /// What the service here is to take. The blocks of a request that it did not make come as if by gossip.
+    /// The events for the replayed service. Blocks of a request that it did not make come as if by gossip.
     pub(crate) fn translate(&mut self, event: &Event) -> Vec<Event> {
         let Taken::Requested { request, result } = &event.taken else {
             return vec![event.clone()];

@@ -17,7 +17,7 @@ pub(crate) struct Run {
     pub(crate) event: Option<Event>,
     pub(crate) number: u64,
     pub(crate) slot: Slot,
-    /// From here on what differs counts, after a beginning in the middle.
+    /// The slot from which on differences count, after a beginning in the middle.
     pub(crate) settled: Option<Slot>,
     pub(crate) requests: Requests,
     pub(crate) counts: Counts,

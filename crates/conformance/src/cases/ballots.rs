@@ -1,4 +1,4 @@
-//! Votes and blocks of the checker's own, made from what the node serves and what is heard.
+//! Votes and blocks of the checker's own, made from what the node serves and gossips.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ const NO_VOTE: &str = "no slot comes in which one of the keys can vote";
 /// Slots whose votes a block of ours carries.
 const CARRIED_SLOTS: Slot = 4;
 
-/// What a validator of the checker's may still vote.
+/// A vote that a validator of the checker's may still cast.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ballot {
     pub(super) validator: ValidatorIndex,
@@ -34,7 +34,7 @@ pub(super) struct Ballot {
 pub(super) struct Draft {
     pub(super) block: Block,
     pub(super) votes: Vec<Signature>,
-    /// What the proposer attests.
+    /// The proposer's attestation.
     pub(super) data: AttestationData,
 }
 
@@ -90,7 +90,7 @@ impl CaseContext {
         })
     }
 
-    /// What others vote in the current slot; where nobody else does, a vote for the head.
+    /// The vote of others in the current slot; if there is none, a vote for the head.
     async fn current_vote(&self) -> Result<Option<AttestationData>, Failure> {
         let listener = self.listener().await?;
         let clock = self
@@ -109,7 +109,7 @@ impl CaseContext {
         if heard.is_some() || clock.since_slot(current) < self.slot.slot() / 2 {
             return Ok(heard);
         }
-        // Nobody else votes in this slot. A proposer has named what there is.
+        // No other validator votes in this slot. The proposer's attestation names the newest block.
         if let Some((envelope, _)) = block {
             let message = &envelope.message;
             return Ok(Some(AttestationData {
@@ -198,7 +198,7 @@ impl CaseContext {
             recent.map(|vote| (key(&vote.message), vote)).collect()
         });
         let candidates: Vec<_> = heard.values().map(|vote| vote.message).collect();
-        // Votes may name what has left the chain; then a block without them does.
+        // Votes may name blocks that have left the chain; then a block without votes is made.
         let built = build_block(&parent, slot, &candidates, Selection::AllThatCount)
             .or_else(|_| build_block(&parent, slot, &[], Selection::AllThatCount));
         let (block, state) =

@@ -118,7 +118,7 @@ pub(super) const CASES: &[Case] = &[
     }),
 ];
 
-/// Roots and blocks from the head back, at most so many.
+/// Roots and blocks from the head back, at most this many.
 async fn recent(
     context: &CaseContext,
     new_peer: &Peer,
@@ -133,7 +133,7 @@ async fn recent(
                 blocks.push((root, block));
                 root = parent;
             }
-            // Genesis has no signatures, and what is older may have been dropped.
+            // Genesis has no signatures, and older blocks may have been deleted.
             Err(_) if !blocks.is_empty() => break,
             Err(error) => return Err(error),
         }
@@ -168,9 +168,10 @@ async fn none(context: &CaseContext) -> CaseResult {
     let new_peer = context.new_peer().await?;
     let answer = context.ask_blocks(&new_peer, &[]).await?;
     let sent = "a request for no roots";
-    match answer.succeeds() || answer.end == End::Open {
-        true => fail(sent, answer.to_string()),
-        false => pass(sent, answer.to_string()),
+    if answer.succeeds() || answer.end == End::Open {
+        fail(sent, answer.to_string())
+    } else {
+        pass(sent, answer.to_string())
     }
 }
 
@@ -237,9 +238,10 @@ async fn too_many(context: &CaseContext) -> CaseResult {
         "a request for 1,025 roots, {} of them the node's",
         known.len()
     );
-    match answer.succeeds() {
-        true => fail(sent, answer.to_string()),
-        false => pass(sent, answer.to_string()),
+    if answer.succeeds() {
+        fail(sent, answer.to_string())
+    } else {
+        pass(sent, answer.to_string())
     }
 }
 
@@ -248,9 +250,10 @@ async fn unknown(context: &CaseContext) -> CaseResult {
     let root = Root::repeat_byte(0x77);
     let answer = context.ask_blocks(&new_peer, &[root]).await?;
     let sent = format!("a request for {root}");
-    match answer.succeeds() || answer.end == End::Open {
-        true => fail(sent, answer.to_string()),
-        false => pass(sent, answer.to_string()),
+    if answer.succeeds() || answer.end == End::Open {
+        fail(sent, answer.to_string())
+    } else {
+        pass(sent, answer.to_string())
     }
 }
 
@@ -299,9 +302,10 @@ async fn ordered(context: &CaseContext) -> CaseResult {
     roots.swap(0, 1);
     let found = served(&context.ask_blocks(&new_peer, &roots).await?)?;
     let sent = format!("a request for {} roots in an order of its own", roots.len());
-    match found == roots {
-        true => pass(sent, "the same order"),
-        false => differs(sent, "another order"),
+    if found == roots {
+        pass(sent, "the same order")
+    } else {
+        differs(sent, "another order")
     }
 }
 

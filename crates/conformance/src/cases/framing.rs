@@ -158,7 +158,7 @@ pub(super) const CASES: &[Case] = &[
     }),
 ];
 
-/// The SSZ of a request that the node would answer with a block, two roots of it, and who asks.
+/// The SSZ of a request that the node would answer with a block, two roots of it, and the peer that asks.
 struct Good {
     new_peer: Peer,
     ssz: Vec<u8>,
@@ -201,9 +201,10 @@ async fn judge_refusal(
         return differs(sent, format!("{answer}, for {:?}", context.answer_timeout));
     }
     // It may cost the connection; then others are served all the same.
-    let next = match new_peer.is_connected() {
-        true => context.serves(new_peer).await,
-        false => context.serves_others().await,
+    let next = if new_peer.is_connected() {
+        context.serves(new_peer).await
+    } else {
+        context.serves_others().await
     };
     match next {
         Ok(_) => pass(sent, answer.to_string()),
@@ -234,9 +235,10 @@ async fn long_varint(context: &CaseContext) -> CaseResult {
     let Good { new_peer, ssz } = good(context).await?;
     let bytes = [vec![0xc0, 0x00], framed(&ssz)].concat();
     let answer = context.ask(&new_peer, BLOCKS_BY_ROOT, &bytes).await?;
-    match answer.succeeds() {
-        true => differs(sent, answer.to_string()),
-        false => judge_refusal(context, &new_peer, sent, &answer).await,
+    if answer.succeeds() {
+        differs(sent, answer.to_string())
+    } else {
+        judge_refusal(context, &new_peer, sent, &answer).await
     }
 }
 
@@ -304,12 +306,11 @@ async fn trailing(context: &CaseContext) -> CaseResult {
     let bytes = [payload(&ssz), vec![0x2a; 7]].concat();
     let answer = context.ask(&new_peer, BLOCKS_BY_ROOT, &bytes).await?;
     let sent = "a request and seven bytes behind it";
-    match answer.succeeds() {
-        true => {
-            let blocks = answer.blocks().map_err(broken)?;
-            pass_if(!blocks.is_empty(), sent, format!("{} blocks", blocks.len()))
-        }
-        false => judge_refusal(context, &new_peer, sent, &answer).await,
+    if answer.succeeds() {
+        let blocks = answer.blocks().map_err(broken)?;
+        pass_if(!blocks.is_empty(), sent, format!("{} blocks", blocks.len()))
+    } else {
+        judge_refusal(context, &new_peer, sent, &answer).await
     }
 }
 
@@ -433,7 +434,7 @@ async fn not_framed(context: &CaseContext) -> CaseResult {
     .await
 }
 
-/// A request that asks for what nobody has.
+/// A request for blocks that do not exist.
 pub(super) fn for_nobody() -> Vec<u8> {
     by_root(&[Root::repeat_byte(0x77)])
 }

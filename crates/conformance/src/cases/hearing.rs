@@ -53,7 +53,7 @@ fn raw(message: &Message) -> Option<Raw> {
 }
 
 impl CaseContext {
-    /// Waits for a message of a topic, at most so many slots as are enough where validators are at work.
+    /// Waits for a message of a topic, for enough slots if validators are at work.
     ///
     /// # Errors
     /// When none comes.
@@ -114,7 +114,7 @@ impl CaseContext {
         newest.ok_or_else(|| unsupported("no block was heard that can be decoded"))
     }
 
-    /// Whether somebody new who publishes this is heard by the listener, who waits as long as for what must not come. Also the
+    /// Whether the listener gets what a new peer publishes. It waits as long as for a message that must not come. Also the
     /// publisher, so that it is not gone too soon.
     pub(super) async fn passes_on(&self, message: Message) -> Result<(bool, Gossip), Failure> {
         self.passes_on_within(self.silence(), message).await
@@ -136,7 +136,7 @@ impl CaseContext {
         Ok((passed, culprit))
     }
 
-    /// Whether what a peer publishes is heard by the listener.
+    /// Whether the listener gets what a peer publishes.
     pub(super) async fn passes_on_from(
         &self,
         from: &Gossip,

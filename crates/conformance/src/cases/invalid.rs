@@ -146,7 +146,7 @@ pub(super) const CASES: &[Case] = &[
     }),
 ];
 
-/// Publishes data, which nobody is to hear; the node is to be there afterwards.
+/// Publishes data that must not be passed on, and checks that the node still answers.
 async fn kept_back(context: &CaseContext, sent: &str, topic: &str, data: Vec<u8>) -> CaseResult {
     let (passed_on, culprit) = context.passes_on(Message::new(topic, data)).await?;
     let gone = !culprit.peer.is_connected();
@@ -154,9 +154,10 @@ async fn kept_back(context: &CaseContext, sent: &str, topic: &str, data: Vec<u8>
         return fail(sent, "it is passed on");
     }
     let status = context.serves_others().await;
-    let seen = match gone {
-        true => "nothing comes out, and its sender is sent away",
-        false => "nothing comes out",
+    let seen = if gone {
+        "nothing comes out, and its sender is sent away"
+    } else {
+        "nothing comes out"
     };
     pass_if(
         status.is_ok(),
@@ -414,7 +415,7 @@ async fn heard_block(context: &CaseContext) -> CaseResult {
 async fn repeated(context: &CaseContext, sent: &str, topic: &str, data: Vec<u8>) -> CaseResult {
     let listener = context.listener().await?;
     let culprit = context.new_gossip_peer().await?;
-    // Whatever the node still has to say of it by itself has been said.
+    // By now the node has sent all of its own announcements of the message.
     sleep(context.silence() / 4).await;
     let since = Instant::now();
     culprit.publish(topic, data.clone()).await;

@@ -1,11 +1,11 @@
-//! The last case of each group: whatever was done to the node, it lives.
+//! The last case of each group: the node still answers.
 
 use crate::{
     case::{CaseResult, Verdict, fail, pass_if},
     context::CaseContext,
 };
 
-/// What it is, in one sentence.
+/// The rule, in one sentence.
 pub(super) const RULE: &str =
     "after all that, the node lets somebody new in, tells its status, and its head goes on";
 
@@ -15,9 +15,10 @@ pub(super) async fn is_alive(context: &CaseContext) -> CaseResult {
     let new_peer = context.connect_silently(context.config()).await?;
     if !context.supports_status {
         let gone = new_peer.is_disconnected_within(context.silence()).await;
-        let seen = match gone {
-            true => "the connection is closed",
-            false => "it stays connected; the node has never told a status",
+        let seen = if gone {
+            "the connection is closed"
+        } else {
+            "it stays connected; the node has never told a status"
         };
         return pass_if(!gone, "a connection by somebody new", seen);
     }
@@ -40,7 +41,7 @@ pub(super) async fn is_alive(context: &CaseContext) -> CaseResult {
     pass_if(goes_on.is_ok(), sent, goes_on.err().unwrap_or(at))
 }
 
-/// As [`is_alive`]; and the listener, who has done nothing wrong, still hears what it heard before.
+/// As [`is_alive`]; and the listener, which has done nothing wrong, still gets gossip.
 pub(super) async fn listens(context: &CaseContext) -> CaseResult {
     let finding = is_alive(context).await?;
     let listener = context.listener().await?;

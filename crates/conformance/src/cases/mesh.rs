@@ -1,4 +1,4 @@
-//! How the node keeps its mesh, and what it makes of control messages.
+//! How the node keeps its mesh, and how it treats control messages.
 
 use futures::AsyncWriteExt as _;
 use tokio::time::{Instant, sleep};
@@ -129,14 +129,12 @@ async fn grafts(context: &CaseContext) -> CaseResult {
     let message = context.hear(&gossip, "block").await?;
     let pruned = gossip.log().look(|sounds| sounds.prune.clone());
     let sent = "subscriptions and GRAFT";
-    match pruned.is_empty() {
-        true => pass(sent, format!("a message of {} bytes", message.data.len())),
-        // A mesh may be full; what the node makes itself comes all the same.
-        false => differs(
-            sent,
-            format!("PRUNE for {}, but messages", pruned.join(" ")),
-        ),
+    if pruned.is_empty() {
+        return pass(sent, format!("a message of {} bytes", message.data.len()));
     }
+    // A mesh may be full; messages that the node itself publishes still come.
+    let seen = format!("PRUNE for {}, but messages", pruned.join(" "));
+    differs(sent, seen)
 }
 
 async fn unsubscribed(context: &CaseContext) -> CaseResult {
@@ -153,7 +151,7 @@ async fn unsubscribed(context: &CaseContext) -> CaseResult {
             ..Rpc::default()
         })
         .await;
-    // What is under way still comes.
+    // Messages that are under way still come.
     sleep(context.silence() / 2).await;
     let since = Instant::now();
     let listener = context.listener().await?;
@@ -282,7 +280,7 @@ async fn others_are_served(context: &CaseContext, sent: &str) -> CaseResult {
         (_, Err(error)) => format!("the listener: {error}"),
         _ => "somebody new is answered, and the listener hears".into(),
     };
-    // Where nobody proposes, nothing can be heard.
+    // Without proposers there is no gossip.
     let is_silent = matches!(heard, Err(Failure::Unsupported(_)))
         && listener.log().look(|sounds| sounds.messages.is_empty());
     pass_if(status.is_ok() && (heard.is_ok() || is_silent), sent, seen)

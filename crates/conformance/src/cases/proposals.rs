@@ -184,7 +184,7 @@ async fn second(context: &CaseContext) -> CaseResult {
     }
 }
 
-/// Publishes a block, which nobody is to hear; and whether the node is there afterwards. Also the publisher.
+/// Publishes a block that must not be passed on, and says whether the node still answers. Also returns the publisher.
 async fn kept_back(
     context: &CaseContext,
     envelope: &SignedBlockWithAttestation,
@@ -207,7 +207,7 @@ fn judged(kept_back: bool, sent: String) -> CaseResult {
 }
 
 async fn bad_signature(context: &CaseContext) -> CaseResult {
-    // Whoever signs nothing takes no place: the slot is free for the next case.
+    // A proposer that signs nothing does not use its slot up: the next case may use it.
     let (slot, proposer) = context.own_slot(IN_TIME).await?;
     let draft = context.draft(slot).await?;
     let mut envelope = context.seal(draft, proposer).await?;

@@ -128,10 +128,11 @@ async fn announced(context: &CaseContext) -> CaseResult {
         .map_or(0, |last| last + 1);
     let said = &bytes[..length];
     let seen = format!("the length prefix {said:02x?}");
-    match said == varint(STATUS_BYTES) {
-        true => pass("a status", seen),
+    if said == varint(STATUS_BYTES) {
+        pass("a status", seen)
+    } else {
         // The specification does not say which; all clients but one have the length of the SSZ.
-        false => differs("a status", seen),
+        differs("a status", seen)
     }
 }
 
@@ -282,15 +283,16 @@ async fn another_chain(context: &CaseContext) -> CaseResult {
         finalized.slot
     );
     // It is a SHOULD, and nothing but a claim.
-    match new_peer.is_disconnected_within(context.silence()).await {
-        true => pass(sent, "the connection is closed"),
-        false => differs(
+    if new_peer.is_disconnected_within(context.silence()).await {
+        pass(sent, "the connection is closed")
+    } else {
+        differs(
             sent,
             format!(
                 "{}, and the connection stays",
                 answer.map_or_else(|error| error.to_string(), |answer| answer.to_string())
             ),
-        ),
+        )
     }
 }
 

@@ -207,9 +207,10 @@ async fn empty_streams(context: &CaseContext) -> CaseResult {
         let mut stream = new_peer.open(protocol).await?;
         stream.close().await.ok();
     }
-    let status = match new_peer.is_connected() {
-        true => context.serves(&new_peer).await,
-        false => context.serves_others().await,
+    let status = if new_peer.is_connected() {
+        context.serves(&new_peer).await
+    } else {
+        context.serves_others().await
     };
     pass_if(
         status.is_ok(),
@@ -228,8 +229,9 @@ async fn half_open(context: &CaseContext) -> CaseResult {
     stream.flush().await.ok();
     let answer = read_answer(&mut stream, context.answer_timeout).await;
     let sent = "a status, with the stream left open";
-    match answer.succeeds() {
-        true => pass(sent, answer.to_string()),
-        false => differs(sent, answer.to_string()),
+    if answer.succeeds() {
+        pass(sent, answer.to_string())
+    } else {
+        differs(sent, answer.to_string())
     }
 }

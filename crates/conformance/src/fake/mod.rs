@@ -46,9 +46,9 @@ pub(super) enum Fault {
     None,
     /// The finalized slot is after the head's.
     FinalityAhead,
-    /// The announced length is that of what is compressed.
+    /// It announces the compressed length.
     CompressedLength,
-    /// It serves the parent of what it is asked for.
+    /// It serves the parent of the requested block.
     WrongBlock,
     /// It answers for 1,025 roots.
     TooManyRoots,
@@ -60,13 +60,13 @@ pub(super) enum Fault {
     OtherIds,
     /// Messages have an author and a number.
     Authored,
-    /// It passes on what comes before it looks at it.
+    /// It passes messages on before it checks them.
     PassesOnUnseen,
     /// It sends each message twice.
     Repeats,
     /// Its head stands still.
     StandsStill,
-    /// Who has unsubscribed is sent everything all the same.
+    /// It sends messages to peers that have unsubscribed.
     Deaf,
     /// It serves a root that comes twice twice, and is gone.
     Dies,
@@ -85,7 +85,7 @@ struct World {
     head: Checkpoint,
     has_died: Arc<Notify>,
     messages: HashMap<Vec<u8>, Message>,
-    /// Who listens, with what they listen to.
+    /// The subscribers and their topics.
     listeners: HashMap<PeerId, (mpsc::Sender<Rpc>, bool)>,
 }
 

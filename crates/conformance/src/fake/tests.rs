@@ -3,7 +3,7 @@
 use super::{Fake, Fault};
 use crate::{Options, Report, Verdict, cases, run};
 
-/// What the fake does otherwise: it keeps no backoffs, tells no ids, asks nobody for anything, and takes any varint.
+/// Where the fake differs from most clients: it keeps no backoffs, announces no ids, sends no requests, and accepts any varint.
 const BEYOND_IT: [&str; 7] = ["T11", "S11", "F02", "G07", "M03", "M07", "X03"];
 
 async fn played(fault: Fault, is_wanted: impl Fn(&str) -> bool) -> Report {
@@ -82,7 +82,7 @@ async fn each_fault_is_found() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_an_error_of_its_own() {
+async fn an_unreachable_node_is_an_error_of_its_own() {
     let mut options = Options::new("/ip4/127.0.0.1/udp/9/quic-v1".parse().unwrap());
     options.answer_timeout = std::time::Duration::from_millis(300);
     assert!(run(options, &cases(), |_| {}).await.is_err());

@@ -1,4 +1,4 @@
-//! What a peer has heard by gossip.
+//! The gossip that a peer has received.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -31,7 +31,7 @@ pub(crate) struct Heard {
 pub(crate) struct Sounds {
     pub(crate) messages: VecDeque<Heard>,
     bytes: usize,
-    /// What the checker has published elsewhere.
+    /// Messages that other peers of the checker have published.
     published: HashSet<Vec<u8>>,
     /// Whether it subscribes to a topic, by the last it said.
     pub(crate) topics: BTreeMap<String, bool>,

@@ -32,7 +32,7 @@ pub(crate) fn message_id(topic: &str, data: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Ids that come of known mistakes, each with what the mistake is.
+/// Message ids that result from known mistakes, each with the mistake.
 pub(crate) fn mistaken_ids(topic: &str, data: &[u8]) -> [(&'static str, Vec<u8>); 4] {
     let plain = unblock(data).unwrap_or_default();
     let length = topic.len() as u64;
@@ -142,7 +142,7 @@ impl Gossip {
         .await
     }
 
-    /// What it has heard.
+    /// The messages that it has received.
     pub(crate) fn log(&self) -> &Log {
         &self.peer.log
     }

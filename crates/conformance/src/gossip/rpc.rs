@@ -11,7 +11,7 @@ pub(crate) struct Message {
     pub(crate) key: Option<Vec<u8>>,
 }
 
-/// What is sent at once.
+/// An RPC of gossipsub.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rpc {
     pub(crate) subscriptions: Vec<(bool, String)>,
@@ -34,7 +34,7 @@ impl Message {
         }
     }
 
-    /// The names of the fields that nobody may fill in.
+    /// The names of fields that have to be empty.
     pub(crate) fn forbidden(&self) -> Vec<&'static str> {
         let fields = [
             ("from", &self.from),

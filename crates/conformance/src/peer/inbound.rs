@@ -1,4 +1,4 @@
-//! What a peer does with the streams that the node opens: it answers requests and listens to gossip.
+//! The streams that the node opens: requests are answered, gossip is logged.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,10 +21,10 @@ const EXCHANGE: Duration = Duration::from_secs(10);
 const MAX_REQUEST: usize = 64 << 10;
 /// The longest RPC that is listened to.
 const MAX_RPC: u64 = 32 << 20;
-/// An RPC is read in pieces of so many bytes, so that nothing is taken on a length's word.
+/// An RPC is read in pieces of this many bytes, so that memory is not allocated for a mere announced length.
 const PIECE: u64 = 64 << 10;
 
-/// How one peer receives the node.
+/// The inbound streams of one peer.
 pub(super) struct InboundStreams {
     pub(super) log: Arc<Log>,
     pub(super) served: Arc<Mutex<ServedBlocks>>,

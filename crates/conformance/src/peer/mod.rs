@@ -1,4 +1,4 @@
-//! An identity of the checker's on the network: one connection with the node, whose every stream is in the checker's hands.
+//! A peer of the checker's: one connection with the node, on which the checker opens and answers every stream itself.
 
 mod inbound;
 mod streams;
@@ -23,7 +23,7 @@ pub(crate) use streams::Streams;
 pub(crate) use streams::Wanted;
 pub(crate) use swarm::ConnectError;
 
-/// How long a peer takes to leave.
+/// How long a disconnect may take.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// Requests of the node's that are remembered.
 const MAX_ASKED: usize = 1024;
@@ -35,20 +35,20 @@ pub(crate) const BLOCKS_BY_ROOT: &str = "/leanconsensus/req/blocks_by_root/1/ssz
 /// The versions of gossipsub, the newest first.
 pub(crate) const MESHSUB: [&str; 3] = ["/meshsub/1.2.0", "/meshsub/1.1.0", "/meshsub/1.0.0"];
 
-/// What an identity is and does of itself.
+/// The identity and behaviour of a peer.
 #[derive(Clone, Debug)]
 pub(crate) struct PeerConfig {
     pub(crate) key: Keypair,
     /// What identify says: the version that tells how long slots last. Without it, identify is not answered.
     pub(crate) protocol_version: Option<String>,
-    /// What it claims of its chain; without a claim it does not answer to a status.
+    /// The status that it claims; without one it does not answer status requests.
     pub(crate) claim: Option<Status>,
     /// Bytes that the node may have under way to it on a stream.
     pub(crate) window: Option<u32>,
 }
 
 impl PeerConfig {
-    /// Somebody new who claims this.
+    /// A new identity that claims this status.
     pub(crate) fn new(protocol_version: &str, claim: Status) -> Self {
         Self {
             key: Keypair::generate_secp256k1(),
@@ -59,7 +59,7 @@ impl PeerConfig {
     }
 }
 
-/// What the node has asked of a peer, and what it is given.
+/// The blocks that a peer serves, and what the node has requested.
 #[derive(Debug, Default)]
 pub(crate) struct ServedBlocks {
     /// Chunks of blocks, by root.
@@ -77,13 +77,13 @@ impl ServedBlocks {
     }
 }
 
-/// What a peer asks of its swarm.
+/// A command to a peer's swarm.
 enum Command {
     Open(Wanted),
     Disconnect,
 }
 
-/// A connected identity. Dropped, it takes its leave.
+/// A connected peer. It disconnects when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Peer {
     /// The node's identity.
@@ -92,7 +92,7 @@ pub(crate) struct Peer {
     pub(crate) key: Keypair,
     commands: mpsc::Sender<Command>,
     connections: watch::Receiver<usize>,
-    /// What comes by gossip.
+    /// The gossip that it has received.
     pub(crate) log: Arc<Log>,
     pub(crate) served: Arc<Mutex<ServedBlocks>>,
     task: JoinHandle<()>,
@@ -152,7 +152,7 @@ impl Peer {
         self.is_disconnected_within(DISCONNECT_TIMEOUT).await;
     }
 
-    /// Is gone without a word, as a process that is killed.
+    /// Ends without closing the connection, like a killed process.
     pub(crate) fn kill(self) {
         self.task.abort();
     }

@@ -201,7 +201,7 @@ impl ConnectionHandler for Handler {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
                 protocol, ..
             }) => self.arrived.push_back(protocol),
-            // Who does not wait any more needs no answer.
+            // The receiver may have been dropped.
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol,
                 info,

@@ -23,7 +23,7 @@ use super::{
 
 /// No connection ends for want of traffic.
 const IDLE: Duration = Duration::from_secs(3600);
-/// What the checker says it is.
+/// The checker's agent string.
 const AGENT: &str = concat!("quartet-check/", env!("CARGO_PKG_VERSION"));
 /// Streams that may be asked for at a time.
 const COMMANDS: usize = 256;
@@ -134,7 +134,7 @@ fn refused(error: &DialError) -> ConnectError {
     ConnectError::Refused(causes(error))
 }
 
-/// An error and what it came of, on one line.
+/// An error and its sources, on one line.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -176,7 +176,7 @@ impl Task {
 
     fn open(&mut self, wanted: Wanted) {
         if *self.connections.borrow() == 0 {
-            // Who does not wait any more needs no answer.
+            // The receiver may have been dropped.
             let _ = wanted.opened.send(Err(OpenError::Gone));
             return;
         }

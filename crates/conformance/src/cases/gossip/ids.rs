@@ -54,7 +54,7 @@ pub(super) async fn by_id(context: &CaseContext) -> CaseResult {
 pub(super) async fn told_ids(context: &CaseContext) -> CaseResult {
     let listener = context.listener().await?;
     context.hear(&listener, "block").await?;
-    // Ids are told to those who listen and are in no mesh.
+    // Ids are announced to peers that subscribe and are in no mesh.
     let lazy = Gossip::begin(context.new_peer().await?).await?;
     let subscriptions = context
         .topics()

@@ -1,4 +1,4 @@
-//! What the node says by gossip.
+//! The node's gossip.
 
 mod ids;
 
@@ -22,7 +22,7 @@ use crate::{
 };
 
 const GROUP: Group = Group::Gossip;
-/// Slots in which the node tells what it has.
+/// Slots in which the node announces its messages.
 const GOSSIP_SLOTS: u32 = 4;
 
 pub(super) const CASES: &[Case] = &[

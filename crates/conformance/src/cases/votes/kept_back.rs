@@ -1,4 +1,4 @@
-//! Attestations that somebody has signed and that must not be passed on.
+//! Signed attestations that must not be passed on.
 
 use quartet_types::{Attestation, AttestationData, Root, SignedAttestation};
 use ssz::Encode as _;
@@ -11,7 +11,7 @@ use crate::{
     gossip::Message,
 };
 
-/// Publishes a vote that is made from one that would be valid; nobody is to hear it.
+/// Publishes a vote made from a valid one, which must not be passed on.
 async fn kept_back(
     context: &CaseContext,
     sent: &str,

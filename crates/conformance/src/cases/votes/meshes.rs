@@ -1,4 +1,4 @@
-//! To whom a valid attestation is passed on, and under which id.
+//! Which peers get a valid attestation, and under which id.
 
 use std::time::Duration;
 

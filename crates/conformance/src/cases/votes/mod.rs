@@ -235,7 +235,7 @@ async fn carried(context: &CaseContext) -> CaseResult {
         let blocks = blocks(sounds, &topic);
         let carrier = blocks.iter().find(|(block, _)| {
             block.block().body.attestations.iter().any(|carried| {
-                // A newer one of the same validator, such as its own block brings, stands for it.
+                // A newer vote of the same validator, such as that in its own block, counts as well.
                 carried.validator_id == ballot.validator && carried.data.slot >= ballot.data.slot
             })
         });
