@@ -24,16 +24,15 @@ pub fn run(data: &[u8]) {
     let stored = stored();
     let mut input = Input::new(data);
     let disk = Disk::of(stored.image.clone());
-    match input.flag() {
-        true => change_rows(&disk, &mut input),
-        false => {
-            let mut image = disk.image();
-            change_bytes(&mut image, &mut input);
-            // redb panics on some damaged pages, and the database takes that for damage. libFuzzer's hook would not let it.
-            panic::set_hook(Box::new(|_| ()));
-            let _ = ask(Disk::of(image), stored);
-            return;
-        }
+    if input.flag() {
+        change_rows(&disk, &mut input)
+    } else {
+        let mut image = disk.image();
+        change_bytes(&mut image, &mut input);
+        // redb panics on some damaged pages, and the database takes that for damage. libFuzzer's hook would not let it.
+        panic::set_hook(Box::new(|_| ()));
+        let _ = ask(Disk::of(image), stored);
+        return;
     }
     let _ = ask(disk, stored);
 }

@@ -87,9 +87,10 @@ pub fn run(data: &[u8]) {
 
 fn request(input: &mut Input<'_>) -> Option<Request<Body>> {
     if input.flag() {
-        let body = match input.flag() {
-            true => input.rest().to_vec(),
-            false => call(input),
+        let body = if input.flag() {
+            input.rest().to_vec()
+        } else {
+            call(input)
         };
         let request = Request::post("/").header(header::CONTENT_TYPE, "application/json");
         return request
@@ -142,13 +143,14 @@ fn call(input: &mut Input<'_>) -> Vec<u8> {
         "lean_subscribe",
     ];
     let method = METHODS[input.below(METHODS.len())];
-    let method = match input.flag() {
-        true => method.to_owned(),
+    let method = if input.flag() {
+        method.to_owned()
+    } else {
         // As the catalogue has them.
-        false => method
+        method
             .replace("History", "_history")
             .replace("Choice", "_choice")
-            .replace("Info", "_info"),
+            .replace("Info", "_info")
     };
     let params = String::from_utf8_lossy(input.rest());
     format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#).into_bytes()

@@ -1,11 +1,11 @@
-//! Bytes as decisions: what a target that needs structure reads its input with.
+//! Reads decisions from bytes, for targets that need structured input.
 
 use proptest::{
     strategy::{Strategy, ValueTree as _},
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
-/// Input that is used up from the front. What is missing is zero, so that any input is a whole run.
+/// Input that is read from the front. Missing bytes are zero, so that any input is a whole run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Input<'a>(&'a [u8]);
 

@@ -1,4 +1,4 @@
-//! Fuzz targets: each is a function of bytes that panics when what it claims is not so.
+//! Fuzz targets: each is a function of bytes that panics when its claim does not hold.
 //!
 //! The programs in `targets` give them to libFuzzer, and replay single inputs when built without it; this crate's tests replay
 //! the committed corpora. `docs/fuzzing.md` says what each claims and how to run it.

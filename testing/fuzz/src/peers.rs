@@ -1,4 +1,4 @@
-//! The rules by which peers are measured: budgets of gossip, points, places, room for answers.
+//! The limits on peers: gossip meters, penalties, peer slots, byte budgets.
 
 use quartet_network::fuzz::{byte_budget, meters, peer_slots, penalties};
 

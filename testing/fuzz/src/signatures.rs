@@ -26,9 +26,10 @@ struct Item {
 /// has a verifier, whatever it has seen before.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
-    let scheme = match input.flag() {
-        true => Scheme::Production,
-        false => Scheme::Test,
+    let scheme = if input.flag() {
+        Scheme::Production
+    } else {
+        Scheme::Test
     };
     let order = match input.below(4) {
         0 => ConstantOrder::Spec,

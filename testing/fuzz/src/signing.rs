@@ -12,10 +12,10 @@ use quartet_types::{PublicKey, Root};
 use crate::input::Input;
 
 const MAX_STEPS: usize = 64;
-/// What a disk writes whole or not at all.
+/// Bytes that a disk writes atomically.
 const SECTOR: usize = 512;
 
-/// What has been granted, which is all that is ever needed: the message of each key and epoch.
+/// The granted messages by key and epoch.
 #[derive(Default)]
 struct Granted(BTreeMap<(PublicKeyBytes, u64), Root>);
 

@@ -1,4 +1,4 @@
-//! What is read of a signing record: any bytes, and records with any bytes changed.
+//! Reading signing records: any bytes, and records with any bytes changed.
 
 use std::fs;
 

@@ -9,7 +9,7 @@ use crate::{input::Input, stored::stored};
 
 const HASH_BYTES: usize = 32;
 
-/// What is refused leaves nothing behind. What is taken makes a database that has all of it.
+/// A refused snapshot leaves nothing behind. An accepted one makes a database that has all of it.
 pub fn run(data: &[u8]) {
     let stored = stored();
     let mut input = Input::new(data);
@@ -55,9 +55,10 @@ fn changed(snapshot: &[u8], input: &mut Input<'_>) -> Vec<u8> {
             }
         }
     }
-    let hash = match has_hash {
-        true => Sha256::digest(&bytes).to_vec(),
-        false => snapshot[snapshot.len() - HASH_BYTES..].to_vec(),
+    let hash = if has_hash {
+        Sha256::digest(&bytes).to_vec()
+    } else {
+        snapshot[snapshot.len() - HASH_BYTES..].to_vec()
     };
     bytes.extend(hash);
     bytes

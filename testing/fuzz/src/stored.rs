@@ -64,7 +64,7 @@ impl StorageBackend for Disk {
     }
 }
 
-/// What the targets start from.
+/// A database that the targets start from.
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) genesis: State,

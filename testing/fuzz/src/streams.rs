@@ -69,15 +69,16 @@ pub fn run(data: &[u8]) {
             sizes,
             turn: 0,
         };
-        let (one, other) = match is_answer {
-            false => (
-                read_request(&question, &mut whole).await,
-                read_request(&question, &mut pieces).await,
-            ),
-            true => (
+        let (one, other) = if is_answer {
+            (
                 read_answer(&question, &mut Cursor::new(vec![0; 1 << 16]), &mut whole).await,
                 read_answer(&question, &mut Cursor::new(vec![0; 1 << 16]), &mut pieces).await,
-            ),
+            )
+        } else {
+            (
+                read_request(&question, &mut whole).await,
+                read_request(&question, &mut pieces).await,
+            )
         };
         assert_eq!(one, other);
         assert_eq!(whole.position() as usize, bytes.len() - pieces.bytes.len());

@@ -121,9 +121,10 @@ fn peer(input: &mut Input<'_>) -> PeerName {
 /// protocol's limits, and rest when nobody is there any more.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
-    match input.flag() {
-        true => backfill(&mut input),
-        false => machine(&mut input),
+    if input.flag() {
+        backfill(&mut input)
+    } else {
+        machine(&mut input)
     }
 }
 

@@ -1,4 +1,4 @@
-//! All blocks that anybody has made, and how they and votes are made.
+//! All blocks that were made in a run, and how blocks and votes are made.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -225,9 +225,10 @@ impl World {
         };
         let own = Attestation {
             data: AttestationData {
-                target: match own.data.target.slot < own.data.source.slot {
-                    true => own.data.source,
-                    false => own.data.target,
+                target: if own.data.target.slot < own.data.source.slot {
+                    own.data.source
+                } else {
+                    own.data.target
                 },
                 ..own.data
             },

@@ -3,10 +3,10 @@
 
 mod node;
 
-use crate::input::Input;
-use crate::world::World;
-use node::Node;
 use quartet_types::Checkpoint;
+
+use crate::{input::Input, world::World};
+use node::Node;
 
 const MAX_STEPS: usize = 96;
 /// By then everything that waits has been let go.
