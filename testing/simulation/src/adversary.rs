@@ -25,7 +25,7 @@ pub struct Adversary {
     claimed: Arc<Mutex<ClaimedChain>>,
 }
 
-/// What it tells those who ask.
+/// What it answers to requests.
 #[derive(Debug, Default)]
 struct ClaimedChain {
     status: Status,
@@ -60,7 +60,7 @@ impl Adversary {
         self.number
     }
 
-    /// Claims this of its chain, to one node now and to all who ask later.
+    /// Claims this status, to one node now and to all that ask later.
     pub fn claim(&self, node: usize, status: Status) {
         self.claimed.lock().status = status;
         let answer = true;
@@ -68,12 +68,12 @@ impl Adversary {
         self.network.send(self.number, node, packet);
     }
 
-    /// Claims this of its chain to all who ask from now on.
+    /// Claims this status to all that ask from now on.
     pub fn claim_chain(&self, status: Status) {
         self.claimed.lock().status = status;
     }
 
-    /// Serves a block to those who ask for it.
+    /// Serves a block to nodes that request it.
     pub fn serve(&self, block: Arc<SignedBlockWithAttestation>) {
         let root = block.block().tree_hash_root();
         self.claimed.lock().blocks.insert(root, block);
@@ -84,7 +84,7 @@ impl Adversary {
         self.claimed.lock().requests
     }
 
-    /// Signs whatever it likes, with anybody's key.
+    /// Signs any message with any validator's key.
     ///
     /// # Errors
     /// When the key cannot sign in that epoch.

@@ -36,7 +36,7 @@ impl Arrivals {
         self.times.get(&(slot, awaited)).map_or(0, Vec::len)
     }
 
-    /// When so many had arrived, since the slot's start.
+    /// The time since the slot's start at which this many had arrived.
     pub(crate) fn time(&self, slot: Slot, awaited: Awaited, number: usize) -> Option<Duration> {
         let times = self.times.get(&(slot, awaited))?;
         let time = times.get(number.checked_sub(1)?)?;

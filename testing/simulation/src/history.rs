@@ -33,7 +33,7 @@ enum Attests {
 }
 
 impl History {
-    /// Makes a chain of so many slots with the key of validator 0 in a directory of keystores.
+    /// Makes a chain of this many slots with the key of validator 0 in a directory of keystores.
     ///
     /// # Errors
     /// When the key cannot be used.
@@ -41,7 +41,7 @@ impl History {
         Self::build(keystores, length, 1, Attests::ToTheBlock)
     }
 
-    /// Makes a chain of so many slots by so many validators that propose as `ream` does: each attests to the parent of its block.
+    /// Makes a chain of this many slots by this many validators that propose as `ream` does: each attests to the parent of its block.
     ///
     /// # Errors
     /// When a key cannot be used.

@@ -60,9 +60,10 @@ impl<F: Future> Future for KillableTask<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        match self.polls_left.spend() {
-            true => self.task.as_mut().poll(context),
-            false => Poll::Pending,
+        if self.polls_left.spend() {
+            self.task.as_mut().poll(context)
+        } else {
+            Poll::Pending
         }
     }
 }

@@ -34,6 +34,7 @@ mod error;
 pub mod fuzz;
 mod history;
 mod killable;
+mod lifecycle;
 mod log;
 mod machine_faults;
 mod mesh;

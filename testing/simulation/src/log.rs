@@ -1,4 +1,4 @@
-//! What anybody has said so far, as somebody hears it who hears everything.
+//! All messages that were published so far.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! What befalls a node's machine: its power, its disk, its clock, its speed.
+//! Faults of a node's machine: its power, its disk, its clock, its speed.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ impl World {
         Ok(())
     }
 
-    /// Has a node's process end after so many more writes and syncs of its database, which may be in the middle of a
+    /// Has a node's process end after this many more writes and syncs of its database, which may be in the middle of a
     /// transaction; with or without the power.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ impl World {
         Ok(())
     }
 
-    /// Has a node's disk fail after so many more writes and syncs, until [`Self::mend_disk`]. The node ends when its database
+    /// Has a node's disk fail after this many more writes and syncs, until [`Self::mend_disk`]. The node ends when its database
     /// tells of it, and is started again by the scenario.
     pub fn fail_disk(&mut self, node: usize, operations: u32, error: DiskError) {
         self.record(format_args!("the disk of {node} will fail: {error:?}"));
@@ -56,7 +56,7 @@ impl World {
     }
 
     /// Whether a node's disk fails, or is about to.
-    pub fn has_bad_disk(&self, node: usize) -> bool {
+    pub(crate) fn has_bad_disk(&self, node: usize) -> bool {
         self.nodes[node].disk.is_in_trouble()
     }
 
@@ -65,7 +65,7 @@ impl World {
         self.nodes[node].disk.lie();
     }
 
-    /// From its next start on, a node's clock is so many seconds ahead of the others', or behind where that is negative.
+    /// From its next start on, a node's clock is this many seconds ahead of the others', or behind where that is negative.
     pub fn set_clock_error(&mut self, node: usize, seconds: i64) {
         self.nodes[node].clock_error_ms = 1000 * seconds;
     }
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// By how many milliseconds a node's clock is ahead of the others'.
-    pub fn clock_error(&self, node: usize) -> i64 {
+    pub(crate) fn clock_error(&self, node: usize) -> i64 {
         self.nodes[node].clock_error_ms
     }
 
@@ -101,10 +101,13 @@ impl World {
         for node in 0..self.nodes.len() {
             let running = self.nodes[node].running.as_ref();
             match running {
-                Some(running) if running.has_lost_disk => match running.loses_power {
-                    true => self.lose_power(node).await?,
-                    false => self.kill(node).await?,
-                },
+                Some(running) if running.has_lost_disk => {
+                    if running.loses_power {
+                        self.lose_power(node).await?
+                    } else {
+                        self.kill(node).await?
+                    }
+                }
                 _ => {}
             }
         }

@@ -262,14 +262,15 @@ impl Running {
         DurableCheckpoints {
             finalized: finalized.unwrap_or(before.finalized),
             // What justified it is written with it; a node that writes has it durable only then.
-            justified: match is_written {
-                true => chain.latest_justified(),
-                false => before.justified,
+            justified: if is_written {
+                chain.latest_justified()
+            } else {
+                before.justified
             },
         }
     }
 
-    /// The first service that has ended although nobody told it to.
+    /// The first service that has ended although it was not told to.
     pub(crate) fn has_failed(&self) -> Option<&'static str> {
         if self.polls_left.is_spent() {
             return None;

@@ -1,4 +1,4 @@
-//! What is watched all the time, whatever the scenario: nobody signs twice, finality holds.
+//! Invariants that are checked in every scenario: no validator of ours signs twice, finality holds.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -44,7 +44,7 @@ pub(crate) struct Observer {
     verdicts: BTreeMap<(usize, usize, &'static str), u64>,
     penalties: BTreeMap<(usize, usize), u64>,
     violations: Vec<(Violation, String)>,
-    /// What anybody has said so far.
+    /// All messages that were published so far.
     pub(crate) log: MessageLog,
     /// Judges the blocks of our nodes, where a run has one.
     pub(crate) oracle: Option<SpecificationStore>,
@@ -62,7 +62,7 @@ impl Observer {
         self.trace.record(time, entry);
     }
 
-    /// An honest node publishes. The attestations in a block's body are others', who published them.
+    /// An honest node publishes. The attestations in a block's body were published by others.
     pub(crate) fn published(&mut self, time: Duration, node: usize, message: &NetworkMessage) {
         match message {
             NetworkMessage::PublishBlock(block) => {
@@ -92,7 +92,7 @@ impl Observer {
         }
     }
 
-    /// Somebody who is no node of ours has sent a block.
+    /// An actor that is no node of ours has sent a block.
     pub(crate) fn heard_block(&mut self, time: Duration, block: &SignedBlockWithAttestation) {
         let root = block.block().tree_hash_root();
         if !self.forged.contains(&root) {

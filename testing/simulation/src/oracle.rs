@@ -171,9 +171,10 @@ impl SpecificationStore {
             data,
         } = *attestation;
         let find = |role, checkpoint: Checkpoint| {
-            let known = match checkpoint.root == own.0 {
-                true => Some(own.1),
-                false => self.known.get(&checkpoint.root),
+            let known = if checkpoint.root == own.0 {
+                Some(own.1)
+            } else {
+                self.known.get(&checkpoint.root)
             };
             known.map(|block| block.slot).ok_or(Refusal::UnknownBlock {
                 validator,

@@ -73,21 +73,21 @@ impl Simulation {
         }
     }
 
-    /// So many nodes; as many validators, unless [`Self::validators`] says otherwise later.
+    /// This many nodes; as many validators, unless [`Self::validators`] says otherwise later.
     #[must_use]
     pub fn nodes(mut self, nodes: usize) -> Self {
         (self.nodes, self.validators) = (nodes, nodes);
         self
     }
 
-    /// So many validators, dealt out to the nodes in turn.
+    /// This many validators, dealt out to the nodes in turn.
     #[must_use]
     pub fn validators(mut self, validators: usize) -> Self {
         self.validators = validators;
         self
     }
 
-    /// So many more validators, whose keys no node has but the scenario.
+    /// This many more validators, whose keys no node has but the scenario.
     #[must_use]
     pub fn adversarial(mut self, validators: usize) -> Self {
         self.adversarial = validators;
@@ -266,8 +266,9 @@ impl Simulation {
 /// for files there, since a simulated node has nothing to fear from a power cut.
 pub(crate) fn directory() -> std::io::Result<TempDir> {
     let in_memory = Path::new("/dev/shm");
-    match in_memory.is_dir() {
-        true => tempfile::tempdir_in(in_memory).or_else(|_| tempfile::tempdir()),
-        false => tempfile::tempdir(),
+    if in_memory.is_dir() {
+        tempfile::tempdir_in(in_memory).or_else(|_| tempfile::tempdir())
+    } else {
+        tempfile::tempdir()
     }
 }

@@ -32,12 +32,12 @@ pub(crate) fn block(attestations: usize) -> u64 {
     FRAMING + BLOCK + VOTE_IN_BLOCK * attestations as u64
 }
 
-/// So many ids, in an IWANT or IDONTWANT.
+/// This many ids, in an IWANT or IDONTWANT.
 pub(crate) fn ids(count: usize) -> u64 {
     CONTROL + LISTED_ID * count as u64
 }
 
-/// So many ids with their topic.
+/// This many ids with their topic.
 pub(crate) fn ids_of_topic(count: usize) -> u64 {
     FRAMING + ids(count)
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
 use quartet_chain::{ChainEvent, ForkChoiceView, SharedChain, SyncState, Verdict};
-use quartet_types::{Checkpoint, SECONDS_PER_SLOT, Slot, ValidatorIndex};
+use quartet_types::{Checkpoint, SECONDS_PER_SLOT, Slot};
 use rand::rngs::StdRng;
 use tempfile::TempDir;
 use tokio::{sync::broadcast::error::TryRecvError, task::JoinHandle};
@@ -14,7 +14,7 @@ use crate::{
     Awaited, Conditions, Report, SimulationError,
     adversary::Adversary,
     meter::Meter,
-    node::{DurableCheckpoints, Node, RunEnvironment, Running},
+    node::{Node, RunEnvironment, Running},
     observer::{Observer, Violation},
     validators::{GENESIS_TIME, Validators},
 };
@@ -44,7 +44,7 @@ pub struct World {
 }
 
 impl World {
-    /// Lets time pass until so many milliseconds into a slot, looking at all nodes in every interval.
+    /// Lets time pass until this many milliseconds into a slot, looking at all nodes in every interval.
     ///
     /// # Errors
     /// When something happens that never must.
@@ -156,108 +156,7 @@ impl World {
         self.observer.lock().arrivals.time(slot, awaited, number)
     }
 
-    /// Starts a node with what it has kept.
-    ///
-    /// # Errors
-    /// When it cannot start.
-    pub fn start(&mut self, node: usize) -> Result<(), SimulationError> {
-        self.record(format_args!("{node} starts"));
-        self.nodes[node].start(&self.environment, &self.validators)?;
-        self.check_kept(node)
-    }
-
-    /// Stops a node in order.
-    ///
-    /// # Errors
-    /// When the node does not run, or does not stop in order.
-    pub async fn stop(&mut self, node: usize) -> Result<(), SimulationError> {
-        let running = self.take(node)?;
-        self.record(format_args!("{node} stops"));
-        if let Err(reason) = running.stop().await {
-            self.observer
-                .lock()
-                .violated(Violation::Service, format!("node {node}: {reason}"));
-        }
-        self.environment.network.detach(node, true);
-        self.look()
-    }
-
-    /// Kills a node as SIGKILL does: what it had not written is lost, and its peers find out in time.
-    ///
-    /// # Errors
-    /// When the node does not run.
-    pub async fn kill(&mut self, node: usize) -> Result<(), SimulationError> {
-        let running = self.take(node)?;
-        self.record(format_args!("{node} is killed"));
-        let ours = &mut self.nodes[node];
-        ours.kept = running.kept(ours.kept);
-        ours.finalized = ours.kept.finalized;
-        running.kill().await;
-        self.environment.network.detach(node, false);
-        Ok(())
-    }
-
-    /// Lets a node take so many more steps and no other. [`Self::kill`] then clears it away.
-    ///
-    /// # Errors
-    /// When the node does not run.
-    pub fn doom(&mut self, node: usize, steps: u64) -> Result<(), SimulationError> {
-        self.running(node)
-            .map(|running| running.polls_left.limit(steps))
-    }
-
-    /// Whether a node that was doomed has taken its last step.
-    ///
-    /// # Errors
-    /// When the node does not run.
-    pub fn is_dead(&self, node: usize) -> Result<bool, SimulationError> {
-        Ok(self.running(node)?.polls_left.is_spent())
-    }
-
-    /// Has a node that does not run lose its blocks, but not its keys and signing record.
-    pub fn lose_store(&mut self, node: usize) {
-        self.nodes[node].disk = crate::disk::Disk::default();
-        self.nodes[node].finalized = Checkpoint::default();
-        self.nodes[node].kept = DurableCheckpoints::default();
-    }
-
-    /// Cuts the link between two nodes.
-    pub fn cut(&mut self, one: usize, other: usize) {
-        self.environment.network.cut(one, other);
-    }
-
-    /// Mends the link between two nodes.
-    pub fn mend(&mut self, one: usize, other: usize) {
-        self.environment.network.mend(one, other);
-    }
-
-    /// Cuts every link between a group of nodes and the others.
-    pub fn part(&mut self, group: &[usize]) {
-        for (one, other) in self.border(group) {
-            self.cut(one, other);
-        }
-    }
-
-    /// Mends what [`Self::part`] has cut.
-    pub fn heal(&mut self, group: &[usize]) {
-        for (one, other) in self.border(group) {
-            self.mend(one, other);
-        }
-    }
-
-    /// Changes what packets go through between two nodes.
-    pub fn set_conditions(&mut self, one: usize, other: usize, conditions: Conditions) {
-        let network = &self.environment.network;
-        network.set_conditions(one, other, conditions);
-    }
-
-    /// Says whether a node serves blocks by ranges of slots, as all do unless told otherwise; one of another
-    /// client may not know the protocol.
-    pub fn set_serves_ranges(&self, node: usize, serves: bool) {
-        self.environment.network.set_serves_ranges(node, serves);
-    }
-
-    /// Lets in somebody who follows no rules but the scenario's, connected to every node.
+    /// Adds an adversary that is controlled by the scenario, connected to every node.
     pub fn adversary(&mut self) -> Adversary {
         let number = self.nodes.len() + self.guests;
         self.guests += 1;
@@ -277,11 +176,6 @@ impl World {
     /// Whether a node runs.
     pub fn is_running(&self, node: usize) -> bool {
         self.nodes[node].running.is_some()
-    }
-
-    /// The validators of a node.
-    pub fn validators_of(&self, node: usize) -> &[ValidatorIndex] {
-        &self.nodes[node].validators
     }
 
     /// How often a counter of the services was counted up, over all nodes; `name/value` for one value of its labels.
@@ -343,7 +237,7 @@ impl World {
     }
 
     /// Looks at every running node: what has it told its watchers, and is what is finalized on its chain?
-    fn look(&mut self) -> Result<(), SimulationError> {
+    pub(crate) fn look(&mut self) -> Result<(), SimulationError> {
         let time = self.environment.clock.since_genesis();
         let mut observer = self.observer.lock();
         for node in &mut self.nodes {
@@ -378,7 +272,7 @@ impl World {
                             _ => {}
                         }
                     }
-                    // Catching up, a node tells more at a time than its bus holds.
+                    // While catching up, a node publishes more events at a time than its bus holds.
                     Err(TryRecvError::Lagged(missed)) => {
                         observer.record(time, format_args!("{number} tells {missed} more"));
                     }
@@ -416,22 +310,9 @@ impl World {
         }
     }
 
-    fn border(&self, group: &[usize]) -> Vec<(usize, usize)> {
-        let others = (0..self.nodes.len()).filter(|node| !group.contains(node));
-        others
-            .flat_map(|other| group.iter().map(move |one| (*one, other)))
-            .collect()
-    }
-
     pub(crate) fn running(&self, node: usize) -> Result<&Running, SimulationError> {
         let state = "does not run";
         let running = self.nodes[node].running.as_ref();
-        running.ok_or(SimulationError::Node { node, state })
-    }
-
-    fn take(&mut self, node: usize) -> Result<Running, SimulationError> {
-        let state = "does not run";
-        let running = self.nodes[node].running.take();
         running.ok_or(SimulationError::Node { node, state })
     }
 

@@ -32,7 +32,7 @@ fn a_node_that_starts_from_a_checkpoint_fetches_the_past_and_goes_on_after_it_wa
 {
     let simulation = Simulation::new(1).nodes(5).validators(4).absent(&[LATE]);
     simulation.run(async |world| {
-        // Somebody who is there, and has nothing.
+        // A peer that has no blocks.
         let useless = world.adversary();
         for honest in 0..LATE {
             world.set_conditions(LATE, honest, links(700..=700, 0.0));

@@ -16,7 +16,7 @@ fn basis(world: &World) -> Result<ProposalBasis, SimulationError> {
 }
 
 /// The block of slot 9, which is the adversary's, twice: in the envelope that all expect, and in one whose attestation has an
-/// invalid block of the same slot as its target. That one is served to whoever asks.
+/// invalid block of the same slot as its target. That one is served on request.
 fn block_and_slander(
     world: &World,
     adversary: &Adversary,

@@ -114,7 +114,7 @@ fn claims_of_a_stranger_leave_room_for_what_is_needed() -> Outcome {
         world.part(&[3]);
         for second in 12..120u64 {
             world.at(second / 4, second % 4 * 1_000).await?;
-            // No more than the network service lets one peer tell.
+            // No more than the network service accepts of one peer.
             for (stranger, number) in strangers.iter().zip(0..) {
                 let number = 1_000 * second + number;
                 let head = Checkpoint {
@@ -143,7 +143,7 @@ fn gaps_that_one_proposer_has_signed_do_not_stop_a_chain_whose_head_stands_still
         let (slot, proposer) = (7, 7);
         for second in 32..200u64 {
             world.at(second / 4, second % 4 * 1_000 + 10).await?;
-            // One after the other of that slot, each on a parent that nobody has.
+            // One after the other of that slot, each on an unknown parent.
             let block = Block {
                 slot,
                 proposer_index: proposer,

@@ -105,7 +105,7 @@ fn a_gap_larger_than_the_parking_is_closed() -> Outcome {
     Ok(())
 }
 
-/// Four proposers, and one that is alone: nobody else says a word for its blocks.
+/// Four proposers, and one that is alone: no other validator votes for its blocks.
 #[test]
 fn a_long_chain_whose_proposers_attest_to_the_parents_of_their_blocks_is_had_by_ranges() -> Outcome
 {

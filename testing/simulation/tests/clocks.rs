@@ -44,7 +44,7 @@ fn pace(wrong: impl Fn(&mut World)) -> Result<Pace, SimulationError> {
     Ok(found)
 }
 
-/// The clocks of so many nodes are ahead by so many milliseconds.
+/// The clocks of this many nodes are ahead by this many milliseconds.
 fn ahead(nodes: usize, ms: i64) -> Result<Pace, SimulationError> {
     pace(|world| {
         for node in 0..nodes {
@@ -53,7 +53,7 @@ fn ahead(nodes: usize, ms: i64) -> Result<Pace, SimulationError> {
     })
 }
 
-/// Each job of so many nodes' processors takes so long.
+/// Each job of this many nodes' processors takes so long.
 fn slow(nodes: usize, ms: u64) -> Result<Pace, SimulationError> {
     pace(|world| {
         for node in 0..nodes {

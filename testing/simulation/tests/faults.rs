@@ -109,7 +109,7 @@ fn a_node_killed_at_any_step_of_its_slot_signs_nothing_twice() -> Outcome {
         simulation.run(async |world| {
             // Node 1 proposes in slot 5.
             world.at(4, 3_995).await?;
-            world.doom(1, steps)?;
+            world.kill_after_steps(1, steps)?;
             let mut time = 0;
             while !world.is_dead(1)? {
                 time += 50;

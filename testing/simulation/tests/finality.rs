@@ -128,7 +128,7 @@ fn votes_for_invented_heads_get_into_no_block() {
 }
 
 #[test]
-fn whoever_comes_late_follows_a_chain_that_names_an_abandoned_block() {
+fn a_late_node_follows_a_chain_that_names_an_abandoned_block() {
     for loses_store in [false, true] {
         let mut plan = against(calm(5, 5, 50), Behaviour::ReviveOldest, &[4]);
         let late = Fault {
@@ -168,7 +168,7 @@ fn proposers_that_attest_to_the_parent_cost_no_finality() {
 }
 
 #[test]
-fn nor_do_copies_of_their_envelopes_around_other_blocks() {
+fn copies_of_proposers_envelopes_around_other_blocks_cost_no_finality() {
     for seed in 1..=4 {
         let manners = Manners {
             attests_to_parent: true,

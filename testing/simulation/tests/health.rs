@@ -13,21 +13,21 @@ fn four_nodes_finalize_three_slots_behind_the_head_slot_after_slot() -> Outcome 
 }
 
 #[test]
-fn so_do_eight_validators_on_four_nodes() -> Outcome {
+fn eight_validators_on_four_nodes_finalize_at_full_pace() -> Outcome {
     let simulation = Simulation::new(2).nodes(4).validators(8);
     simulation.run(async |world| finalizes_at_full_pace(world, 1..=40).await)?;
     Ok(())
 }
 
 #[test]
-fn so_do_thirty_validators_on_seven_nodes() -> Outcome {
+fn thirty_validators_on_seven_nodes_finalize_at_full_pace() -> Outcome {
     let simulation = Simulation::new(3).nodes(7).validators(30);
     simulation.run(async |world| finalizes_at_full_pace(world, 1..=40).await)?;
     Ok(())
 }
 
 #[test]
-fn so_do_two_nodes_and_so_does_one_validator_with_a_follower() -> Outcome {
+fn two_nodes_and_one_validator_with_a_follower_finalize_at_full_pace() -> Outcome {
     for simulation in [
         Simulation::new(4).nodes(2),
         Simulation::new(4).nodes(2).validators(1),
@@ -38,7 +38,7 @@ fn so_do_two_nodes_and_so_does_one_validator_with_a_follower() -> Outcome {
 }
 
 #[test]
-fn so_do_nodes_whose_packets_take_eight_tenths_of_a_second() -> Outcome {
+fn nodes_whose_packets_take_eight_tenths_of_a_second_finalize_at_full_pace() -> Outcome {
     let simulation = Simulation::new(5).conditions(links(700..=800, 0.0));
     simulation.run(async |world| finalizes_at_full_pace(world, 1..=40).await)?;
     Ok(())

@@ -26,7 +26,7 @@ fn basis(world: &World) -> Result<ProposalBasis, SimulationError> {
     Ok(basis.expect("the head's state is at hand"))
 }
 
-/// A valid block of a slot, by whoever's turn it is.
+/// A valid block of a slot by its proposer.
 fn valid_block(
     world: &World,
     adversary: &Adversary,
@@ -39,7 +39,7 @@ fn valid_block(
     adversary.seal(produced, Attestation { validator_id, data })
 }
 
-/// Nobody passed on what deserves to be rejected.
+/// No node passed on what has to be rejected.
 fn rejects_only(world: &World, adversary: &Adversary) {
     for node in ALL {
         assert_eq!(world.verdicts_on(node, Verdict::Reject), 0, "node {node}");
@@ -56,7 +56,7 @@ fn invalid_signatures_are_rejected_and_go_no_further() -> Outcome {
         for slot in 5..20 {
             world.at(slot, 500).await?;
             let data = world.chain(0)?.read().attestation_data(slot);
-            // Somebody who does not propose in this slot.
+            // A validator that does not propose in this slot.
             let validator_id = (slot + 1) % 4;
             let signed = adversary.sign(Attestation { validator_id, data })?;
             let forged = SignedAttestation {
@@ -106,7 +106,7 @@ fn a_valid_block_is_imported_although_copies_with_bad_signatures_came_first() ->
     simulation.run(async |world| {
         let adversary = world.adversary();
         finalizes_at_full_pace(world, 1..=4).await?;
-        // Node 3 hears of two blocks from nobody but the adversary.
+        // Node 3 gets two blocks from the adversary only.
         world.part(&[3]);
         world.end_of(5).await?;
         let head = world.view(0)?.head;
@@ -307,7 +307,7 @@ fn a_peer_that_serves_an_invalid_block_is_penalized() -> Outcome {
     let simulation = Simulation::new(6).adversarial(1);
     simulation.run(async |world| {
         let adversary = world.adversary();
-        // Slot 9 is the adversary's own: nobody else proposes there.
+        // The adversary is the proposer of slot 9.
         world.at(9, 50).await?;
         let mut produced = basis(world)?.build(9).expect("the head takes a block");
         produced.block.state_root = invented(1);

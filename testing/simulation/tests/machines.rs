@@ -1,4 +1,4 @@
-//! What befalls machines: power losses, bad and slow disks, slow processors.
+//! Faults of machines: power losses, bad and slow disks, slow processors.
 
 mod common;
 
@@ -39,9 +39,10 @@ async fn blackouts(world: &mut World, seed: u64, rounds: Slot) -> Outcome {
         };
         world.at(slot, luck.random_range(1..4_000)).await?;
         for node in unlucky.clone() {
-            match luck.random_bool(0.7) {
-                true => world.kill_at_disk_operation(node, luck.random_range(0..40), true)?,
-                false => world.lose_power(node).await?,
+            if luck.random_bool(0.7) {
+                world.kill_at_disk_operation(node, luck.random_range(0..40), true)?
+            } else {
+                world.lose_power(node).await?
             }
         }
         world.end_of(slot + 2).await?;

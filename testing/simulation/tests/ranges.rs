@@ -107,7 +107,7 @@ fn a_range_in_envelopes_that_cannot_be_imported_is_had_from_others() -> Outcome 
     joins_all_the_same("foreign", |chain| {
         let real = chain.clone();
         for slot in END - 63..=END {
-            // Its head is not in the chain of who comes to this block.
+            // Its head is not in the chain of a node that comes to this block.
             let (block, later) = (&real[&slot], &real[&(slot + 20)]);
             let signatures = block.signature.clone();
             let forged = in_the_envelope_of(block.block(), later, signatures);

@@ -31,7 +31,7 @@ const OPTIONS: ReplayOptions = ReplayOptions {
     rules: Rules::QUARTET,
 };
 
-/// What a replay tells.
+/// What a replay reports.
 #[derive(Default)]
 struct Heard {
     lines: Vec<SlotLine>,

@@ -1,4 +1,4 @@
-//! A stream in one direction: what waits to leave, what is under way, what its receiver has read.
+//! A stream in one direction: bytes that wait to leave, are under way, or were read by the receiver.
 
 use std::collections::VecDeque;
 
@@ -21,7 +21,7 @@ pub(super) struct Flow<T> {
     pub(super) outstanding: u64,
     /// When it hears that how many have been read.
     pub(super) credits: VecDeque<(Nanos, u64)>,
-    /// Somebody waits for room; whether it is on the agenda already.
+    /// Whether the sender waits for room in the stream, and whether that is on the agenda already.
     pub(super) wants_room: bool,
     pub(super) has_turn: bool,
 }

@@ -1,12 +1,12 @@
-//! Lines with a bandwidth: what a node sends leaves through its uplink, takes its time to the other end, and comes in through
+//! Lines with a bandwidth: bytes that a node sends leave through its uplink, take the link's latency, and come in through
 //! that node's downlink.
 //!
 //! A connection has two streams, one for gossip and one for requests and answers. The streams of a node take turns at its uplink, of
 //! [`Line::turn`] bytes, as the packets of QUIC connections do. Bytes come in at the other end in the order of their
 //! arrival. Nothing is lost and no window has to grow first: it is the best that lines of this bandwidth can do. What a
-//! stream has under way is limited, so that a sender's own queue fills, in which it can still drop what nobody wants any more.
+//! stream has under way is limited, so that a sender's own queue fills, in which it can still drop messages that are not needed.
 //!
-//! Deterministic, on a time of its own in nanoseconds: whoever owns the lines says until when they are to go on.
+//! Deterministic, with a time of its own in nanoseconds: the caller says until when to go on.
 
 mod flow;
 mod site;
@@ -52,7 +52,7 @@ pub(crate) enum Stream {
     Requests = 1,
 }
 
-/// What has happened at the end of a line.
+/// An event at the end of a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome<T> {
     /// The last byte of something has come in and been looked at.
@@ -81,7 +81,7 @@ pub(crate) struct Bandwidth<T> {
     window: u64,
 }
 
-/// Part of a stream, with the ends of so many messages in it.
+/// Part of a stream, with the ends of this many messages in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Chunk {
     flow: usize,
@@ -104,7 +104,7 @@ enum Step {
 }
 
 impl Line {
-    /// So many bits a second in both directions, `None` for any number, and no work with what comes in.
+    /// This many bits a second in both directions, `None` for any number, and no work with what comes in.
     pub fn of(bits_per_second: Option<u64>) -> Self {
         Self {
             up: bits_per_second,
@@ -162,7 +162,7 @@ impl<T> Bandwidth<T> {
         }
     }
 
-    /// Sends something of so many bytes, counted on the line. Without a connection it is lost.
+    /// Sends something of this many bytes, counted on the line. Without a connection it is lost.
     pub(crate) fn send(
         &mut self,
         now: Nanos,
@@ -273,15 +273,14 @@ impl<T> Bandwidth<T> {
             (Some(sorted), Some(heaped)) => sorted < heaped,
             (sorted, _) => sorted.is_some(),
         };
-        match is_sorted {
-            true => self.in_order.pop_front_if(|entry| entry.0 <= until),
-            false => {
-                let is_due = heaped.is_some_and(|entry| entry.0 <= until);
-                is_due
-                    .then(|| self.agenda.pop())
-                    .flatten()
-                    .map(|Reverse(entry)| entry)
-            }
+        if is_sorted {
+            self.in_order.pop_front_if(|entry| entry.0 <= until)
+        } else {
+            let is_due = heaped.is_some_and(|entry| entry.0 <= until);
+            is_due
+                .then(|| self.agenda.pop())
+                .flatten()
+                .map(|Reverse(entry)| entry)
         }
     }
 
@@ -330,9 +329,10 @@ impl<T> Bandwidth<T> {
         }
         let site = &mut self.sites[node];
         site.is_sending = false;
-        match flow.waiting.is_empty() {
-            true => flow.has_turn = false,
-            false => site.turns.push_back(chunk.flow),
+        if flow.waiting.is_empty() {
+            flow.has_turn = false
+        } else {
+            site.turns.push_back(chunk.flow)
         }
         site.sent += chunk.bytes;
         if !is_lost {

@@ -13,7 +13,7 @@ fn line(up: Option<u64>, down: Option<u64>) -> Line {
     }
 }
 
-/// A star: node 0 is connected with so many others.
+/// A star: node 0 is connected with this many others.
 fn star(line: Line, others: usize) -> Bandwidth<u32> {
     let mut lines = Bandwidth::new(line, 1 << 20);
     for other in 1..=others {

@@ -37,9 +37,10 @@ fn range(text: &str) -> Result<Range<u64>, String> {
     let bounds = text.split_once("..").ok_or("a range is written 0..2000")?;
     let bound = |bound: &str| bound.parse().map_err(|error| format!("{bound:?}: {error}"));
     let range = bound(bounds.0)?..bound(bounds.1)?;
-    match range.is_empty() {
-        true => Err("the range is empty".to_owned()),
-        false => Ok(range),
+    if range.is_empty() {
+        Err("the range is empty".to_owned())
+    } else {
+        Ok(range)
     }
 }
 
@@ -55,9 +56,10 @@ fn kind(name: &str) -> Result<Kind, String> {
 /// The plan of a seed, with these kinds of things only; with all, where there are none.
 fn draw(seed: u64, only: &[Kind]) -> Plan {
     let kinds: BTreeSet<Kind> = only.iter().copied().collect();
-    match kinds.is_empty() {
-        true => Plan::draw(seed),
-        false => Plan::draw(seed).only(&kinds),
+    if kinds.is_empty() {
+        Plan::draw(seed)
+    } else {
+        Plan::draw(seed).only(&kinds)
     }
 }
 
@@ -79,29 +81,30 @@ impl Fuzz {
         let summary = play_seeds(seeds, threads, of_seed, |plan, outcome| {
             let adversaries = plan.adversaries.iter();
             let behaviours: Vec<_> = adversaries.map(|one| one.behaviour.name()).collect();
-            let behaviours = match behaviours.is_empty() {
-                true => "no adversary".to_owned(),
-                false => behaviours.join(", "),
+            let behaviours = if behaviours.is_empty() {
+                "no adversary".to_owned()
+            } else {
+                behaviours.join(", ")
             };
             for failure in &outcome.failures {
                 eprintln!("seed {} ({behaviours}): {failure}", plan.seed);
             }
         });
-        match self.json {
-            true => {
-                eprintln!("{summary}");
-                println!("{}", summary.json());
-            }
-            false => println!("{summary}"),
+        if self.json {
+            eprintln!("{summary}");
+            println!("{}", summary.json());
+        } else {
+            println!("{summary}")
         }
         Ok(code(summary.failed == 0))
     }
 }
 
 fn code(is_good: bool) -> ExitCode {
-    match is_good {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    if is_good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
@@ -143,8 +146,9 @@ fn verdict(outcome: &Outcome) {
         outcome.forged, outcome.forged_imported
     );
     let failures: Vec<String> = outcome.failures.iter().map(Failure::to_string).collect();
-    match failures.is_empty() {
-        true => println!("all is well"),
-        false => println!("{}", failures.join("\n")),
+    if failures.is_empty() {
+        println!("all is well")
+    } else {
+        println!("{}", failures.join("\n"))
     }
 }

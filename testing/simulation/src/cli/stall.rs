@@ -39,17 +39,19 @@ impl Stall {
             directory,
         };
         let report = play.play(|line| eprintln!("{line}"))?;
-        match self.json {
-            true => println!("{}", report.json()),
-            false => print!("{report}"),
+        if self.json {
+            println!("{}", report.json())
+        } else {
+            print!("{report}")
         }
         let failures = report.failures();
         for failure in &failures {
             eprintln!("not held: {failure}");
         }
-        Ok(match failures.is_empty() {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
+        Ok(if failures.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
         })
     }
 }

@@ -61,9 +61,10 @@ impl Disk {
         let mut problems = Vec::new();
         let verified = verify(directory.path(), &mut |what| problems.push(what.to_owned()));
         verified.map_err(StoreError::from)?;
-        match problems.is_empty() {
-            true => Ok(()),
-            false => Err(SimulationError::Block(problems.join("; "))),
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(SimulationError::Block(problems.join("; ")))
         }
     }
 }

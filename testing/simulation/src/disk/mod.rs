@@ -19,7 +19,7 @@ use tree_hash::TreeHash as _;
 use crate::SimulationError;
 use platter::Platter;
 
-/// What a database is on. Clones are the same disk. It outlives whoever writes to it.
+/// The disk of a database. Clones are the same disk. It outlives the processes that write to it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk(Arc<Mutex<Device>>);
 
@@ -31,7 +31,7 @@ struct Device {
     lies: bool,
 }
 
-/// What is wrong with a disk, once it has done so many more writes and syncs.
+/// What is wrong with a disk, once it has done this many more writes and syncs.
 #[derive(Clone, Copy, Debug)]
 struct Trouble {
     after: u32,
@@ -94,12 +94,12 @@ impl Disk {
         })))
     }
 
-    /// Takes the power away: of what was not synced, luck decides what has arrived. Nobody writes to it now.
+    /// Takes the power away: which of the unsynced writes have arrived is random. No process writes to it now.
     pub(crate) fn lose_power(&self, luck: &mut StdRng) {
         self.0.lock().platter.lose_power(luck);
     }
 
-    /// From now on, after so many more writes and syncs, it fails.
+    /// From now on, after this many more writes and syncs, it fails.
     pub(crate) fn fail_after(&self, operations: u32, error: DiskError) {
         self.0.lock().trouble = Some(Trouble {
             after: operations,
@@ -152,24 +152,24 @@ impl From<DiskError> for Error {
     }
 }
 
-/// What a process writes through.
+/// The connection of a process to its disk, which can be cut.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DiskCable(Arc<Mutex<DiskCableState>>);
 
 #[derive(Debug, Default)]
 struct DiskCableState {
-    /// Writes and syncs that still go through; no end of them, unless somebody says so.
+    /// Writes and syncs that still go through; `None` for all.
     left: Option<u32>,
     has_failed: bool,
 }
 
 impl DiskCable {
-    /// From now on nothing is written: whoever closes the database in order closes nothing.
+    /// From now on nothing is written, not even when the database is closed in order.
     pub(crate) fn cut(&self) {
         self.cut_after(0);
     }
 
-    /// The process ends after so many more writes and syncs, which may be in the middle of a transaction.
+    /// The process ends after this many more writes and syncs, which may be in the middle of a transaction.
     pub(crate) fn cut_after(&self, operations: u32) {
         self.0.lock().left = Some(operations);
     }
@@ -236,7 +236,7 @@ impl StorageBackend for End {
         self.cable.change()?;
         let mut device = self.disk.0.lock();
         match device.change() {
-            // What was written found room.
+            // The write fitted on the disk.
             Some(DiskError::Full) | None if device.lies => device.platter.pretend_to_sync(),
             Some(DiskError::Full) | None => device.platter.sync(),
             Some(error) => {
@@ -253,9 +253,10 @@ impl StorageBackend for End {
         if let Some(error) = device.change() {
             return Err(self.cable.fail(error));
         }
-        match device.platter.write(offset as usize, data) {
-            true => Ok(()),
-            false => Err(ErrorKind::UnexpectedEof.into()),
+        if device.platter.write(offset as usize, data) {
+            Ok(())
+        } else {
+            Err(ErrorKind::UnexpectedEof.into())
         }
     }
 }

@@ -24,7 +24,7 @@ enum Change {
     Write(usize, Vec<u8>),
 }
 
-/// What becomes of the cache when the power goes.
+/// What is left of the cache after a power loss.
 #[derive(Clone, Copy, Debug)]
 enum Loss {
     /// All of it is lost.

@@ -8,7 +8,7 @@ use super::plan::{AdversaryPlan, Behaviour, Fault, FaultKind, Foreigners, Manner
 use crate::Conditions;
 
 impl Plan {
-    /// A network of so many nodes in which nothing goes wrong for so many slots; validators are dealt out to the nodes in turn,
+    /// A network of this many nodes in which nothing goes wrong for this many slots; validators are dealt out to the nodes in turn,
     /// and the specification's store judges.
     pub fn calm(nodes: usize, validators: usize, slots: Slot) -> Self {
         Self {
@@ -26,7 +26,7 @@ impl Plan {
         }
     }
 
-    /// With this luck.
+    /// With this seed.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -40,21 +40,21 @@ impl Plan {
         self
     }
 
-    /// With packets that take so many milliseconds, and this share of them lost.
+    /// With packets that take this many milliseconds, and this share of them lost.
     #[must_use]
     pub fn links(mut self, latency_ms: RangeInclusive<u64>, loss: f64) -> Self {
         self.conditions = Conditions { latency_ms, loss };
         self
     }
 
-    /// With clocks that are off by so many milliseconds, node by node.
+    /// With clocks that are off by this many milliseconds, node by node.
     #[must_use]
     pub fn skewed(mut self, skews: impl IntoIterator<Item = i64>) -> Self {
         self.skews = skews.into_iter().collect();
         self
     }
 
-    /// With something that befalls it, from one slot and millisecond to another.
+    /// With a fault, from one slot and millisecond to another.
     #[must_use]
     pub fn fault(mut self, from: (Slot, u64), until: (Slot, u64), what: FaultKind) -> Self {
         let moment = |(slot, ms)| Moment { slot, ms };
@@ -63,7 +63,7 @@ impl Plan {
         self
     }
 
-    /// With an adversary, who takes the keys of some validators from the nodes.
+    /// With an adversary, which takes the keys of some validators from the nodes.
     #[must_use]
     pub fn adversary(
         mut self,

@@ -66,9 +66,10 @@ impl Plan {
             .join("\n        ")
             .lines()
             .fold(String::new(), |mut text, line| {
-                let _ = match text.is_empty() {
-                    true => writeln!(text, "    {line}"),
-                    false => writeln!(text, "{line}"),
+                let _ = if text.is_empty() {
+                    writeln!(text, "    {line}")
+                } else {
+                    writeln!(text, "{line}")
                 };
                 text
             })

@@ -28,7 +28,7 @@ pub(super) const OURS: Manners = Manners {
     carries_own: true,
 };
 
-/// The duties of some validators, who see what a node sees.
+/// The duties of some validators, which see what a node sees.
 pub(super) struct Duties {
     pub(super) validators: Vec<ValidatorIndex>,
     /// The node whose chain they see; whichever runs, when there is none.
@@ -82,9 +82,10 @@ impl Duties {
         let Some(mut data) = self.data(scene, node) else {
             return Ok(());
         };
-        data.head = match self.manners.attests_to_parent {
-            true => parent,
-            false => built.checkpoint(),
+        data.head = if self.manners.attests_to_parent {
+            parent
+        } else {
+            built.checkpoint()
         };
         if self.manners.source == Source::Head {
             let justified = built.post_state.latest_justified;

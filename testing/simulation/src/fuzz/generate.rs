@@ -11,7 +11,7 @@ use crate::Conditions;
 
 /// Most slots before the network is healthy; keys live for 256.
 const LONGEST_CHAOS: Slot = 100;
-/// What befalls machines is drawn apart, so that the rest of a seed's plan does not depend on it.
+/// Faults of machines are drawn apart, so that the rest of a seed's plan does not depend on them.
 const MACHINES: u64 = 0x6d61_6368_696e_6573;
 /// The highest share of packets that are lost.
 const HIGHEST_LOSS: f64 = 0.45;
@@ -155,9 +155,10 @@ fn keep_what_foreigners_voted_for(faults: &mut [Fault], foreigners: &[Foreigners
 pub(super) fn period(random: &mut StdRng, last: Slot, longest: Slot) -> (Moment, Moment) {
     let from = moment(random, 2..=last);
     let slot = (from.slot + random.random_range(1..=longest)).min(last + 1);
-    let ms = match slot > last {
-        true => 0,
-        false => random.random_range(1..4000),
+    let ms = if slot > last {
+        0
+    } else {
+        random.random_range(1..4000)
     };
     (from, Moment { slot, ms })
 }
@@ -183,9 +184,10 @@ fn adversaries(
             if *budget == 0 {
                 break;
             }
-            let count = match random.random_bool(0.5) {
-                true => *budget,
-                false => random.random_range(1..=*budget),
+            let count = if random.random_bool(0.5) {
+                *budget
+            } else {
+                random.random_range(1..=*budget)
             };
             *budget -= count;
             let mut validators = spare.split_off(spare.len() - count);
@@ -272,9 +274,10 @@ fn foreigners(
             carries_own: random.random_bool(0.6),
         };
         // Those whose votes may not count are faulty; the others may be many.
-        let most = match manners.are_unreliable() {
-            true => *budget,
-            false => spare.len() / 2,
+        let most = if manners.are_unreliable() {
+            *budget
+        } else {
+            spare.len() / 2
         };
         if most == 0 {
             continue;

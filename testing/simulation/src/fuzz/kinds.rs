@@ -90,7 +90,7 @@ impl Plan {
         self
     }
 
-    /// Gives validators that nobody has any more to nodes.
+    /// Gives validators without an owner to nodes.
     pub(super) fn adopt(&mut self) {
         let adversaries = self.adversaries.iter().flat_map(|group| &group.validators);
         let foreigners = self.foreigners.iter().flat_map(|group| &group.validators);

@@ -1,4 +1,4 @@
-//! What befalls machines, and adversaries with a sense of time: drawn apart from the rest of a plan.
+//! Faults of machines, and adversaries that use time: drawn apart from the rest of a plan.
 
 use rand::{RngExt as _, rngs::StdRng};
 
@@ -20,13 +20,10 @@ pub(super) fn pick<'a, T>(random: &mut StdRng, among: &'a [T]) -> &'a T {
 
 /// How many there are in a large network. The largest take as long as some hundred small ones.
 pub(super) fn many_validators(random: &mut StdRng) -> usize {
-    match random.random_bool(0.1) {
-        true => 256,
-        false => 64,
-    }
+    if random.random_bool(0.1) { 256 } else { 64 }
 }
 
-/// Adds what befalls machines to a plan.
+/// Adds faults of machines to a plan.
 pub(super) fn affect(plan: &mut Plan, random: &mut StdRng) {
     if random.random_bool(0.35) {
         crashes(plan, random);
@@ -98,19 +95,20 @@ fn clocks(plan: &mut Plan, random: &mut StdRng) {
     for _ in 0..random.random_range(0..=3) {
         let node = random.random_range(0..plan.nodes);
         let sign = if random.random_bool(0.5) { 1 } else { -1 };
-        let what = match random.random_bool(0.7) {
-            true => FaultKind::ClockJump {
+        let what = if random.random_bool(0.7) {
+            FaultKind::ClockJump {
                 node,
                 ms: sign
                     * pick(
                         random,
                         &[300, 700, 1_000, 1_500, 2_500, 4_000, 6_000, 13_000],
                     ),
-            },
-            false => FaultKind::ClockDrift {
+            }
+        } else {
+            FaultKind::ClockDrift {
                 node,
                 ms: sign * pick(random, &[5, 20, 60, 150, 400]),
-            },
+            }
         };
         add(plan, random, 20, what);
     }

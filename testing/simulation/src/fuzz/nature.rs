@@ -13,7 +13,7 @@ impl Fault {
 }
 
 impl FaultKind {
-    /// The node that it befalls, if it is one.
+    /// The node that has the fault, if it is one.
     pub fn node(&self) -> Option<usize> {
         match self {
             Self::Weather(_) | Self::Partition(_) => None,

@@ -66,7 +66,7 @@ impl Outcome {
     }
 
     /// Whether it fails in one of the ways in which another outcome does.
-    pub fn fails_like(&self, other: &Self) -> bool {
+    pub(crate) fn fails_like(&self, other: &Self) -> bool {
         let kinds = |outcome: &Self| -> Vec<&'static str> {
             outcome.failures.iter().map(Failure::kind).collect()
         };

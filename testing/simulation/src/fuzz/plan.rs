@@ -14,7 +14,7 @@ const SETTLING: Slot = 2;
 /// healthy: all nodes run, nothing is lost, packets take 20 to 80 ms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// What keys and the luck of packets depend on, and the choices that behaviours leave open.
+    /// The seed of keys, packets, and the choices of behaviours.
     pub seed: u64,
     /// Number of nodes.
     pub nodes: usize,
@@ -24,9 +24,9 @@ pub struct Plan {
     pub chaos: Slot,
     /// What packets go through until then, unless a fault says otherwise.
     pub conditions: Conditions,
-    /// What befalls nodes and links.
+    /// Faults of nodes and links.
     pub faults: Vec<Fault>,
-    /// Who works against the network.
+    /// The adversaries.
     pub adversaries: Vec<AdversaryPlan>,
     /// Whether the adversaries end with the chaos.
     pub falls_silent: bool,
@@ -47,7 +47,7 @@ pub struct Moment {
     pub ms: u64,
 }
 
-/// What befalls nodes and links, from one moment to another, or until the network is healthy.
+/// A fault of nodes or links, from one moment to another, or until the network is healthy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     /// From when.
@@ -77,7 +77,7 @@ pub enum FaultKind {
         /// The node.
         node: usize,
     },
-    /// A node's process ends after so many more writes and syncs of its database, often in the middle of a transaction, and
+    /// A node's process ends after this many more writes and syncs of its database, often in the middle of a transaction, and
     /// is started again at the end.
     Crash {
         /// The node.
@@ -87,7 +87,7 @@ pub enum FaultKind {
         /// Whether the power goes, and with it what was not synced.
         loses_power: bool,
     },
-    /// A node's disk fails after so many more writes and syncs. The node ends, and is started again when the disk works.
+    /// A node's disk fails after this many more writes and syncs. The node ends, and is started again when the disk works.
     BadDisk {
         /// The node.
         node: usize,
@@ -121,7 +121,7 @@ pub enum FaultKind {
     },
 }
 
-/// Somebody who works against the network, with the keys of some validators or without any.
+/// An adversary, with the keys of some validators or without any.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdversaryPlan {
     /// What it does.
@@ -140,7 +140,7 @@ pub enum Behaviour {
         /// How many slots old the votes are at least.
         age: Slot,
     },
-    /// Keyless: puts valid blocks into envelopes with somebody's gossiped attestation.
+    /// Keyless: puts valid blocks into envelopes with another validator's gossiped attestation.
     ForgeBlocks {
         /// What is in them.
         body: Body,
@@ -174,7 +174,7 @@ pub enum Behaviour {
         /// When in the slot, in milliseconds.
         ms: u64,
     },
-    /// Builds on its own blocks, which nobody else sees, votes for them, and shows it all at once.
+    /// Builds on its own blocks in private, votes for them, and publishes all at once.
     BuildInPrivate {
         /// How many blocks it collects.
         blocks: usize,
@@ -192,7 +192,7 @@ pub enum Behaviour {
         /// How many slots ahead.
         slots: Slot,
     },
-    /// Votes for heads that nobody has, at old slots.
+    /// Votes for unknown heads, at old slots.
     InventRoots,
     /// Proposes on the oldest block that nodes keep, and votes for that block when finality has passed it.
     ReviveOldest,
@@ -214,7 +214,7 @@ pub enum Body {
     Empty,
     /// What an honest proposer would carry.
     Full,
-    /// So many copies of one attestation.
+    /// This many copies of one attestation.
     Copies(u32),
 }
 
@@ -249,7 +249,7 @@ pub enum Source {
     Head,
     /// The latest justified checkpoint of the store, as the specification has it.
     Store,
-    /// What was justified in the head's state so many slots ago.
+    /// The checkpoint that was justified in the head's state this many slots ago.
     Older(Slot),
 }
 
@@ -269,7 +269,7 @@ impl Plan {
 
     /// Whether a node loses blocks that its validators may have voted from: all it had, or those that a slow disk had not
     /// written when the power went.
-    pub fn loses_blocks(&self) -> bool {
+    pub(crate) fn loses_blocks(&self) -> bool {
         let any = |is: fn(&FaultKind) -> bool| self.faults.iter().any(|fault| is(&fault.what));
         let is_slow = any(|what| matches!(what, FaultKind::Slow { write_ms: 1.., .. }));
         any(|what| {
@@ -303,7 +303,7 @@ impl Plan {
     }
 
     /// The validators whose proposals may leave votes out: an adversary's, and foreign ones with sources of their own.
-    pub fn unreliable_proposers(&self) -> BTreeSet<ValidatorIndex> {
+    pub(crate) fn unreliable_proposers(&self) -> BTreeSet<ValidatorIndex> {
         let adversaries = self.adversaries.iter().flat_map(|group| &group.validators);
         let foreigners = self.foreigners.iter();
         let foreigners = foreigners.filter(|group| group.manners.are_unreliable());
@@ -323,7 +323,7 @@ impl Plan {
     }
 
     /// Nodes that are not there from the start.
-    pub fn late_nodes(&self) -> Vec<usize> {
+    pub(crate) fn late_nodes(&self) -> Vec<usize> {
         let faults = self.faults.iter();
         faults
             .filter_map(|fault| match fault.what {
@@ -336,7 +336,7 @@ impl Plan {
 
 impl Manners {
     /// Whether votes of such validators may not count although the network is healthy.
-    pub fn are_unreliable(&self) -> bool {
+    pub(crate) fn are_unreliable(&self) -> bool {
         self.source != Source::Head || self.source_after_target
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{Simulation, SimulationError, World};
 
-/// Slots beyond what is allowed that finality is waited for, to tell a late recovery from none.
+/// Slots beyond the limit for which finality is waited for, to distinguish a late recovery from none.
 const PATIENCE: Slot = 40;
 /// Slots within which all nodes must have had one head, once finality has moved.
 const AGREEMENT: Slot = 8;

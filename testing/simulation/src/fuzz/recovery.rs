@@ -33,9 +33,10 @@ impl Recovery {
     /// Whether it was in time: within 2·√d + 8 slots, or where silent proposers have left justifiable slots empty, within
     /// eight slots of the first complete pair of them.
     pub fn is_in_time(&self) -> bool {
-        let slots = match self.after_losses {
-            true => self.slots.saturating_sub(CAUTION),
-            false => self.slots,
+        let slots = if self.after_losses {
+            self.slots.saturating_sub(CAUTION)
+        } else {
+            self.slots
         };
         slots <= usual_slots(self.behind)
             || self

@@ -1,4 +1,4 @@
-//! What somebody who is no node sees and can do at a moment of a run.
+//! What an adversary or a foreign client sees and can do at a moment of a run.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use tree_hash::TreeHash as _;
 use super::plan::Moment;
 use crate::{Adversary, SimulationError, World};
 
-/// A moment, seen by somebody who hears all that is sent and sees into every node.
+/// A moment of a run, seen by an actor that receives all messages and sees into every node.
 pub(super) struct Scene<'a> {
     pub(super) world: &'a World,
     /// The peer that it sends through.
@@ -61,7 +61,7 @@ impl Scene<'_> {
         running.get(index).copied()
     }
 
-    /// The nodes that run, in so many parts of about the same size.
+    /// The nodes that run, in this many parts of about the same size.
     pub(super) fn parts(&mut self, count: usize) -> Vec<Vec<usize>> {
         let mut nodes = self.running();
         nodes.shuffle(self.random);
@@ -77,7 +77,7 @@ impl Scene<'_> {
         self.world.chain(node).ok().map(|chain| chain.read())
     }
 
-    /// Who proposes in a slot.
+    /// The proposer of a slot.
     pub(super) fn proposer(&self, slot: Slot) -> ValidatorIndex {
         slot % self.validators
     }
@@ -141,7 +141,7 @@ impl Scene<'_> {
         self.build_on(&state, parent, votes)
     }
 
-    /// As [`Self::build`], on a block that nobody needs to have.
+    /// As [`Self::build`], on a block that no node needs to have.
     pub(super) fn build_on(
         &self,
         state: &State,
@@ -200,7 +200,7 @@ impl Scene<'_> {
         }
     }
 
-    /// Puts a block into an envelope with an attestation by whoever has signed it.
+    /// Puts a block into an envelope with any signed attestation.
     pub(super) fn envelope(
         &self,
         built: Built,

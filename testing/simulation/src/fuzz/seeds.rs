@@ -60,15 +60,18 @@ pub struct Worst {
 
 impl Worst {
     fn of(worst: Option<Self>, value: f64, seed: u64) -> Option<Self> {
-        let goes_before = |worst: &Self| match worst.value == value {
-            true => worst.seed < seed,
-            false => worst.value > value,
+        let goes_before = |worst: &Self| {
+            if worst.value == value {
+                worst.seed < seed
+            } else {
+                worst.value > value
+            }
         };
         Some(worst.filter(goes_before).unwrap_or(Self { value, seed }))
     }
 }
 
-/// Plays the plans of a range of seeds, as `draw` makes them, on so many threads, and tells of each that fails.
+/// Plays the plans of a range of seeds, as `draw` makes them, on this many threads, and tells of each that fails.
 pub fn play_seeds(
     seeds: Range<u64>,
     threads: usize,

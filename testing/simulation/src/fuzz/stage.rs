@@ -1,4 +1,4 @@
-//! A plan on its way: who acts when, and what befalls whom.
+//! Plays a plan: its actors and its faults.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{Adversary, Conditions, SimulationError, World};
 
-/// Those who take part in a run without being nodes.
+/// The actors of a run that are no nodes.
 pub(super) struct Stage<'a> {
     pub(super) plan: &'a Plan,
     guests: Vec<Guest>,
@@ -27,7 +27,7 @@ pub(super) struct Stage<'a> {
 /// not begun.
 const COMPARISON: u64 = 3_500;
 
-/// A peer with those who act through it.
+/// A peer and the actors that send through it.
 struct Guest {
     peer: Adversary,
     is_hostile: bool,
@@ -232,9 +232,10 @@ impl<'a> Stage<'a> {
                 node, loses_power, ..
             } => {
                 if world.is_running(*node) {
-                    match loses_power {
-                        true => world.lose_power(*node).await?,
-                        false => world.kill(*node).await?,
+                    if *loses_power {
+                        world.lose_power(*node).await?
+                    } else {
+                        world.kill(*node).await?
                     }
                 }
                 start(world, *node)?;
@@ -291,7 +292,7 @@ impl<'a> Stage<'a> {
             world.set_pace(node, Duration::ZERO, Duration::ZERO);
             world.mend_disk(node);
         }
-        // Who has just lost its disk is cleared away, to be started with the others.
+        // A node that has just lost its disk is cleared away, to be started with the others.
         world.end_of(self.plan.chaos).await?;
         for high in 0..nodes {
             for low in 0..high {
@@ -310,9 +311,10 @@ impl<'a> Stage<'a> {
 
 /// Starts a node that does not run, unless its disk would not let it.
 fn start(world: &mut World, node: usize) -> Result<(), SimulationError> {
-    match world.is_running(node) || world.has_bad_disk(node) {
-        true => Ok(()),
-        false => world.start(node),
+    if world.is_running(node) || world.has_bad_disk(node) {
+        Ok(())
+    } else {
+        world.start(node)
     }
 }
 

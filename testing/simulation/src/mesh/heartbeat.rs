@@ -7,11 +7,11 @@ use crate::bandwidth::SECOND;
 
 /// How long a peer that was sent away is not asked back.
 const BACKOFF: Nanos = 60 * SECOND;
-/// The share of the peers outside a mesh that hear of messages: one in so many.
+/// The share of the peers outside a mesh to which messages are announced, as in gossipsub.
 const GOSSIP_FACTOR: usize = 4;
 
 impl<M: Gossiped> Mesh<M> {
-    /// Mends the meshes, and tells some peers outside them what there is.
+    /// Keeps the size of the meshes, and announces messages to some peers outside them.
     pub(crate) fn heartbeat(&mut self, now: Nanos) {
         for peer in self.peers.iter_mut().flatten() {
             (peer.ihaves, peer.asked) = (0, 0);
@@ -36,9 +36,10 @@ impl<M: Gossiped> Mesh<M> {
         if mesh & bit(place) != 0 {
             return;
         }
-        match is_full || peer.backoff[topic as usize] > now {
-            true => self.send_away(now, place, topic),
-            false => self.meshes[topic as usize] |= bit(place),
+        if is_full || peer.backoff[topic as usize] > now {
+            self.send_away(now, place, topic)
+        } else {
+            self.meshes[topic as usize] |= bit(place)
         }
     }
 
@@ -49,7 +50,7 @@ impl<M: Gossiped> Mesh<M> {
         }
     }
 
-    /// So many of a set, at random.
+    /// Chooses this many peers of a set at random.
     pub(super) fn choose(&mut self, of: u64, most: usize) -> u64 {
         let of: Vec<usize> = places(of).collect();
         of.sample(&mut self.random, most)

@@ -1,4 +1,4 @@
-//! The messages that a node knows of: which it has, who has them, who is to get them.
+//! The messages that a node knows of: which it has, which peers have them, and which are to get them.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -8,9 +8,9 @@ use std::{
 use super::{Gossiped, Topic, bit};
 use crate::bandwidth::Nanos;
 
-/// For so many heartbeats a message is recognised, some 24 seconds.
+/// Heartbeats for which a message is recognised, some 24 seconds.
 const RECOGNISED: usize = 34;
-/// For so many heartbeats longer than a message is kept it may wait in queues, which is five seconds.
+/// For this many heartbeats longer than a message is kept it may wait in queues, which is five seconds.
 const QUEUED: usize = 8;
 
 type Hasher = BuildHasherDefault<DefaultHasher>;
@@ -47,7 +47,7 @@ struct Recent<M> {
     came: usize,
     is_judged: bool,
     is_accepted: bool,
-    /// Who brought it.
+    /// The peer that brought it.
     from: u64,
     dont_want: u64,
     queued: u64,
@@ -139,7 +139,7 @@ impl<M: Gossiped> Known<M> {
         Some((recent.message.clone()?, recent.from))
     }
 
-    /// Whether somebody who has it is to be asked for it.
+    /// Whether a peer that has it is to be asked for it.
     pub(super) fn is_missing(&self, id: M::Id, now: Nanos) -> bool {
         let recent = self.recent.get(&id);
         !self.seen.contains(&id)
@@ -180,7 +180,7 @@ impl<M: Gossiped> Known<M> {
         was_queued
     }
 
-    /// A message is to be queued for peers. Returns those for whom it is not, because they do not want it or it waits already;
+    /// A message is to be queued for peers. Returns those for which it is not, because they do not want it or it waits already;
     /// for the others it is now taken to wait.
     pub(super) fn enters_queues(&mut self, id: M::Id, to: u64) -> u64 {
         let Some(recent) = self.recent.get_mut(&id) else {

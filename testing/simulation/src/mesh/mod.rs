@@ -28,7 +28,7 @@ pub(crate) const MAX_PEERS: usize = 64;
 /// How long a message of our own, and one of others, may wait for a peer.
 const PUBLISHED_WAITS: Nanos = 5 * SECOND;
 const FORWARDED_WAITS: Nanos = SECOND;
-/// How long whoever has announced a message has to deliver it before another peer is asked.
+/// How long a peer that has announced a message has to deliver it before another one is asked.
 const PROMISE: Nanos = 3 * SECOND;
 /// Announcements of a peer that are listened to between two heartbeats, and ids asked of it.
 const MAX_IHAVES: u32 = 10;
@@ -237,16 +237,15 @@ impl<M: Gossiped> Mesh<M> {
             return;
         }
         let all = self.all_peers();
-        let to = match self.settings.flood_publish {
-            true => all,
-            false => {
-                let mesh = self.meshes[message.topic() as usize];
-                let missing = self
-                    .settings
-                    .mesh
-                    .saturating_sub(mesh.count_ones() as usize);
-                mesh | self.choose(all & !mesh, missing)
-            }
+        let to = if self.settings.flood_publish {
+            all
+        } else {
+            let mesh = self.meshes[message.topic() as usize];
+            let missing = self
+                .settings
+                .mesh
+                .saturating_sub(mesh.count_ones() as usize);
+            mesh | self.choose(all & !mesh, missing)
         };
         self.send_message(now + PUBLISHED_WAITS, message, to);
     }
@@ -368,7 +367,7 @@ impl<M: Gossiped> Mesh<M> {
         }
     }
 
-    /// Queues a message for peers, but for those that do not want it or for whom it waits already.
+    /// Queues a message for peers, except for those that do not want it or have it queued already.
     fn send_message(&mut self, until: Nanos, message: &M, to: u64) {
         let to = to & !self.known.enters_queues(message.id(), to);
         for place in places(to) {

@@ -10,7 +10,7 @@ pub struct GossipSettings {
     pub mesh: usize,
     /// With fewer, peers are added.
     pub mesh_low: usize,
-    /// With so many, peers are sent away.
+    /// Above this many peers, some are pruned.
     pub mesh_high: usize,
     /// Peers of a mesh that we have dialled ourselves, at least.
     pub mesh_dialled: usize,
@@ -30,7 +30,7 @@ pub struct GossipSettings {
     pub queue: usize,
     /// Ids in an IHAVE or IWANT, and ids asked of a peer between two heartbeats.
     pub max_ids: usize,
-    /// Bytes of control messages in an RPC; who gets more refuses them all.
+    /// Bytes of control messages in an RPC; a receiver of more refuses them all.
     pub max_control_bytes: u64,
     /// Bytes of gossip that a peer may have under way to us: QUIC's window of a stream.
     pub window: u64,
@@ -41,7 +41,7 @@ const MIN_QUEUE: usize = 1_024;
 const MAX_QUEUE: usize = 8_192;
 
 impl GossipSettings {
-    /// What our node has in a network of so many validators.
+    /// The settings of our node in a network of this many validators.
     pub fn of(validators: u64) -> Self {
         let votes = usize::try_from(validators).unwrap_or(MAX_QUEUE);
         let queue = votes.saturating_mul(2).clamp(MIN_QUEUE, MAX_QUEUE);

@@ -185,7 +185,7 @@ fn a_message_takes_as_many_latencies_as_the_mesh_has_links() {
             "node {node}"
         );
     }
-    // Each link carries it in both directions, but not back to whom it came from first, nor where it crosses with another.
+    // Each link carries it in both directions, but not back to the peer it came from first, nor where it crosses with another.
     let links: u32 = party
         .meshes
         .iter()
@@ -216,7 +216,7 @@ fn messages_of_our_own_go_to_everybody_where_that_is_set() {
 }
 
 #[test]
-fn who_has_no_mesh_hears_of_a_message_and_asks_for_it() {
+fn a_node_without_a_mesh_hears_of_a_message_and_asks_for_it() {
     let lonely = GossipSettings {
         mesh: 0,
         mesh_low: 0,
@@ -310,7 +310,7 @@ fn a_verdict_that_comes_too_late_forwards_nothing() {
 }
 
 #[test]
-fn a_place_that_is_taken_anew_owes_nothing_to_who_had_it() {
+fn a_peer_slot_that_is_used_again_begins_without_promises() {
     let mut mesh = Mesh::new(GossipSettings::default(), 7, 0);
     mesh.connect(1, true);
     mesh.receive(0, 1, Rpc::IDontWant(5));

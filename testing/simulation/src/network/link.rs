@@ -32,9 +32,9 @@ pub(super) struct Link {
     pub(super) connection: Option<u64>,
     /// The services that it was opened between; a node that comes back has another one.
     pub(super) ends: [Option<u64>; 2],
-    /// One side does not want the other before this time.
+    /// One side has disconnected the other, and does not dial it before this time.
     pub(super) banned_until: Duration,
-    /// One for each direction, so that what one side sends does not change the other's luck.
+    /// One for each direction, so that the packets of one side do not change the draws for the other.
     random: [StdRng; 2],
 }
 
@@ -60,7 +60,7 @@ impl Link {
     /// When a packet that is sent now arrives, after how long; `None` when it is lost.
     pub(super) fn transmit(&mut self, upwards: bool) -> Option<Duration> {
         let random = &mut self.random[usize::from(!upwards)];
-        // Both are drawn each time, so that losing a packet does not shift what befalls the next.
+        // Both are drawn each time, so that losing a packet does not shift the draws for the next.
         let lost = random.random_bool(self.conditions.loss.clamp(0.0, 1.0));
         let latency = random.random_range(self.conditions.latency_ms.clone());
         (!lost && self.cut_since.is_none()).then(|| Duration::from_millis(latency))

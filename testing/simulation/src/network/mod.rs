@@ -62,7 +62,7 @@ struct State {
     links: BTreeMap<(usize, usize), Link>,
     wires: Option<Wires>,
     peers: BTreeMap<usize, Attached>,
-    /// Those who do not know the protocol in which blocks are asked for by slots.
+    /// Nodes that do not support requests by range.
     without_ranges: BTreeSet<usize>,
     connections: u64,
     peers_attached: u64,
@@ -148,9 +148,10 @@ impl Network {
     /// Says whether a node serves blocks by ranges of slots; all do unless told otherwise.
     pub(crate) fn set_serves_ranges(&self, node: usize, serves: bool) {
         let without = &mut self.state.lock().without_ranges;
-        match serves {
-            true => without.remove(&node),
-            false => without.insert(node),
+        if serves {
+            without.remove(&node)
+        } else {
+            without.insert(node)
         };
     }
 
@@ -225,9 +226,10 @@ impl Network {
             .filter_map(|(pair, link)| Some((*pair, link.connection?)))
             .collect();
         for (pair, connection) in open {
-            match takes_leave {
-                true => state.close(pair),
-                false => state.enter(now + IDLE_TIMEOUT, Event::Expire { pair, connection }),
+            if takes_leave {
+                state.close(pair)
+            } else {
+                state.enter(now + IDLE_TIMEOUT, Event::Expire { pair, connection })
             }
         }
     }

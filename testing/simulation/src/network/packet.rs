@@ -78,7 +78,7 @@ pub(crate) enum Inbound {
 /// What a node has set for itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Alarm {
-    /// Time to tell the peers of our chain.
+    /// Time to send our status to the peers.
     Status,
     /// Time to mend the mesh.
     Heartbeat,

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Alarm, Gossip, Inbound, Item, Network, Packet, meshed};
 use crate::mesh::{Mesh, Rpc};
 
-/// How often a node tells its peers of its chain.
+/// How often a node sends its status to its peers.
 const STATUS_INTERVAL: Duration = Duration::from_secs(2 * SECONDS_PER_SLOT);
 /// How long an answer to a request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -195,7 +195,7 @@ impl SimulatedPeer {
             return Ok(());
         }
         match packet {
-            // From a guest, who has no mesh.
+            // From an adversary, which has no mesh.
             Packet::Gossip(gossip) if self.mesh.is_some() => {
                 self.on_rpc(peer, Rpc::Message(gossip)).await?;
             }
@@ -215,13 +215,14 @@ impl SimulatedPeer {
                 request,
                 start_slot,
                 count,
-            } => match self.network.serves_ranges(self.number) {
-                true => {
+            } => {
+                if self.network.serves_ranges(self.number) {
                     let roots = self.reader.canonical_roots(start_slot, count);
                     self.serve(peer, request, &roots);
+                } else {
+                    self.send(peer, Packet::Unsupported { request })
                 }
-                false => self.send(peer, Packet::Unsupported { request }),
-            },
+            }
             Packet::Unsupported { request } => {
                 if self.requests.get(&request) == Some(&peer) {
                     self.requests.remove(&request);

@@ -55,7 +55,7 @@ impl State {
                 Some(format!("{pair:?} expired"))
             }
             Event::Wake(wake) => {
-                // Nobody waits any more when a scenario has ended early.
+                // The receiver is dropped when a scenario has ended early.
                 let _ = wake.send(());
                 None
             }
@@ -66,7 +66,7 @@ impl State {
         let pair = pair(dialler, other);
         let attached = |node| self.peers.contains_key(node);
         if ![dialler, other].iter().all(attached) {
-            // Who comes back dials.
+            // A node that comes back dials.
             return None;
         }
         let link = self.links.get(&pair)?;

@@ -83,12 +83,11 @@ impl State {
             }
         };
         let link = self.links.get(&pair(from, to));
-        match link.is_some_and(|link| link.cut_since.is_none()) {
-            true => {
-                self.tell(to, inbound);
-                Some(told)
-            }
-            false => Some(format!("{told} lost")),
+        if link.is_some_and(|link| link.cut_since.is_none()) {
+            self.tell(to, inbound);
+            Some(told)
+        } else {
+            Some(format!("{told} lost"))
         }
     }
 }

@@ -91,19 +91,19 @@ impl Model<'_> {
             .flatten();
         let mut notes: Vec<MessageRef> = Vec::new();
         for validator_id in (index as u64..self.scale.validators).step_by(nodes as usize) {
-            let content = match validator_id < registered {
-                true if has_proposed == Some(validator_id) => continue,
-                true => {
-                    let message = Attestation { validator_id, data };
-                    let signed = SignedAttestation {
-                        message,
-                        signature: self.signature.clone(),
-                    };
-                    // What is not counted here is counted nowhere.
-                    let _ = self.nodes[index].chain.import_attestation(&signed);
-                    Content::Vote(signed)
-                }
-                false => Content::Talk,
+            let content = if validator_id >= registered {
+                Content::Talk
+            } else if has_proposed == Some(validator_id) {
+                continue;
+            } else {
+                let message = Attestation { validator_id, data };
+                let signed = SignedAttestation {
+                    message,
+                    signature: self.signature.clone(),
+                };
+                // What is not counted here is counted nowhere.
+                let _ = self.nodes[index].chain.import_attestation(&signed);
+                Content::Vote(signed)
             };
             notes.push(self.messages.store(slot, content));
         }

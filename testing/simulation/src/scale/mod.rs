@@ -72,7 +72,7 @@ impl Default for Scale {
 }
 
 impl Scale {
-    /// Plays it. `tell` hears of each slot when it has ended.
+    /// Plays it. `tell` is called for each slot when it has ended.
     ///
     /// # Errors
     /// When there is no such genesis.

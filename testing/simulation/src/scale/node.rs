@@ -20,7 +20,7 @@ const MAX_BATCH: usize = 1_024;
 /// How long an answer to a request may take before another peer is asked.
 const REQUEST_WAITS: Nanos = 25 * crate::bandwidth::SECOND;
 
-/// A note and who brought it.
+/// A message and the peer that brought it.
 pub(super) type Brought = (MessageRef, usize);
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(super) struct Finished {
     /// Votes that have been verified, and name what is known.
     pub(super) counted: Vec<MessageRef>,
     pub(super) imported: Option<MessageRef>,
-    /// A block that is missing, and who has it.
+    /// A block that is missing, and the peer that has it.
     pub(super) wanted: Vec<(Root, usize)>,
 }
 
@@ -200,7 +200,7 @@ impl Node {
         }
     }
 
-    /// Whether a block is to be asked for now: it is missing, and nobody has been asked.
+    /// Whether a block is to be requested now: it is missing, and no request is under way.
     pub(super) fn asks_for(&mut self, root: Root, now: Nanos) -> bool {
         let is_open = self.requested.get(&root).is_some_and(|until| *until > now);
         let asks = !is_open && !self.chain.contains(&root);
@@ -210,7 +210,7 @@ impl Node {
         asks
     }
 
-    /// Whoever was asked for a block does not have it.
+    /// The peer that was asked for a block does not have it.
     pub(super) fn not_found(&mut self, root: &Root) {
         self.requested.remove(root);
     }

@@ -18,7 +18,7 @@ use crate::{
 /// Arrivals of votes are counted by the hundredth of a second, for three slots.
 const BUCKET: Nanos = 10_000_000;
 const BUCKETS: usize = (3 * SLOT / BUCKET) as usize;
-/// Most nodes: so many of a hundred.
+/// Most nodes: this many of a hundred.
 const MOST: usize = 95;
 
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Tally {
     /// How many nodes have each letter by the middle of its slot, and by the next slot.
     by_half: Vec<u16>,
     by_next: Vec<u16>,
-    /// Blocks that were sent because somebody asked for them.
+    /// Blocks that were sent on request.
     pub(super) requests: u64,
     before: Before,
 }
@@ -126,12 +126,11 @@ impl Tally {
         self.by_next[number] += u16::from(since <= SLOT);
         let is_block = matches!(letter.content, Content::Block(_));
         let tally = self.slot(letter.slot);
-        match is_block {
-            true => tally.block_times.push(since),
-            false => {
-                if let Some(count) = tally.arrivals.get_mut((since / BUCKET) as usize) {
-                    *count += 1;
-                }
+        if is_block {
+            tally.block_times.push(since)
+        } else {
+            if let Some(count) = tally.arrivals.get_mut((since / BUCKET) as usize) {
+                *count += 1;
             }
         }
     }

@@ -21,7 +21,7 @@ fn to_mesh_alone() -> GossipSettings {
 }
 
 #[test]
-fn the_same_seed_plays_the_same() {
+fn the_same_seed_plays_the_same_run() {
     let scale = Scale {
         bits_per_second: Some(5_000_000),
         peers: 12,
@@ -108,7 +108,7 @@ fn bytes_are_those_of_the_copies() {
 }
 
 #[test]
-fn those_beyond_the_registry_only_talk() {
+fn validators_beyond_the_registry_only_add_messages() {
     let nodes = 4;
     let scale = Scale {
         nodes,

@@ -1,10 +1,10 @@
-//! Who is connected with whom.
+//! The connections between the nodes.
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::mesh::MAX_PEERS;
 
-/// Draws connections, as `(who dialled, the other)`: each node dials half as many as `peers`, so that it has so many on average.
+/// Draws connections, as `(who dialled, the other)`: each node dials half as many as `peers`, so that it has this many on average.
 pub(super) fn draw(seed: u64, nodes: usize, peers: usize) -> Vec<(usize, usize)> {
     let mut random = StdRng::seed_from_u64(seed ^ 0x746f_706f);
     let most = peers.min(MAX_PEERS).min(nodes.saturating_sub(1));
@@ -18,7 +18,7 @@ pub(super) fn draw(seed: u64, nodes: usize, peers: usize) -> Vec<(usize, usize)>
     let mut drawn = Vec::new();
     for _ in 0..most.div_ceil(2) {
         for dialler in 0..nodes {
-            // A node that finds no place after some tries has to do with those who dial it.
+            // A node that finds no free peer after some tries has only the connections of those that dial it.
             let other = (0..64)
                 .map(|_| random.random_range(0..nodes))
                 .find(|other| {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{SimulationError, validators::GENESIS_TIME};
 
-/// Half of the validators are silent in the second part of so many slots.
+/// Half of the validators are silent in the second part of this many slots.
 const SEASON: Slot = 96;
 const SILENCE: Slot = 40;
 /// The deepest fork.
@@ -52,7 +52,7 @@ impl Endless {
         self.directory.join("blocks")
     }
 
-    /// Starts a node on what there is and goes on from there, for ever. `tell` hears of its start, and of every slot.
+    /// Starts a node on the chain so far and goes on from there, for ever. `tell` is called at its start and for every slot.
     ///
     /// # Errors
     /// When the node cannot be started, does not take an honest block, or its database fails.

@@ -40,7 +40,7 @@ pub struct Stall {
 }
 
 impl Stall {
-    /// Plays it. `tell` hears of each thousandth slot.
+    /// Plays it. `tell` is called for each thousandth slot.
     ///
     /// # Errors
     /// When the node cannot be started or does not take an honest block.
@@ -95,7 +95,7 @@ impl Stall {
         report.last_1000_ms_per_slot = milliseconds_per_slot(&watch, COMPARED.min(self.slots));
         report.stalled(timings, self.database_bytes());
 
-        // The database is open as long as anybody holds it.
+        // The database is open as long as there is a handle.
         let (keys, blocks) = (network.keys.clone(), network.blocks);
         drop(network);
         node.stop().await?;

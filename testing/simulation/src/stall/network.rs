@@ -16,7 +16,7 @@ use tree_hash::TreeHash as _;
 use super::scheme;
 use crate::SimulationError;
 
-/// While the proposers are late, in one of so many slots this one has not heard the newest blocks in time, and builds beside
+/// While the proposers are late, in one of this many slots this one has not received the newest blocks in time, and builds beside
 /// them.
 const FORK_EVERY: Slot = 6;
 /// How long after the tick of an interval its messages come.
@@ -51,7 +51,7 @@ impl Network {
         let voters = (0..validators).filter(|index| self.is_awake(*index));
         for validator_id in voters.filter(|index| Some(*index) != proposer) {
             let attestation = self.sign(Attestation { validator_id, data });
-            // Nobody waits for what the node says of it.
+            // The verdict is not read.
             let (verdict, _) = oneshot::channel();
             self.chain.attestation(GossipAttestation {
                 attestation,

@@ -27,7 +27,7 @@ pub(super) struct StalledNode {
     clock: Clock,
     stop: CancellationToken,
     service: JoinHandle<Result<(), StoreError>>,
-    /// It asks nobody for anything, as nothing is missing.
+    /// It sends no requests, as nothing is missing.
     _network: mpsc::Receiver<NetworkMessage>,
 }
 
@@ -105,7 +105,7 @@ pub(super) fn open(directory: &Path, genesis: &State) -> Result<Database, Simula
     Ok(database.map_err(StoreError::from)?)
 }
 
-/// What an operator does after a long time without finality: deletes what was abandoned, and gives its room back to the disk.
+/// What an operator does after a long time without finality: prunes abandoned branches, and compacts the database.
 pub(super) fn tidy_up(directory: &Path, genesis: &State) -> Result<(), SimulationError> {
     let mut store = open(directory, genesis)?;
     while store.prune().map_err(StoreError::from)?.more {}

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 /// Bytes of a signature that are looked at; the rest is noise, so that it takes the space of a real one on any disk.
 const TAG_BYTES: usize = 32;
 
-/// A keyed hash in the place of a signature. Anybody can make one: it serves a program that plays with itself, and no node
+/// A keyed hash in the place of a signature. It is not secure: it serves this program alone, and no node
 /// knows of it.
 #[derive(Debug)]
 pub(crate) struct StandIn;

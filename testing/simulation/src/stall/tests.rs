@@ -57,7 +57,7 @@ fn around(node: &StalledNode, validators: u64) -> Network {
     }
 }
 
-/// A chain of so many slots in `directory`; the root and post-state of the block at each of `wanted`.
+/// A chain of this many slots in `directory`; the root and post-state of the block at each of `wanted`.
 async fn make(
     directory: &Path,
     validators: u64,

@@ -89,9 +89,10 @@ impl Recorder for LockTimings {
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        match key.name() == LOCK {
-            true => Histogram::from_arc(self.0.clone()),
-            false => Histogram::noop(),
+        if key.name() == LOCK {
+            Histogram::from_arc(self.0.clone())
+        } else {
+            Histogram::noop()
         }
     }
 }

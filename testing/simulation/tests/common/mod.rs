@@ -33,7 +33,7 @@ pub(crate) async fn finalizes_at_full_pace(
     Ok(())
 }
 
-/// Goes on until all running nodes have the same head, at most so many slots, and says in which slot.
+/// Goes on until all running nodes have the same head, at most this many slots, and says in which slot.
 pub(crate) async fn agreement(world: &mut World, patience: Slot) -> Result<Slot, SimulationError> {
     let start = world.slot();
     for slot in start..=start + patience {
@@ -45,7 +45,7 @@ pub(crate) async fn agreement(world: &mut World, patience: Slot) -> Result<Slot,
     panic!("no agreement since slot {start}: {:#?}", world.views());
 }
 
-/// Goes on until finality is three slots behind the head of every running node again, at most so many
+/// Goes on until finality is three slots behind the head of every running node again, at most this many
 /// slots, and says in which slot.
 pub(crate) async fn full_pace(world: &mut World, patience: Slot) -> Result<Slot, SimulationError> {
     let start = world.slot();

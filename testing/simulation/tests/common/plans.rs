@@ -3,12 +3,12 @@
 use quartet_simulation::fuzz::{Behaviour, Manners, Outcome, Plan, SlotReport, play};
 use quartet_types::{Slot, ValidatorIndex};
 
-/// A network in which nothing goes wrong for so many slots; validators are dealt out to the nodes in turn.
+/// A network in which nothing goes wrong for this many slots; validators are dealt out to the nodes in turn.
 pub(crate) fn calm(nodes: usize, validators: usize, slots: Slot) -> Plan {
     Plan::calm(nodes, validators, slots)
 }
 
-/// Adds somebody who works against the network, with validators that he takes from the nodes.
+/// Adds an adversary, with validators that it takes from the nodes.
 pub(crate) fn against(plan: Plan, behaviour: Behaviour, validators: &[ValidatorIndex]) -> Plan {
     let dutiful =
         !validators.is_empty() && !matches!(behaviour, Behaviour::Silence | Behaviour::SkipSquares);
@@ -32,7 +32,7 @@ pub(crate) fn is_well(plan: &Plan) -> Outcome {
     outcome
 }
 
-/// Plays a plan and expects all to be well, and finality never to be more than so many slots behind, at any
+/// Plays a plan and expects all to be well, and finality never to be more than this many slots behind, at any
 /// node, from slot 5 on.
 pub(crate) fn keeps_pace(plan: &Plan, lag: Slot) -> Outcome {
     let mut worst: Option<SlotReport> = None;

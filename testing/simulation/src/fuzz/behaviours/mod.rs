@@ -32,7 +32,7 @@ const ACCEPTED: u64 = 3_050;
 /// When honest validators vote, or a little later.
 const VOTE: u64 = 1_050;
 
-/// Somebody who may act at every moment.
+/// A behaviour of an adversary, which may act at every moment.
 pub(super) trait Act {
     /// Does what is to be done now.
     fn act(&mut self, scene: &mut Scene<'_>) -> Result<(), SimulationError>;

@@ -1,4 +1,4 @@
-//! A chain that nobody sees until it is shown as a whole.
+//! A chain that is built in private and published as a whole.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use quartet_types::{
 use super::{Act, START, VOTE};
 use crate::{SimulationError, fuzz::scene::Scene};
 
-/// Slots after which it shows what it has: later nobody cares.
+/// Slots after which it publishes its blocks: later they have no effect.
 const PATIENCE: Slot = 24;
 
 /// Proposes on its own last block, votes for it, and keeps both for itself until it has enough.
 pub(super) struct BuildInPrivate {
     pub(super) validators: Vec<ValidatorIndex>,
     pub(super) blocks: usize,
-    /// What it has and nobody else.
+    /// Its private blocks.
     pub(super) chain: Vec<Arc<SignedBlockWithAttestation>>,
     /// The last block, and the state after it.
     pub(super) tip: Option<(Checkpoint, State)>,

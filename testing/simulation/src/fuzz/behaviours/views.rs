@@ -164,7 +164,7 @@ impl Act for VoteAhead {
     }
 }
 
-/// Votes for heads that nobody has, at slots of which nodes have forgotten the blocks.
+/// Votes for unknown heads, at slots whose blocks nodes have dropped.
 pub(super) struct InventRoots {
     pub(super) validators: Vec<ValidatorIndex>,
 }

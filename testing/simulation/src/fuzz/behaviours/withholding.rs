@@ -1,4 +1,4 @@
-//! Blocks that come when nobody expects them any more.
+//! Blocks that are published long after their slots.
 
 use std::sync::Arc;
 
@@ -29,9 +29,10 @@ impl Act for Withhold {
             return Ok(());
         }
         let slot = scene.now.slot;
-        let nodes = match self.to_half {
-            true => scene.parts(2).swap_remove(0),
-            false => scene.running(),
+        let nodes = if self.to_half {
+            scene.parts(2).swap_remove(0)
+        } else {
+            scene.running()
         };
         for (_, block) in self.held.extract_if(.., |(until, _)| *until <= slot) {
             scene.send_block(&nodes, &block);
