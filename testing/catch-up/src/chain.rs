@@ -24,7 +24,7 @@ pub(crate) struct Validators {
 }
 
 impl Validators {
-    /// Makes keys that are good for so many slots. Before `first_signed`, what they send has signatures that nobody can
+    /// Makes keys that are good for this many slots. Before `first_signed`, what they send has signatures that nobody can
     /// verify: a node that starts from a later checkpoint never asks for them.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl Validators {
         Ok(SignedAttestation { message, signature })
     }
 
-    /// Writes a chain of so many slots into a node's data directory, and returns how many votes its blocks carry.
+    /// Writes a chain of this many slots into a node's data directory, and returns how many votes its blocks carry.
     ///
     /// # Errors
     /// When the directory cannot be written to, or a block is not valid.

@@ -19,7 +19,7 @@ use serde_json::json;
 use chain::Validators;
 use node::Node;
 
-/// Slots between the end of the chain and the present, so that nobody is too early.
+/// Slots between the end of the chain and the present, so that no block is too early.
 const MARGIN: u64 = 2;
 /// Slots that are signed at the end of a chain whose beginning nobody verifies.
 const SIGNED: u64 = 256;
@@ -65,9 +65,10 @@ async fn main() -> Result<()> {
     let (genesis, server_data) = (directory.join("config.yaml"), directory.join("server"));
     if !genesis.exists() {
         let watch = Stopwatch::start();
-        let first_signed = match arguments.checkpoint {
-            true => arguments.slots.saturating_sub(SIGNED),
-            false => 0,
+        let first_signed = if arguments.checkpoint {
+            arguments.slots.saturating_sub(SIGNED)
+        } else {
+            0
         };
         let mut validators = Validators::make(arguments.validators, arguments.slots, first_signed)?;
         let now = quartet_clock::unix_time();

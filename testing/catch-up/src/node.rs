@@ -1,4 +1,4 @@
-//! A node's process, and what it tells of itself.
+//! A node's process, and its progress by RPC.
 
 use std::{
     fs::File,
@@ -29,7 +29,7 @@ pub(crate) struct Node {
     pub(crate) quic: SocketAddr,
 }
 
-/// What it says of catching up.
+/// The progress of catching up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Progress {
     /// Slot of its head.
@@ -80,7 +80,7 @@ impl Node {
         Ok(Self { child, http, quic })
     }
 
-    /// What it says of catching up; `None` while it does not answer.
+    /// The progress of catching up; `None` while it does not answer.
     ///
     /// # Errors
     /// When it has ended.

@@ -77,19 +77,19 @@ pub struct AttackReport {
     /// Questions to which a node gave no answer.
     pub unanswered: u64,
     /// Nodes that the stranger's listening identity was connected with at the attack's end. With fewer than
-    /// all, what it has not heard says little.
+    /// all, what it has not received says little.
     pub heard_nodes: u64,
     /// Slots from the attack's start to the end of the aftermath.
     pub slots: Slot,
     /// Whether nodes can tell the attacker from honest peers.
     pub told_apart: bool,
-    /// The longest that a node put up with an identity since its first offence, up to the attack's end; null
+    /// The longest that a node kept an identity connected after its first offence, up to the attack's end; null
     /// when none was let in.
     pub gone_after_seconds: Option<f64>,
     /// When an honest node that was started during the attack said that it was synced, with the head that
     /// others have; null when it did not.
     pub join_seconds: Option<f64>,
-    /// How often it said that it was synced with a head that nobody else had.
+    /// How often it said that it was synced with a head that no other node had.
     pub join_false_claims: u64,
     /// Honest questions that were asked by HTTP during the attack.
     pub http_asked: u64,
@@ -121,9 +121,10 @@ impl AttackReport {
         for node in &self.nodes {
             reasons.extend(node.reasons(self.forged_sent));
         }
-        self.verdict = match reasons.is_empty() {
-            true => AttackOutcome::Held,
-            false => AttackOutcome::Broken,
+        self.verdict = if reasons.is_empty() {
+            AttackOutcome::Held
+        } else {
+            AttackOutcome::Broken
         };
         self.reasons = reasons;
     }
@@ -158,7 +159,7 @@ impl AttackReport {
     }
 
     fn machine_reasons(&self, limits: &Limits) -> Vec<String> {
-        // A file grows at once by what it needs for a while.
+        // A file grows in large steps.
         let disk = limits.disk_per_slot * self.slots.max(DISK_SLOTS);
         let found = [
             (
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn who_cannot_be_told_apart_may_stay() {
+    fn an_attacker_that_cannot_be_told_apart_may_stay() {
         let tolerated_times = |v: &mut AttackReport| {
             v.told_apart = false;
             v.gone_after_seconds = Some(60.0);

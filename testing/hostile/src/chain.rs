@@ -33,7 +33,7 @@ pub(crate) struct Known {
     parent: Root,
 }
 
-/// What a stranger knows of the chain.
+/// What the attacker knows of the chain.
 #[derive(Debug)]
 pub(crate) struct Chain {
     blocks: HashMap<Root, Known>,
@@ -41,7 +41,7 @@ pub(crate) struct Chain {
     waiting: HashMap<Root, Envelope>,
     /// The first that each validator has signed in each slot, whether gossiped or in a block's envelope.
     votes: BTreeMap<(Slot, ValidatorIndex), SignedAttestation>,
-    /// The newest block of somebody else.
+    /// The newest honest block.
     newest: Option<Envelope>,
     forged: HashSet<Root>,
 }
@@ -96,7 +96,7 @@ impl Chain {
         None
     }
 
-    /// Takes note of a block of our own making: it is nobody else's, but others may build on it.
+    /// Adds a block that we have forged: it does not count as an honest one, but others may build on it.
     pub(crate) fn add_forged(&mut self, block: &Block, root: Root, state: Option<State>) {
         self.forged.insert(root);
         if let Some(state) = state {
@@ -104,7 +104,7 @@ impl Chain {
         }
     }
 
-    /// The newest block that somebody else has made.
+    /// The newest honest block.
     pub(crate) fn newest(&self) -> Option<Envelope> {
         self.newest.clone()
     }
@@ -201,7 +201,7 @@ impl Chain {
                 let Some(envelope) = self.waiting.remove(&root) else {
                     continue;
                 };
-                // What is invalid is of no use, and neither are its descendants.
+                // An invalid block is dropped, and so are its descendants.
                 if let Ok(state) = state_transition(&pre.state, envelope.block()) {
                     self.insert(envelope.block(), root, state);
                     parents.push(root);

@@ -17,7 +17,8 @@ const EMPTY: Slot = 2;
 /// How long before its slot a proposer is stopped.
 const BEFORE: Duration = Duration::from_millis(300);
 
-/// How long after its slot's start it goes on. Who wakes as the next slot begins still proposes in its own.
+/// How long after its slot's start it goes on: an interval into the next slot. If it went on as that begins, it would still
+/// propose in its own.
 const AFTER: Duration = Duration::from_millis(1_000 * (SECONDS_PER_SLOT + SECONDS_PER_INTERVAL));
 
 /// A node that stands still. Dropped, it goes on.

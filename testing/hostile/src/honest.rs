@@ -62,12 +62,11 @@ impl Answers {
 /// How long an answer takes, if it comes.
 async fn ask(node: SocketAddr, wants_metrics: bool) -> Option<Duration> {
     let start = Stopwatch::start();
-    let answer = match wants_metrics {
-        true => http::get(node, "/metrics").await,
-        false => {
-            let call = json!({"jsonrpc": "2.0", "id": 1, "method": "lean_head", "params": []});
-            http::post(node, &call.to_string()).await
-        }
+    let answer = if wants_metrics {
+        http::get(node, "/metrics").await
+    } else {
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "lean_head", "params": []});
+        http::post(node, &call.to_string()).await
     };
     answer.ok().map(|_| start.elapsed())
 }

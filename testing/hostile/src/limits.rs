@@ -11,7 +11,7 @@ pub(crate) const MIB: u64 = 1 << 20;
 /// folded; the database's file grows by pages and by doubling.
 const DISK_PER_SLOT: u64 = 128 << 10;
 
-/// Fewer slots are allowed what so many are: the file grows in leaps.
+/// An attack of fewer slots is allowed the growth of this many: the file grows in large steps.
 pub(crate) const DISK_SLOTS: Slot = 16;
 
 /// Files and sockets that a node may have open beyond what it had: the database's and those of questions that
@@ -37,7 +37,7 @@ pub struct Limits {
     pub rss_left: u64,
     /// Most bytes by which a node's database may grow with each slot.
     pub disk_per_slot: u64,
-    /// Most seconds until those are gone who can be told from honest peers.
+    /// Most seconds until identities that can be told from honest peers are disconnected.
     pub gone_after: f64,
     /// Most seconds until an honest newcomer is synced.
     pub join: f64,

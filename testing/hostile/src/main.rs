@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p quartet-hostile -- all --seconds 30 --json reports.json`
 
-// A table is what this program is for, and it tells beside it what it is doing.
+// The program prints a table on standard output, and its progress on standard error.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::{
@@ -146,18 +146,19 @@ async fn play(arguments: &Arguments, attacks: &[&Attack]) -> Result<Vec<AttackRe
     Ok(reports)
 }
 
-/// The limits for an attack, given what has been played before.
+/// The limits for an attack, given the reports so far.
 fn limits(attack: &Attack, played: &[AttackReport]) -> Limits {
-    let limits = match attack.empty_slots {
-        true => Limits::default().with_empty_slots(),
-        false => Limits::default(),
+    let limits = if attack.empty_slots {
+        Limits::default().with_empty_slots()
+    } else {
+        Limits::default()
     };
     let baseline = (played.iter())
         .find(|report| report.attack == attack.baseline() && report.attack != attack.name);
     baseline.map_or(limits, |baseline| limits.beyond(baseline))
 }
 
-/// Writes what there is so far: whoever stops the program halfway keeps it.
+/// Writes the reports so far, so that they are kept when the program is stopped halfway.
 fn write(json: Option<&Path>, reports: &(impl Serialize + ?Sized)) -> Result<()> {
     let Some(path) = json else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! One node of a devnet, seen from outside: what it tells, and what its process takes.
+//! One node of a devnet, seen from outside: its answers, and the resources of its process.
 
 use std::{
     collections::BTreeMap,
@@ -37,7 +37,7 @@ pub struct Node {
     pub command: Vec<String>,
 }
 
-/// What a node sees of the chain.
+/// A node's view of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChainStatus {
     pub(crate) head: Checkpoint,
@@ -95,7 +95,7 @@ impl Node {
         process::lines(&self.log)
     }
 
-    /// What it sees.
+    /// Its view of the chain.
     ///
     /// # Errors
     /// When it does not answer, or otherwise than expected.
@@ -199,7 +199,7 @@ impl Counters {
         }
     }
 
-    /// What has been counted since `before`.
+    /// The increase since `before`.
     pub(crate) fn since(self, before: Self) -> Self {
         let grown = |now: u64, before: u64| now.saturating_sub(before);
         Self {

@@ -46,7 +46,7 @@ pub struct NodeReport {
 }
 
 impl NodeReport {
-    /// Each limit that does not hold for this node, in words; so many forged blocks were sent.
+    /// Each limit that does not hold for this node, in words; this many forged blocks were sent.
     pub(crate) fn reasons(&self, forged_sent: u64) -> Vec<String> {
         let name = &self.name;
         let mut reasons = Vec::new();

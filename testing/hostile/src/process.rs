@@ -1,4 +1,4 @@
-//! What the operating system tells of processes, and what it is told.
+//! Resources of processes, and signals to them.
 
 use std::{fs, io::Read as _, path::Path};
 
@@ -71,7 +71,7 @@ pub(crate) fn be_nice(niceness: i32) {
 #[cfg(not(unix))]
 pub(crate) fn be_nice(_: i32) {}
 
-/// What a process can be told.
+/// A signal to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// To end.

@@ -33,7 +33,7 @@ const SETTLING: Duration = Duration::from_secs(60);
 /// How often it is looked whether they have.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Which part of an attack is over when a newcomer joins: one in so many.
+/// A newcomer joins when this fraction of an attack is over: one third.
 const JOINS_AFTER: u32 = 3;
 
 /// How long a newcomer is waited for at most.
@@ -93,7 +93,7 @@ impl<'a> Referee<'a> {
         })
     }
 
-    /// Plays one attack and says what it did.
+    /// Plays one attack and reports what it did.
     ///
     /// # Errors
     /// When the attack cannot be started.
@@ -271,7 +271,7 @@ impl<'a> Referee<'a> {
     }
 }
 
-/// What a node tells and takes at a moment.
+/// A node's answers and resources at a moment.
 #[derive(Clone, Copy, Debug, Default)]
 struct Snapshot {
     counters: Counters,

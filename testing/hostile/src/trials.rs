@@ -28,7 +28,7 @@ const SLOT_END: Duration = Duration::from_millis(3_700);
 /// Most slots that finality may be behind over bad links.
 const MAX_LAG: Slot = 4;
 
-/// After so many slots, the halves of a network that has healed have one head.
+/// After this many slots, the halves of a network that has healed have one head.
 const ONE_HEAD: f64 = 2.0;
 
 /// The slot in which a network is cut in halves.

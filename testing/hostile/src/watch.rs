@@ -1,4 +1,4 @@
-//! What is seen of the nodes while they are watched.
+//! Watches the nodes during an attack.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -58,7 +58,7 @@ pub(crate) async fn watch(nodes: &[Node], clock: &Clock, duration: Duration) -> 
     watched
 }
 
-/// What the nodes see, at a second look when they do not agree at the first; and how many do not say.
+/// The nodes' views, taken a second time if they do not agree the first time; and how many nodes do not answer.
 pub(crate) async fn views(nodes: &[Node]) -> (Vec<ChainStatus>, u64) {
     let ask = || async {
         let views = join_all(nodes.iter().map(Node::view)).await;

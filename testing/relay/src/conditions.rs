@@ -1,4 +1,4 @@
-//! What becomes of each datagram: lost, or delivered after a delay.
+//! The conditions of a link, and which datagrams they lose or delay.
 
 use std::{ops::Range, time::Duration};
 
@@ -23,7 +23,7 @@ pub struct Conditions {
 
 /// What becomes of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PacketFate {
+pub(crate) enum PacketFate {
     /// It does not arrive.
     Lost,
     /// It arrives so much later.
@@ -32,20 +32,20 @@ pub enum PacketFate {
 
 /// Draws what becomes of one datagram after another.
 #[derive(Debug)]
-pub struct PacketFates {
+pub(crate) struct PacketFates {
     conditions: Conditions,
     random: StdRng,
 }
 
 impl PacketFates {
     /// What this seed makes of these conditions.
-    pub fn new(conditions: Conditions, seed: u64) -> Self {
+    pub(crate) fn new(conditions: Conditions, seed: u64) -> Self {
         let random = StdRng::seed_from_u64(seed);
         Self { conditions, random }
     }
 
     /// What becomes of a datagram that comes `since_start` after the relay's start.
-    pub fn next(&mut self, since_start: Duration) -> PacketFate {
+    pub(crate) fn next(&mut self, since_start: Duration) -> PacketFate {
         // Both are drawn for every datagram, so that a cut does not change what is drawn after it.
         let is_lost = self.random.random::<f64>() < self.conditions.loss;
         let place = self.random.random::<f64>();

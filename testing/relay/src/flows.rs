@@ -1,11 +1,11 @@
-//! Who is known to the target by which port: a router's table.
+//! The table of clients and the ports by which the target knows them, as in a router.
 
 use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
 };
 
-/// Clients and what belongs to each; at most so many. The one that was silent for longest makes room.
+/// A bounded table by client; a new client replaces the one that was silent for the longest time.
 #[derive(Debug)]
 pub(crate) struct Flows<T> {
     by_client: HashMap<SocketAddr, (u64, T)>,

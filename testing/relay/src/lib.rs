@@ -9,5 +9,5 @@ mod flows;
 mod queue;
 mod relay;
 
-pub use conditions::{Conditions, Cut, PacketFate, PacketFates};
+pub use conditions::{Conditions, Cut};
 pub use relay::{Relay, RelayConfig, Stats};

@@ -1,6 +1,6 @@
 //! `quartet-relay --listen 127.0.0.1:0 --to ADDR --delay 50ms --jitter 20ms --loss 2%`
 
-// Its address is what whoever starts it must know.
+// It prints its address.
 #![allow(clippy::print_stdout)]
 
 use std::{future::pending, net::SocketAddr, time::Duration};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-/// What the kernel and this program spend on a datagram beside its bytes.
+/// Memory that the kernel and this program use for a datagram beside its bytes.
 const OVERHEAD: usize = 128;
 
-/// Datagrams under way, by when they arrive; at most so many bytes. What does not fit is lost, as in a router.
+/// Datagrams under way, by arrival time, up to a number of bytes. Further ones are lost, as in a router.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     waiting: BTreeMap<(Instant, u64), (T, Vec<u8>)>,

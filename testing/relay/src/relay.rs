@@ -30,7 +30,7 @@ const ANSWERS: usize = 1024;
 /// How far away the next look is while nothing is under way.
 const NEVER: Duration = Duration::from_secs(3600);
 
-/// What a relay is started with.
+/// The configuration of a relay.
 #[derive(Clone, Debug)]
 pub struct RelayConfig {
     /// Where clients find it; port 0 is any free port.
@@ -43,12 +43,12 @@ pub struct RelayConfig {
     pub seed: u64,
 }
 
-/// What a relay has done so far.
+/// Statistics of a relay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Datagrams that were handed on.
     pub passed: u64,
-    /// Datagrams that were lost: by chance, by a cut, or for want of room.
+    /// Datagrams that were lost: by chance, by a cut, or because the queue was full.
     pub lost: u64,
     /// Clients that are known.
     pub flows: usize,
@@ -99,12 +99,12 @@ impl Relay {
         self.address
     }
 
-    /// Cuts the link, or mends it. What is under way still arrives.
+    /// Cuts the link, or mends it. Datagrams under way still arrive.
     pub fn cut(&self, is_cut: bool) {
         self.cut.send_replace(is_cut);
     }
 
-    /// What it has done so far.
+    /// The statistics so far.
     pub fn stats(&self) -> Stats {
         *self.stats.borrow()
     }
@@ -165,7 +165,7 @@ impl Router {
                     // An answer does not keep a flow alive: a client that is gone is answered for long.
                     self.consign(Way::Back(client), datagram);
                 }
-                // What a former datagram has met comes back as an error; the next one is none the worse.
+                // An error of an earlier datagram (ICMP) is reported here; the socket still works.
                 Ok((length, client)) = socket.recv_from(&mut buffer) => {
                     if let Ok(flow) = self.flow(client).await {
                         self.consign(Way::There(flow), buffer[..length].to_vec());
@@ -213,7 +213,7 @@ impl Router {
     /// Hands on what has arrived.
     async fn deliver(&mut self) {
         while let Some((way, datagram)) = self.queue.pop(Instant::now()) {
-            // Whoever does not listen any more hears nothing, as with UDP anywhere.
+            // If nothing listens there, the datagram is lost, as always with UDP.
             let _ = match way {
                 Way::There(socket) => socket.send(&datagram).await,
                 Way::Back(client) => self.socket.send_to(&datagram, client).await,
@@ -223,7 +223,7 @@ impl Router {
     }
 }
 
-/// Reads what the target answers to one client.
+/// Reads the target's answers to one client.
 async fn read(
     socket: Arc<UdpSocket>,
     client: SocketAddr,
@@ -231,7 +231,7 @@ async fn read(
 ) {
     let mut buffer = vec![0; MAX_DATAGRAM];
     loop {
-        // An error tells that nobody listened there a moment ago.
+        // An error says that nothing listened there a moment ago.
         if let Ok(length) = socket.recv(&mut buffer).await
             && answers
                 .send((client, buffer[..length].to_vec()))

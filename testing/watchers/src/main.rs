@@ -1,4 +1,4 @@
-//! Many who watch a node, and many who ask it: what they are told, how late, and what it costs the node.
+//! Many subscribers or many requests to a node: what they receive, how late, and what it costs the node.
 //!
 //! `quartet-watchers subscribe` opens WebSockets that subscribe to all topics, some of which never read, and says what each
 //! of the others was told and how long after it happened; `quartet-watchers ask` sends requests at a steady rate and says how

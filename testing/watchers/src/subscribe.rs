@@ -45,12 +45,12 @@ pub(crate) struct Args {
     /// Subscribers that subscribe and never read.
     #[arg(long, default_value_t = 0)]
     stuck: usize,
-    /// For so many slots.
+    /// For this many slots.
     #[arg(long, default_value_t = 100)]
     slots: u64,
 }
 
-/// What is looked at of an event.
+/// The members of an event that are read.
 #[derive(Debug, Deserialize)]
 struct Told {
     topic: String,
@@ -59,7 +59,7 @@ struct Told {
     slot: u64,
 }
 
-/// What a subscriber was told.
+/// The events that a subscriber received.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tally {
     /// Events by topic, between the first and the last slot that count.

@@ -1,4 +1,4 @@
-//! What the stranger claims of its chain, and the blocks that it has for those who believe it.
+//! The status that the attacker claims, and the blocks that it serves.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use ssz::{Decode as _, Encode as _};
 /// Bytes of a root.
 const ROOT_BYTES: usize = 32;
 
-/// Most blocks that are had for others.
+/// Most blocks that are served.
 const MAX_BLOCKS: usize = 1024;
 
-/// What is claimed. All identities of the stranger answer alike.
+/// A claimed status and served blocks. All identities of the attacker answer alike.
 #[derive(Debug, Default)]
 pub(crate) struct Claim {
     status: Option<Status>,
@@ -26,7 +26,7 @@ impl Claim {
         self.status = Some(status);
     }
 
-    /// Has a block for those who ask for it.
+    /// Serves a block to peers that request it.
     pub(crate) fn serve(&mut self, root: Root, envelope: &SignedBlockWithAttestation) {
         if self.chunks.len() < MAX_BLOCKS
             && let Ok(chunk) = wire::encode_chunk(ResultCode::Success, &envelope.as_ssz_bytes())
@@ -61,7 +61,7 @@ mod tests {
     use crate::chain::tests::blocks;
 
     #[test]
-    fn only_what_is_there_is_answered() {
+    fn only_blocks_that_are_served_are_answered() {
         let blocks = blocks(2);
         let root = |index: usize| blocks[index].block().tree_hash_root();
         let mut claim = Claim::default();

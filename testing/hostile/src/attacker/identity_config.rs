@@ -1,4 +1,4 @@
-//! How an identity behaves, beside what it says.
+//! The behaviour of an identity.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use parking_lot::Mutex;
 
 use super::claim::Claim;
 
-/// How an identity behaves. The default one is polite: fresh, answers what it is asked, reads what it is
-/// answered, and claims what all of the stranger claim.
+/// The behaviour of an identity. By default it has a new key, answers requests, reads answers, and claims what all
+/// identities of the attacker claim.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IdentityConfig {
-    /// Who it is; somebody new where there is none.
+    /// Its key; a new one where there is none.
     pub(crate) key: Option<Keypair>,
-    /// What it claims of its own.
+    /// A claim of its own.
     pub(crate) claim: Option<Arc<Mutex<Claim>>>,
     /// Whether requests for blocks that it does not have stay without any answer.
     pub(crate) withholds: bool,
-    /// What it does with streams that it opens.
+    /// How it sends requests.
     pub(crate) asks: Asks,
 }
 

@@ -52,11 +52,11 @@ pub struct Attacker {
     since: Slot,
 }
 
-/// What the stranger has heard, shared by all who listen and speak for it.
+/// What the attacker knows of the chain, shared by its listener and its speakers.
 #[derive(Debug)]
 pub(crate) struct Knowledge {
     chain: Mutex<Chain>,
-    /// The slot of the newest block of somebody else.
+    /// The slot of the newest honest block.
     newest_slot: watch::Sender<Slot>,
     /// How many nodes the listener is connected with.
     heard_nodes: watch::Sender<usize>,
@@ -75,11 +75,11 @@ pub struct Deeds {
     pub unsent: u64,
     /// Identities that spoke.
     pub identities: u64,
-    /// Further counts, by what is counted.
+    /// Further counts, by name.
     pub counts: BTreeMap<&'static str, u64>,
-    /// What must not have happened and did, by what it is.
+    /// Faults of the nodes, by name.
     pub faults: BTreeMap<&'static str, u64>,
-    /// For how long the nodes put up with each identity.
+    /// For how long the nodes tolerated each identity.
     pub(crate) tolerated_times: ToleratedTimes,
 }
 
@@ -110,7 +110,7 @@ impl Attacker {
     /// # Errors
     /// When no threads can be started.
     pub(crate) fn join(devnet: &Devnet, genesis: State) -> Result<Self> {
-        // What is heard is also evidence, so listening is not put behind the nodes.
+        // Received gossip is also evidence, so the listener has the nodes' priority.
         let ears = threads("listener", 1, 0)?;
         let mouths = threads("speaker", SPEAKING_THREADS, NICENESS)?;
         let knowledge = Arc::new(Knowledge {
@@ -154,7 +154,7 @@ impl Attacker {
         tokio::time::timeout(patience, informed).await.is_ok()
     }
 
-    /// The first slot in which an attack has what it needs.
+    /// The first slot in which an attack has the history it needs.
     pub(crate) fn ready_for(&self, attack: &Attack) -> Slot {
         self.since + attack.history
     }
@@ -178,7 +178,7 @@ impl Attacker {
         Some(Playing(playing))
     }
 
-    /// The longest that a node has put up with an identity since its first offence.
+    /// The longest that a node has kept an identity connected after its first offence.
     pub(crate) fn longest_stay(&self) -> Option<Duration> {
         self.knowledge.deeds().tolerated_times.longest()
     }
@@ -189,7 +189,7 @@ impl Attacker {
         deeds.tolerated_times.stood_still(node.port(), lasted);
     }
 
-    /// What the attack has done; it is over.
+    /// The deeds of the attack, which is over.
     pub(crate) fn take_deeds(&self) -> Deeds {
         std::mem::take(&mut *self.knowledge.deeds())
     }
@@ -210,7 +210,7 @@ impl Drop for Attacker {
     }
 }
 
-/// A runtime of so many threads, whose priority is lowered by `niceness`.
+/// A runtime of this many threads, whose priority is lowered by `niceness`.
 fn threads(name: &str, count: usize, niceness: i32) -> Result<Runtime> {
     runtime::Builder::new_multi_thread()
         .worker_threads(count)
@@ -236,7 +236,7 @@ impl Knowledge {
 }
 
 impl Stage {
-    /// What has been heard.
+    /// What is known of the chain.
     pub(crate) fn chain(&self) -> MutexGuard<'_, Chain> {
         self.knowledge.chain()
     }
@@ -280,16 +280,16 @@ impl Stage {
         }
     }
 
-    /// Waits until a block of `slot` or a later one is heard that somebody else has made.
+    /// Waits for an honest block of `slot` or a later one.
     pub(crate) async fn newest_reaches(&self, slot: Slot) {
         let mut newest = self.knowledge.newest_slot.subscribe();
-        // An error would mean that nobody listens any more; then nothing comes.
+        // An error means that the listener has ended.
         if newest.wait_for(|newest| *newest >= slot).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Sends a forged block, in an envelope with somebody's attestation.
+    /// Sends a forged block, in an envelope with another validator's attestation.
     pub(crate) async fn send_forged(
         &self,
         speaker: &Speaker,
@@ -305,14 +305,14 @@ impl Stage {
         speaker.say(Topic::Block, envelope.as_ssz_bytes()).await;
     }
 
-    /// Has a forged block for those who ask for it, and sends it to nobody.
+    /// Serves a forged block to peers that request it, without gossiping it.
     pub(crate) fn serve_forged(&self, forged: &Forged, proposer: &SignedAttestation) {
         let envelope = forged.seal(proposer);
         self.knowledge.deeds().forged.push(forged.root);
         self.knowledge.claim().serve(forged.root, &envelope);
     }
 
-    /// Claims another chain, to all nodes now and to whoever asks later.
+    /// Claims another status, to all nodes now and to those that ask later.
     pub(crate) async fn claim(&self, speaker: &Speaker, status: Status) {
         self.knowledge.claim().set(status);
         speaker.tell(&status).await;
@@ -330,7 +330,7 @@ impl Stage {
         speaker.say(Topic::Block, envelope.as_ssz_bytes()).await;
     }
 
-    /// Sends a block of somebody else, in whatever envelope.
+    /// Sends an honest block in any envelope.
     pub(crate) async fn send_copy(&self, speaker: &Speaker, copy: &SignedBlockWithAttestation) {
         speaker.say(Topic::Block, copy.as_ssz_bytes()).await;
     }

@@ -31,7 +31,7 @@ use super::{
     swarm::{self, Behaviour, BehaviourEvent},
 };
 
-/// How long a speaker waits for the nodes to let it in and to tell what they take.
+/// How long a speaker waits for the nodes to let it in and to send their subscriptions.
 const INTRODUCTION: Duration = Duration::from_secs(2);
 
 /// How long a speaker waits before it dials those again that did not let it in.
@@ -47,7 +47,7 @@ const LINGER: Duration = Duration::from_millis(300);
 /// Requests of nodes that are kept without an answer; beyond, the oldest is dropped.
 const MAX_WITHHELD: usize = 256;
 
-/// What is to be said.
+/// A message to send.
 #[derive(Debug)]
 enum Line {
     /// SSZ, as gossip.
@@ -106,7 +106,7 @@ impl Speaker {
                 speech.deliver(swarm, said, ready).await;
             }
         });
-        // It leaves, too, when nobody waits for it any more.
+        // It also leaves when the receiver was dropped.
         let speaker = Self {
             number,
             lines,
@@ -172,7 +172,7 @@ impl Speaker {
     }
 }
 
-/// What a speaker's task works with.
+/// The state of a speaker's task.
 struct Speech {
     number: u64,
     nodes: Vec<SocketAddr>,
@@ -210,7 +210,7 @@ impl Speech {
                     if subscribed.len() >= self.nodes.len() * Topic::ALL.len()
                         && let Some(ready) = ready.take()
                     {
-                        // Nobody waits any more when it took too long.
+                        // The receiver may have timed out.
                         let _ = ready.send(());
                     }
                 }
@@ -218,16 +218,13 @@ impl Speech {
                 Some(line) = said.recv() => {
                     let is_sent = say(&mut swarm, line);
                     let mut deeds = self.knowledge.deeds();
-                    match is_sent {
-                        true => deeds.sent += 1,
-                        false => deeds.unsent += 1,
-                    }
+                    if is_sent { deeds.sent += 1 } else { deeds.unsent += 1 }
                 }
             }
         }
     }
 
-    /// Dials those that have not let it in. Who has shown it out is not dialled again.
+    /// Dials the nodes that have not let it in. Nodes that have disconnected it are not dialled again.
     fn dial_refused(&mut self, swarm: &mut Swarm<Behaviour>) {
         for node in std::mem::take(&mut self.refused) {
             let address = swarm::dial_address(node);
@@ -238,7 +235,7 @@ impl Speech {
         }
     }
 
-    /// What it claims: its own, or what all claim.
+    /// Its claim, or that of all identities.
     fn claim(&self) -> MutexGuard<'_, Claim> {
         match &self.identity_config.claim {
             Some(own) => own.lock(),
@@ -263,7 +260,7 @@ impl Speech {
                     self.withheld.push(channel);
                     return;
                 }
-                // Whoever asked may have gone.
+                // The peer may have gone.
                 let _ = swarm.behaviour_mut().blocks.send_response(channel, answer);
             }
             SwarmEvent::Behaviour(BehaviourEvent::Status(Event::Message {
@@ -317,7 +314,7 @@ fn udp_port(address: &Multiaddr) -> u16 {
     udp.unwrap_or_default()
 }
 
-/// Says a line; false when nobody takes it.
+/// Sends a message; false when no node takes it.
 fn say(swarm: &mut Swarm<Behaviour>, line: Line) -> bool {
     let peers: Vec<_> = swarm.connected_peers().copied().collect();
     let behaviour = swarm.behaviour_mut();

@@ -34,7 +34,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// Streams of requests at a time on a connection; nodes allow fewer.
 const STREAMS: usize = 256;
 
-/// What is asked and answered, as bytes.
+/// A codec of plain bytes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RawCodec(Asks);
 
@@ -114,7 +114,7 @@ enum MessageIds {
     Unique,
 }
 
-/// The swarm of an identity that listens and answers nobody; it neither listens for connections nor dials yet.
+/// The swarm of an identity that receives gossip and answers no requests; it neither listens for connections nor dials yet.
 ///
 /// # Errors
 /// When libp2p refuses the settings.
@@ -149,7 +149,7 @@ fn behaviour(ids: MessageIds, requests: Requests, asks: Asks) -> Result<Behaviou
     let config = gossipsub::ConfigBuilder::default()
         .protocol_id_prefix("/meshsub")
         .validation_mode(gossipsub::ValidationMode::Anonymous)
-        // What nobody has judged is not forwarded, and nothing here judges.
+        // Messages are forwarded only after a validation result, and none is given here.
         .validate_messages()
         .max_transmit_size(2 * wire::MAX_MESSAGE_BYTES)
         .heartbeat_interval(Duration::from_millis(700))

@@ -1,4 +1,4 @@
-//! For how long the nodes put up with each identity.
+//! For how long the nodes keep an identity connected after its first offence.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -28,7 +28,7 @@ struct Connection {
     port: u16,
     /// Since the node has let it in.
     came: Stopwatch,
-    /// For how long the node was made to stand still since the offence: it can show nobody out meanwhile.
+    /// For how long the node was stopped since the offence: it cannot disconnect peers meanwhile.
     excused: Duration,
 }
 
@@ -99,7 +99,7 @@ impl ToleratedTimes {
             .is_some_and(|identity| identity.has_come && identity.open.is_empty())
     }
 
-    /// The longest that a node has put up with an identity that had offended, up to now; `None` when none
+    /// The longest that a node has kept an identity connected after an offence, up to now; `None` when none
     /// was let in and offended.
     pub(crate) fn longest(&self) -> Option<Duration> {
         let open = self
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_never_let_in_does_not_stay() {
+    fn an_identity_that_was_never_let_in_was_never_tolerated() {
         let mut times = ToleratedTimes::default();
         times.offended(1);
         assert_eq!(times.longest(), None);

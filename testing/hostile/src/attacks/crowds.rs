@@ -20,10 +20,10 @@ const AT_ONCE: usize = 24;
 /// Identities that earn a ban: more than nodes remember.
 const BANNED: usize = 1180;
 
-/// So many come per second: all of them in half a minute, should they be let in.
+/// New identities per second: all of them in half a minute if they are let in.
 const BANS_PER_SECOND: u64 = 40;
 
-/// Of those that earn a ban, so many wait to be let in at a time. Where all places are taken, that takes long.
+/// Identities that wait to be let in at a time, of those that earn a ban. Where all slots are taken, that takes long.
 const MAX_CONNECTING: usize = 96;
 
 /// Messages without any meaning that each of them sends: more than a node puts up with.
@@ -38,8 +38,7 @@ const STAY: Duration = Duration::from_millis(500);
 /// How long they are given before those that were shown out are replaced.
 const ROUND: Duration = Duration::from_secs(2);
 
-/// Identities that claim what an honest peer would, and do nothing. Whoever is shown out comes back as
-/// somebody else.
+/// Identities that claim an honest status, and do nothing. One that is disconnected comes back with a new identity.
 pub(super) async fn idle(stage: Stage) {
     let mut crowd: Vec<Speaker> = Vec::new();
     let mut pace = interval(ROUND);
@@ -56,7 +55,7 @@ pub(super) async fn idle(stage: Stage) {
     }
 }
 
-/// One identity after another that says what is no message, and waits to be shown out.
+/// One identity after another that sends garbage, and waits to be disconnected.
 pub(super) async fn earn_bans(stage: Stage) {
     let mut pace = interval(Duration::from_millis(1000 / BANS_PER_SECOND));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);

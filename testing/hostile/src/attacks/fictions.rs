@@ -1,4 +1,4 @@
-//! Chains that do not exist: claimed, and served block by block to those who believe in them.
+//! Invented chains, which are claimed and served block by block.
 
 use std::sync::Arc;
 
@@ -14,19 +14,19 @@ use crate::attacker::{Claim, IdentityConfig, Speaker, Stage};
 /// Most blocks of a fiction.
 const LENGTH: Slot = 256;
 
-/// One who claims what is not.
+/// An identity that claims an invented chain.
 struct Liar {
     claim: Arc<Mutex<Claim>>,
     speaker: Speaker,
 }
 
-/// So many identities claim a made-up chain each, another one in every slot, and serve its blocks but for the
+/// This many identities claim a made-up chain each, another one in every slot, and serve its blocks but for the
 /// oldest one's parent. Those who have been shown out come back as somebody else.
 pub(super) async fn claim(stage: Stage, identities: usize) {
     lie(stage, identities, true).await;
 }
 
-/// So many identities claim a chain that is ahead and answer no request for its blocks.
+/// This many identities claim a chain that is ahead and answer no request for its blocks.
 pub(super) async fn claim_and_be_silent(stage: Stage, identities: usize) {
     lie(stage, identities, false).await;
 }

@@ -1,4 +1,4 @@
-//! More blocks, or larger ones, than anybody needs. All are valid but for their proposers.
+//! Floods of blocks, or of large ones. All are valid except for their proposers' signatures.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const COPIES: usize = 3000;
 /// Small blocks a second.
 const RATE: u64 = 400;
 
-/// Small blocks are sent in so many batches a second, so that they come evenly.
+/// Small blocks are sent in this many batches a second, so that they come evenly.
 const BATCHES: u64 = 20;
 
 /// An identity that sends only invalid blocks is soon cut off; after this long another one goes on.

@@ -19,14 +19,13 @@ const PORTS: usize = 64;
 /// How long a dial is given until its first datagrams are there.
 const FIRST_WORDS: Duration = Duration::from_millis(300);
 
-/// Callers that are remembered; a dial is over long before so many more have come.
+/// Callers that are remembered; a dial is over long before this many more have come.
 const MAX_CALLERS: usize = 4096;
 
 /// No datagram of a handshake is longer.
 const MAX_DATAGRAM: usize = 2048;
 
-/// A client that knows the protocol dials a socket of ours; what it says there first is sent on to all nodes,
-/// and what they answer is read by nobody.
+/// A real client dials a socket of ours; its first packet is sent on to all nodes, and their answers are not read.
 pub(super) async fn leave_half_open(stage: Stage) {
     if let Err(error) = relay_first_words(&stage).await {
         // Without sockets there is no attack, and that must not look like one that was withstood.
@@ -55,7 +54,7 @@ async fn relay_first_words(stage: &Stage) -> Result<()> {
                 tokio::spawn(dial_once(address, FIRST_WORDS));
             }
             Ok((length, caller)) = catcher.recv_from(&mut buffer) => {
-                // Only the first word of each: the last one would take leave.
+                // Only the first packet of each: the last one would close the connection.
                 if callers.len() >= MAX_CALLERS {
                     callers.clear();
                 }

@@ -1,4 +1,4 @@
-//! HTTP as nobody should speak it.
+//! Abuse of the HTTP server.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -85,7 +85,7 @@ pub(super) async fn flood(stage: Stage) {
         let mut heard = vec![0; 1 << 16];
         while stream.write_all(request.as_bytes()).await.is_ok() {
             stage.count("requests", 1);
-            // Answers come one after another on one connection: what has come makes room for the next.
+            // Answers come one after another on one connection: each one that is read makes place for the next.
             if let Ok(Ok(0) | Err(_)) = timeout(PATIENCE, stream.read(&mut heard)).await {
                 return;
             }
@@ -107,7 +107,7 @@ pub(super) async fn foreign_host(stage: Stage) {
     .await;
 }
 
-/// Has so many connections with each node, again and again.
+/// Has this many connections with each node, again and again.
 async fn crowd<F, W>(stage: &Stage, count: usize, what: W)
 where
     W: Fn(Stage, SocketAddr) -> F + Clone + Send + 'static,

@@ -1,4 +1,4 @@
-//! Heard messages with something exchanged, so that they name what nobody has, or no longer fit together.
+//! Honest messages with one part exchanged, so that they name unknown blocks, or no longer fit together.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const RATE: u64 = 20;
 /// What is exchanged, in turn.
 const KINDS: u64 = 6;
 
-/// After so many messages another identity goes on.
+/// After this many messages another identity goes on.
 const LIFETIME: u64 = 2 * RATE;
 
 /// Most votes, less one, that are picked for a body.
@@ -55,7 +55,7 @@ pub(super) async fn alter(stage: Stage) {
     }
 }
 
-/// The vote for a head that nobody has. Its signature no longer fits.
+/// A vote for an unknown head. Its signature no longer fits.
 fn with_invented_head(vote: &SignedAttestation) -> SignedAttestation {
     let mut vote = vote.clone();
     vote.message.data.head.root = invented();
@@ -82,7 +82,7 @@ fn exchange(envelope: &mut SignedBlockWithAttestation, kind: u64) {
             block.body.attestations = votes.try_into().unwrap_or_default();
             envelope.signature = signatures.try_into().unwrap_or_default();
         }
-        // The same block, whose root is not to be held against it, with somebody's vote as its proposer's.
+        // The same block, whose root must not be condemned, with another validator's vote as its proposer's.
         4 if !attestations.is_empty() => {
             envelope.message.proposer_attestation = attestations[0];
             let mut signatures = envelope.signature.to_vec();

@@ -84,7 +84,7 @@ pub(super) static MACHINERY: [Attack; 20] = [
     attack(
         "unread-answers",
         "18 identities ask for all blocks by root, as often as they are let, and read no answer",
-        // On a young chain answers fit into the connection's buffers, and nobody can see that they are not read.
+        // On a short chain answers fit into the connection's buffers, so that a node cannot see that they are not read.
         |stage| Box::pin(requests::without_reading(stage)),
     ),
     attack(
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_who_does_what_no_honest_client_does_is_told_apart() {
+    fn only_attacks_that_no_honest_client_resembles_are_told_apart() {
         let told = |name| MACHINERY.iter().any(|a| a.name == name && a.told_apart);
         for name in ["garbage", "bans", "random-votes", "made-up-chains"] {
             assert!(told(name), "{name}");

@@ -1,4 +1,4 @@
-//! What a stranger may try. Each attack goes on until it is stopped.
+//! The attacks. Each goes on until it is stopped.
 
 mod crowds;
 mod fictions;
@@ -40,7 +40,7 @@ pub struct Attack {
     pub history: Slot,
     /// What is tried.
     pub kind: Kind,
-    /// Whether any of the nodes can tell the identities that do it from honest peers, and must send them away.
+    /// Whether a node can tell the identities that do it from honest peers, and so has to disconnect them.
     pub told_apart: bool,
     /// Whether two slots are left without a block meanwhile, by stopping their proposers.
     pub empty_slots: bool,
@@ -100,11 +100,12 @@ impl Attack {
         Self::all().find(|attack| attack.name == name)
     }
 
-    /// The name of the one that does nothing under the same circumstances: what it is compared with.
+    /// The name of its baseline: the attack that does nothing under the same circumstances.
     pub fn baseline(&self) -> &'static str {
-        match self.empty_slots {
-            true => "empty-slots",
-            false => "nothing",
+        if self.empty_slots {
+            "empty-slots"
+        } else {
+            "nothing"
         }
     }
 

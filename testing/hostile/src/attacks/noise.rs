@@ -1,4 +1,4 @@
-//! Gossip that is of no use to anybody.
+//! Useless gossip.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const BATCHES: u64 = 50;
 /// Votes for random roots, a second and to each of four nodes: 20,000 in all.
 const VOTES_PER_SECOND: u64 = 5_000;
 
-/// What is said at once between two looks at whether anybody still listens.
+/// Messages that are sent between two checks whether a node still takes them.
 const BURST: usize = 200;
 
 /// Messages of the far future, a second.
@@ -30,7 +30,7 @@ const TOPICS: usize = 2_000;
 /// Bytes that a bomb becomes: what a message may be, and a hundred times less on the wire.
 const BOMB_BYTES: usize = wire::MAX_MESSAGE_BYTES;
 
-/// Votes for roots that nobody has, with signatures of zeros.
+/// Votes for unknown roots, with signatures of zeros.
 pub(super) async fn random_votes(stage: Stage) {
     let mut pace = interval(Duration::from_millis(1000 / BATCHES));
     pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -97,7 +97,7 @@ pub(super) async fn far_future(stage: Stage) {
     }
 }
 
-/// Listens to topics of which nobody has heard, and stays.
+/// Subscribes to invented topics, and stays.
 pub(super) async fn topics(stage: Stage) {
     let mut listeners = Vec::new();
     for _ in 0..LISTENERS {
@@ -116,9 +116,10 @@ pub(super) async fn topics(stage: Stage) {
 
 /// The same identity while any node listens to it, then another one.
 async fn still_heard(stage: &Stage, speaker: Speaker) -> Speaker {
-    match speaker.is_shown_out() {
-        true => stage.speaker().await,
-        false => speaker,
+    if speaker.is_shown_out() {
+        stage.speaker().await
+    } else {
+        speaker
     }
 }
 
@@ -136,7 +137,7 @@ fn with_bad_signature(vote: &SignedAttestation) -> SignedAttestation {
     }
 }
 
-/// A vote of nobody in particular, for roots that nobody has.
+/// A vote of a random validator for unknown roots.
 fn random_vote(slot: Slot) -> SignedAttestation {
     let checkpoint = |slot| Checkpoint {
         root: Root::from(rand::random::<[u8; 32]>()),

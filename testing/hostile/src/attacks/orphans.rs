@@ -1,4 +1,4 @@
-//! The largest blocks there can be, of which nobody knows where they belong.
+//! The largest possible blocks, with unknown parents.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Bytes of a signature.
 const SIGNATURE_BYTES: usize = 3112;
 
-/// Sends them from many identities in turn. Whoever is shown out comes back as somebody else.
+/// Sends them from many identities in turn. One that is disconnected comes back with a new identity.
 pub(super) async fn send(stage: Stage) {
     let arrivals = (0..IDENTITIES).map(|_| stage.speaker());
     let mut speakers = futures::future::join_all(arrivals).await;

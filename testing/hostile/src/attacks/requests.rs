@@ -58,7 +58,7 @@ async fn keep_asking(stage: Stage, asks: Asks) {
     }
 }
 
-/// Statuses and requests for blocks, many more than anybody needs.
+/// A flood of statuses and requests for blocks.
 pub(super) async fn flood(stage: Stage) {
     stage.claim_honestly();
     let mut crowd: Vec<Speaker> = Vec::new();

@@ -1,4 +1,4 @@
-//! Forged blocks that are not gossiped but claimed and served: who catches up may be less careful.
+//! Forged blocks that are not gossiped but claimed and served: a node that catches up may be less careful.
 
 use quartet_types::{Checkpoint, SignedAttestation, Slot, State, Status};
 
@@ -15,7 +15,7 @@ const LENGTH: Slot = 3;
 const BODY_SLOTS: Slot = 4;
 
 /// Claims, each slot, a chain of forged blocks on the head's parent that ends in the current slot, and serves
-/// its blocks to those who ask for them.
+/// its blocks to peers that request them.
 pub(super) async fn claim_and_serve(stage: Stage) {
     let mut ticks = stage.clock.ticks();
     loop {
