@@ -21,7 +21,7 @@ use crate::{
 
 /// Where a genesis directory has the validators' keys.
 pub(crate) const KEYS_DIRECTORY: &str = "hash-sig-keys";
-/// What a genesis directory calls its plan.
+/// The name of the plan in a genesis directory.
 const PLAN_FILE: &str = "validator-config.yaml";
 
 /// The arguments of `quartet genesis`.
@@ -56,7 +56,7 @@ pub(crate) struct GenesisArgs {
 }
 
 impl GenesisArgs {
-    /// Does what was asked for.
+    /// Runs the command.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let plan_path = self
             .plan
@@ -146,9 +146,10 @@ pub(crate) fn ensure_keys(
 ) -> anyhow::Result<Vec<ValidatorKey>> {
     std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
     let manifest = directory.join(MANIFEST_FILE);
-    let manifest = match manifest.exists() {
-        true => Some(KeyManifest::read(&manifest)?),
-        false => None,
+    let manifest = if manifest.exists() {
+        Some(KeyManifest::read(&manifest)?)
+    } else {
+        None
     };
     (0..wanted.count)
         .map(|index| {

@@ -87,7 +87,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs what waits more than it works.
+/// Runs a future on this thread, for commands that mostly wait.
 fn on_this_thread(
     work: impl Future<Output = anyhow::Result<ExitCode>>,
 ) -> anyhow::Result<ExitCode> {

@@ -1,4 +1,4 @@
-//! What the allocator does with memory that is free again.
+//! Settings of the allocator for freed memory.
 
 #![allow(unsafe_code, reason = "the allocator's settings are made in C")]
 

@@ -1,4 +1,4 @@
-//! What this process may do and others may do to it: no copies of its memory, which has keys in it, and many open files.
+//! Limits of this process: no core dumps or debuggers, since its memory has keys, and many open files.
 
 /// Has no core dump of this process or its children be written. Nothing is said where the system does not let us: it is one
 /// precaution of several.

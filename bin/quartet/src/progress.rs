@@ -1,4 +1,4 @@
-//! What people see of work that takes long: a bar in a terminal, elsewhere a line every few seconds.
+//! The progress of long work: a bar in a terminal, elsewhere a line every few seconds.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -15,7 +15,7 @@ use quartet_clock::Stopwatch;
 /// Between two lines, whatever they are about.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// A piece of work under way. It may be told of progress by several threads.
+/// A piece of work under way. Several threads may report progress.
 #[derive(Debug)]
 pub(crate) struct Work {
     what: String,
@@ -42,7 +42,7 @@ impl Work {
         }
     }
 
-    /// So many steps are done.
+    /// This many steps are done.
     pub(crate) fn at(&self, done: u64, total: u64) {
         self.total.store(total, Ordering::Relaxed);
         self.done.store(done, Ordering::Relaxed);
@@ -55,7 +55,7 @@ impl Work {
         }
     }
 
-    /// So many steps more are done.
+    /// This many more steps are done.
     pub(crate) fn add(&self, steps: u64) {
         let done = self.done.fetch_add(steps, Ordering::Relaxed) + steps;
         match &self.bar {
@@ -94,9 +94,10 @@ fn said() -> &'static Mutex<Stopwatch> {
 fn line(what: &str, done: u64, total: u64, elapsed: Duration) -> String {
     let share = done as f64 / total.max(1) as f64;
     let left = elapsed.as_secs_f64() * (1.0 - share) / share;
-    let left = match left.is_finite() {
-        true => format!(", some {left:.0} s left"),
-        false => String::new(),
+    let left = if left.is_finite() {
+        format!(", some {left:.0} s left")
+    } else {
+        String::new()
     };
     format!("{what}: {:.0} %{left}", share * 100.0)
 }
@@ -116,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_how_far_it_is_and_how_long_it_takes() {
+    fn a_progress_line_says_how_far_the_work_is_and_how_long_it_takes() {
         let second = Duration::from_secs(1);
         assert_eq!(line("keys", 1, 4, second), "keys: 25 %, some 3 s left");
         assert_eq!(line("keys", 4, 4, second), "keys: 100 %, some 0 s left");

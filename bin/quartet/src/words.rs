@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_is_singular() {
+    fn a_count_of_one_is_singular() {
         let said = [0, 1, 2].map(|number| count(number, "validator"));
         assert_eq!(said, ["0 validators", "1 validator", "2 validators"]);
     }

@@ -223,7 +223,7 @@ fn a_selection_is_played_alone_and_without_means_the_rest_is_unsupported() {
 }
 
 #[test]
-fn nobody_there_is_an_exit_code_of_its_own() {
+fn an_unreachable_node_has_an_exit_code_of_its_own() {
     let output = Command::new(QUARTET)
         .args(["check", "/ip4/127.0.0.1/udp/9/quic-v1", "--timeout", "1"])
         .output()

@@ -259,7 +259,7 @@ fn a_client_that_dies_is_told_with_its_last_words_and_one_that_does_nothing_fail
 }
 
 #[test]
-fn what_cannot_be_is_refused_before_anything_is_started() {
+fn wrong_arguments_for_guests_are_refused_before_anything_is_started() {
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("net");
     let ours = format!("{}:1", template("quartet.yaml").display());

@@ -133,7 +133,7 @@ fn a_node_that_tells_nothing_but_its_health_is_taken_at_its_word() {
 }
 
 #[test]
-fn who_is_no_lean_node_does_not_count_as_an_answer() {
+fn a_server_that_is_no_lean_node_does_not_count_as_an_answer() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let dead = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

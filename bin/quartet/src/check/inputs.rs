@@ -1,4 +1,4 @@
-//! What the checker is given from files: the network's genesis, and validators' keys.
+//! The checker's input files: the network's genesis, and validators' keys.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use quartet_xmss::SecretKey;
 
 use super::CheckArgs;
 
-/// What a genesis directory has.
+/// The genesis file in a genesis directory.
 const CONFIG_FILE: &str = "config.yaml";
 
 /// The options, as far as they come from files.
@@ -26,9 +26,10 @@ pub(super) fn options(args: &CheckArgs, address: Address) -> anyhow::Result<Opti
     let Some(genesis) = &args.genesis else {
         return Ok(options);
     };
-    let file = match genesis.is_dir() {
-        true => genesis.join(CONFIG_FILE),
-        false => genesis.clone(),
+    let file = if genesis.is_dir() {
+        genesis.join(CONFIG_FILE)
+    } else {
+        genesis.clone()
     };
     let config = GenesisConfig::read(&file)?;
     let state = config
@@ -65,9 +66,10 @@ fn key(
     };
     // Ours first, wherever the manifest leads: it says whether it is public.
     let own = keystore_file_name(index);
-    let file = match directory.join(&own).exists() {
-        true => Some(own),
-        false => listed(directory, index)?,
+    let file = if directory.join(&own).exists() {
+        Some(own)
+    } else {
+        listed(directory, index)?
     };
     let request = KeyRequest {
         index,

@@ -104,7 +104,7 @@ fn case_id(id: &str) -> Result<&'static str, &'static str> {
 }
 
 impl CheckArgs {
-    /// Plays the cases and prints what came of them.
+    /// Plays the cases and prints the verdicts.
     ///
     /// # Errors
     /// When files cannot be read or written.
@@ -127,7 +127,7 @@ impl CheckArgs {
         let mut table = text::Table::new(colour);
         let told = |played: &Played| {
             if !self.json {
-                // What cannot be printed now cannot be printed later either, and that is told.
+                // If printing fails here, it fails at the end as well, and the error is returned there.
                 let _ = print(&table.line(played));
             }
         };
@@ -147,9 +147,10 @@ impl CheckArgs {
             fs::write(file, junit(&report))
                 .with_context(|| format!("cannot write {}", file.display()))?;
         }
-        match self.json {
-            true => print(&format!("{}\n", serde_json::to_string(&report)?))?,
-            false => print(&text::summary(&report, colour))?,
+        if self.json {
+            print(&format!("{}\n", serde_json::to_string(&report)?))?
+        } else {
+            print(&text::summary(&report, colour))?
         }
         Ok(match report.summary.fail {
             0 => ExitCode::SUCCESS,

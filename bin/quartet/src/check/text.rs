@@ -97,8 +97,9 @@ fn painted(verdict: Verdict, colour: bool) -> String {
         Verdict::Differs => "33",
         Verdict::Unsupported => "2",
     };
-    match colour {
-        true => format!("\u{1b}[{code}m{word}\u{1b}[0m"),
-        false => word,
+    if colour {
+        format!("\u{1b}[{code}m{word}\u{1b}[0m")
+    } else {
+        word
     }
 }

@@ -21,9 +21,10 @@ pub(super) struct InfoArgs {
 impl InfoArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let info = self.data.open()?.info()?;
-        match self.json {
-            true => print(&serde_json::to_string_pretty(&as_json(&info))?),
-            false => print(&as_text(&info)),
+        if self.json {
+            print(&serde_json::to_string_pretty(&as_json(&info))?)
+        } else {
+            print(&as_text(&info))
         }
     }
 }

@@ -57,7 +57,7 @@ impl DataDir {
 }
 
 impl DbArgs {
-    /// Does what was asked for.
+    /// Runs the command.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let done = |result: anyhow::Result<()>| result.map(|()| ExitCode::SUCCESS);
         match self.command {

@@ -1,4 +1,4 @@
-//! What is done with devnets beside running one.
+//! The subcommands of `quartet devnet`.
 
 use std::{path::PathBuf, process::ExitCode};
 

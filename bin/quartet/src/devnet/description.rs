@@ -1,4 +1,4 @@
-//! `devnet.json`: tells scripts where the nodes are, and a devnet that is resumed where they were.
+//! `devnet.json`: the addresses of the nodes, for scripts and for a devnet that is resumed.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ pub(super) const DESCRIPTION: &str = "devnet.json";
 /// How a devnet's directory is laid out. Raise it with every change that keeps an older one from being resumed.
 const LAYOUT: u32 = 1;
 
-/// What `devnet.json` tells.
+/// The contents of `devnet.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Description {
     layout: u32,
@@ -39,7 +39,7 @@ pub(super) struct Description {
     pub(super) nodes: Vec<NodeDescription>,
 }
 
-/// What `devnet.json` tells of one node.
+/// A node in `devnet.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct NodeDescription {
     pub(super) name: String,
@@ -53,10 +53,10 @@ pub(super) struct NodeDescription {
     /// The client that it is of.
     #[serde(default = "own")]
     pub(super) client: String,
-    /// How it is asked what it sees, where it is of another client.
+    /// How its chain is queried, if it is of another client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) questions: Option<Questions>,
-    /// What starts it again should it have ended, program first.
+    /// The command that starts it again, program first.
     command: Vec<String>,
 }
 
@@ -108,7 +108,7 @@ impl Description {
         serde_json::from_value(value).with_context(|| format!("{} is damaged", path.display()))
     }
 
-    /// Writes it; whoever reads it sees the old one or the new one, whole.
+    /// Writes it atomically: readers see the old file or the new one, whole.
     ///
     /// # Errors
     /// When it cannot be written.

@@ -29,7 +29,7 @@ use crate::signals::Signals;
 /// How often the starting devnet is looked at.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Runs a devnet in the background. What it says until it is there is shown.
+/// Runs a devnet in the background. Its output until it is ready is shown.
 ///
 /// # Errors
 /// When it does not get there.
@@ -88,7 +88,7 @@ fn arguments(own: impl Iterator<Item = OsString>) -> Vec<OsString> {
 
 /// Leaves the terminal, as the process in the background.
 pub(super) fn leave_terminal() {
-    // An error means that it has none to leave.
+    // An error means that the process has no terminal.
     let _ = rustix::process::setsid();
 }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use anyhow::{Context as _, Result, bail};
 
-/// What the names of temporary directories begin with.
+/// The prefix of temporary directories' names.
 pub(super) const TEMPORARY_PREFIX: &str = "quartet-devnet-";
 
 /// The file that makes a directory ours. A running devnet holds a lock on it.

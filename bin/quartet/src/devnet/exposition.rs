@@ -13,7 +13,7 @@ pub(super) fn labelled(metrics: &str, name: &str, label: &str, word: &str) -> u6
     values.map(|(_, value)| value).sum::<f64>() as u64
 }
 
-/// A metric's value, over all its labels, where it is told.
+/// A metric's value, summed over all its labels; `None` if it is absent.
 pub(super) fn sum(metrics: &str, name: &str) -> Option<f64> {
     samples(metrics, name)
         .map(|(_, value)| value)

@@ -17,7 +17,7 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> 
     fs::write(path, json(value)?)
 }
 
-/// Puts a file of JSON in the place of another; whoever reads it sees the old one or the new one, whole.
+/// Replaces a JSON file atomically: readers see the old file or the new one, whole.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -25,7 +25,7 @@ pub(super) fn replace_json(path: &Path, value: &impl Serialize) -> io::Result<()
     replace(path, &json(value)?)
 }
 
-/// Puts a file in the place of another; whoever reads it sees the old one or the new one, whole.
+/// Replaces a file atomically: readers see the old file or the new one, whole.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -41,7 +41,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     };
     let written = write();
     if written.is_err() {
-        // What cannot be removed is small.
+        // A file that cannot be removed is small.
         let _ = fs::remove_file(beside);
     }
     written

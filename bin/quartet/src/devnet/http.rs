@@ -23,10 +23,10 @@ pub(super) enum HttpError {
     /// Nothing came in time.
     #[error("no answer within {} s", TIMEOUT.as_secs())]
     Timeout,
-    /// The answer is longer than what is read.
+    /// The answer is longer than [`MAX_RESPONSE`].
     #[error("the answer has more than {MAX_RESPONSE} bytes")]
     TooLong,
-    /// What came is not a plain HTTP response.
+    /// The answer is no plain HTTP response.
     #[error("not an HTTP response: {0}")]
     Malformed(&'static str),
     /// The node refused.

@@ -210,7 +210,7 @@ impl ReadyMade {
     }
 }
 
-/// Makes keys of `epochs` epochs from 0 on, on all processors, and tells how far it is.
+/// Makes keys of `epochs` epochs from 0 on, on all processors, and shows the progress.
 fn make(paths: &[PathBuf], epochs: u64, slot_duration: SlotDuration) -> Result<()> {
     if paths.is_empty() {
         return Ok(());
@@ -227,7 +227,7 @@ fn make(paths: &[PathBuf], epochs: u64, slot_duration: SlotDuration) -> Result<(
         activation_epoch: 0,
         active_epochs: epochs,
         passphrase: None,
-        // Whoever starts the devnet anew signs the same epochs again with it.
+        // A devnet that is started anew signs the same epochs again with it.
         public_test_key: true,
     };
     paths.par_iter().try_for_each(|path| {

@@ -17,7 +17,7 @@ use super::{
     ports::{LOOPBACK, NodePorts},
 };
 
-/// What a node's name begins with; its number follows.
+/// The prefix of a node's name; its number follows.
 pub(super) const NODE_PREFIX: &str = "quartet_";
 /// Where guests have their directories.
 pub(super) const GUESTS: &str = "guests";
@@ -63,7 +63,7 @@ pub(super) struct NodeLayout {
     pub(super) is_recorded: bool,
 }
 
-/// What a node is in a devnet.
+/// The role of a node in a devnet.
 #[derive(Clone, Debug)]
 pub(super) enum Role {
     /// One of our own.
@@ -119,7 +119,7 @@ impl NodeLayout {
         self.directory.join("data")
     }
 
-    /// What the `index`-th node is called.
+    /// The name of the `index`-th node.
     pub(super) fn name(index: usize) -> String {
         format!("{NODE_PREFIX}{index}")
     }
@@ -166,7 +166,7 @@ impl NodeLayout {
         }
     }
 
-    /// What starts it again by hand, program first.
+    /// The command that starts it again by hand, program first.
     pub(super) fn command(&self, genesis: &GenesisPaths, quartet: &Path) -> Vec<OsString> {
         let launch = self.launch(genesis, quartet);
         match self.role {

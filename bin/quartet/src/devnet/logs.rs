@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::{commands::Which, control::locate, description::Description, process::log_tail};
 
-/// What a devnet in the background says.
+/// The log of a devnet in the background.
 pub(super) const DEVNET_LOG: &str = "devnet.log";
 
 /// Lines that are shown unless asked for others. No more are read than fill 8 KiB.
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_added_is_seen_once() {
+    fn lines_that_are_added_are_seen_once() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         assert!(Followed::at_end(&path).is_err());

@@ -46,10 +46,10 @@ use anyhow::Result;
 
 pub(crate) use args::DevnetArgs;
 
-/// Runs a devnet to its end, or does what else is asked for.
+/// Runs a devnet to its end, or another subcommand.
 ///
 /// # Errors
-/// When it cannot be set up, or what is asked for cannot be done.
+/// When it cannot be set up, or the subcommand fails.
 pub(crate) async fn run(mut args: DevnetArgs) -> Result<ExitCode> {
     match args.command.take() {
         Some(command) => command.run().await,

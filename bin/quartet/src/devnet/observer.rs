@@ -1,4 +1,4 @@
-//! Asks all nodes what they see, slot after slot.
+//! Queries all nodes for their view of the chain, slot after slot.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -16,7 +16,7 @@ use super::{
 /// a part.
 const SETTLE: Duration = Duration::from_millis(350);
 
-/// What the nodes see in a slot.
+/// The views of the nodes in a slot.
 #[derive(Debug)]
 pub(super) struct Observation {
     pub(super) slot: Slot,
@@ -37,7 +37,7 @@ impl Observation {
     }
 }
 
-/// Whom to ask.
+/// A node to query.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     /// The addresses of the JSON-RPC of our own nodes that are there from the start.
@@ -66,7 +66,7 @@ impl Observer {
         }
     }
 
-    /// Tells what it sees until nobody listens.
+    /// Sends its observations until the receiver is dropped.
     pub(super) async fn run(mut self, observations: mpsc::Sender<Observation>) {
         let mut ticks = self.clock.ticks();
         let part = SETTLE.as_secs_f64() / SlotDuration::default().as_secs_f64();
@@ -74,7 +74,7 @@ impl Observer {
         loop {
             let tick = ticks.next().await;
             if tick.interval + 1 < INTERVALS_PER_SLOT {
-                // The first finalization is told to the second, not to the slot.
+                // The time of the first finalization is reported in seconds, not in slots.
                 if self.first_finalization.is_none() && tick.slot > 0 {
                     self.ask_all().await;
                 }

@@ -1,4 +1,4 @@
-//! What is done with a running devnet when somebody asks for it.
+//! Carries out requests to a running devnet.
 
 use super::{
     control::{Reply, Request},
@@ -7,7 +7,7 @@ use super::{
     terminal::note,
 };
 
-/// Does what is asked for, but for [`Request::Stop`], which is its caller's to do.
+/// Carries out a request, except for [`Request::Stop`], which the caller does.
 pub(super) async fn carry_out(network: &mut Network, request: Request) -> Reply {
     let done = match request {
         Request::Status => return Reply::Status(network.status()),

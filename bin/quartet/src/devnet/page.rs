@@ -21,7 +21,7 @@ impl Page {
             .first()
             .and_then(|node| node.ports.page())
             .unwrap_or(0);
-        // Other clients do not tell what the page shows.
+        // Other clients do not serve what the page shows.
         let shown = nodes.iter().filter(|node| node.as_guest().is_none());
         let shown = shown.map(|node| PageNode {
             name: node.name.clone(),

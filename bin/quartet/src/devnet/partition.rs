@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_partition_is_refused() {
+    fn groups_that_make_no_partition_are_refused() {
         for (groups, expected) in [
             (
                 &["a,e"][..],
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_said_in_groups() {
+    fn a_partition_is_described_by_its_groups() {
         let nodes = ["a", "b", "c", "d"].map(str::to_owned);
         let said = parse(&["c"]).unwrap().describe(&nodes);
         assert_eq!(said, "a, b, d | c");

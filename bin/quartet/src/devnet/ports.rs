@@ -1,4 +1,4 @@
-//! Ports on the loopback address: free ones of the system's choice, or those that somebody wants.
+//! Ports on the loopback address: free ones of the system's choice, or given ones.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ pub(super) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const KINDS_APART: u16 = 100;
 /// The first port of all that may be asked for: lower ones are the system's.
 pub(super) const LOWEST_BASE: u16 = 1024;
-/// The last, so that all others have room above it.
+/// The highest base, so that all ports above it are valid.
 pub(super) const HIGHEST_BASE: u16 = u16::MAX - 4 * KINDS_APART;
 
 /// The ports of one node.
@@ -48,7 +48,7 @@ impl NodePorts {
     }
 }
 
-/// A port that somebody wanted and cannot have.
+/// A wanted port that is taken.
 #[derive(Debug)]
 pub(super) struct Unavailable {
     /// The node's number.
@@ -73,7 +73,7 @@ impl fmt::Display for Unavailable {
 /// Ports that are free, and stay so for as long as this lives.
 ///
 /// The nodes' records must hold their ports before a node runs, so ports are chosen here and let go just
-/// before the start. Somebody else may take one in between.
+/// before the start. Another program may take one in between.
 #[derive(Debug)]
 pub(super) struct ReservedPorts {
     nodes: Vec<(UdpSocket, [TcpListener; 2])>,
@@ -125,7 +125,7 @@ impl ReservedPorts {
     /// The ports' numbers, node by node.
     ///
     /// # Errors
-    /// When the system does not tell them.
+    /// When the system does not say them.
     pub(super) fn numbers(&self) -> io::Result<Vec<NodePorts>> {
         let numbers = |(quic, [http, metrics]): &(UdpSocket, [TcpListener; 2])| {
             Ok(NodePorts {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wanted_is_had_or_the_port_is_named_that_is_taken() {
+    fn wanted_ports_are_reserved_or_the_taken_one_is_named() {
         let wanted = ReservedPorts::any(3).unwrap().numbers().unwrap();
         let reserved = ReservedPorts::these(&wanted).unwrap();
         assert_eq!(reserved.numbers().unwrap(), wanted);

@@ -1,4 +1,4 @@
-//! How a devnet begins: anew, with a genesis of its own, or again where one has ended.
+//! The preparation of a network: a new one with a genesis of its own, or a former one that is resumed.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::words::duration;
 
-/// How often ports are chosen anew when somebody else has taken one meanwhile.
+/// How often ports are chosen again when another program has taken one meanwhile.
 const ATTEMPTS: usize = 3;
 
 /// How long the nodes of a resumed devnet may take to answer: each reads its database.
@@ -26,14 +26,14 @@ const RESUMING: Duration = Duration::from_secs(30);
 /// Slots for which keys have to last, at least, for a devnet to be resumed.
 const LEAST_LEFT: u64 = 32;
 
-/// What a network begins with.
+/// Where a network comes from.
 #[derive(Debug)]
 pub(super) enum NetworkSource {
     New(NewNetwork),
     Resumed(FormerNetwork),
 }
 
-/// What makes up a new network.
+/// A new network.
 #[derive(Debug)]
 pub(super) struct NewNetwork {
     pub(super) nodes: u16,
@@ -60,7 +60,7 @@ pub(super) struct LateNode {
     pub(super) slot: Slot,
 }
 
-/// What is known of a network that has ended.
+/// A network that has ended and is to be resumed.
 #[derive(Debug)]
 pub(super) struct FormerNetwork {
     ports: Vec<NodePorts>,
@@ -145,7 +145,7 @@ impl NewNetwork {
         })
     }
 
-    /// What all nodes are called: our own, the one that starts late, guests.
+    /// The names of all nodes: our own, the one that starts late, guests.
     fn names(&self) -> Vec<String> {
         let own = usize::from(self.nodes) + usize::from(self.late.is_some());
         let own = (0..own).map(NodeLayout::name);
@@ -177,7 +177,7 @@ impl NewNetwork {
         Ok(nodes)
     }
 
-    /// Fills in what is only known once there is a genesis.
+    /// Fills in the values that come from the genesis.
     fn fill_in_genesis(
         &self,
         nodes: &mut [NodeLayout],
@@ -237,7 +237,7 @@ impl NewNetwork {
 }
 
 impl FormerNetwork {
-    /// What is to be resumed in a directory.
+    /// Reads the network that is to be resumed in a directory.
     ///
     /// # Errors
     /// When there is nothing that can be: no devnet has run there, another version made it, files are missing, or its

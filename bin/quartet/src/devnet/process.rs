@@ -41,7 +41,7 @@ const TAIL_BYTES: u64 = 8 * 1024;
 /// Tells a node to end when its standard input does.
 const EXIT_WITH_PARENT: &str = "--exit-with-parent";
 
-/// A node that ended without having been told to.
+/// The death of a node that was not told to end.
 #[derive(Debug)]
 pub(super) struct Death {
     /// The node's position.
@@ -64,7 +64,7 @@ pub(super) struct NodeProcess {
 }
 
 impl NodeProcess {
-    /// Starts the `index`-th node; should it end by itself, `deaths` is told.
+    /// Starts the `index`-th node. If it ends by itself, that is sent to `deaths`.
     ///
     /// # Errors
     /// When its log cannot be made or the program cannot be run.
@@ -81,7 +81,7 @@ impl NodeProcess {
         if launch.stops_on.is_none() {
             command.arg(EXIT_WITH_PARENT);
         } else {
-            // Ours make theirs themselves.
+            // Our own nodes create theirs.
             fs::create_dir_all(node.data())?;
         }
         command
@@ -143,7 +143,7 @@ impl NodeProcess {
         self.kill.cancel();
     }
 
-    /// Writes a line to its standard input; says whether there was room for it.
+    /// Queues a line for its standard input; false if the queue is full.
     pub(super) fn tell(&self, line: String) -> bool {
         self.orders.try_send(line).is_ok()
     }
@@ -181,7 +181,7 @@ async fn watch(mut node: Watched) {
             () = node.stop.cancelled() => break None,
             status = node.child.wait() => break Some(status),
             Some(order) = node.orders.recv() => {
-                // One that does not read is told no more; that it is gone shows above.
+                // A node that does not read gets no more; its death is noticed above.
                 let _ = timeout(ORDER_TIME, node.lifeline.write_all(order.as_bytes())).await;
             }
         }
@@ -189,7 +189,7 @@ async fn watch(mut node: Watched) {
     drop(node.lifeline);
     if let Some(status) = died {
         let (index, pid) = (node.index, node.pid);
-        // The receiver is gone when nobody wants to know any more.
+        // The receiver is dropped when deaths no longer matter.
         let _ = node.deaths.send(Death { index, pid, status }).await;
         return;
     }
@@ -228,7 +228,7 @@ fn send_to_group(signal: StopSignal, pid: u32) {
 
 fn signal_group(signal: Signal, leader: u32) {
     if let Some(leader) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
-        // Who is not ended by it is killed.
+        // A process that survives it is killed.
         let _ = kill_process_group(leader, signal);
     }
 }
@@ -372,7 +372,7 @@ mod tests {
         process.stop();
         process.ended().await;
         let stat = || fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        // It is collected by whoever comes next.
+        // The orphan is reaped by its new parent.
         while !stat().is_empty() && !stat().contains(") Z ") {
             tokio::task::yield_now().await;
         }

@@ -9,10 +9,10 @@ use quartet_types::SlotDuration;
 
 use super::{layout::NodeLayout, ports::LOOPBACK};
 
-/// The label that leanMetrics' dashboard tells networks apart by.
+/// The label by which leanMetrics' dashboard distinguishes networks.
 const NETWORK: &str = "quartet-devnet";
 
-/// The file, for nodes whose slots last so long.
+/// The configuration file, for nodes with this slot duration.
 pub(super) fn scrape_file(nodes: &[NodeLayout], slot: SlotDuration) -> String {
     // A slot: more often shows nothing new. Prometheus takes no less than a second well.
     let interval = slot.as_millis().max(1_000);

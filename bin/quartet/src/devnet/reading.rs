@@ -1,4 +1,4 @@
-//! What a node has spent up to a moment: processor time by the part of the work, and bytes.
+//! The resources that a node has used: processor time by part of the work, and bytes.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,11 +22,11 @@ pub(super) struct Parts {
     pub(super) hashing: f64,
     /// Preparing keys.
     pub(super) keys: f64,
-    /// What is left, the disk among it.
+    /// The rest, such as the disk.
     pub(super) other: f64,
 }
 
-/// What a node has spent, since its start or between two moments.
+/// The resources that a node has used since its start, or between two readings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Reading {
     /// Processor time in all, in seconds.
@@ -37,7 +37,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// From a node's metrics and what its process takes.
+    /// From a node's metrics and the usage of its process.
     pub(super) fn new(metrics: &str, usage: &Usage) -> Self {
         let part = |name| {
             let spent = labelled(metrics, "quartet_cpu_nanoseconds_total", "part", name);
@@ -64,7 +64,7 @@ impl Reading {
         }
     }
 
-    /// What was spent since an earlier reading.
+    /// The resources used since an earlier reading.
     pub(super) fn since(&self, earlier: &Self) -> Self {
         Self {
             cpu_seconds: self.cpu_seconds - earlier.cpu_seconds,

@@ -1,4 +1,4 @@
-//! The report that a run leaves: how far the network came, and what each node took for it.
+//! The report of a run: how far the network came, and the resources of each node.
 
 use quartet_types::Slot;
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub(super) struct Report {
     pub(super) mixed: Option<Mixed>,
 }
 
-/// What the report says of one node; null where it could not be learnt.
+/// The report on one node; null where a value is not known.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct NodeReport {
     name: String,
@@ -53,7 +53,7 @@ pub(super) struct NodeReport {
     votes_complete_seconds: Option<Times>,
 }
 
-/// What a node has spent in some slots, after those in which it starts.
+/// The resources that a node has used in some slots, after those in which it starts.
 #[derive(Debug, PartialEq, Serialize)]
 struct Steady {
     slots: u64,
@@ -61,7 +61,7 @@ struct Steady {
     spent: Reading,
 }
 
-/// Times of something that happened so many times.
+/// Durations of a repeated event.
 #[derive(Debug, PartialEq, Serialize)]
 struct Times {
     count: u64,
@@ -83,7 +83,7 @@ impl Times {
     }
 }
 
-/// What was asked of a node: its metrics in Prometheus' text form, and what its process takes.
+/// A node's metrics in Prometheus' text form, and the usage of its process.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Asked {
     pub(super) metrics: Option<String>,
@@ -91,7 +91,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// What the node has spent, if both are known.
+    /// The reading, if both are known.
     pub(super) fn reading(&self) -> Option<Reading> {
         Some(Reading::new(self.metrics.as_deref()?, self.usage.as_ref()?))
     }
@@ -117,7 +117,7 @@ impl Report {
 }
 
 impl NodeReport {
-    /// From what a node saw last, what was asked of it then, and what it had spent so many slots before.
+    /// From a node's last view, its metrics and usage then, and an earlier reading with the number of slots since.
     pub(super) fn new(
         name: String,
         seen: Option<Seen>,

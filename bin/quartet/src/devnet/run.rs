@@ -68,10 +68,13 @@ pub(super) async fn run(args: DevnetArgs) -> Result<ExitCode> {
     };
     let page = Page::start(&network.nodes).await;
     note("");
-    // A devnet that goes on counts from where it is.
-    let until = args.slots.map(|slots| match args.resume {
-        true => network.clock.slot() + slots,
-        false => slots,
+    // A resumed devnet counts its slots from now on.
+    let until = args.slots.map(|slots| {
+        if args.resume {
+            network.clock.slot() + slots
+        } else {
+            slots
+        }
     });
     let plan = Plan {
         until,
@@ -97,7 +100,7 @@ pub(super) async fn run(args: DevnetArgs) -> Result<ExitCode> {
         files::write_json(path, &report)
             .with_context(|| format!("{} cannot be written", path.display()))?;
     }
-    // Whoever asks again is told that nothing runs, and who starts another there is not disturbed.
+    // From now on, commands are told that no devnet runs here, and another one may be started.
     control.close();
     drop(directory);
     if let Some(asker) = asker {
@@ -123,7 +126,7 @@ fn open(args: &DevnetArgs) -> Result<Directory> {
     Ok(directory)
 }
 
-/// Answers requests until somebody asks for the end.
+/// Answers requests until one asks for the end.
 async fn stop_request(control: &mut Control) -> oneshot::Sender<Reply> {
     loop {
         let (request, reply) = control.next().await;
@@ -158,7 +161,7 @@ async fn start(args: &DevnetArgs, directory: &Directory) -> Result<Network> {
     Ok(network)
 }
 
-/// What the network begins with, and how many validators it has.
+/// Where the network comes from, and how many validators it has.
 async fn begin(args: &DevnetArgs, directory: &Directory) -> Result<(NetworkSource, u64)> {
     if args.resume {
         let former = FormerNetwork::read(directory)?;
@@ -274,7 +277,7 @@ async fn stop(network: &mut Network, signals: &mut Signals) {
     }
 }
 
-/// What each node saw last, in the order of the nodes.
+/// The last view of each node, in the order of the nodes.
 fn seen(network: &Network, watched: &Watched) -> Vec<Option<Seen>> {
     let last = &watched.last;
     let members = last.views.iter().map(|view| view.map(Seen::from));
@@ -283,7 +286,7 @@ fn seen(network: &Network, watched: &Watched) -> Vec<Option<Seen>> {
     members.chain(late).chain(guests).collect()
 }
 
-/// What the clients of a network of several did, where it is one.
+/// The report on the clients, if the network has several.
 async fn mixed(
     args: &DevnetArgs,
     network: &Network,
@@ -352,11 +355,12 @@ fn conclude(
             "failed: {dead} of {all} nodes ended by themselves"
         ));
     }
-    // What is only said of a network that was not broken off.
+    // Only for a network that was not interrupted.
     let mut complaints = Vec::new();
-    let most = match network.questions().is_empty() {
-        true => MAX_FINALITY_LAG,
-        false => MAX_MIXED_FINALITY_LAG,
+    let most = if network.questions().is_empty() {
+        MAX_FINALITY_LAG
+    } else {
+        MAX_MIXED_FINALITY_LAG
     };
     complaints.extend(agreement.complaint(last.slot, most));
     complaints.extend(mixed.into_iter().flat_map(|mixed| mixed.complaints.clone()));
@@ -374,9 +378,10 @@ fn conclude(
         (End::Interrupted, _) => false,
         (End::AllDied, _) => true,
     };
-    match failed || network.dead > 0 {
-        true => ExitCode::FAILURE,
-        false => ExitCode::SUCCESS,
+    if failed || network.dead > 0 {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
     }
 }
 
@@ -385,9 +390,12 @@ fn check_writable(file: &Path) -> Result<()> {
     let is_new = !file.exists();
     let mut options = fs::File::options();
     options.write(true).create(true).truncate(false);
-    let opened = options.open(file).and_then(|_| match is_new {
-        true => fs::remove_file(file),
-        false => Ok(()),
+    let opened = options.open(file).and_then(|_| {
+        if is_new {
+            fs::remove_file(file)
+        } else {
+            Ok(())
+        }
     });
     opened.with_context(|| format!("{} cannot be written", file.display()))
 }

@@ -1,4 +1,4 @@
-//! `quartet devnet scale`: devnets of growing registries, one after the other, and a table of what each took.
+//! `quartet devnet scale`: devnets of growing registries, one after the other, and a table of the resources of each.
 //!
 //! Each is a `quartet devnet` of its own, so that the table says what its users see.
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::words::count;
 
-/// From so many validators on, two nodes: the signatures of each of four would have to cross the machine three times.
+/// From this many validators on, there are two nodes: with four, each signature would cross the machine three times.
 const TWO_NODES_FROM: u64 = 4096;
 
 /// Run devnets of 64 to 4,096 validators and print what each took
@@ -63,10 +63,9 @@ pub(super) fn run(args: &ScaleArgs) -> Result<ExitCode> {
     let mut rows = Vec::new();
     let mut failed = false;
     for validators in &args.validators {
-        let nodes = args.nodes.unwrap_or(match *validators < TWO_NODES_FROM {
-            true => 4,
-            false => 2,
-        });
+        let nodes = args
+            .nodes
+            .unwrap_or(if *validators < TWO_NODES_FROM { 4 } else { 2 });
         let (of, on) = (count(*validators, "validator"), count(nodes.into(), "node"));
         note(format_args!("{of} on {on}"));
         let path = reports.join(format!("{validators}.json"));
@@ -79,7 +78,7 @@ pub(super) fn run(args: &ScaleArgs) -> Result<ExitCode> {
         rows.push(Row::new(*validators, nodes, &report));
     }
     if args.reports.is_none() {
-        // They are read; what cannot be removed is small.
+        // They have been read; a file that cannot be removed is small.
         let _ = fs::remove_dir_all(&reports);
     }
     terminal::line(HEADER)?;
@@ -90,9 +89,10 @@ pub(super) fn run(args: &ScaleArgs) -> Result<ExitCode> {
     for row in &rows {
         terminal::line(&row.line())?;
     }
-    match failed {
-        true => Ok(ExitCode::FAILURE),
-        false => Ok(ExitCode::SUCCESS),
+    if failed {
+        Ok(ExitCode::FAILURE)
+    } else {
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -114,7 +114,7 @@ fn devnet(
         .stdout(std::io::stderr())
         .status()
         .context("the devnet cannot be run")?;
-    // Gigabytes of blocks, which nobody looks at again.
+    // Gigabytes of blocks, which are not needed any more.
     let _ = fs::remove_dir_all(&directory);
     if run.code().is_none() || run.code() == Some(i32::from(INTERRUPTED)) {
         bail!("the devnet was interrupted");
@@ -126,7 +126,7 @@ const HEADER: &str = "| validators | nodes | first finalization, s | finality be
     | memory, MiB | CPU a slot, ms | gossip | chain | verification | signing | transition | hashing | other \
     | sent a slot, MB | import, ms | votes complete, s |";
 
-/// What is read of a report.
+/// The members of a report that are used here.
 #[derive(Debug, Deserialize)]
 struct Report {
     slots: u64,

@@ -36,14 +36,16 @@ impl StatusArgs {
             Err(unreached) => return Err(unreached.into()),
         };
         let views = views(&status).await;
-        let text = match self.json {
-            true => serde_json::to_string_pretty(&as_json(&status, runs, &views))?,
-            false => as_text(&status, runs, &views),
+        let text = if self.json {
+            serde_json::to_string_pretty(&as_json(&status, runs, &views))?
+        } else {
+            as_text(&status, runs, &views)
         };
         terminal::line(text.trim_end())?;
-        Ok(match runs {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
+        Ok(if runs {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
         })
     }
 }
@@ -80,9 +82,10 @@ async fn views(status: &Status) -> Vec<Option<Seen>> {
 }
 
 fn as_text(status: &Status, runs: bool, views: &[Option<Seen>]) -> String {
-    let mut text = match runs {
-        true => format!("running, process {}, slot {}\n", status.pid, status.slot),
-        false => "not running; `quartet devnet --resume` goes on with it\n".to_owned(),
+    let mut text = if runs {
+        format!("running, process {}, slot {}\n", status.pid, status.slot)
+    } else {
+        "not running; `quartet devnet --resume` goes on with it\n".to_owned()
     };
     if let Some(partition) = &status.partition {
         text.push_str(&format!("kept apart: {partition}\n"));
@@ -110,9 +113,10 @@ fn as_text(status: &Status, runs: bool, views: &[Option<Seen>]) -> String {
         } else {
             "-".to_owned()
         };
-        let standing = match runs && view.is_none() {
-            true => "silent".to_owned(),
-            false => node.standing.to_string(),
+        let standing = if runs && view.is_none() {
+            "silent".to_owned()
+        } else {
+            node.standing.to_string()
         };
         rows.push([
             node.name.clone(),
@@ -193,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_get_the_same() {
+    fn the_json_status_has_the_same_facts() {
         let json = as_json(&status(), true, &[view(9, 1).map(Seen::from), None, None]);
         assert_eq!(json["nodes"][0]["finalized"]["slot"], 6);
         assert_eq!(json["nodes"][0]["standing"], "running");

@@ -29,7 +29,7 @@ impl Table {
         self.painted(BOLD, header)
     }
 
-    /// The line of a slot: what most nodes see.
+    /// The line of a slot: the view of most nodes.
     pub(super) fn line(self, seen: &Observation) -> String {
         self.of(seen.slot, &seen.views, &seen.agreement())
     }

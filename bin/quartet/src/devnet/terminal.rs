@@ -1,4 +1,4 @@
-//! What the user sees: the table on standard output, everything else on standard error.
+//! Output for the user: the table on standard output, everything else on standard error.
 
 use std::{
     env,
@@ -20,14 +20,14 @@ pub(super) fn table() -> Table {
 /// Prints a line of the table.
 ///
 /// # Errors
-/// When nobody reads it any more.
+/// When standard output is closed.
 pub(super) fn line(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{text}")?;
     stdout.flush()
 }
 
-/// Tells the user something beside the table.
+/// Prints a note beside the table.
 pub(super) fn note(text: impl Display) {
     // A closed standard error is no reason to stop.
     let _ = writeln!(io::stderr(), "{text}");

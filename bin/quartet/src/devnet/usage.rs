@@ -1,4 +1,4 @@
-//! What a process takes, as the operating system counts it.
+//! Memory and processor time of a process, as the operating system counts them.
 
 use std::{fs, path::Path};
 
@@ -8,7 +8,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// The name of a node's threads that run its services, as the system shows it.
 const SERVICE_THREAD: &str = "(service)";
 
-/// What a process takes.
+/// Memory and processor time of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Usage {
     /// Memory that is resident, in bytes.
@@ -22,7 +22,7 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// What the process takes; nothing where there is no `/proc`, or no such process.
+    /// The usage of a process; `None` where there is no `/proc`, or no such process.
     pub(super) fn of(pid: u32) -> Option<Self> {
         let process = Path::new("/proc").join(pid.to_string());
         let status = fs::read_to_string(process.join("status")).ok()?;

@@ -1,4 +1,4 @@
-//! What the nodes say of the chain, and whether they say the same.
+//! The nodes' views of the chain, and whether they agree.
 
 use std::net::SocketAddr;
 
@@ -29,7 +29,7 @@ pub(super) struct ChainView {
     pub(super) finalized: Checkpoint,
 }
 
-/// What a node answers when asked.
+/// A node's view of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NodeView {
     pub(super) chain: ChainView,
@@ -44,7 +44,7 @@ pub(super) struct Point {
     pub(super) root: Option<Root>,
 }
 
-/// What some node sees, of our own or a guest.
+/// The view of a node of our own or of a guest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) head: Option<Point>,
@@ -174,7 +174,7 @@ impl Agreement {
         self.nodes > 0 && self.sharing == self.nodes
     }
 
-    /// What keeps the network from being called healthy at `slot`, if anything does. Finality may be `most` behind.
+    /// Why the network is not healthy at `slot`, if it is not. Finality may be `most` slots behind.
     pub(super) fn complaint(&self, slot: Slot, most: u64) -> Option<String> {
         let Some(chain) = self.chain else {
             return Some("no node answers".to_owned());

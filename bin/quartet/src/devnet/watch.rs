@@ -1,4 +1,4 @@
-//! A running devnet: its table, line by line, and what it is asked to do, until its end.
+//! A running devnet until its end: it prints the table and carries out requests.
 
 use quartet_clock::Stopwatch;
 use tokio::sync::{mpsc, oneshot};
@@ -18,37 +18,37 @@ use crate::signals::Signals;
 pub(super) enum End {
     /// The slots that were asked for are over.
     Slots,
-    /// A signal or a command came, or nobody reads the table any more.
+    /// A signal or a command came, or standard output was closed.
     Interrupted,
     /// No node is left.
     AllDied,
 }
 
-/// What was seen of a network until its end.
+/// Observations of a network until its end.
 pub(super) struct Watched {
     pub(super) last: Observation,
     pub(super) end: End,
-    /// What the nodes had spent when the first finalization was seen.
+    /// The nodes' readings at the first finalization.
     pub(super) earlier: Option<Earlier>,
     /// Slots in which all nodes agreed, and those in which they were asked.
     pub(super) agreed: (u64, u64),
     /// When the late node first had the head of the others.
     pub(super) caught_up: Option<u64>,
-    /// Who has asked for the end, and waits for it.
+    /// The request for the end, which waits for its reply.
     pub(super) asker: Option<oneshot::Sender<Reply>>,
 }
 
-/// What is to be seen.
+/// What is observed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
     /// The last slot, if there is one.
     pub(super) until: Option<u64>,
-    /// Whether somebody wants a report.
+    /// Whether a report is to be written.
     pub(super) reports: bool,
     pub(super) since_start: Stopwatch,
 }
 
-/// Prints the table and does what is asked for, until the network's end.
+/// Prints the table and carries out requests, until the network's end.
 pub(super) async fn watch(
     network: &mut Network,
     plan: Plan,
@@ -148,13 +148,13 @@ fn start_late(network: &mut Network, slot: u64) {
     }
 }
 
-/// Does what is asked for; gives back who asks for the end.
+/// Carries out a request; returns it if it asks for the end.
 async fn answer(network: &mut Network, asked: Asked) -> Option<oneshot::Sender<Reply>> {
     let (request, reply) = asked;
     if request == Request::Stop {
         return Some(reply);
     }
-    // Who has gone does not want to know.
+    // The client may have gone.
     let _ = reply.send(orders::carry_out(network, request).await);
     None
 }

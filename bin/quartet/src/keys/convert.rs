@@ -110,7 +110,7 @@ impl ImportArgs {
             let was_encrypted = is_encrypted(&source.path);
             match (was_encrypted, &old) {
                 (true, None) => old = Some(self.passphrase.for_reading()?),
-                // Whoever gave it did not expect the secret to be written in the open.
+                // A user who gave a passphrase does not expect the secret to be written in the open.
                 (false, Some(_)) if new.is_none() && !self.decrypt => bail!(
                     "{}: is not encrypted, yet a passphrase is given; say --encrypt to encrypt with it",
                     source.path.display()

@@ -56,11 +56,12 @@ pub(super) struct GenerateArgs {
 
 impl GenerateArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        // Whoever gives a passphrase does not expect the secret to be written in the open.
+        // A user who gives a passphrase does not expect the secret to be written in the open.
         let encrypt = self.encrypt || self.passphrase.given()?.is_some();
-        let passphrase = match encrypt && !self.public_test_key {
-            true => Some(self.passphrase.for_writing()?),
-            false => None,
+        let passphrase = if encrypt && !self.public_test_key {
+            Some(self.passphrase.for_writing()?)
+        } else {
+            None
         };
         let end = self.first_index.saturating_add(self.count);
         // Before minutes are spent on the first ones.
@@ -87,7 +88,7 @@ impl GenerateArgs {
         self.report(&made)
     }
 
-    /// Makes some keys side by side. What is made is entered into the manifest, even where another one fails.
+    /// Makes some keys in parallel. Keys that were made are entered into the manifest even if another one fails.
     fn make(
         &self,
         indices: &[ValidatorIndex],

@@ -59,7 +59,7 @@ pub(super) struct VerifyArgs {
     passphrase: PassphraseArgs,
 }
 
-/// What time it is in a network.
+/// The time in a network.
 #[derive(Clone, Copy, Debug)]
 struct Now {
     slot: u64,
@@ -203,7 +203,7 @@ impl VerifyArgs {
     }
 }
 
-/// The keys that paths stand for: themselves, or what looks like one in a directory.
+/// The key files that paths stand for: the files themselves, or those in a directory.
 pub(super) fn key_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
@@ -247,7 +247,7 @@ pub(super) fn parse_public_key(text: &str) -> anyhow::Result<PublicKey> {
     PublicKey::try_from(bytes.as_slice()).context("--public-key")
 }
 
-/// Whether reading the key takes a passphrase; what else may be wrong with it shows when it is read.
+/// Whether the key needs a passphrase; other errors show when it is read.
 pub(super) fn is_encrypted(path: &Path) -> bool {
     let own = matches!(KeyFormat::of(path), Ok(KeyFormat::Keystore));
     own && inspect(path, None).is_ok_and(|report| report.encrypted)

@@ -62,7 +62,7 @@ pub(super) fn free(mark: &MarkReport) -> Option<u64> {
     }
 }
 
-/// What a mark says, for people.
+/// A mark as text.
 pub(super) fn describe(mark: &MarkReport) -> String {
     match mark {
         MarkReport::Exempt => "none: public test key".to_owned(),

@@ -41,7 +41,7 @@ enum Command {
 }
 
 impl KeysArgs {
-    /// Does what was asked for.
+    /// Runs the command.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Generate(args) => args.run(),

@@ -42,7 +42,7 @@ pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     text
 }
 
-/// `0x17cb…d44c`: enough to tell keys apart.
+/// `0x17cb…d44c`: enough to distinguish keys.
 pub(super) fn short(public_key: &PublicKey) -> String {
     let hex = public_key.to_string();
     format!("{}…{}", &hex[..6], &hex[hex.len() - 4..])
@@ -50,9 +50,10 @@ pub(super) fn short(public_key: &PublicKey) -> String {
 
 /// First and last of the epochs.
 pub(super) fn epochs(range: &Range<u64>) -> String {
-    match range.is_empty() {
-        true => "none".to_owned(),
-        false => format!("{}–{}", range.start, range.end - 1),
+    if range.is_empty() {
+        "none".to_owned()
+    } else {
+        format!("{}–{}", range.start, range.end - 1)
     }
 }
 
@@ -64,7 +65,7 @@ pub(super) fn epoch_ranges(ranges: &[Range<u64>]) -> String {
     }
 }
 
-/// Tells of progress with some work.
+/// Shows the progress of some work.
 pub(super) fn advance(work: &Work) -> impl Fn(Progress) + Sync {
     |progress| work.at(progress.done, progress.total)
 }

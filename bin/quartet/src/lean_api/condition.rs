@@ -1,4 +1,4 @@
-//! How a node is, by its own word or, where it has none, by what it tells.
+//! The condition of a node: the one it reports or, if it reports none, one derived from its other answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ const FINALITY_AGE: u64 = 16;
 pub(crate) enum Condition {
     /// All is well.
     Synced,
-    /// Nobody has told it yet how far the chain is.
+    /// No peer has told it its status yet.
     Starting,
     /// Its duties wait for blocks.
     Syncing,
@@ -24,7 +24,7 @@ pub(crate) enum Condition {
     Stalled,
     /// It says that it is not healthy, and not why.
     Unhealthy,
-    /// It answers, and does not tell.
+    /// It answers, but does not say.
     #[default]
     #[serde(other)]
     Unknown,
@@ -44,12 +44,12 @@ impl Condition {
         }
     }
 
-    /// Whether a probe may call the node ready. One that answers and has no word for it is given the benefit of the doubt.
+    /// Whether a probe may call the node ready. A node that answers without reporting a condition counts as ready.
     pub(crate) const fn is_healthy(self) -> bool {
         matches!(self, Self::Synced | Self::Unknown)
     }
 
-    /// From what a node of another client tells: `says` is its health, `is_syncing` its own judgement.
+    /// From the answers of another client's node: `says` is its health, `is_syncing` what it says of itself.
     pub(crate) fn derived(facts: &Facts, says: Option<u16>, is_syncing: Option<bool>) -> Self {
         let slot = |place: &Option<super::Place>| place.as_ref().map(|place| place.slot);
         let (head, finalized) = (slot(&facts.head), slot(&facts.finalized));
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_is_ready_is_healthy() {
+    fn only_a_ready_node_is_healthy() {
         use Condition::*;
         let healthy = [
             Synced, Starting, Syncing, CutOff, Stalled, Unhealthy, Unknown,

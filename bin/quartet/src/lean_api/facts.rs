@@ -1,4 +1,4 @@
-//! What is known of a node.
+//! Facts about a node.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -22,7 +22,7 @@ impl Place {
     }
 }
 
-/// What validators have done, since their node watches.
+/// What validators have done since their node was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Tally {
     pub(crate) votes_on_time: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Tally {
     pub(crate) proposals_missed: u64,
 }
 
-/// What is known of a node; what it does not tell is `None`. Its members are those of `quartet status --json`.
+/// Facts about a node; `None` where it does not say. The members are those of `quartet status --json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Facts {
     pub(crate) condition: Condition,
@@ -63,7 +63,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Slots between the clock, or where nobody knows it the head, and `place`.
+    /// Slots between the clock, or the head if the clock is not known, and `place`.
     pub(crate) fn behind(&self, place: Option<&Place>) -> Option<u64> {
         let head = self.head.as_ref().map(|head| head.slot);
         let now = self.current_slot.or(head)?;
@@ -142,7 +142,7 @@ impl Tally {
     }
 }
 
-/// A text that a stranger has written: short, and without what moves a terminal's cursor.
+/// An untrusted text, shortened and without control characters.
 pub(crate) fn cleaned(text: &str) -> String {
     let shown = text.chars().filter(|c| !c.is_control());
     shown.take(MOST_CHARACTERS).collect()

@@ -1,4 +1,4 @@
-//! The field's HTTP API, as leanSpec, ethlambda and others serve it: whatever of it is there.
+//! The HTTP API of leanSpec, ethlambda and others, as far as a node serves it.
 
 use quartet_checkpoint::{Refusal, ServerUrl};
 use serde_json::Value;
@@ -9,10 +9,10 @@ use super::{
     reader::{Failure, Reader},
 };
 
-/// Slots of another client are as long as leanSpec says, unless it tells otherwise.
+/// leanSpec's slot duration, for clients that do not say theirs.
 const SLOT_MS: u64 = 4_000;
 
-/// What its paths answered.
+/// The answers of its paths.
 #[derive(Debug, Default)]
 struct Answers {
     /// The status of the health's answer.
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_told_is_nothing_known() {
+    fn a_node_that_tells_nothing_has_no_facts() {
         assert_eq!(Answers::default().facts(), Facts::default());
         let wild = Answers {
             syncing: Some(json!([])),

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_none() {
+    fn malformed_answers_are_none() {
         for body in ["", "[]", "{}", "[1]", "[{\"id\":0}]", "<html>"] {
             assert!(Results::parse(body.as_bytes(), 1).is_none(), "{body}");
         }

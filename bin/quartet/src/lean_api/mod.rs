@@ -1,4 +1,4 @@
-//! Reads what a node tells of itself: all of it from Quartet's JSON-RPC, and from another client what the field's HTTP API has.
+//! Reads facts about a node: from Quartet's JSON-RPC, or from the HTTP API that other clients share.
 
 mod condition;
 mod facts;

@@ -13,7 +13,7 @@ use super::{
     json_rpc::{Call, Results, request},
 };
 
-/// The longest answer that is read, in bytes: the votes or records of 4,096 validators with room to spare.
+/// The longest answer that is read, in bytes: more than the votes or records of 4,096 validators.
 const MAX_ANSWER: usize = 8 << 20;
 /// A probe that waits longer than this has its answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -32,7 +32,7 @@ pub(crate) enum Failure {
     /// There is no answer.
     #[error("it does not answer: {0}")]
     NotReached(String),
-    /// Somebody else answers.
+    /// The server is no lean node.
     #[error("no lean node: {0}")]
     NotLean(String),
 }
@@ -43,7 +43,7 @@ pub(crate) struct Reader {
     client: Client,
 }
 
-/// Facts and what is behind them, which only our JSON-RPC has.
+/// Facts, and details that only our JSON-RPC has.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) facts: Facts,
@@ -54,9 +54,10 @@ pub(crate) struct Answer {
 
 /// A node's URL; `http://` may be left out.
 pub(crate) fn address(text: &str) -> Result<ServerUrl, UrlError> {
-    match text.contains("://") {
-        true => text.parse(),
-        false => format!("http://{text}").parse(),
+    if text.contains("://") {
+        text.parse()
+    } else {
+        format!("http://{text}").parse()
     }
 }
 
@@ -125,7 +126,7 @@ impl Reader {
         })
     }
 
-    /// The results of some calls, at most 100; `None` when whoever answers does not speak JSON-RPC.
+    /// The results of some calls, at most 100; `None` when the server does not speak JSON-RPC.
     pub(crate) async fn call(
         &self,
         url: &ServerUrl,
@@ -142,10 +143,10 @@ impl Reader {
         }
     }
 
-    /// What there is to know at once: one batch of calls that cost a node nothing, or the paths of the HTTP API.
+    /// All facts at once: by one batch of cheap calls, or by the paths of the HTTP API.
     ///
     /// # Errors
-    /// When nobody answers, or somebody who is no lean node.
+    /// When the server does not answer, or is no lean node.
     pub(crate) async fn ask(&self, url: &ServerUrl) -> Result<Answer, Failure> {
         const CALLS: [Call; 6] = [
             Call::new("lean_syncing"),

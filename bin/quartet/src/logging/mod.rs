@@ -21,7 +21,7 @@ use tracing_subscriber::{
 
 use rotation::{FileLimits, Rotating};
 
-/// Libraries that speak of their own affairs at info, or of what any client does at warn.
+/// Libraries that log their own details at info, or what clients do at warn.
 const QUIET: &str = "libp2p=warn,quinn=warn,libp2p_gossipsub=error,libp2p_request_response=error,soketto=error,jsonrpsee_server=error";
 
 /// Lines that wait for the log file's disk, some hundred bytes each; more are left out of it rather than waited for.
@@ -79,7 +79,7 @@ enum LogFormat {
     Json,
 }
 
-/// Held as long as something may be logged: what waits for the log file is written when it is dropped.
+/// To be held as long as something may be logged: waiting lines are written to the log file when it is dropped.
 #[derive(Debug)]
 pub(crate) struct LogGuard(#[expect(dead_code, reason = "held for its drop")] Option<WorkerGuard>);
 

@@ -29,7 +29,7 @@ pub(super) struct FileLimits {
 }
 
 impl Rotating {
-    /// Opens the file, behind what it already has.
+    /// Opens the file for appending.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -160,7 +160,7 @@ mod tests {
             ("log", "line\n"),
         ];
         assert_eq!(read(directory.path()), expected(&files));
-        // A restart goes on where it was; a line longer than a file has one of its own.
+        // A restart appends; a line longer than a file has a file of its own.
         drop(log);
         let mut log = Rotating::open(&path, LIMITS).unwrap();
         log.write_all(b"next\n").unwrap();
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_older_is_kept_if_so_told() {
+    fn no_older_log_file_is_kept_where_none_is_wanted() {
         let directory = tempfile::tempdir().unwrap();
         let limits = FileLimits { keep: 0, ..LIMITS };
         let mut log = Rotating::open(&directory.path().join("log"), limits).unwrap();
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_on_once_its_directory_is_there_again() {
+    fn the_log_goes_on_once_its_directory_is_there_again() {
         let directory = tempfile::tempdir().unwrap();
         let inner = directory.path().join("logs");
         fs::create_dir(&inner).unwrap();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn it_never_grows_beyond_its_limit_when_it_cannot_be_set_aside() {
+    fn a_log_file_that_cannot_be_rotated_never_grows_beyond_its_limit() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         // No file can take the place of a directory that holds something.

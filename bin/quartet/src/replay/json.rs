@@ -1,4 +1,4 @@
-//! A replay for scripts: one object a line, whose `type` says what it is.
+//! A replay for scripts: one JSON object a line, with its kind in `type`.
 
 use std::io::{self, Write};
 

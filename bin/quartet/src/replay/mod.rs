@@ -21,7 +21,7 @@ use quartet_replay::{
 use quartet_types::{Slot, VALIDATOR_REGISTRY_LIMIT};
 use quartet_xmss::{Scheme, Verifier};
 
-/// What was asked for is not in the recording.
+/// The exit code when the slot or block is not in the recording.
 const NOT_THERE: u8 = 2;
 /// As a node verifies signatures.
 static VERIFIER: LazyLock<Verifier> =
@@ -73,9 +73,10 @@ impl ReplayArgs {
             from: self.from,
             until: self.until,
             explain: self.explain,
-            verifier: match recording.sessions.iter().any(of_tests) {
-                true => &Scheme::Test,
-                false => &*VERIFIER,
+            verifier: if recording.sessions.iter().any(of_tests) {
+                &Scheme::Test
+            } else {
+                &*VERIFIER
             },
             rules: Rules::QUARTET,
         };
@@ -94,37 +95,41 @@ impl ReplayArgs {
             outcome: &outcome,
             took: begun.elapsed(),
         };
-        match self.json {
-            true => json::end(&mut output, &end)?,
-            false => text::end(&mut output, &end)?,
+        if self.json {
+            json::end(&mut output, &end)?
+        } else {
+            text::end(&mut output, &end)?
         }
         output.flush()?;
         Ok(self.exit_code(&outcome))
     }
 
     fn print(&self, to: &mut impl Write, told: &ReplayEvent<'_>) -> io::Result<()> {
-        // Who wants one thing explained does not want all lines.
+        // With `--explain`, the lines of the slots are left out.
         let is_line = matches!(told, ReplayEvent::Slot(_));
         if self.explain.is_some() && is_line {
             return Ok(());
         }
-        match self.json {
-            true => json::told(to, told),
-            false => text::told(to, told),
+        if self.json {
+            json::told(to, told)
+        } else {
+            text::told(to, told)
         }
     }
 
     fn exit_code(&self, outcome: &ReplayOutcome) -> ExitCode {
         let is_there = self.explain.is_none() || outcome.is_explained;
-        match outcome.is_identical() {
-            _ if outcome.events == 0 || !is_there => NOT_THERE.into(),
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
+        if outcome.events == 0 || !is_there {
+            NOT_THERE.into()
+        } else if outcome.is_identical() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
         }
     }
 }
 
-/// What a replay came to, and how long it took.
+/// The outcome of a replay, and how long it took.
 struct End<'a> {
     outcome: &'a ReplayOutcome,
     took: Duration,

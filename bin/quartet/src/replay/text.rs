@@ -131,9 +131,10 @@ fn explains(to: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
     writeln!(to, "  safe target  {}", view.safe_target)?;
     writeln!(to, "  justified    {}", view.justified)?;
     writeln!(to, "  finalized    {}", view.finalized)?;
-    match explanation.forks.is_empty() {
-        true => writeln!(to, "  no fork between the justified block and the head")?,
-        false => writeln!(to, "  forks between the justified block and the head:")?,
+    if explanation.forks.is_empty() {
+        writeln!(to, "  no fork between the justified block and the head")?
+    } else {
+        writeln!(to, "  forks between the justified block and the head:")?
     }
     for fork in &explanation.forks {
         writeln!(to, "    at {}:", at(&fork.at))?;
@@ -155,17 +156,18 @@ fn explains(to: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
     for (root, count) in &waiting.votes {
         writeln!(to, "  {count} votes wait for block {root}")?;
     }
-    match explanation.tallies.is_empty() {
-        true => writeln!(
+    if explanation.tallies.is_empty() {
+        writeln!(
             to,
             "  the head's chain has no votes for targets that are not justified"
-        ),
-        false => writeln!(
+        )?;
+    } else {
+        writeln!(
             to,
             "  targets that the head's chain has votes for, of {} validators:",
             explanation.validators
-        ),
-    }?;
+        )?;
+    }
     for tally in &explanation.tallies {
         let (target, votes) = (at(&tally.target), tally.votes);
         writeln!(to, "    {target}  {votes} votes: {}", tally.reason)?;
@@ -210,9 +212,12 @@ fn ranges(numbers: &[ValidatorIndex]) -> String {
             _ => runs.push((*number, *number)),
         }
     }
-    let run = |(first, last): &(ValidatorIndex, ValidatorIndex)| match first == last {
-        true => first.to_string(),
-        false => format!("{first}-{last}"),
+    let run = |(first, last): &(ValidatorIndex, ValidatorIndex)| {
+        if first == last {
+            first.to_string()
+        } else {
+            format!("{first}-{last}")
+        }
     };
     runs.iter().map(run).collect::<Vec<_>>().join(",")
 }

@@ -15,9 +15,9 @@ use serde::Serialize;
 
 use crate::lean_api::{Facts, Failure, Reader, address};
 
-/// It answers, and is not ready: stalled, cut off, syncing, starting, or not healthy by its own word.
+/// The exit code of a node that answers and is not ready: stalled, cut off, syncing, starting, or not healthy.
 const NOT_READY: u8 = 1;
-/// Nobody answers, or nobody who is a lean node.
+/// The exit code when no lean node answers.
 const NO_ANSWER: u8 = 2;
 
 /// Ask a node how it is.
@@ -37,7 +37,7 @@ pub(crate) struct StatusArgs {
     json: bool,
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Report<'a> {
     url: &'a str,

@@ -7,7 +7,7 @@ use crate::{
     words::count,
 };
 
-/// The width of what stands before the facts.
+/// The width of the labels.
 const LABEL: usize = 11;
 /// Validators that are named one by one.
 const NAMED: usize = 8;
@@ -91,9 +91,10 @@ fn painted(condition: Condition, colour: bool) -> String {
         Condition::Starting | Condition::Syncing | Condition::Unknown => 33,
         _ => 31,
     };
-    match colour {
-        true => format!("\x1b[1;{code}m{name}\x1b[0m"),
-        false => name.to_owned(),
+    if colour {
+        format!("\x1b[1;{code}m{name}\x1b[0m")
+    } else {
+        name.to_owned()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is shown of the model, and what keys do to it.
+//! The state of the screen, and what keys do to it.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 

@@ -3,7 +3,7 @@
 use super::{node::Node, view::word};
 use crate::lean_api::{Place, Tally};
 
-/// What a node's line says.
+/// The line of a node.
 pub(super) fn line(node: &Node) -> String {
     let Some(facts) = node.facts.as_ref().filter(|_| node.down.is_none()) else {
         let why = node
@@ -33,7 +33,7 @@ pub(super) fn line(node: &Node) -> String {
     line
 }
 
-/// What decides whether there is something new to say: the slot, and whether it answers.
+/// A new line is printed when this changes: the slot, and whether the node answers.
 pub(super) fn key(node: &Node) -> (Option<u64>, bool) {
     let facts = node.facts.as_ref();
     let slot = facts.and_then(|it| it.current_slot.or(it.head.as_ref().map(|head| head.slot)));
@@ -51,7 +51,7 @@ mod tests {
     };
 
     #[test]
-    fn a_line_says_it_all() {
+    fn a_line_has_the_state_of_the_node() {
         let mut model = Model::new(["http://a:1".to_owned()]);
         model.take(update(0, 1, Ok(report("quartet_0", 10, "0xabcdefabcdef"))));
         assert_eq!(

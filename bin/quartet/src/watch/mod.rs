@@ -23,24 +23,22 @@ use quartet_checkpoint::ServerUrl;
 use ratatui::crossterm::event::{self, Event};
 use tokio::{sync::mpsc, task::JoinSet, time::interval};
 
-use self::{
-    app::{App, Next},
-    model::Model,
-    poll::Update,
-    theme::Theme,
-};
 use crate::{
     lean_api::{Reader, address, unix_ms},
     signals::Signals,
 };
+use app::{App, Next};
+use model::Model;
+use poll::Update;
+use theme::Theme;
 
 pub(crate) use theme::colour_is_wanted;
 
 /// Nodes that are watched at once: as many as a screen has rows for.
 const MOST_NODES: usize = 64;
-/// How often the screen is drawn when nothing happens: what is said in seconds goes on.
+/// How often the screen is drawn when nothing happens, so that times in seconds go on.
 const REDRAW: Duration = Duration::from_millis(500);
-/// How long the keyboard is listened to before looking whether anybody still wants to know.
+/// How long to wait for a key before checking whether the receiver was dropped.
 const KEYBOARD: Duration = Duration::from_millis(200);
 
 /// Watch one or several nodes in the terminal.
@@ -57,7 +55,7 @@ pub(crate) struct WatchArgs {
 }
 
 impl WatchArgs {
-    /// Watches until it is told to stop.
+    /// Watches until it is stopped.
     ///
     /// # Errors
     /// When the terminal cannot be used.
@@ -80,9 +78,10 @@ impl WatchArgs {
                 sender.clone(),
             ));
         }
-        match io::stdout().is_terminal() && io::stdin().is_terminal() {
-            true => on_screen(model, updates, signals).await?,
-            false => in_lines(model, updates, signals).await?,
+        if io::stdout().is_terminal() && io::stdin().is_terminal() {
+            on_screen(model, updates, signals).await?
+        } else {
+            in_lines(model, updates, signals).await?
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -128,7 +127,7 @@ async fn show(
     }
 }
 
-/// Reads keys on a thread of their own, which ends soon after nobody takes them any more.
+/// Reads keys on a thread of its own, which ends soon after the receiver was dropped.
 fn keyboard() -> mpsc::Receiver<Event> {
     let (sender, keys) = mpsc::channel(16);
     thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! What has been seen of the nodes.
+//! The nodes as they were last seen, and the events.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -38,7 +38,7 @@ impl Model {
         }
     }
 
-    /// Takes in what a node told.
+    /// Takes in the report of a node.
     pub(super) fn take(&mut self, update: Update) {
         let Some(node) = self.nodes.get_mut(update.node) else {
             return;
@@ -116,7 +116,7 @@ impl Model {
         let Some(own) = own.filter(|own| node.down.is_none() && **own != common) else {
             return false;
         };
-        // Where one is ahead of the other, what it had at the other's slot decides.
+        // If one is ahead of the other, its block at the other's slot decides.
         let conflicts = |roots: Vec<(u64, String)>, place: &Place| {
             roots
                 .iter()
@@ -228,7 +228,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn what_the_model_keeps_is_bounded() {
         let mut model = Model::new(["a".to_owned()]);
         for slot in 3..1_000 {
             let mut seen = report("x", slot, "0xa");

@@ -9,7 +9,8 @@ use crate::lean_api::{Condition, Facts, Peer, Validator};
 pub(super) const KEPT_SLOTS: usize = 64;
 /// Finality's lags that are kept of a node, one a slot.
 pub(super) const KEPT_LAGS: usize = 200;
-/// Slots without a new head after which one stands still that does not say so itself, and their milliseconds where nobody tells.
+/// Slots without a new head after which a node that reports no condition counts as stalled, and their milliseconds where the
+/// node does not say.
 const HEAD_AGE: u64 = 8;
 const SLOT_MS: u64 = 4_000;
 
@@ -17,7 +18,7 @@ const SLOT_MS: u64 = 4_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Node {
     pub(super) url: String,
-    /// The last that it told; kept when it answers no more.
+    /// Its last facts; kept when it answers no more.
     pub(super) facts: Option<Facts>,
     pub(super) down: Option<Down>,
     pub(super) peers: Vec<Peer>,
@@ -46,14 +47,14 @@ impl Node {
         }
     }
 
-    /// What it is called.
+    /// Its name, or else its address.
     pub(super) fn name(&self) -> &str {
         let facts = self.facts.as_ref();
         let name = facts.and_then(|facts| facts.name.as_deref());
         name.unwrap_or_else(|| self.url.split("://").last().unwrap_or(&self.url))
     }
 
-    /// How it is, unless it does not answer, or was not asked yet.
+    /// Its condition, unless it does not answer, or was not asked yet.
     pub(super) fn condition(&self) -> Option<Condition> {
         let facts = self.facts.as_ref().filter(|_| self.down.is_none())?;
         Some(facts.condition)
@@ -172,7 +173,7 @@ impl Node {
     }
 }
 
-/// The end of its id, and what it is.
+/// The peer's agent, and the end of its id.
 pub(super) fn peer_label(peer: &Peer) -> String {
     let id: Vec<char> = peer.peer_id.chars().collect();
     let end: String = id.iter().skip(id.len().saturating_sub(8)).collect();

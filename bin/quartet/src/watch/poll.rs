@@ -1,4 +1,4 @@
-//! Asking one node again and again.
+//! Polls one node.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,14 +13,14 @@ use crate::lean_api::{Call, Facts, Failure, Peer, Place, Reader, Validator, unix
 
 /// How often a node is asked.
 const PACE: Duration = Duration::from_secs(1);
-/// Slots that are asked about at first, of the 32 whose votes a node keeps.
+/// Slots of the first query, of the 32 whose votes a node keeps.
 const AT_FIRST: u64 = 16;
 /// Slots that are asked about again: their blocks can come late, and change.
 const AGAIN: u64 = 3;
-/// Above so many validators, votes are asked for when their slot is over, since a list of them is some 300 bytes for each.
+/// Above this many validators, votes are queried when their slot is over, since each takes some 300 bytes.
 const FEW_VALIDATORS: u64 = 128;
 
-/// What a node told in one answer.
+/// The answer of a node to one poll.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NodeReport {
     pub(super) facts: Facts,
@@ -30,7 +30,7 @@ pub(super) struct NodeReport {
     pub(super) validators: Option<Vec<Validator>>,
 }
 
-/// What a node told of a slot.
+/// A slot in a node's answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct SlotReport {
     pub(super) slot: u64,
@@ -45,7 +45,7 @@ pub(super) struct SlotReport {
     pub(super) head: Option<Place>,
 }
 
-/// What came of a question.
+/// The result of a poll.
 #[derive(Debug)]
 pub(super) struct Update {
     /// The node's place.
@@ -76,7 +76,7 @@ struct Vote {
     head: Place,
 }
 
-/// Asks until nobody listens.
+/// Polls until the receiver is dropped.
 pub(super) async fn poll_forever(
     reader: Reader,
     url: ServerUrl,

@@ -20,9 +20,10 @@ pub(crate) fn colour_is_wanted(variable: impl Fn(&str) -> Option<OsString>) -> b
 
 impl Theme {
     fn coloured(self, colour: Color) -> Style {
-        match self.colour {
-            true => Style::new().fg(colour),
-            false => Style::new(),
+        if self.colour {
+            Style::new().fg(colour)
+        } else {
+            Style::new()
         }
     }
 

@@ -192,7 +192,7 @@ fn is_there(program: &str) -> bool {
 }
 
 #[test]
-fn what_is_shown_is_what_one_sees() {
+fn the_examples_of_the_documents_are_what_one_sees() {
     assert!(is_there("timeout"), "it takes coreutils");
     let has_curl = is_there("curl");
     assert!(has_curl || env::var_os("CI").is_none(), "it takes curl");

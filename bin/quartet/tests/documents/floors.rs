@@ -26,9 +26,10 @@ fn floors(document: &str) -> BTreeMap<String, Floor> {
             return None;
         };
         let name = name.trim_matches('`');
-        let path = match name.contains('/') {
-            true => name.to_owned(),
-            false => format!("crates/{name}"),
+        let path = if name.contains('/') {
+            name.to_owned()
+        } else {
+            format!("crates/{name}")
         };
         let number = number.parse().ok()?;
         let never = never.to_owned();

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Why a devnet was not reached.
 #[derive(Debug, thiserror::Error)]
 pub(in super::super) enum Unreached {
-    /// Nobody listens.
+    /// No devnet listens.
     #[error("no devnet is running in {0}")]
     NotRunning(String),
     /// It does not answer as it should.
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_request_is_refused_and_costs_little() {
+    async fn malformed_requests_are_refused_and_cost_little() {
         let directory = tempfile::tempdir().unwrap();
         let _control = Control::open(directory.path()).unwrap();
         let long = format!("{{\"do\":\"kill\",\"node\":\"{}", "x".repeat(20_000));

@@ -22,11 +22,11 @@ const MAX_REQUEST: u64 = 16 * 1024;
 /// Bytes of a reply.
 const MAX_REPLY: u64 = 256 * 1024;
 
-/// What a running devnet is asked to do.
+/// A request to a running devnet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "lowercase")]
 pub(super) enum Request {
-    /// Tell how the nodes are.
+    /// The status of the nodes.
     Status,
     /// Stop all nodes and end.
     Stop,
@@ -40,7 +40,7 @@ pub(super) enum Request {
     Heal,
 }
 
-/// What comes of a request.
+/// The reply to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Reply {
@@ -73,7 +73,7 @@ pub(super) struct NodeStatus {
     pub(super) http: SocketAddr,
     /// The client that it is of.
     pub(super) client: String,
-    /// How it is asked what it sees, where it is of another client.
+    /// How its chain is queried, if it is of another client.
     #[serde(default)]
     pub(super) questions: Option<Questions>,
 }

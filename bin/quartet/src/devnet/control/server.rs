@@ -23,7 +23,7 @@ use super::{
 
 /// Commands at a time; further ones wait to be taken.
 const MAX_CLIENTS: usize = 8;
-/// How long a client may take to say what it wants, and to take the reply.
+/// How long a client may take to send its request, and to take the reply.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Before another try when no connection can be taken, for want of files.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -49,7 +49,7 @@ impl Control {
     /// When it cannot be made.
     pub(in super::super) fn open(devnet: &Path) -> io::Result<Self> {
         let path = devnet.join(SOCKET);
-        // It gets its name once nobody else may use it.
+        // It gets its name only when its permissions are set.
         let beside = format!("{SOCKET}.new");
         match fs::remove_file(devnet.join(&beside)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -78,7 +78,7 @@ impl Control {
         }
     }
 
-    /// Takes no more requests. What waits is not answered any more; its clients are told that the devnet has ended.
+    /// Takes no more requests. Waiting ones are not answered; their clients are told that the devnet has ended.
     pub(in super::super) fn close(&mut self) {
         self.server.abort();
         self.requests.close();
@@ -89,10 +89,10 @@ impl Control {
         }
     }
 
-    /// Waits until those that were answered have been told.
+    /// Waits until all replies have been sent.
     pub(in super::super) async fn finish(self) {
         let all = u32::try_from(MAX_CLIENTS).unwrap_or(u32::MAX);
-        // Those who do not listen are given up in this time.
+        // Clients that do not read are given up after this time.
         let _ = timeout(PATIENCE, self.places.acquire_many(all)).await;
     }
 }

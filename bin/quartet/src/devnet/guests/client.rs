@@ -90,7 +90,7 @@ pub(in super::super) struct Client {
 /// The client of each guest, in the order in which they were asked for.
 ///
 /// # Errors
-/// When a template or a program is not there, two clients have one name, or a client cannot do what is asked of the devnet.
+/// When a template or a program is not there, two clients have one name, or a client cannot do what the devnet needs.
 pub(in super::super) fn clients(
     with: &[With],
     binaries: &[WithBinary],
@@ -236,7 +236,7 @@ view: {head_slot: {metric: a}, finalized_slot: {metric: b}}
     }
 
     #[test]
-    fn what_cannot_be_is_refused_with_what_to_give() {
+    fn wrong_clients_are_refused_with_what_to_give_instead() {
         let usual = SlotDuration::default();
         let fast = SlotDuration::from_millis(400).unwrap();
         for (template, binaries, slot, expected) in [

@@ -27,7 +27,7 @@ pub(in super::super) struct Launch {
     pub(in super::super) stops_on: Option<StopSignal>,
 }
 
-/// What a guest is told.
+/// The values of a guest's command line.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Guest {
     pub(in super::super) client: Arc<Client>,
@@ -77,7 +77,7 @@ impl Guest {
         )
     }
 
-    /// Where it is asked what it sees.
+    /// Where its chain is queried.
     pub(in super::super) fn questions(&self, node: &NodeLayout) -> Questions {
         Questions {
             http: node.http(),

@@ -1,4 +1,4 @@
-//! What a guest says of the chain, as far as it does.
+//! A guest's view of the chain, as far as it answers.
 
 use std::{collections::BTreeMap, net::SocketAddr, str::FromStr as _};
 
@@ -14,7 +14,7 @@ use super::super::{
     view::{ChainView, Point, Seen},
 };
 
-/// What to ask a guest, and where.
+/// The queries to a guest, and their addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in super::super) struct Questions {
     pub(in super::super) http: SocketAddr,
@@ -22,7 +22,7 @@ pub(in super::super) struct Questions {
     pub(in super::super) sources: ClientViewSources,
 }
 
-/// What a guest answers when asked; nothing of what it does not tell, or not yet.
+/// A guest's answers; `None` where it does not answer, or not yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct GuestView {
     pub(in super::super) head_slot: Option<Slot>,
@@ -117,7 +117,7 @@ fn read_root(source: &Source, text: &str) -> Option<Root> {
 }
 
 impl GuestView {
-    /// Whether its head is the one of a chain, as far as it tells.
+    /// Whether its head is that of a chain, as far as it answers.
     pub(in super::super) fn has_head_of(&self, chain: &ChainView) -> bool {
         let same = self.head_root.is_none_or(|root| root == chain.head.root);
         self.head_slot == Some(chain.head.slot) && same
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_does_not_answer_is_an_error() {
+    async fn a_guest_that_does_not_answer_is_an_error() {
         assert!(questions().ask().await.is_err());
     }
 

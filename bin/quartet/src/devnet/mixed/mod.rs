@@ -1,4 +1,4 @@
-//! A network of several clients: what each did, and whether that is well.
+//! A network of several clients: what each did, and whether it did enough.
 
 mod records;
 mod report;

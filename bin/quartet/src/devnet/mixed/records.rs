@@ -1,4 +1,4 @@
-//! What one of our nodes knows of all validators and of the chain.
+//! The records of all validators and the chain, read from one of our nodes.
 
 use std::net::SocketAddr;
 

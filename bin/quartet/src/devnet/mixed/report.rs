@@ -12,10 +12,10 @@ use super::{
 };
 use crate::keys::table;
 
-/// How far the head of a node that knows one other node only may be behind: many clients do not pass on what they hear.
+/// Slots by which the head of a node with one peer only may be behind: many clients do not pass gossip on.
 const LATE_HEAD_LAG: u64 = 4;
 
-/// What was seen at the end.
+/// The state of the network at the end.
 pub(in super::super) struct Ended<'n> {
     /// What most of our own nodes agreed on.
     pub(in super::super) agreement: Agreement,
@@ -25,11 +25,11 @@ pub(in super::super) struct Ended<'n> {
     pub(in super::super) late: Option<LateTally>,
     /// Slots in which all nodes had the same head, and those in which they were asked.
     pub(in super::super) agreed: (u64, u64),
-    /// What the clients did; not known where no node of ours answers.
+    /// What the clients did; unknown if no node of ours answers.
     pub(in super::super) clients: Vec<ClientTally>,
 }
 
-/// What became of the node that starts late.
+/// How the node that starts late caught up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(in super::super) struct LateTally {
     pub(in super::super) node: String,
@@ -42,7 +42,7 @@ pub(in super::super) struct LateTally {
     pub(in super::super) view: Option<NodeView>,
 }
 
-/// What the report says of a network of several clients.
+/// The report on a network of several clients.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(in super::super) struct Mixed {
     slots_asked: u64,
@@ -69,9 +69,10 @@ impl Mixed {
             }
             complaints.extend(ended.late.as_ref().and_then(|late| of_late(late, &chain)));
         }
-        match ended.clients.is_empty() {
-            true => complaints.push("no node of ours told what the clients did".to_owned()),
-            false => complaints.extend(ended.clients.iter().flat_map(ClientTally::complaints)),
+        if ended.clients.is_empty() {
+            complaints.push("no node of ours told what the clients did".to_owned())
+        } else {
+            complaints.extend(ended.clients.iter().flat_map(ClientTally::complaints))
         }
         let (slots_agreed, slots_asked) = ended.agreed;
         Self {

@@ -10,7 +10,7 @@ pub(in super::super) struct ClientTally {
     pub(super) client: String,
     pub(super) nodes: usize,
     pub(super) validators: usize,
-    /// Slots in which it was its turn, but for the last one, whose block may be on its way.
+    /// Slots in which one of its validators was to propose, but for the last one, whose block may be on its way.
     pub(super) blocks_due: u64,
     /// Of these, those in which its block is in the chain.
     pub(super) blocks_in_chain: u64,
@@ -73,11 +73,11 @@ impl ClientTally {
         }
     }
 
-    /// What is wrong with it, if anything is.
+    /// What is wrong with the client, if anything is.
     pub(super) fn complaints(&self) -> Vec<String> {
         let Self { client, .. } = self;
         let mut complaints = Vec::new();
-        // Half of them: who is slow to start, or loses one now and then, takes part all the same.
+        // Half of them: a client that starts slowly, or misses a duty now and then, still takes part.
         if self.blocks_in_chain * 2 < self.blocks_due {
             complaints.push(format!(
                 "{} of {} blocks that {client} was to make are in the chain, and {} came at all",

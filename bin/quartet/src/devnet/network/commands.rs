@@ -1,4 +1,4 @@
-//! What is done to the nodes by command.
+//! Commands on nodes: kill, restart, partition.
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
@@ -79,7 +79,7 @@ impl Network {
     /// Keeps the nodes apart; a partition of nothing heals the network.
     ///
     /// # Errors
-    /// When two guests would be kept apart, which take no orders; or a node cannot be told, and the others are.
+    /// When two guests would be kept apart, which take no orders; or a node cannot be told, while the others were.
     pub(in super::super) fn set_partition(&mut self, partition: Partition) -> Result<()> {
         let guests = (0..self.nodes.len()).filter(|index| self.nodes[*index].as_guest().is_some());
         let guests: Vec<_> = guests.collect();
@@ -108,9 +108,10 @@ impl Network {
             .collect();
         let order = crate::node::parent::order(&names?);
         let process = self.processes[index].as_ref();
-        match process.is_some_and(|process| process.tell(order)) {
-            true => Ok(()),
-            false => Err(anyhow!("{} takes no orders", self.nodes[index].name)),
+        if process.is_some_and(|process| process.tell(order)) {
+            Ok(())
+        } else {
+            Err(anyhow!("{} takes no orders", self.nodes[index].name))
         }
     }
 

@@ -1,4 +1,4 @@
-//! The running network: its processes, what is done to them, and their end.
+//! The running network: its processes from start to end.
 
 mod commands;
 
@@ -34,7 +34,7 @@ use super::{
 };
 use crate::words::count;
 
-/// How often a starting node is asked whether it is there.
+/// How often a starting node is asked whether it is ready.
 const STARTING_PAUSE: Duration = Duration::from_millis(100);
 
 /// How many lines of its log are shown when a node dies.
@@ -94,7 +94,7 @@ impl Network {
             if attempt < attempts {
                 note("a port was taken by another program meanwhile; starting again with others");
                 for node in &network.nodes {
-                    // What they said is not to be taken for what the next ones say.
+                    // Their logs must not be taken for those of the next attempt.
                     let _ = fs::remove_file(node.log());
                 }
             }
@@ -131,9 +131,12 @@ impl Network {
                 .with_context(|| format!("{} cannot be started", node.name))
         };
         let processes: Result<Vec<_>> = nodes.iter().enumerate().map(start).collect();
-        let states = nodes.iter().map(|node| match is_late(node) {
-            true => NodeState::Waiting,
-            false => NodeState::Running,
+        let states = nodes.iter().map(|node| {
+            if is_late(node) {
+                NodeState::Waiting
+            } else {
+                NodeState::Running
+            }
         });
         let network = Self {
             states: states.collect(),
@@ -153,7 +156,7 @@ impl Network {
         Ok(network)
     }
 
-    /// What `devnet.json` says of it.
+    /// Its description for `devnet.json`.
     pub(super) fn description(&self) -> Description {
         let nodes = self.nodes.iter().zip(&self.processes);
         let nodes = nodes.map(|(node, process)| {
@@ -187,7 +190,7 @@ impl Network {
         self.nodes.iter().find(is_late).zip(self.late)
     }
 
-    /// How each guest is asked what it sees.
+    /// How each guest is queried.
     pub(super) fn questions(&self) -> Vec<Questions> {
         let guests = self.nodes.iter();
         let questions = guests.filter_map(|node| Some(node.as_guest()?.questions(node)));
@@ -278,7 +281,7 @@ impl Network {
         process.map(|process| process.pid)
     }
 
-    /// Whether no node of our own is left, so that nobody tells of the chain any more.
+    /// Whether no node of our own is left.
     pub(super) fn is_dead(&self) -> bool {
         let mut members = self.states.iter().take(self.members().len());
         members.all(|standing| *standing == NodeState::Died)
@@ -302,7 +305,7 @@ impl Network {
         }
     }
 
-    /// What the report says of each node in `slot`, given what they saw last, and what they had spent in an earlier one.
+    /// The report on each node in `slot`, given the nodes' last views and their earlier readings.
     pub(super) async fn reports(
         &self,
         slot: Slot,
@@ -322,7 +325,7 @@ impl Network {
         nodes.map(report).collect()
     }
 
-    /// What all nodes have spent by `slot`.
+    /// The readings of all nodes in `slot`.
     pub(super) async fn readings(&self, slot: Slot) -> Earlier {
         let asked = self.ask_all().await;
         let readings = asked.iter().map(Asked::reading).collect();
@@ -332,7 +335,7 @@ impl Network {
     async fn ask_all(&self) -> Vec<Asked> {
         let nodes = self.nodes.iter().zip(&self.processes);
         let ask = nodes.map(async |(node, process)| Asked {
-            // What others count has other names.
+            // Other clients have other metrics.
             metrics: match node.as_guest() {
                 None => http::get(node.metrics(), "/metrics").await.ok(),
                 Some(_) => None,

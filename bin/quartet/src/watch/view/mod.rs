@@ -170,9 +170,10 @@ fn about(frame: &mut Frame<'_>, area: Rect, app: &App, node: &Node) {
 fn one_pane(frame: &mut Frame<'_>, area: Rect, app: &App, node: &Node) {
     let mut tabs = Vec::new();
     for pane in Pane::ALL {
-        let style = match pane == app.pane() {
-            true => app.theme.chosen(),
-            false => app.theme.faint(),
+        let style = if pane == app.pane() {
+            app.theme.chosen()
+        } else {
+            app.theme.faint()
         };
         tabs.push(Span::styled(format!(" {} ", pane.name()), style));
         tabs.push(Span::raw(" "));

@@ -69,9 +69,10 @@ fn row(app: &App, node: &Node) -> Row<'static> {
             let tally = Tally::of(&node.validators);
             format!("{}/{}", tally.votes_late, tally.votes_missed)
         });
-    let head_style = match app.model.disagrees(node) {
-        true => theme.bad(),
-        false => ratatui::style::Style::new(),
+    let head_style = if app.model.disagrees(node) {
+        theme.bad()
+    } else {
+        ratatui::style::Style::new()
     };
     let lag_style = match lag {
         Some(5..=16) => theme.fair(),
