@@ -9,7 +9,7 @@ use tree_hash::TreeHash as _;
 use crate::{
     Database, DatabaseError,
     pending::Waiting,
-    prune::oldest_kept,
+    retention::oldest_kept,
     tables::{BLOCKS, CANONICAL, META, get_meta, meta, numbered, put_meta},
 };
 
@@ -21,14 +21,14 @@ const LOOKED_AT: usize = 4096;
 pub struct Missing {
     /// The blocks, the newest first.
     pub blocks: Vec<Checkpoint>,
-    /// Where to look on, as `below`; `None` when there are no more.
+    /// The `below` of the next call; `None` when there are no more.
     pub next: Option<Slot>,
 }
 
 impl Database {
-    /// Blocks of the finalized chain whose bodies are not here although the retention would keep them: those below a slot, or
-    /// below [`Database::kept_from`] where it is `None`. At most `limit`, and looks at 4,096 slots with a block at most. Of a
-    /// database that has not started, none.
+    /// Blocks of the finalized chain whose bodies are not here although the retention would keep them: those below a
+    /// slot, or below [`Database::kept_from`] where it is `None`. At most `limit`, and looks at 4,096 slots with a
+    /// block at most. Of a database that has not started, none.
     ///
     /// # Errors
     /// When the file cannot be read or the chain is damaged.
@@ -67,12 +67,13 @@ impl Database {
         })
     }
 
-    /// Keeps an older block of the finalized chain; in any order. It waits as one that was [`put`](Database::put).
-    /// Hashes the block. Returns whether it was kept: not one that retention would delete again.
+    /// Stores an older block of the finalized chain; the order does not matter. It waits in memory like one that was
+    /// [`put`](Database::put). Hashes the block. Returns whether it was stored: a block that retention would delete
+    /// again is not.
     ///
     /// # Errors
     /// [`DatabaseError::Refused`] when the finalized chain has another block in its slot or none, and when waiting
-    /// blocks had to be written and could not be; the block is then not kept.
+    /// blocks had to be written and could not be; the block is then not stored.
     pub fn put_finalized_block(
         &self,
         block: Arc<SignedBlockWithAttestation>,
@@ -101,11 +102,11 @@ impl Database {
             entry: None,
             state: None,
         };
-        self.wait(root, waiting).map(|()| true)
+        self.enqueue(root, waiting).map(|()| true)
     }
 
-    /// Writes what waits, and sees how far back the finalized chain's blocks are there now without gaps: looks at 4,096
-    /// slots with a block at most. Returns the slot, which [`Database::kept_from`] has from now on.
+    /// Writes what waits, and finds out how far back the finalized chain's blocks are stored now without gaps: looks at
+    /// 4,096 slots with a block at most. Returns the slot, which [`Database::kept_from`] has from now on.
     ///
     /// # Errors
     /// [`DatabaseError::Refused`] when the database has not started, and when the file cannot be read or written.

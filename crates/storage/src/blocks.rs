@@ -9,11 +9,11 @@ use redb::{ReadTransaction, ReadableTable as _, TableHandle as _};
 use ssz::Encode as _;
 
 use crate::{
-    Database, DatabaseError,
+    Database, DatabaseError, Entry,
     error::Failure,
     pending::{Waiting, keep_newest},
     seal::Place,
-    tables::{BLOCKS, ENTRIES, Links, SIGNATURES, SLOTS, VOTES, keyed, signatures},
+    tables::{BLOCKS, ENTRIES, SIGNATURES, SLOTS, VOTES, keyed, signatures},
 };
 
 /// An imported block, as [`Database::put`] takes it.
@@ -23,67 +23,18 @@ pub struct StoredBlock {
     pub root: Root,
     /// The block with all its signatures.
     pub block: Arc<SignedBlockWithAttestation>,
-    /// The justified checkpoint by which the tree goes on from this block: of its post-state.
-    pub justified: Checkpoint,
-    /// The finalized checkpoint of its post-state.
-    pub finalized: Checkpoint,
-    /// The post-state, where it is to be stored too: at intervals.
-    pub state: Option<Arc<State>>,
-}
-
-/// What the block tree is built from: a block without what it carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The block's root.
-    pub root: Root,
-    /// The block's slot.
-    pub slot: Slot,
-    /// The block that it builds on.
-    pub parent_root: Root,
     /// The justified checkpoint of its post-state.
     pub justified: Checkpoint,
     /// The finalized checkpoint of its post-state.
     pub finalized: Checkpoint,
-}
-
-impl Entry {
-    /// The block by root and slot.
-    #[must_use]
-    pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint {
-            root: self.root,
-            slot: self.slot,
-        }
-    }
-
-    pub(crate) fn new(slot: Slot, root: Root, links: Links) -> Self {
-        let Links {
-            parent_root,
-            justified,
-            finalized,
-        } = links;
-        Self {
-            root,
-            slot,
-            parent_root,
-            justified,
-            finalized,
-        }
-    }
-
-    pub(crate) fn links(&self) -> Links {
-        Links {
-            parent_root: self.parent_root,
-            justified: self.justified,
-            finalized: self.finalized,
-        }
-    }
+    /// The post-state, where it is to be stored, too, which it is at intervals.
+    pub state: Option<Arc<State>>,
 }
 
 impl Database {
-    /// Keeps a block with its place in the tree, its votes, and its post-state where it is given. It waits in memory,
-    /// and is durable at the latest after [`Database::flush`]; all that belongs to it is written together. A block that
-    /// is there already is written again, and keeps its state.
+    /// Stores a block with its place in the tree, its votes, and its post-state where that is given. It waits in
+    /// memory, and is durable at the latest after [`Database::flush`]; all that belongs to it is written in one
+    /// transaction. A block that is there already is written again, and keeps its state.
     ///
     /// # Errors
     /// When waiting blocks had to be written to make room and could not be; this block is then not
@@ -99,7 +50,7 @@ impl Database {
         };
         let state = stored.state.as_deref();
         let state = state.map(|state| state.compact().as_ssz_bytes());
-        self.wait(
+        self.enqueue(
             stored.root,
             Waiting {
                 block: stored.block,
@@ -109,8 +60,8 @@ impl Database {
         )
     }
 
-    /// Has a block wait; writes when there is no more room.
-    pub(crate) fn wait(&self, root: Root, waiting: Waiting) -> Result<(), DatabaseError> {
+    /// Adds a block to those that wait, and writes them all when there are too many.
+    pub(crate) fn enqueue(&self, root: Root, waiting: Waiting) -> Result<(), DatabaseError> {
         let key = (waiting.block.block().slot, root);
         let is_full = {
             let mut pending = self.pending.write();
@@ -239,7 +190,7 @@ impl Database {
     }
 
     /// The newest vote of each validator in the blocks that were put, by validator: of the bodies and of the proposers.
-    /// Of two votes for one slot the one counts that was written first, and of those written together that of the
+    /// Of two votes for one slot, the one that was written first counts; of two that were written together, that of the
     /// earlier block.
     ///
     /// # Errors
@@ -269,9 +220,10 @@ impl Database {
     pub fn flush(&self) -> Result<(), DatabaseError> {
         // A lock that is held here would lock the writer out.
         let nothing_waits = self.pending.read().is_empty();
-        match nothing_waits {
-            true => Ok(()),
-            false => self.write(|_| Ok(())),
+        if nothing_waits {
+            Ok(())
+        } else {
+            self.write(|_| Ok(()))
         }
     }
 }

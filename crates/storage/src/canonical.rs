@@ -5,18 +5,18 @@ use redb::{TableHandle as _, WriteTransaction};
 
 use crate::{
     Database, DatabaseError,
+    anchor::move_anchor,
     error::Failure,
     seal::Place,
-    states::newest_state,
     tables::{
-        CANONICAL, ENTRIES, FINALITY, Finalization, Links, META, STATES, get_meta, keyed, meta,
-        numbered, put_meta, put_numbered,
+        CANONICAL, ENTRIES, FINALITY, Finalization, Links, META, get_meta, keyed, meta, numbered,
+        put_meta, put_numbered,
     },
 };
 
 /// Newly finalized blocks that one transaction takes. After a long time without finality there are many; every
-/// transaction moves the finalized block to the last it has, so that a crash between two leaves a shorter chain that
-/// is as good.
+/// transaction moves the finalized block to its last one, so that a crash between two leaves a finalized chain that is
+/// shorter and otherwise whole.
 const BATCH: usize = 8192;
 
 /// When a block became final.
@@ -29,9 +29,10 @@ pub struct Finality {
 }
 
 impl Database {
-    /// Takes over what has become final: `chain` has the blocks after the finalized one until `finalized`, ascending,
-    /// all of which were put; `at` is the slot of the clock. It may begin with blocks that are final already. Moves the anchor to the newest of the chain's blocks that
-    /// has a stored state, and returns it. Deletes nothing: that is [`Database::prune`]'s.
+    /// Stores what has become final: `chain` has the blocks after the finalized one until `finalized`, ascending, all
+    /// of which were put; `at` is the slot of the clock. It may begin with blocks that are final already. Moves the
+    /// anchor to the newest of the chain's blocks that has a stored state, and returns it. Deletes nothing:
+    /// [`Database::prune`] does.
     ///
     /// Durable when it returns, with all blocks that waited. After a crash in between, a shorter part of `chain` may
     /// be final, and never a part without its blocks. With an empty `chain` nothing changes.
@@ -149,20 +150,4 @@ fn extend(transaction: &WriteTransaction, chain: &[Checkpoint]) -> Result<bool, 
     }
     put_meta(&mut table, meta::FINALIZED, &last)?;
     Ok(last != before)
-}
-
-/// Moves the anchor of a database that has started as far as there are states.
-pub(crate) fn move_anchor(transaction: &WriteTransaction) -> Result<(), Failure> {
-    let mut table = transaction.open_table(META)?;
-    let anchor: Option<Checkpoint> = get_meta(&table, meta::ANCHOR)?;
-    let finalized: Option<Checkpoint> = get_meta(&table, meta::FINALIZED)?;
-    let Some((old, finalized)) = anchor.zip(finalized) else {
-        return Ok(());
-    };
-    let states = transaction.open_table(STATES)?;
-    let canonical = transaction.open_table(CANONICAL)?;
-    match newest_state(&states, &canonical, old.slot, finalized.slot)? {
-        Some(newest) if newest != old => put_meta(&mut table, meta::ANCHOR, &newest),
-        _ => Ok(()),
-    }
 }

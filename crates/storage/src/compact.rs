@@ -1,10 +1,10 @@
-//! Giving back to the file system what was deleted.
+//! Making the file smaller after rows were deleted.
 
 use std::fs;
 
 use crate::{Database, DatabaseError, file::guarded};
 
-/// Sizes of the file in bytes; zero for a database that is in none.
+/// Sizes of the file in bytes; zero for a database in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compacted {
     /// Before.
@@ -14,9 +14,9 @@ pub struct Compacted {
 }
 
 impl Database {
-    /// Moves what is stored together and shortens the file. Takes time and writes in proportion to the file, needs
-    /// nobody else to use the database, and may be interrupted at any instant: the next start then reads the file from
-    /// end to end once.
+    /// Moves rows into free pages and shortens the file. Takes time and writes in proportion to the file, needs the
+    /// database for itself, and may be interrupted at any instant: the next start then reads the file from end to end
+    /// once.
     ///
     /// # Errors
     /// When the file cannot be read or written.
@@ -32,7 +32,7 @@ impl Database {
         Ok(Compacted { before, after })
     }
 
-    /// Size of the file in bytes; zero for a database that is in none.
+    /// Size of the file in bytes; zero for a database in memory.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
         fs::metadata(self.file.path()).map_or(0, |file| file.len())

@@ -1,4 +1,4 @@
-//! Opening the database: whose it is, how it is laid out.
+//! Opening the database: its network and its format.
 
 use std::{fs, path::Path};
 
@@ -22,24 +22,23 @@ pub const FILE_NAME: &str = "blocks.redb";
 
 /// The node's past, in one file that one process has open. Every call may wait for the disk.
 ///
-/// *What is durable when*: [`Database::put`] and [`Database::put_finalized_block`] keep blocks in memory, at most 64
-/// or 1 MiB (and one more block), and write them in one transaction when there is no more room, or with the next call
-/// of any other method that writes. All of those ([`Database::flush`], [`Database::finalize`], …) return after their
+/// *What is durable when*: [`Database::put`] and [`Database::put_finalized_block`] keep blocks in memory, at most 64 or
+/// 1 MiB (and one more block), and write them in one transaction when there are more, or with the next call of any
+/// other method that writes. All of those ([`Database::flush`], [`Database::finalize`], …) return after their
 /// transaction is on the disk. A transaction is there after a crash as a whole or not at all, and transactions are
 /// there in their order.
 #[derive(Debug)]
 pub struct Database {
     pub(crate) file: File,
     pub(crate) retention: Retention,
-    /// Readers look here first, then into the file. A writer that moves blocks from here to the file
-    /// holds the file's only write transaction all the while, and clears this after its commit.
+    /// Readers look here first, then into the file. A writer that moves blocks from here to the file holds the file's
+    /// only write transaction until it has removed them from here, after its commit.
     pub(crate) pending: RwLock<Pending>,
 }
 
 impl Database {
-    /// Opens the database in `directory`, or makes directory and database. `network` is the
-    /// root of the genesis block: a database of another network is refused. Keeps everything, unless
-    /// [`Database::with_retention`] says otherwise.
+    /// Opens the database in `directory`, or makes directory and database. `network` is the root of the genesis block:
+    /// a database of another network is refused. Keeps everything, unless [`Database::with_retention`] says otherwise.
     ///
     /// # Errors
     /// When another process has it open, it belongs to another network, its format is not this
@@ -94,7 +93,7 @@ impl Database {
         Self::signed(File::on(name, backend)?, network)
     }
 
-    /// The same database, told what of the finalized chain's past to keep.
+    /// The same database, with what to keep of the finalized chain's past.
     #[must_use]
     pub fn with_retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
@@ -159,8 +158,7 @@ impl Database {
         self.meta(meta::FINALIZED)
     }
 
-    /// From this slot on, all blocks of the finalized chain are kept. `None` before the first
-    /// [`Database::start_from`].
+    /// From this slot on, all blocks of the finalized chain are kept. `None` before the first [`Database::start_from`].
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -180,7 +178,7 @@ impl Database {
         self.file.attempt(|| reader(&self.file.begin_read()?))
     }
 
-    /// Signs a new file with format and network, and makes its tables.
+    /// Writes format and network into a new file, and makes its tables.
     fn sign(&self, network: Root) -> Result<(), DatabaseError> {
         self.file.attempt(|| {
             let transaction = self.file.begin_write()?;

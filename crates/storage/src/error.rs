@@ -87,7 +87,7 @@ pub enum DatabaseError {
         /// The format of the file.
         found: u64,
     },
-    /// A start was asked for from a block that is not on the chain which the database holds as final.
+    /// The node was to start from a block that is not on the chain which the database holds as final.
     #[error(
         "the checkpoint {checkpoint} conflicts with the database {}, which has {own} as final: one of the two is of \
          another chain; check where the checkpoint comes from, or remove the file to start over from it",

@@ -1,4 +1,4 @@
-//! redb's handle, used and closed with care: nothing a disk does to the file may take the node down.
+//! redb's handle: nothing that a disk does to the file may crash the node.
 
 use std::{
     fs,
@@ -37,7 +37,7 @@ impl File {
             }
             let mut redb = builder().create(path)?;
             if fs::metadata(path)?.len() <= CHECKED_BYTES {
-                // Mends what it can; what it cannot is an error here rather than a surprise later.
+                // Repairs what it can; what it cannot is an error here rather than a surprise later.
                 redb.check_integrity()?;
             }
             Ok(redb)
@@ -92,7 +92,7 @@ impl File {
         Ok(transaction)
     }
 
-    /// redb itself, for what needs nobody else to use it.
+    /// redb itself, for operations that need it exclusively.
     pub(crate) fn exclusive(&mut self) -> Result<&mut redb::Database, Failure> {
         self.redb
             .as_mut()
@@ -122,8 +122,8 @@ impl Drop for File {
     }
 }
 
-/// Makes an empty database beside and gives it its name when it is whole: one that was killed half made would be
-/// refused by the next start.
+/// Makes an empty database under another name and renames it when it is complete: the next start would refuse one that
+/// is not.
 fn make(path: &Path) -> Result<(), Failure> {
     let beside = path.with_extension("new");
     match fs::remove_file(&beside) {
@@ -145,7 +145,7 @@ fn builder() -> redb::Builder {
 }
 
 /// Runs an operation on the file at `path`. redb panics on some damaged pages, so a panic counts as damage. What it
-/// left half done is redb's own and is never relied on: its locks are poisoned, its open transaction is rolled back.
+/// left half done is inside redb and never relied on: its locks are poisoned, its open transaction is rolled back.
 pub(crate) fn guarded<T>(
     path: &Path,
     operation: impl FnOnce() -> Result<T, Failure>,
@@ -159,7 +159,7 @@ pub(crate) fn guarded<T>(
     }
 }
 
-/// Says whether the file is bad, the system in the way, or the caller mistaken.
+/// Tells whether the file is bad, the system failed, or the caller was wrong.
 fn explain(path: &Path, failure: Failure) -> DatabaseError {
     let path = path.to_owned();
     let error = match failure {

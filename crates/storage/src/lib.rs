@@ -1,8 +1,8 @@
 //! The embedded database: the node's past, in one file that one process has open.
 //!
-//! It keeps what the chain tells it and knows no consensus rules and no keys: which block is final, which state is
-//! worth keeping, is the chain's to say. What it promises by itself is that nothing it returns was damaged on the
-//! disk, that a crash at any instant loses at most what [`Database::put`] had not written yet, and that what is
+//! It stores what the chain service gives it and knows no consensus rules and no keys: the chain service says which
+//! block is final and which state is worth storing. What it promises by itself is that nothing it returns was damaged
+//! on the disk, that a crash at any instant loses at most what [`Database::put`] had not written yet, and that what is
 //! deleted follows [`Retention`] and the constants beside [`Database::prune`].
 //!
 //! | table | key | value | deleted |
@@ -53,16 +53,19 @@
 
 #![forbid(unsafe_code)]
 
+mod anchor;
 mod backfill;
 mod blocks;
 mod canonical;
 mod compact;
 mod database;
+mod entry;
 mod error;
 mod file;
 mod info;
 mod pending;
 mod prune;
+mod retention;
 mod seal;
 mod slot_duration;
 pub mod snapshot;
@@ -73,14 +76,16 @@ mod verify;
 mod write;
 
 pub use backfill::Missing;
-pub use blocks::{Entry, StoredBlock};
+pub use blocks::StoredBlock;
 pub use canonical::Finality;
 pub use compact::Compacted;
 pub use database::{Database, FILE_NAME};
+pub use entry::Entry;
 pub use error::DatabaseError;
 pub use info::{Info, TableInfo};
-pub use prune::{Pruned, Retention, UnknownRetention};
+pub use prune::PruneReport;
 /// What a database can be put on other than a file, for tests that make storage fail.
 pub use redb::StorageBackend;
+pub use retention::{Retention, UnknownRetention};
 pub use start::Started;
 pub use verify::{Verified, verify};

@@ -23,7 +23,8 @@ const MAX_BYTES: usize = 1 << 20;
 /// At most one for each place of the registry.
 pub(crate) type Votes = BTreeMap<ValidatorIndex, AttestationData>;
 
-/// Counts a vote if it is newer than the one that counts; of one slot, if it `is_older`: was stored before.
+/// Takes a vote if it is newer than the validator's vote in `votes`; of the same slot, if it `is_older`: was stored
+/// before.
 pub(crate) fn keep_newest(
     votes: &mut Votes,
     validator: ValidatorIndex,
@@ -116,7 +117,7 @@ impl Pending {
         self.blocks.is_empty()
     }
 
-    /// The newest vote of each validator in the blocks that wait. Of blocks that only fill in the past nothing counts.
+    /// The newest vote of each validator in the blocks that wait. Blocks that only fill in the past do not count.
     pub(crate) fn votes(&self) -> Votes {
         let mut votes = Votes::new();
         let recent = self

@@ -1,13 +1,12 @@
 //! What is deleted when finality moves, a bounded part at a time.
 
-use std::str::FromStr;
-
 use quartet_types::{Checkpoint, Root, Slot};
 use redb::{ReadableTable as _, Table, TableHandle as _, WriteTransaction};
 
 use crate::{
     Database, DatabaseError,
     error::Failure,
+    retention::oldest_kept,
     tables::{
         BLOCKS, CANONICAL, ENTRIES, FINALITY, Key, META, SIGNATURES, SLOTS, STATES, get_meta, meta,
         numbered, put_meta,
@@ -15,9 +14,9 @@ use crate::{
 };
 
 /// Slots below the anchor in which blocks of abandoned branches, and the places of all blocks in the tree, are kept:
-/// votes in blocks of the chain may name them, and a peer that is behind may ask for what they name. Votes that are
-/// carried are at most 32 slots old, or bring a target closer that came after the finalized slot of their time; 1,024
-/// slots are more than an hour.
+/// votes in blocks of the chain may name them, and a peer that is behind may request what they name. Votes in blocks
+/// are at most 32 slots old, or are for a target after the slot that was finalized at that time; 1,024 slots are more
+/// than an hour.
 const ABANDONED_SLOTS: Slot = 1024;
 /// Below the anchor, one state in so many slots is kept: any other is rebuilt by replaying at most this many slots of
 /// blocks, a fraction of a second, and 100,000 slots keep 400 states of a few kB.
@@ -26,38 +25,9 @@ const STATE_SLOTS: Slot = 256;
 /// deleted, one call takes tens of milliseconds.
 const STEP: usize = 512;
 
-/// How much of the finalized chain's past is kept below the anchor. What is at or above the anchor is always kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Retention {
-    /// All of it.
-    #[default]
-    All,
-    /// The blocks of so many slots.
-    Slots(u64),
-    /// No blocks.
-    None,
-}
-
-/// A retention was neither `all` nor `none` nor a number of slots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected all, none, or a number of slots")]
-pub struct UnknownRetention;
-
-impl FromStr for Retention {
-    type Err = UnknownRetention;
-
-    fn from_str(text: &str) -> Result<Self, UnknownRetention> {
-        match text {
-            "all" => Ok(Self::All),
-            "none" => Ok(Self::None),
-            slots => slots.parse().map(Self::Slots).map_err(|_| UnknownRetention),
-        }
-    }
-}
-
 /// What a call of [`Database::prune`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pruned {
+pub struct PruneReport {
     /// Blocks whose bodies it deleted.
     pub blocks: u64,
     /// States that it deleted.
@@ -66,38 +36,31 @@ pub struct Pruned {
     pub more: bool,
 }
 
-/// From this slot on, the finalized chain's blocks are kept; `None` for all.
-pub(crate) fn oldest_kept(retention: Retention, anchor: Option<Checkpoint>) -> Option<Slot> {
-    let anchor = anchor?.slot;
-    match retention {
-        Retention::All => None,
-        Retention::Slots(slots) => Some(anchor.saturating_sub(slots)),
-        Retention::None => Some(anchor),
-    }
-}
-
 impl Database {
     /// Deletes part of what need not be kept, durably: blocks and states of abandoned branches more than 1,024 slots
     /// below the anchor; of the finalized chain, blocks older than the retention, and below the anchor all states but
-    /// one in 256 slots. One call does a bounded amount of work, and says whether more is left; nothing at or above
-    /// the anchor is ever deleted. The file keeps its size, and uses what has become free.
+    /// one in 256 slots. One call does a bounded amount of work, and says whether more is left; nothing at or above the
+    /// anchor is ever deleted. The file keeps its size, and its free pages are used again.
     ///
     /// Nothing is deleted before the database has started.
     ///
     /// # Errors
     /// When the file cannot be read or written; this call has then deleted nothing.
-    pub fn prune(&self) -> Result<Pruned, DatabaseError> {
+    pub fn prune(&self) -> Result<PruneReport, DatabaseError> {
         let Some(anchor) = self.anchor()? else {
-            return Ok(Pruned::default());
+            return Ok(PruneReport::default());
         };
         self.write_if(|transaction| {
-            let mut broom = Broom::new(transaction)?;
-            broom.abandoned(anchor)?;
+            let mut pruner = Pruner::new(transaction)?;
+            pruner.abandoned(anchor)?;
             if let Some(oldest) = oldest_kept(self.retention, Some(anchor)) {
-                broom.retention(anchor, oldest)?;
+                pruner.retention(anchor, oldest)?;
             }
-            broom.thin_states(anchor)?;
-            Ok((broom.done, broom.done != Pruned::default() || broom.removed))
+            pruner.thin_states(anchor)?;
+            Ok((
+                pruner.done,
+                pruner.done != PruneReport::default() || pruner.removed,
+            ))
         })
     }
 }
@@ -106,7 +69,7 @@ type Keyed<'t> = Table<'t, Key, &'static [u8]>;
 type Numbered<'t> = Table<'t, u64, &'static [u8]>;
 
 /// The tables that are swept, in one transaction.
-struct Broom<'t> {
+struct Pruner<'t> {
     meta: Table<'t, &'static str, &'static [u8]>,
     slots: Table<'t, &'static [u8; 32], Slot>,
     entries: Keyed<'t>,
@@ -115,12 +78,12 @@ struct Broom<'t> {
     states: Keyed<'t>,
     canonical: Numbered<'t>,
     finality: Numbered<'t>,
-    done: Pruned,
+    done: PruneReport,
     /// Whether anything was deleted that `done` does not count.
     removed: bool,
 }
 
-impl<'t> Broom<'t> {
+impl<'t> Pruner<'t> {
     fn new(transaction: &'t WriteTransaction) -> Result<Self, Failure> {
         Ok(Self {
             meta: transaction.open_table(META)?,
@@ -131,7 +94,7 @@ impl<'t> Broom<'t> {
             states: transaction.open_table(STATES)?,
             canonical: transaction.open_table(CANONICAL)?,
             finality: transaction.open_table(FINALITY)?,
-            done: Pruned::default(),
+            done: PruneReport::default(),
             removed: false,
         })
     }
@@ -140,7 +103,7 @@ impl<'t> Broom<'t> {
     fn abandoned(&mut self, anchor: Checkpoint) -> Result<(), Failure> {
         let end = anchor.slot.saturating_sub(ABANDONED_SLOTS);
         let start = self.cursor(meta::SWEPT)?;
-        let keys = self.step(|broom| &broom.entries, start, end)?;
+        let keys = self.step(|pruner| &pruner.entries, start, end)?;
         for (slot, root) in &keys.found {
             if self.canonical_root(*slot)? != Some(*root) {
                 self.remove_body(*slot, *root)?;
@@ -152,7 +115,7 @@ impl<'t> Broom<'t> {
 
     /// Blocks below `oldest`, and what was kept because of them.
     fn retention(&mut self, anchor: Checkpoint, oldest: Slot) -> Result<(), Failure> {
-        let bodies = self.step(|broom| &broom.blocks, 0, oldest)?;
+        let bodies = self.step(|pruner| &pruner.blocks, 0, oldest)?;
         for (slot, root) in &bodies.found {
             self.remove_body(*slot, *root)?;
             if self.entries.get((*slot, &root.0))?.is_none() {
@@ -167,7 +130,7 @@ impl<'t> Broom<'t> {
         }
 
         let named = oldest.min(anchor.slot.saturating_sub(ABANDONED_SLOTS));
-        let entries = self.step(|broom| &broom.entries, 0, named)?;
+        let entries = self.step(|pruner| &pruner.entries, 0, named)?;
         for (slot, root) in &entries.found {
             if self.blocks.get((*slot, &root.0))?.is_none() {
                 self.remove_entry(*slot, *root)?;
@@ -189,7 +152,7 @@ impl<'t> Broom<'t> {
     /// States below the anchor: those of the finalized chain, one in so many slots, as long as their blocks are there.
     fn thin_states(&mut self, anchor: Checkpoint) -> Result<(), Failure> {
         let start = self.cursor(meta::THINNED)?;
-        let keys = self.step(|broom| &broom.states, start, anchor.slot)?;
+        let keys = self.step(|pruner| &pruner.states, start, anchor.slot)?;
         let before = {
             let mut rows = self
                 .states
@@ -200,9 +163,10 @@ impl<'t> Broom<'t> {
         for (slot, root) in &keys.found {
             let period = Some(slot / STATE_SLOTS);
             let is_final = self.canonical_root(*slot)? == Some(*root);
-            match is_final && period != last_kept {
-                true => last_kept = period,
-                false => self.remove_state(*slot, *root)?,
+            if is_final && period != last_kept {
+                last_kept = period
+            } else {
+                self.remove_state(*slot, *root)?
             }
         }
         self.move_cursor(meta::THINNED, start, &keys, anchor.slot)

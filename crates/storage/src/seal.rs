@@ -1,8 +1,8 @@
 //! The checksum in front of every record.
 //!
 //! The database's own checksums are only looked at after a crash and when a small file is opened; this one makes sure
-//! that nothing is ever returned with a bit flipped, signatures included. It covers the place of the record too, so
-//! that a damaged key is no other block's.
+//! that nothing is ever returned with a flipped bit, signatures included. It covers the key of the record, too, so that
+//! a record with a damaged key is not taken for another block's.
 
 use ethereum_hashing::{Context, Sha256Context as _};
 use quartet_types::{Root, Slot};
@@ -13,7 +13,7 @@ use crate::error::Failure;
 /// Leading bytes of SHA-256 over place and record; against decay, not against an adversary.
 pub(crate) const CHECKSUM_BYTES: usize = 8;
 
-/// Where a record lies: the table, and the key in it. What a table's key lacks is zero or empty.
+/// Where a record is: the table, and the key in it. What a table's key does not have is zero or empty.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
     table: &'a str,
@@ -55,9 +55,10 @@ impl<'a> Place<'a> {
         let (found, payload) = record
             .split_at_checked(CHECKSUM_BYTES)
             .ok_or_else(|| self.damaged("it has no checksum"))?;
-        match found == self.checksum(payload) {
-            true => Ok(payload),
-            false => Err(self.damaged("its checksum is wrong")),
+        if found == self.checksum(payload) {
+            Ok(payload)
+        } else {
+            Err(self.damaged("its checksum is wrong"))
         }
     }
 
@@ -73,9 +74,10 @@ impl<'a> Place<'a> {
             number,
             root,
         } = self;
-        let root = match root.is_zero() {
-            true => String::new(),
-            false => format!(" {root}"),
+        let root = if root.is_zero() {
+            String::new()
+        } else {
+            format!(" {root}")
         };
         Failure::Damaged(format!("record {number}{root} of table {table}: {what}"))
     }

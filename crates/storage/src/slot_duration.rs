@@ -1,6 +1,6 @@
 //! How long the slots of a database's network last.
 //!
-//! The genesis block does not say it, and with another duration the same slots are other times.
+//! The genesis block does not contain it, and with another duration the same slots are at other times.
 
 use quartet_types::SlotDuration;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Database {
-    /// How long the slots last of the network whose blocks it holds: four seconds where it does not say.
+    /// The slot duration of the network whose blocks it holds: four seconds where none is stored.
     ///
     /// # Errors
     /// When the file cannot be read, or what it says cannot be.
@@ -26,7 +26,7 @@ impl Database {
         })
     }
 
-    /// Says how long the slots last of the network that it holds blocks of. For who has just made it; see
+    /// Stores the slot duration of its network. For a database that was just made; see
     /// [`Database::check_slot_duration`].
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Database {
         })
     }
 
-    /// Sees to it that it is one of a network with such slots. A database that has not begun becomes one.
+    /// Checks that the database is of a network with this slot duration. A database that has not started takes it.
     ///
     /// # Errors
     /// [`DatabaseError::OtherSlotDuration`] when it is not; and when the file cannot be read or written.

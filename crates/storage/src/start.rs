@@ -25,7 +25,7 @@ pub(crate) struct Registry {
     pub(crate) validators: Validators,
 }
 
-/// What became of [`Database::start_from`].
+/// The outcome of [`Database::start_from`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Started {
     /// The database was empty and starts from the block.
@@ -40,8 +40,8 @@ pub enum Started {
 impl Database {
     /// Starts an empty database from a block that counts as final and its post-state: genesis, or a checkpoint. Stores
     /// block, entry, state and registry, and the roots of the state's whole history as the finalized chain, in one
-    /// durable transaction. `stored.state` is required; that root, block and state belong together is the caller's to
-    /// check, by their roots.
+    /// durable transaction. `stored.state` is required; the caller has checked, by their roots, that root, block and
+    /// state belong together.
     ///
     /// On a database that has started before, nothing changes: it only says where the block lies.
     ///
@@ -75,7 +75,7 @@ impl Database {
         })
     }
 
-    /// Where a checkpoint lies to the finalized chain.
+    /// Where a checkpoint is in relation to the finalized chain.
     fn relation(
         &self,
         own: Checkpoint,

@@ -1,4 +1,4 @@
-//! Stored states: taken apart when they are put, put together when they are asked for.
+//! Stored states: stored without their history and registry, which are added again when a state is read.
 
 use quartet_types::{Checkpoint, CompactState, HistoricalBlockHashes, Root, Slot, State};
 use redb::{ReadTransaction, TableHandle as _};
@@ -6,18 +6,18 @@ use ssz::{Decode as _, Encode as _};
 
 use crate::{
     Database, DatabaseError,
+    anchor::{move_anchor, newest_state},
     blocks::{after, stored_slot},
-    canonical::move_anchor,
     error::Failure,
     pending::Pending,
     seal::Place,
     start::Registry,
-    tables::{CANONICAL, ENTRIES, Key, Links, META, STATES, get_meta, keyed, meta, numbered},
+    tables::{CANONICAL, ENTRIES, Links, META, STATES, get_meta, keyed, meta, numbered},
     write::sweep_from,
 };
 
 impl Database {
-    /// Keeps the post-state of a block that was put before, and moves the anchor there where it may. Durable when it
+    /// Stores the post-state of a block that was put before, and moves the anchor there where it may. Durable when it
     /// returns, with all that waited.
     ///
     /// # Errors
@@ -40,17 +40,22 @@ impl Database {
         })
     }
 
-    /// The stored post-state of a block; `None` when there is none, whatever could be computed from others, and on a branch
-    /// whose older blocks have been deleted. Where the chain of `like`, any state of this network, has the same blocks, the
-    /// roots of the history are shared with it, as is the registry; all else is read from the finalized chain and the entries.
+    /// The stored post-state of a block; `None` when none is stored, even where it could be computed from others, and
+    /// on a branch whose older blocks have been deleted. Where the chain of `similar`, any state of this network, has
+    /// the same blocks, the roots of the history are shared with it, as is the registry; all else is read from the
+    /// finalized chain and the entries.
     ///
-    /// Costs what the two chains differ in, or what the history is long without `like`.
+    /// Costs what the two chains differ in, or what the history is long without `similar`.
     ///
     /// # Errors
     /// When the file cannot be read, or what is needed for the state is damaged.
-    pub fn state(&self, root: Root, like: Option<&State>) -> Result<Option<State>, DatabaseError> {
+    pub fn state(
+        &self,
+        root: Root,
+        similar: Option<&State>,
+    ) -> Result<Option<State>, DatabaseError> {
         let pending = self.pending.read().clone();
-        self.read(|transaction| rebuild(transaction, &pending, root, like))
+        self.read(|transaction| rebuild(transaction, &pending, root, similar))
     }
 
     /// The stored post-state of a block as `transaction` sees it.
@@ -115,50 +120,31 @@ fn rebuild(
     transaction: &ReadTransaction,
     pending: &Pending,
     root: Root,
-    like: Option<&State>,
+    similar: Option<&State>,
 ) -> Result<Option<State>, Failure> {
     let Some((slot, record)) = stored_record(transaction, pending, root)? else {
         return Ok(None);
     };
-    let registry = match like {
-        Some(like) => Registry {
-            config: like.config,
-            validators: like.validators.clone(),
+    let registry = match similar {
+        Some(similar) => Registry {
+            config: similar.config,
+            validators: similar.validators.clone(),
         },
         None => get_meta(&transaction.open_table(META)?, meta::REGISTRY)?
             .ok_or_else(|| Failure::Damaged("it has states and no registry".into()))?,
     };
-    let lineage = Lineage {
+    let builder = HistoryBuilder {
         transaction,
         pending,
-        like,
+        similar,
     };
     let parent_root = record.latest_block_header.parent_root;
-    let Some(history) = lineage.history(slot, root, parent_root)? else {
+    let Some(history) = builder.history(slot, root, parent_root)? else {
         return Ok(None);
     };
     let damaged = |error| Failure::Damaged(format!("a stored state: {error}"));
     let state = record.expand(history, registry.validators);
     state.map(Some).map_err(damaged)
-}
-
-/// The newest block of the finalized chain in these slots that has a stored state.
-pub(crate) fn newest_state(
-    states: &impl redb::ReadableTable<Key, &'static [u8]>,
-    canonical: &impl redb::ReadableTable<Slot, &'static [u8]>,
-    first: Slot,
-    last: Slot,
-) -> Result<Option<Checkpoint>, Failure> {
-    let keys = (first, &[0; 32])..=(last, &[0xff; 32]);
-    for row in states.range::<(Slot, &[u8; 32])>(keys)?.rev() {
-        let key = row?.0;
-        let (slot, root) = key.value();
-        let root = Root::from(root);
-        if numbered(canonical, CANONICAL.name(), slot)? == Some(root) {
-            return Ok(Some(Checkpoint { root, slot }));
-        }
-    }
-    Ok(None)
 }
 
 fn stored_record(
@@ -182,18 +168,18 @@ fn stored_record(
 }
 
 /// Finds the roots of a block's ancestors.
-struct Lineage<'a> {
+struct HistoryBuilder<'a> {
     transaction: &'a ReadTransaction,
     pending: &'a Pending,
-    like: Option<&'a State>,
+    similar: Option<&'a State>,
 }
 
 /// Where a walk back ends.
-enum Met {
+enum WalkEnd {
     /// On the finalized chain, in this slot.
     FinalizedChain(Slot),
-    /// On the chain of `like`.
-    Like,
+    /// On the chain of `similar`.
+    SimilarChain,
     /// At a block that was deleted: finality has abandoned the branch, whose older blocks go first.
     Nothing,
 }
@@ -202,11 +188,11 @@ enum Met {
 #[derive(Default)]
 struct Ancestors {
     blocks: Vec<(Slot, Root)>,
-    /// Below this slot the history is that of `like`.
+    /// Below this slot the history is that of `similar`.
     shared: usize,
 }
 
-impl Lineage<'_> {
+impl HistoryBuilder<'_> {
     /// The history of the block's post-state: a root for every slot before the block's.
     fn history(
         &self,
@@ -218,19 +204,20 @@ impl Lineage<'_> {
         let mut ancestors = Ancestors::default();
         let is_canonical = numbered(&canonical, CANONICAL.name(), slot)? == Some(root);
         // Blocks of the finalized chain may have no entries any more.
-        let met = match is_canonical || slot == 0 {
-            true => Met::FinalizedChain(slot),
-            false => self.walk_entries(slot, parent_root, &mut ancestors)?,
+        let end = if is_canonical || slot == 0 {
+            WalkEnd::FinalizedChain(slot)
+        } else {
+            self.walk_entries(slot, parent_root, &mut ancestors)?
         };
-        if let Met::Nothing = met {
+        if let WalkEnd::Nothing = end {
             return Ok(None);
         }
-        if let Met::FinalizedChain(below) = met {
+        if let WalkEnd::FinalizedChain(below) = end {
             for row in canonical.range(..below)?.rev() {
                 let (slot, record) = row?;
                 let slot = slot.value();
                 let root = Place::number(CANONICAL.name(), slot).decode(record.value())?;
-                if self.meets_like(slot, root, &mut ancestors) {
+                if self.is_shared_with_similar(slot, root, &mut ancestors) {
                     break;
                 }
                 ancestors.blocks.push((slot, root));
@@ -247,7 +234,7 @@ impl Lineage<'_> {
         slot: Slot,
         parent_root: Root,
         ancestors: &mut Ancestors,
-    ) -> Result<Met, Failure> {
+    ) -> Result<WalkEnd, Failure> {
         let canonical = self.transaction.open_table(CANONICAL)?;
         let entries = self.transaction.open_table(ENTRIES)?;
         let mut rows = entries
@@ -261,7 +248,7 @@ impl Lineage<'_> {
                 Some(entry) => (entry.slot, entry.parent_root),
                 None => loop {
                     let Some(row) = rows.next().transpose()? else {
-                        return Ok(Met::Nothing);
+                        return Ok(WalkEnd::Nothing);
                     };
                     let (slot, root) = row.0.value();
                     if *root == wanted.0 {
@@ -271,30 +258,30 @@ impl Lineage<'_> {
                     }
                 },
             };
-            if self.meets_like(slot, wanted, ancestors) {
-                return Ok(Met::Like);
+            if self.is_shared_with_similar(slot, wanted, ancestors) {
+                return Ok(WalkEnd::SimilarChain);
             }
             ancestors.blocks.push((slot, wanted));
             if numbered(&canonical, CANONICAL.name(), slot)? == Some(wanted) {
-                return Ok(Met::FinalizedChain(slot));
+                return Ok(WalkEnd::FinalizedChain(slot));
             }
             wanted = parent_root;
         }
     }
 
-    /// Whether this ancestor is one of `like`'s too: then all before it are.
-    fn meets_like(&self, slot: Slot, root: Root, ancestors: &mut Ancestors) -> bool {
-        let Some((like, index)) = self.like.zip(usize::try_from(slot).ok()) else {
+    /// Whether this ancestor is one of `similar`'s too: then all before it are.
+    fn is_shared_with_similar(&self, slot: Slot, root: Root, ancestors: &mut Ancestors) -> bool {
+        let Some((similar, index)) = self.similar.zip(usize::try_from(slot).ok()) else {
             return false;
         };
-        let meets = like.historical_block_hashes.get(index) == Some(&root);
+        let meets = similar.historical_block_hashes.get(index) == Some(&root);
         if meets {
             ancestors.shared = index + 1;
         }
         meets
     }
 
-    /// The list of `length` roots, sharing structure with that of `like`.
+    /// The list of `length` roots, sharing structure with that of `similar`.
     fn list(&self, length: Slot, ancestors: Ancestors) -> Result<HistoricalBlockHashes, Failure> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let too_long = |_| Failure::Damaged("a history is longer than any can be".to_owned());
@@ -305,10 +292,10 @@ impl Lineage<'_> {
             let block = blocks.next_if(|(slot, _)| *slot == index as Slot);
             block.map_or(Root::ZERO, |(_, root)| *root)
         });
-        let Some(like) = self.like else {
+        let Some(similar) = self.similar else {
             return HistoricalBlockHashes::try_from_iter(rest).map_err(too_long);
         };
-        let mut list = like.historical_block_hashes.truncated(shared);
+        let mut list = similar.historical_block_hashes.truncated(shared);
         for root in rest {
             list.push(root).map_err(too_long)?;
         }

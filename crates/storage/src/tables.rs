@@ -7,7 +7,7 @@ use ssz_derive::{Decode, Encode};
 
 use crate::{error::Failure, seal::Place};
 
-/// How the file is laid out. Raise it with every change of a table.
+/// The format of the file. Raise it with every change of a table.
 pub(crate) const FORMAT: u64 = 2;
 
 /// Slot, then root: blocks in the order of their slots.
@@ -25,8 +25,8 @@ pub(crate) const CANONICAL: Definition<Slot> = TableDefinition::new("canonical")
 pub(crate) const VOTES: Definition<ValidatorIndex> = TableDefinition::new("votes");
 pub(crate) const FINALITY: Definition<Slot> = TableDefinition::new("finality");
 
-/// Bytes of one piece of a block's signatures. A value takes pages of 4 KiB in a power of two; pieces that fill four of
-/// them leave little empty where a whole of 100 kB would take 128 KiB.
+/// Bytes of one piece of a block's signatures. A value takes a power of two of pages of 4 KiB; pieces that fill four
+/// pages leave little empty, where 100 kB in one value would take 128 KiB.
 const PIECE_BYTES: usize = 16_256;
 
 /// Names in [`META`]. `FORMAT` and `NETWORK` are bare, so that every version can read them.

@@ -17,8 +17,8 @@ use crate::{
 pub(crate) type MetaTable<'t> = Table<'t, &'static str, &'static [u8]>;
 
 impl Database {
-    /// Writes what waits, then what `change` does, in one durable transaction. When any of it fails, nothing of it
-    /// happens, and what waited goes on waiting.
+    /// Writes what waits, then what `change` does, in one durable transaction. When any part fails, nothing is written,
+    /// and what waited goes on waiting.
     pub(crate) fn write<T>(
         &self,
         change: impl FnOnce(&WriteTransaction) -> Result<T, Failure>,
@@ -87,7 +87,7 @@ fn count_votes(transaction: &WriteTransaction, batch: &Pending) -> Result<(), Fa
     Ok(())
 }
 
-/// A block or state below what has been swept has to be looked at by the next sweep.
+/// A block or state that is stored below where the last sweep ended must be visited by the next sweep.
 pub(crate) fn sweep_from(table: &mut MetaTable<'_>, lowest: Slot) -> Result<(), Failure> {
     for name in [meta::SWEPT, meta::THINNED] {
         if get_meta::<Slot>(table, name)?.is_some_and(|swept| lowest < swept) {

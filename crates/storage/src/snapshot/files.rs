@@ -1,11 +1,18 @@
 //! Snapshots that a node writes from time to time: their names, and how many stay.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
 
 use quartet_types::Checkpoint;
 
 const START: &str = "snapshot-";
 const END: &str = ".quartet";
+/// The end of the name of a file that is being written.
+pub(super) const PARTIAL: &str = ".partial";
+
 /// Digits of a slot in a name, so that names sort as slots do.
 const DIGITS: usize = 10;
 
@@ -32,7 +39,7 @@ pub fn keep_newest(directory: &Path, keep: usize) -> io::Result<usize> {
         let Some(rest) = name.strip_prefix(START) else {
             continue;
         };
-        if rest.ends_with(&format!("{END}{}", super::write::PARTIAL)) {
+        if rest.ends_with(&format!("{END}{}", PARTIAL)) {
             fs::remove_file(file.path())?;
             deleted += 1;
         } else if rest.ends_with(END) {
@@ -45,4 +52,12 @@ pub fn keep_newest(directory: &Path, keep: usize) -> io::Result<usize> {
         fs::remove_file(directory.join(name))?;
     }
     Ok(deleted + surplus)
+}
+
+/// Makes a file's name durable.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }

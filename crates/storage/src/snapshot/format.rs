@@ -70,7 +70,7 @@ impl<R: Read> HashReader<R> {
         Ok(bytes)
     }
 
-    /// The next frame. Memory is taken as bytes come, not as the length claims.
+    /// The next frame. Memory grows with the bytes that are read, not with the length that is claimed.
     pub(super) fn frame(&mut self, limit: usize) -> io::Result<Vec<u8>> {
         let length = u32::from_le_bytes(self.array()?) as usize;
         if length > limit {

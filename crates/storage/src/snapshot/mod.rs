@@ -6,8 +6,8 @@
 //! them; then comes the SHA-256 of everything before.
 //!
 //! What a reader checks: the hash; that the state is of the genesis it knows, and has the root that its block says;
-//! that every block is the one which the state's history names for its slot. What it does not check are the blocks'
-//! signatures, which hardly anything depends on: the roots say what the chain is. Take snapshots from whom you trust.
+//! that every block is the one which the state's history names for its slot. It does not check the blocks' signatures,
+//! on which hardly anything depends: the roots determine the chain. Use only snapshots from a source that you trust.
 
 mod files;
 mod format;

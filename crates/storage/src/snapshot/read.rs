@@ -1,4 +1,4 @@
-//! Reading a snapshot: everything in it is checked before anything is believed.
+//! Reading a snapshot: everything in it is checked before anything is used.
 
 use std::{
     fs::{self, File},
@@ -15,13 +15,13 @@ use tree_hash::TreeHash as _;
 
 use super::{
     SnapshotError, Summary,
+    files::sync_directory,
     format::{HashReader, MAGIC, MAX_BLOCK_BYTES, MAX_STATE_BYTES, VERSION},
-    write::sync_directory,
 };
 use crate::{Database, FILE_NAME, StoredBlock};
 
-/// A snapshot that is being read: its beginning has been checked, the blocks are checked as they come, and the file's
-/// hash with the end. Until [`Reader::next_block`] has returned `None`, believe nothing.
+/// A snapshot that is being read: its beginning has been checked, the blocks are checked as they are read, and the
+/// file's hash at the end. Until [`Reader::next_block`] has returned `None`, trust nothing of it.
 pub struct Reader {
     path: PathBuf,
     file: Option<HashReader<BufReader<File>>>,
@@ -162,7 +162,7 @@ impl Reader {
     }
 }
 
-/// What a file that ends early or claims too much is.
+/// The error for a file that ends early or claims too much.
 fn broken(path: &Path, error: std::io::Error) -> SnapshotError {
     match error.kind() {
         ErrorKind::UnexpectedEof => SnapshotError::invalid(path, "it ends early"),
@@ -184,7 +184,7 @@ fn fits(state: &State, block: &Block) -> bool {
         && state.tree_hash_root() == block.state_root
 }
 
-/// Reads a whole snapshot and checks everything that can be without a network's files.
+/// Reads a whole snapshot and checks everything that can be checked without a network's files.
 ///
 /// # Errors
 /// When it cannot be read or is not to be used.
@@ -194,8 +194,8 @@ pub fn verify(path: &Path, network: Option<Root>) -> Result<Summary, SnapshotErr
     Ok(reader.summary())
 }
 
-/// Makes a database in `directory` from a snapshot, all or nothing: it is made beside and takes its name when all has
-/// been checked. `genesis` is the state that the network starts from, whose registry the snapshot must have.
+/// Makes a database in `directory` from a snapshot, all or nothing: it is made under another name and renamed when all
+/// has been checked. `genesis` is the state that the network starts from, whose registry the snapshot must have.
 ///
 /// # Errors
 /// When there is a database already, the snapshot cannot be read or is not to be used, or the database cannot be

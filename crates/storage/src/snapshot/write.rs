@@ -12,6 +12,7 @@ use ssz::Encode as _;
 
 use super::{
     SnapshotError, Summary,
+    files::{PARTIAL, sync_directory},
     format::{HashWriter, MAGIC, VERSION},
     read::verify,
 };
@@ -21,13 +22,10 @@ use crate::{
     tables::{BLOCKS, CANONICAL, META, SIGNATURES, get_meta, keyed, meta, signatures},
 };
 
-/// What the name of a file ends with that is being written.
-pub(super) const PARTIAL: &str = ".partial";
-
 /// Writes a snapshot of the database to `path`, which is replaced: the anchor, its state, and all blocks of the
-/// finalized chain before it that are kept without a gap. It is written beside, made durable, read again and verified,
-/// and only then takes its name. Takes the memory of a state and a block; goes on while the node does, seeing the
-/// database as it was at the beginning.
+/// finalized chain before it that are kept without a gap. It is written under another name, made durable, read again
+/// and verified, and only then renamed. Takes the memory of a state and a block. The node may go on meanwhile: the
+/// snapshot has the database as it was at the beginning.
 ///
 /// # Errors
 /// When the database has not started or fails, or the file cannot be written. A file at `path` is then as it was.
@@ -46,7 +44,7 @@ pub fn write(database: &Database, path: &Path) -> Result<Summary, SnapshotError>
         Ok(summary)
     });
     if outcome.is_err() {
-        // What is left would only take room; that it cannot be deleted is no news beside the error.
+        // What is left would only take space; the error says more than that it cannot be deleted.
         let _ = fs::remove_file(&partial);
     }
     outcome
@@ -56,14 +54,6 @@ fn partial(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(PARTIAL);
     name.into()
-}
-
-/// Makes a file's name durable.
-pub(super) fn sync_directory(path: &Path) -> std::io::Result<()> {
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn write_partial(database: &Database, path: &Path) -> Result<Summary, SnapshotError> {
@@ -121,7 +111,7 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// The state of the anchor, which stays where it is while the anchor moves on.
+    /// The state of the anchor, which stays stored while the anchor moves on.
     fn state(&self, anchor: Checkpoint) -> Result<State, DatabaseError> {
         let state = self.database.state_in(self.transaction, anchor.root);
         state?.ok_or_else(|| self.missing(anchor))

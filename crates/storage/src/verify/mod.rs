@@ -1,4 +1,4 @@
-//! Looking at everything: is each row what was written, and does all fit together?
+//! Verifying everything: is each row what was written, and does everything fit together?
 
 mod blocks;
 mod chain;
@@ -31,9 +31,9 @@ pub struct Verified {
 }
 
 /// Looks at every row of the database in `directory`: checksums, that blocks have their roots, that parents, entries,
-/// the finalized chain, states, votes and finality fit together, then at the file's own structure. Tells each problem
-/// to `report` and goes on with the next row, or table where one cannot be read. Changes nothing but what redb mends
-/// when it opens a file. Takes the memory of a state, and time in proportion to the file.
+/// the finalized chain, states, votes and finality fit together, then at the file's own structure. Reports each problem
+/// to `report` and goes on with the next row, or with the next table where one cannot be read. Changes nothing but what
+/// redb repairs when it opens a file. Takes the memory of a state, and time in proportion to the file.
 ///
 /// # Errors
 /// When the database cannot be opened at all.
@@ -88,7 +88,7 @@ impl Inspector<'_> {
         self.part("finality", Self::finality);
     }
 
-    /// One table; what makes it unreadable is one problem.
+    /// Checks one table; an unreadable one is one problem.
     fn part(&mut self, name: &str, check: fn(&mut Self, &ReadTransaction) -> Result<(), Failure>) {
         let database = self.database;
         let checked = database.file.attempt(|| {
@@ -105,7 +105,7 @@ impl Inspector<'_> {
         (self.report)(what);
     }
 
-    /// A problem of a row, which does not keep the others from being looked at.
+    /// A problem of a row; the others are checked all the same.
     fn note<T>(&mut self, result: Result<T, Failure>) -> Option<T> {
         match result {
             Ok(value) => Some(value),

@@ -42,7 +42,7 @@ fn flushed_blocks_are_there_after_a_restart() {
 }
 
 #[test]
-fn what_waits_is_found_like_what_is_written() {
+fn blocks_that_wait_are_found_like_written_ones() {
     let database = started();
     let blocks = Made::genesis().chain(4);
     put_all(&database, &blocks, 2);

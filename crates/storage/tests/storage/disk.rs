@@ -74,9 +74,10 @@ impl Disk {
                 Change::Length(length) => bytes.resize(*length, 0),
                 Change::Write(..) if next() % 2 == 0 => {}
                 Change::Write(offset, data) => {
-                    let length = match index == torn {
-                        true => next() % (data.len() / SECTOR + 1) * SECTOR,
-                        false => data.len(),
+                    let length = if index == torn {
+                        next() % (data.len() / SECTOR + 1) * SECTOR
+                    } else {
+                        data.len()
                     };
                     let end = offset + length;
                     bytes.resize(bytes.len().max(end), 0);

@@ -141,12 +141,11 @@ proptest! {
             bytes[place] ^= flip;
         }
         let directory = tempdir().unwrap();
-        let database = match is_file {
-            true => {
-                fs::write(directory.path().join(FILE_NAME), bytes).unwrap();
-                Database::open(directory.path(), network())
-            }
-            false => Disk::holding(bytes).open(),
+        let database = if is_file {
+            fs::write(directory.path().join(FILE_NAME), bytes).unwrap();
+            Database::open(directory.path(), network())
+        } else {
+            Disk::holding(bytes).open()
         };
         match database {
             Ok(database) => {
@@ -192,7 +191,7 @@ fn a_full_disk_refuses_blocks_and_loses_none() {
 }
 
 #[test]
-fn a_power_loss_while_it_is_made_smaller_loses_nothing() {
+fn a_power_loss_during_compaction_loses_nothing() {
     let disk = Disk::default();
     let database = disk.open().unwrap().with_retention(Retention::None);
     let blocks = fill(&database);
@@ -231,7 +230,7 @@ fn what_waits_stays_bounded_while_the_disk_is_full() {
 }
 
 #[test]
-fn a_disk_that_may_not_be_written_to_is_said() {
+fn a_disk_that_may_not_be_written_to_is_reported() {
     for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
         let disk = Disk::default();
         disk.fail_after(0, kind);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quartet_storage::{Database, DatabaseError, Missing, Pruned, Retention, Started};
+use quartet_storage::{Database, DatabaseError, Missing, PruneReport, Retention, Started};
 use quartet_types::{Checkpoint, Slot, State};
 
 use crate::support::{Made, START, network, put_all, started};
@@ -20,8 +20,8 @@ fn finalized(database: &Database, length: usize, state_every: u64) -> Vec<Made> 
     blocks
 }
 
-fn prune_all(database: &Database) -> Pruned {
-    let mut all = Pruned::default();
+fn prune_all(database: &Database) -> PruneReport {
+    let mut all = PruneReport::default();
     for _ in 0..1000 {
         let pruned = database.prune().unwrap();
         all.blocks += pruned.blocks;
@@ -185,7 +185,7 @@ fn only_a_chain_that_is_there_becomes_final() {
     assert_eq!(database.canonical(0, 99).unwrap().len(), 1);
     let empty = Database::in_memory(network()).unwrap();
     assert!(empty.finalize(chain[0], &chain[..1], 9).is_err());
-    assert_eq!(empty.prune().unwrap(), Pruned::default());
+    assert_eq!(empty.prune().unwrap(), PruneReport::default());
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn a_call_deletes_a_bounded_part_and_says_that_more_is_left() {
     let entries = database.entries_after(START, 9999).unwrap();
     assert_eq!(entries.len(), 1025);
     assert_eq!(entries[0].slot, 676);
-    assert_eq!(database.prune().unwrap(), Pruned::default());
+    assert_eq!(database.prune().unwrap(), PruneReport::default());
 }
 
 #[test]

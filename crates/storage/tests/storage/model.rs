@@ -150,7 +150,8 @@ impl Model {
             && moves.eq(self.finality.iter().map(|(slot, root)| (*slot, *root))))
     }
 
-    /// Whether the blocks between this one and the finalized chain are there: of an abandoned branch, the older ones go first.
+    /// Whether the blocks between this one and the finalized chain are there: of an abandoned branch, the older ones go
+    /// first.
     fn has_a_past(&self, made: &Made) -> bool {
         let mut entry = made.entry();
         while !self.chain.contains(&entry.checkpoint()) {
@@ -315,7 +316,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn it_behaves_like_maps_through_restarts_and_power_losses(
+    fn a_database_behaves_like_maps_through_restarts_and_power_losses(
         steps in prop::collection::vec(step(), 1..60)
     ) {
         let mut run = Run::new();

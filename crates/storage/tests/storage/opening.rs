@@ -35,7 +35,7 @@ fn a_missing_directory_is_made() {
 }
 
 #[test]
-fn one_that_was_killed_half_made_is_made_anew() {
+fn a_database_whose_creation_was_killed_is_created_again() {
     let directory = tempdir().unwrap();
     let beside = directory.path().join("blocks.new");
     fs::write(&beside, [0; 4096]).unwrap();

@@ -39,7 +39,7 @@ fn refused<T>(result: Result<T, SnapshotError>, what: &str) {
 }
 
 #[test]
-fn another_node_starts_from_what_one_wrote() {
+fn another_node_starts_from_a_snapshot() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("a");
     let (database, blocks) = exporting(23);
@@ -82,7 +82,7 @@ fn another_node_starts_from_what_one_wrote() {
 }
 
 #[test]
-fn what_was_deleted_is_not_in_it() {
+fn deleted_blocks_are_not_in_a_snapshot() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("a");
     let (database, blocks) = exporting(20);
@@ -127,7 +127,7 @@ fn snapshots_are_taken_while_the_chain_goes_on_and_is_pruned() {
 }
 
 #[test]
-fn genesis_alone_is_a_snapshot_and_nothing_is_none() {
+fn genesis_alone_makes_a_snapshot_and_an_empty_database_does_not() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("a");
     let empty = Database::in_memory(network()).unwrap();
@@ -211,7 +211,7 @@ fn forged(change: impl Fn(&mut Vec<Vec<u8>>)) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_not_of_its_chain_is_refused_though_the_hash_is_right() {
+fn blocks_of_another_chain_in_a_snapshot_are_refused_though_the_hash_is_right() {
     use ssz::{Decode as _, Encode as _};
     let directory = tempdir().unwrap();
     let path = directory.path().join("a");

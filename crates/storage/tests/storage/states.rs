@@ -46,7 +46,7 @@ fn every_state_is_rebuilt_with_and_without_the_help_of_any_other() {
 }
 
 #[test]
-fn it_is_the_same_once_the_chain_is_final_and_its_entries_are_gone() {
+fn states_are_rebuilt_the_same_when_the_chain_is_final_and_its_entries_are_gone() {
     let (database, blocks) = branched();
     let chain: Vec<_> = blocks[..11].iter().map(Made::checkpoint).collect();
     database.finalize(chain[8], &chain[..9], 30).unwrap();

@@ -94,7 +94,7 @@ fn a_sound_database_has_no_problems() {
 }
 
 #[test]
-fn nor_has_one_that_was_killed_pruned_or_started_from_a_checkpoint() {
+fn a_database_that_was_killed_pruned_or_started_from_a_checkpoint_has_no_problems() {
     let directory = tempdir().unwrap();
     let blocks = sound(directory.path());
     let database = open(directory.path()).with_retention(Retention::Slots(3));
@@ -299,7 +299,7 @@ fn a_broken_chain_a_wrong_state_and_old_votes_are_named() {
 
 /// Without a trace of it, a block may have been abandoned and deleted; what builds on it is counted.
 #[test]
-fn blocks_on_one_that_is_gone_are_counted() {
+fn blocks_whose_parent_is_gone_are_counted() {
     let directory = tempdir().unwrap();
     let blocks = sound(directory.path());
     let file = redb::Database::create(directory.path().join(FILE_NAME)).unwrap();
