@@ -9,7 +9,7 @@ use tree_hash::TreeHash as _;
 
 use crate::{error::Mismatch, outline::Expected};
 
-/// What is known here of the network: everything that a checkpoint is held against.
+/// What is known of the network: everything that a checkpoint is checked against.
 #[derive(Clone, Debug)]
 pub struct Network {
     /// The genesis state, made from the local configuration.
@@ -20,8 +20,8 @@ pub struct Network {
     pub scheme: Scheme,
 }
 
-/// A block and the state after it that fit each other and the network. Every signature in the envelope has been verified, so
-/// the block may be served to others.
+/// A block and the state after it that fit each other and the network. Every signature in the envelope has been
+/// verified, so the block may be served to others.
 #[derive(Clone, Debug)]
 pub struct Anchor {
     /// The block as it travels.
@@ -152,7 +152,7 @@ impl Network {
     }
 
     /// Checks a block by itself, its signatures, and against its state.
-    pub(crate) fn join(
+    pub(crate) fn check_block(
         &self,
         block: SignedBlockWithAttestation,
         state: CheckedState,
@@ -215,8 +215,8 @@ impl Network {
 }
 
 impl Anchor {
-    /// Checks a block and the state after it, from wherever they come. `None` for the genesis state, which is no news, whatever
-    /// the block. Hashes both and verifies the block's signatures: for a thread that may compute for a second.
+    /// Checks a block and the state after it, from wherever they come. `None` for the genesis state, whatever the
+    /// block. Hashes both and verifies the block's signatures: for a thread that may compute for a second.
     ///
     /// # Errors
     /// With the first thing that does not fit.
@@ -229,7 +229,7 @@ impl Anchor {
         if state.is_genesis {
             return Ok(None);
         }
-        network.join(block, state).map(Some)
+        network.check_block(block, state).map(Some)
     }
 
     /// Whether the anchor's chain has this block: itself, or one before it.

@@ -22,7 +22,7 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Connects to servers, and asks them: a request a connection, nothing redirected, nothing compressed.
+/// Connects to servers, and sends requests: one for each connection, without redirects or compression.
 #[derive(Clone)]
 pub struct Client {
     tls: TlsConnector,
@@ -38,8 +38,8 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// Trusts the certificate authorities that browsers trust, as of this build: the same on every machine, and there in a
-    /// container that has no files of the system's.
+    /// Trusts the certificate authorities that browsers trust, as of this build: the same on every machine, also in a
+    /// container without the system's files.
     ///
     /// # Errors
     /// When TLS offers no version that is safe, which is a fault of the build.

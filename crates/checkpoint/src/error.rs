@@ -51,7 +51,8 @@ pub enum Refusal {
         /// What went wrong, with its causes.
         error: String,
     },
-    /// It points to somewhere else. Nothing is followed: an operator should know whom the node trusts.
+    /// It redirects to another place. Redirects are not followed: an operator should know which servers the node
+    /// trusts.
     #[error("{path}: it redirects to {to}; if that is right, give that URL")]
     Redirect {
         /// What was asked for.
@@ -108,9 +109,9 @@ pub enum Mismatch {
     /// The network has another genesis time.
     #[error("another network: genesis at {found}, here at {expected}")]
     GenesisTime {
-        /// Ours.
+        /// Our value.
         expected: u64,
-        /// Theirs.
+        /// The server's value.
         found: u64,
     },
     /// The network has other validators.
@@ -122,9 +123,9 @@ pub enum Mismatch {
     /// The network has another genesis.
     #[error("another network: its genesis block is {found}, ours is {expected}")]
     Genesis {
-        /// Ours.
+        /// Our value.
         expected: Root,
-        /// Theirs.
+        /// The server's value.
         found: Root,
     },
     /// The state is newer than the clock allows.

@@ -28,7 +28,7 @@ const PROGRESS: Duration = Duration::from_secs(5);
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct BoundedRequest<'a> {
     /// What the errors call it.
     pub(crate) name: &'static str,
     /// Its path on the server.
@@ -41,7 +41,11 @@ pub(crate) struct Ask<'a> {
 
 impl Client {
     /// Gets SSZ bytes.
-    pub(crate) async fn get(&self, url: &ServerUrl, ask: Ask<'_>) -> Result<Vec<u8>, Refusal> {
+    pub(crate) async fn get(
+        &self,
+        url: &ServerUrl,
+        ask: BoundedRequest<'_>,
+    ) -> Result<Vec<u8>, Refusal> {
         let request = Request::get(ask.path).header(ACCEPT, SSZ);
         self.exchange(url, ask, SSZ, request, String::new()).await
     }
@@ -58,7 +62,7 @@ impl Client {
     ) -> Result<Vec<u8>, Refusal> {
         let path_there = url.path(path);
         let request = Request::get(&path_there).header(ACCEPT, JSON);
-        let ask = self.for_json(path, &path_there, limit);
+        let ask = self.json_request(path, &path_there, limit);
         self.exchange(url, ask, JSON, request, String::new()).await
     }
 
@@ -78,12 +82,17 @@ impl Client {
             .header(ACCEPT, JSON)
             .header(CONTENT_TYPE, JSON)
             .header(CONTENT_LENGTH, json.len());
-        let ask = self.for_json(path, &path_there, limit);
+        let ask = self.json_request(path, &path_there, limit);
         self.exchange(url, ask, JSON, request, json).await
     }
 
-    fn for_json<'a>(&self, name: &'static str, path: &'a str, limit: usize) -> Ask<'a> {
-        Ask {
+    fn json_request<'a>(
+        &self,
+        name: &'static str,
+        path: &'a str,
+        limit: usize,
+    ) -> BoundedRequest<'a> {
+        BoundedRequest {
             name,
             path,
             limit,
@@ -95,7 +104,7 @@ impl Client {
     async fn exchange(
         &self,
         url: &ServerUrl,
-        ask: Ask<'_>,
+        ask: BoundedRequest<'_>,
         form: &'static str,
         request: Builder,
         body: String,
@@ -120,7 +129,7 @@ impl Client {
                 .max_buf_size(MAX_HEAD)
                 .handshake::<_, String>(TokioIo::new(stream))
                 .await?;
-            // What goes wrong with the connection, the request learns too.
+            // A failure of the connection fails the request, too.
             let driver = AbortOnDropHandle::new(tokio::spawn(async move {
                 let _ = connection.await;
             }));
@@ -129,7 +138,7 @@ impl Client {
         };
         let (response, _sender, _driver) =
             clock.within(Stage::Head, exchange).await?.map_err(failed)?;
-        judge(&response, ask.name, form)?;
+        check_head(&response, ask.name, form)?;
         read(url, response.into_body(), ask, clock).await
     }
 }
@@ -148,9 +157,10 @@ impl Deadlines {
         };
         let own = Instant::now() + limit;
         timeout_at(own.min(self.end), work).await.map_err(|_| {
-            let (stage, limit) = match own <= self.end {
-                true => (stage, limit),
-                false => (Stage::Total, self.limits.total),
+            let (stage, limit) = if own <= self.end {
+                (stage, limit)
+            } else {
+                (Stage::Total, self.limits.total)
             };
             Refusal::TimedOut { stage, limit }
         })
@@ -158,7 +168,7 @@ impl Deadlines {
 }
 
 /// Whether the answer's head promises what was asked for.
-fn judge(
+fn check_head(
     response: &Response<Incoming>,
     path: &'static str,
     expected: &'static str,
@@ -195,7 +205,7 @@ fn judge(
 async fn read(
     url: &ServerUrl,
     mut body: Incoming,
-    ask: Ask<'_>,
+    ask: BoundedRequest<'_>,
     clock: Deadlines,
 ) -> Result<Vec<u8>, Refusal> {
     let too_large = || Refusal::TooLarge {
@@ -233,7 +243,7 @@ async fn read(
     }
 }
 
-/// A header's value, shortened, without what could upset a terminal.
+/// A header's value, shortened, without control characters.
 fn text(headers: &HeaderMap, name: hyper::header::HeaderName) -> Option<String> {
     let value = headers.get(name)?.as_bytes();
     let text = String::from_utf8_lossy(value);

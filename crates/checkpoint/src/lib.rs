@@ -1,15 +1,15 @@
 //! Fetches a finalized block and the state after it from other nodes' HTTP API, and checks them.
 //!
-//! Whoever serves them is not trusted further than needed: every answer is bounded in bytes and time, and what comes must fit
-//! the local genesis, the clock, itself, and the signatures of the registry's validators. What cannot be seen from here is
-//! whether the chain is the one that the others follow; several servers are therefore compared with each other.
+//! The servers are trusted no further than needed: every answer is bounded in bytes and time, and must fit the local
+//! genesis, the clock, itself, and the signatures of the registry's validators. It cannot be checked locally whether
+//! other nodes follow the same chain; so several servers are compared with each other.
 //!
 //! # Where to begin
 //!
-//! [`fetch`] asks all servers at the same time and compares what they say (`servers`). What becomes of one answer is in order:
-//! how many bytes it may have and how long it may take ([`Limits`], `exchange`), what its first bytes say of the rest, before
-//! anything is decoded (`outline`), and whether block and state fit each other and the network ([`Anchor::check`]). Each way to
-//! fail is a [`Refusal`] or a [`Mismatch`], and the tests' `liar` serves them.
+//! [`fetch`] asks all servers at the same time and compares what they say (`servers`). What becomes of one answer is in
+//! order: how many bytes it may have and how long it may take ([`Limits`], `exchange`), what its first bytes say of the
+//! rest, before anything is decoded (`outline`), and whether block and state fit each other and the network
+//! ([`Anchor::check`]). Each way to fail is a [`Refusal`] or a [`Mismatch`], and the tests' `liar` serves them.
 //!
 //! # Example
 //!

@@ -8,10 +8,10 @@ use quartet_types::{HISTORICAL_ROOTS_LIMIT, Slot};
 pub const MOST_SERVERS: usize = 8;
 /// Bytes of an answer's head, and of what is read ahead: ten times what any client sends.
 pub(crate) const MAX_HEAD: usize = 16 << 10;
-/// Bytes of a block: one that no gossip message could carry has not become final.
+/// Bytes of a block: one that is too large for a gossip message cannot have become final.
 pub(crate) const MAX_BLOCK: usize = 10 << 20;
-/// Bytes of the tallies. Each target without two thirds of the votes leaves one for ever; with 64 validators there is room for
-/// one in each of 100,000 slots, with 4,096 for 7,700.
+/// Bytes of the tallies. Each target without two thirds of the votes leaves one for ever; with 64 validators there is
+/// room for one in each of 100,000 slots, with 4,096 for 7,700.
 const MAX_TALLIES: u64 = 4 << 20;
 /// Bytes of a registry entry: its key and its index.
 pub(crate) const VALIDATOR_BYTES: u64 = 60;
@@ -29,7 +29,7 @@ pub struct Limits {
     pub idle: Duration,
     /// For everything; 120 seconds by default.
     pub total: Duration,
-    /// For the others, once one has given a checkpoint that holds; 4 seconds by default.
+    /// For the other servers, once one has given a valid checkpoint; 4 seconds by default.
     pub patience: Duration,
 }
 
@@ -43,7 +43,7 @@ impl Default for Limits {
             idle: Duration::from_secs(10),
             // The largest state at a megabit a second.
             total: Duration::from_secs(120),
-            // A slot: what comes later compares nothing that would be worth more missed duties.
+            // A slot: comparing later answers is not worth more missed duties.
             patience: Duration::from_secs(4),
         }
     }

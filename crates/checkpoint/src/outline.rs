@@ -1,7 +1,7 @@
-//! What the first bytes of a state say about the rest, checked before anything is decoded.
+//! The fixed-size part of a state, checked before anything is decoded.
 //!
-//! A list's length in memory is many times that in bytes, so a state is decoded only if its lists are as long as they must
-//! be for its slot and for our registry.
+//! A list's length in memory is many times that in bytes, so a state is decoded only if its lists are as long as they
+//! must be for its slot and for our registry.
 
 use quartet_types::{HISTORICAL_ROOTS_LIMIT, Slot};
 
@@ -16,7 +16,7 @@ const SLOT_AT: usize = 8;
 const OFFSETS_AT: usize = 208;
 const LISTS: usize = 5;
 
-/// What is known here about any state of the network.
+/// What is known of every state of the network.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expected {
     pub(crate) genesis_time: u64,

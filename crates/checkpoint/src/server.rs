@@ -10,13 +10,10 @@ use tracing::{debug, info};
 use crate::{
     Anchor, Mismatch, Network, Refusal, ServerUrl,
     client::Client,
-    exchange::Ask,
+    exchange::BoundedRequest,
     limits::{MAX_BLOCK, state_bytes},
+    url::{BLOCK_PATH, STATE_PATH},
 };
-
-/// As leanSpec's API has them.
-pub(crate) const STATE_PATH: &str = "/lean/v0/states/finalized";
-pub(crate) const BLOCK_PATH: &str = "/lean/v0/blocks/finalized";
 
 /// How often both are asked for, when finality moves between the two.
 const ATTEMPTS: usize = 3;
@@ -30,18 +27,18 @@ pub(crate) enum Answer {
     Anchor(Box<Anchor>),
 }
 
-/// What all questions share.
+/// What all queries share.
 #[derive(Clone)]
-pub(crate) struct Asker {
+pub(crate) struct ServerQuery {
     pub(crate) client: Client,
     pub(crate) network: Arc<Network>,
     /// One answer is decoded and checked at a time: in memory a state is many times its bytes.
     pub(crate) checks: Arc<Semaphore>,
 }
 
-impl Asker {
+impl ServerQuery {
     /// Asks `url`.
-    pub(crate) async fn ask(&self, url: &ServerUrl) -> Result<Answer, Refusal> {
+    pub(crate) async fn run(&self, url: &ServerUrl) -> Result<Answer, Refusal> {
         let end = Instant::now() + self.client.limits.total;
         let mut attempt = 1;
         loop {
@@ -62,7 +59,7 @@ impl Asker {
     }
 
     async fn block(&self, url: &ServerUrl, end: Instant) -> Result<Vec<u8>, Refusal> {
-        let ask = Ask {
+        let ask = BoundedRequest {
             name: BLOCK_PATH,
             path: &url.path(BLOCK_PATH),
             limit: MAX_BLOCK,
@@ -73,7 +70,7 @@ impl Asker {
 
     async fn state(&self, url: &ServerUrl, end: Instant) -> Result<Vec<u8>, Refusal> {
         let expected = self.network.expected();
-        let ask = Ask {
+        let ask = BoundedRequest {
             name: STATE_PATH,
             path: &url.path(STATE_PATH),
             limit: state_bytes(expected.current_slot, expected.validators),
@@ -96,13 +93,13 @@ impl Asker {
         let network = Arc::clone(&self.network);
         let done = task::spawn_blocking(move || {
             let _permit = permit;
-            judge(&network, block, state)
+            check_answer(&network, block, state)
         });
         done.await.map_err(|error| failed(&error))?
     }
 }
 
-fn judge(
+fn check_answer(
     network: &Network,
     block: Result<Vec<u8>, Refusal>,
     state: Vec<u8>,
@@ -118,10 +115,11 @@ fn judge(
     let block = block.map_err(|why| Refusal::NoBlock(Box::new(why)))?;
     let block = SignedBlockWithAttestation::from_ssz_bytes(&block)
         .map_err(|error| Mismatch::Block(format!("{error:?}")))?;
-    Ok(Answer::Anchor(Box::new(network.join(block, state)?)))
+    Ok(Answer::Anchor(Box::new(network.check_block(block, state)?)))
 }
 
-/// Whether a server says that it has no such thing, rather than that something went wrong. Some do for the genesis block.
+/// Whether a server says that it does not have it, rather than that something went wrong. Some say so of the genesis
+/// block.
 const fn is_absent(why: &Refusal) -> bool {
     matches!(why, Refusal::Status { .. } | Refusal::Form { .. })
 }

@@ -13,10 +13,11 @@ use tracing::{info, warn};
 use crate::{
     Anchor, CheckpointError, Claim, Limits, MOST_SERVERS, Network, Refusal, ServerUrl,
     client::Client,
-    server::{Answer, Asker},
+    server::{Answer, ServerQuery},
 };
 
-/// Slots without finality after which a checkpoint is worth a warning: for so long do peers keep blocks to catch up with.
+/// Slots without finality after which a checkpoint is worth a warning: for so long do peers keep blocks to catch up
+/// with.
 const OLD: u64 = 3_600;
 
 /// What the servers have.
@@ -24,7 +25,7 @@ const OLD: u64 = 3_600;
 pub enum Fetched {
     /// Nothing after genesis is finalized: a node starts there.
     Genesis,
-    /// The newest checkpoint, which those of the other servers lead up to.
+    /// The newest checkpoint, on whose chain those of the other servers are.
     Anchor(Box<Anchor>),
 }
 
@@ -36,11 +37,11 @@ struct Best {
     anchor: Option<Box<Anchor>>,
 }
 
-/// Asks all `servers` for their finalized block and the state after it. Those that fail are passed over with a warning; the
-/// others must be on one chain, of which the newest checkpoint is taken.
+/// Asks all `servers` for their finalized block and the state after it. Those that fail are passed over with a warning;
+/// the others must be on one chain, of which the newest checkpoint is taken.
 ///
-/// Peak of memory, beside the result: what the servers send (a state and a block each, for a liar 13 and 10 MB), and one
-/// further decoded state.
+/// Peak of memory, beside the result: what the servers send (a state and a block each, for a liar 13 and 10 MB), and
+/// one further decoded state.
 ///
 /// # Errors
 /// When no server gives a checkpoint that holds, or two give such of different chains.
@@ -66,7 +67,7 @@ pub(crate) async fn fetch_with(
     }
     let limits = client.limits;
     let current_slot = network.clock.slot();
-    let asker = Asker {
+    let query = ServerQuery {
         client,
         network: Arc::new(network),
         checks: Arc::new(Semaphore::new(1)),
@@ -74,10 +75,10 @@ pub(crate) async fn fetch_with(
     // Dropped with this future, which ends the tasks.
     let mut asked = JoinSet::new();
     for url in servers {
-        let (url, asker) = (url.clone(), asker.clone());
+        let (url, query) = (url.clone(), query.clone());
         info!(server = %url, "asking for the finalized checkpoint");
         asked.spawn(async move {
-            let outcome = asker.ask(&url).await;
+            let outcome = query.run(&url).await;
             (url.to_string(), outcome)
         });
     }
@@ -92,7 +93,7 @@ pub(crate) async fn fetch_with(
                 info!(server = answer.url, slot = answer.checkpoint.slot, root = %answer.checkpoint.root, "has a checkpoint that holds");
                 end = end.min(Instant::now() + limits.patience);
                 best = Some(match best {
-                    Some(best) => best.compared(answer)?,
+                    Some(best) => best.newer_of(answer)?,
                     None => answer,
                 });
             }
@@ -114,10 +115,11 @@ pub(crate) async fn fetch_with(
         );
     }
     let best = best.ok_or(CheckpointError::NoneUsable(refusals))?;
-    Ok(best.tell(current_slot))
+    Ok(best.into_fetched(current_slot))
 }
 
-/// What checking the answers may take beyond the time for getting them, so that a server's own time-out is what is reported.
+/// What checking the answers may take beyond the time for getting them, so that a server's own time-out is what is
+/// reported.
 const FOR_CHECKS: Duration = Duration::from_secs(30);
 
 impl Best {
@@ -133,12 +135,13 @@ impl Best {
         }
     }
 
-    /// The newer of both, which must have the older one in its chain. As a block's root covers its state and with it its
-    /// history, it does not matter in which order answers come.
-    fn compared(self, other: Self) -> Result<Self, CheckpointError> {
-        let (newer, older) = match other.checkpoint.slot > self.checkpoint.slot {
-            true => (other, self),
-            false => (self, other),
+    /// The newer of both, which must have the older one in its chain. As a block's root covers its state and so its
+    /// history, the order of the answers does not matter.
+    fn newer_of(self, other: Self) -> Result<Self, CheckpointError> {
+        let (newer, older) = if other.checkpoint.slot > self.checkpoint.slot {
+            (other, self)
+        } else {
+            (self, other)
         };
         let agrees = match &newer.anchor {
             Some(anchor) => anchor.has(older.checkpoint),
@@ -158,7 +161,7 @@ impl Best {
         Err(CheckpointError::Disagree { newer, older })
     }
 
-    fn tell(self, current_slot: Slot) -> Fetched {
+    fn into_fetched(self, current_slot: Slot) -> Fetched {
         let Some(anchor) = self.anchor else {
             info!("nothing is finalized yet; starting from genesis");
             return Fetched::Genesis;

@@ -4,7 +4,9 @@ use std::{fmt, str::FromStr};
 
 use hyper::Uri;
 
-use crate::server::{BLOCK_PATH, STATE_PATH};
+/// As leanSpec's API has them.
+pub(crate) const STATE_PATH: &str = "/lean/v0/states/finalized";
+pub(crate) const BLOCK_PATH: &str = "/lean/v0/blocks/finalized";
 
 /// A server's base URL, `http://host:port` or `https://host`, with a path before `/lean/v0` where a proxy has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_of_all_kinds_are_understood() {
+    fn server_urls_of_all_kinds_are_understood() {
         let cases = [
             ("http://127.0.0.1:5052", "127.0.0.1", 5052, ""),
             ("http://node.example/", "node.example", 80, ""),
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn what_is_no_server_url_is_refused() {
         for text in [
             "",
             "node.example",

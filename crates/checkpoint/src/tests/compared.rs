@@ -1,4 +1,4 @@
-//! One server or several: who is believed.
+//! One server or several, and which checkpoint is taken.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Anchor, CheckpointError, Claim, Fetched, Limits, MOST_SERVERS, Mismatch, Network, Refusal,
     ServerUrl, fetch,
-    server::{BLOCK_PATH, STATE_PATH},
+    url::{BLOCK_PATH, STATE_PATH},
 };
 use ssz::Encode as _;
 
@@ -129,7 +129,7 @@ async fn at_genesis() -> Liar {
 }
 
 #[tokio::test]
-async fn nothing_final_is_no_error() {
+async fn a_network_without_finality_is_no_error() {
     let server = at_genesis().await;
     assert!(matches!(
         ask(&[&server, &server]).await,
@@ -153,7 +153,7 @@ async fn servers_that_fail_are_passed_over_while_one_holds() {
 }
 
 #[tokio::test]
-async fn one_that_never_answers_holds_the_others_up_for_a_stated_time_only() {
+async fn a_server_that_never_answers_delays_the_others_for_a_stated_time_only() {
     let served = chain(5, &[]).pop().unwrap();
     let good = Liar::honest(&served).await;
     let silent = Liar::start(|_| Reply::Hang(Vec::new())).await;
@@ -228,7 +228,7 @@ async fn block_and_state_that_never_fit_are_given_up() {
     assert_eq!(server.requests.load(Ordering::Relaxed), 6);
 }
 
-/// Nothing here is sent, so that the network's own view is all that decides.
+/// Nothing is sent here: the network's own view decides alone.
 #[test]
 fn what_is_checked_of_a_download_is_checked_of_a_file_too() {
     let chain = chain(6, &[]);

@@ -1,4 +1,4 @@
-//! What a checkpoint is held against: the genesis, the clock, itself, the signatures.
+//! What a checkpoint is checked against: the genesis, the clock, itself, the signatures.
 
 use quartet_types::{Block, BlockBody, Config, HistoricalBlockHashes, PublicKey, Root, State};
 use ssz::Encode as _;
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     CheckpointError, Limits, Mismatch, Refusal, fetch,
-    server::{BLOCK_PATH, STATE_PATH},
+    url::{BLOCK_PATH, STATE_PATH},
 };
 
 const NOW: u64 = 12;

@@ -1,4 +1,4 @@
-//! Servers that do not keep to HTTP, to its spirit, or to anybody's patience.
+//! Servers that break HTTP, send too much, or are too slow.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -9,7 +9,7 @@ use super::{
 use crate::{
     CheckpointError, Fetched, Limits, Refusal, Stage, fetch,
     limits::{MAX_BLOCK, state_bytes},
-    server::{BLOCK_PATH, STATE_PATH},
+    url::{BLOCK_PATH, STATE_PATH},
 };
 
 const NOW: u64 = 12;
@@ -42,7 +42,7 @@ async fn refusals_of(reply: Reply, limits: Limits) -> [Refusal; 2] {
     ]
 }
 
-/// As seen by the operator, whether the block or the state was concerned.
+/// The refusal itself, whether the block or the state was concerned.
 fn unwrapped(refusal: Refusal) -> Refusal {
     match refusal {
         Refusal::NoBlock(why) => *why,
@@ -148,7 +148,7 @@ async fn redirects_are_not_followed() {
 }
 
 #[tokio::test]
-async fn other_forms_are_refused() {
+async fn answers_of_another_content_type_are_refused() {
     let types = ["text/html; charset=utf-8", "application/json", ""];
     for kind in types {
         let reply = with_headers(b"<html></html>", &format!("Content-Type: {kind}\r\n"));
@@ -166,7 +166,7 @@ async fn other_forms_are_refused() {
 }
 
 #[tokio::test]
-async fn nothing_compressed_is_taken() {
+async fn compressed_answers_are_refused() {
     for encoding in ["gzip", "br", "deflate, gzip"] {
         let headers = format!("{SSZ}Content-Encoding: {encoding}\r\n");
         for refusal in refusals_of(with_headers(&[0x1f, 0x8b], &headers), Limits::default()).await {
@@ -180,7 +180,7 @@ async fn nothing_compressed_is_taken() {
 }
 
 #[tokio::test]
-async fn refusals_of_the_server_are_told() {
+async fn error_statuses_of_the_server_are_reported() {
     for line in [
         "404 Not Found",
         "500 Internal Server Error",
@@ -246,7 +246,7 @@ async fn what_other_clients_do_differently_is_understood() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_told() {
+async fn a_server_that_does_not_listen_is_reported() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);

@@ -17,7 +17,7 @@ use tokio::{
 use super::chain::Served;
 use crate::{
     ServerUrl,
-    server::{BLOCK_PATH, STATE_PATH},
+    url::{BLOCK_PATH, STATE_PATH},
 };
 
 /// An answer.
