@@ -1,17 +1,16 @@
 //! `validators.yaml` and `annotated_validators.yaml`: which node runs which validators.
 
+mod yaml;
+
 use std::{
     collections::HashMap,
-    fmt::{self, Write as _},
+    fmt::Write as _,
     path::{Path, PathBuf},
 };
 
 use quartet_types::{PublicKey, ValidatorIndex};
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
-};
 
+use self::yaml::NodeList;
 use crate::{FileError, GenesisConfig, Problem, files, public_key};
 
 /// Which node runs which validators.
@@ -84,9 +83,9 @@ impl ValidatorAssignments {
         let index = validator.index;
         let expected = usize::try_from(index).ok().and_then(|i| registry.get(i));
         let problem = match (expected, &validator.key) {
-            (None, _) => Problem::IndexBeyondRegistry {
+            (None, _) => Problem::ValidatorNotInRegistry {
                 node: node.to_owned(),
-                index,
+                validator: index,
                 validators: registry.len(),
             },
             (Some(expected), Some(key)) if key.public_key != *expected => {
@@ -129,14 +128,14 @@ impl ValidatorAssignments {
 
 /// The plain form of the file.
 pub(crate) fn plain_yaml(nodes: &[NodeAssignment]) -> String {
-    yaml(nodes, |validator, text| {
+    write_yaml(nodes, |validator, text| {
         let _ = writeln!(text, "  - {}", validator.index);
     })
 }
 
 /// The annotated form; entries without a key stay plain.
 pub(crate) fn annotated_yaml(nodes: &[NodeAssignment]) -> String {
-    yaml(nodes, |validator, text| {
+    write_yaml(nodes, |validator, text| {
         let Some(key) = &validator.key else {
             let _ = writeln!(text, "  - {}", validator.index);
             return;
@@ -151,7 +150,7 @@ pub(crate) fn annotated_yaml(nodes: &[NodeAssignment]) -> String {
     })
 }
 
-fn yaml(nodes: &[NodeAssignment], entry: impl Fn(&AssignedValidator, &mut String)) -> String {
+fn write_yaml(nodes: &[NodeAssignment], entry: impl Fn(&AssignedValidator, &mut String)) -> String {
     let mut text = String::new();
     // Clients of other makes fail on a node without validators. Ours takes both forms.
     for node in nodes.iter().filter(|node| !node.validators.is_empty()) {
@@ -187,143 +186,6 @@ fn parse(text: &str) -> Result<Vec<NodeAssignment>, Problem> {
         nodes.push(NodeAssignment { name, validators });
     }
     Ok(nodes)
-}
-
-// The shapes below are visited by hand rather than through `#[serde(untagged)]`: untagged values are
-// buffered as whatever YAML takes them for, and an unquoted public key of digits would become a float.
-
-struct NodeList(Vec<(String, Node)>);
-
-enum Node {
-    Validators(Vec<Entry>),
-    /// Some tools wrap the whole map in a `validators` field.
-    Wrapper(NodeList),
-}
-
-enum Entry {
-    Plain(ValidatorIndex),
-    Annotated(AnnotatedEntry),
-}
-
-#[derive(Deserialize)]
-struct AnnotatedEntry {
-    index: ValidatorIndex,
-    #[serde(alias = "publicKey")]
-    pubkey_hex: String,
-    privkey_file: PathBuf,
-}
-
-impl NodeList {
-    fn flatten(self) -> Vec<(String, Vec<Entry>)> {
-        let nodes = self.0.into_iter().map(|(name, node)| match node {
-            Node::Validators(entries) => vec![(name, entries)],
-            Node::Wrapper(inner) => inner.flatten(),
-        });
-        nodes.flatten().collect()
-    }
-}
-
-impl Entry {
-    fn index(&self) -> ValidatorIndex {
-        match self {
-            Self::Plain(index) => *index,
-            Self::Annotated(entry) => entry.index,
-        }
-    }
-
-    fn into_validator(self, node: &str) -> Result<AssignedValidator, Problem> {
-        let index = self.index();
-        let key = match self {
-            Self::Plain(_) => None,
-            Self::Annotated(entry) => Some(AnnotatedKey {
-                public_key: public_key::parse(&entry.pubkey_hex, || {
-                    format!("{node}: validator {index}: pubkey_hex")
-                })?,
-                secret_key_file: entry.privkey_file,
-            }),
-        };
-        Ok(AssignedValidator { index, key })
-    }
-}
-
-impl<'de> Deserialize<'de> for NodeList {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Names;
-
-        impl<'de> Visitor<'de> for Names {
-            type Value = NodeList;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map from node names to validator indices")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NodeList, A::Error> {
-                let mut nodes = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    nodes.push(entry);
-                }
-                Ok(NodeList(nodes))
-            }
-        }
-
-        deserializer.deserialize_map(Names)
-    }
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Validators;
-
-        impl<'de> Visitor<'de> for Validators {
-            type Value = Node;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of validator indices")
-            }
-
-            fn visit_unit<E>(self) -> Result<Node, E> {
-                Ok(Node::Validators(Vec::new()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = list.next_element()? {
-                    entries.push(entry);
-                }
-                Ok(Node::Validators(entries))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Node, A::Error> {
-                NodeList::deserialize(MapAccessDeserializer::new(map)).map(Node::Wrapper)
-            }
-        }
-
-        deserializer.deserialize_any(Validators)
-    }
-}
-
-impl<'de> Deserialize<'de> for Entry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Validator;
-
-        impl<'de> Visitor<'de> for Validator {
-            type Value = Entry;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a validator index, or one with its key")
-            }
-
-            fn visit_u64<E>(self, index: u64) -> Result<Entry, E> {
-                Ok(Entry::Plain(index))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Entry, A::Error> {
-                AnnotatedEntry::deserialize(MapAccessDeserializer::new(map)).map(Entry::Annotated)
-            }
-        }
-
-        deserializer.deserialize_any(Validator)
-    }
 }
 
 #[cfg(test)]

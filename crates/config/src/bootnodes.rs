@@ -9,7 +9,7 @@ use crate::{FileError, NodeRecord, NodeRecordError, Problem, files};
 pub enum Bootnode {
     /// By its record.
     Enr(NodeRecord),
-    /// By a multiaddr, unparsed: multiaddrs are the network's.
+    /// By a multiaddr, unparsed: the network crate parses it.
     Multiaddr(String),
 }
 
@@ -30,8 +30,8 @@ pub enum BootnodesError {
 }
 
 impl Bootnode {
-    /// Reads the command line's argument: ENRs and multiaddrs separated by commas, or else the path of
-    /// a `nodes.yaml`. Nothing between commas is nothing.
+    /// Reads the command line's argument: ENRs and multiaddrs separated by commas, or else the path of a `nodes.yaml`.
+    /// Empty parts between commas are ignored.
     ///
     /// # Errors
     /// When the file cannot be read, or an entry is neither a valid ENR nor a multiaddr.

@@ -47,8 +47,7 @@ pub struct WrongKeyCount {
 }
 
 impl GenesisDirectory {
-    /// The directory's contents; `keys` in the order of the registry. Nodes that the plan has no key for
-    /// get a new one.
+    /// The directory's contents; `keys` in the order of the registry. Nodes that the plan has no key for get a new one.
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] with [`WrongKeyCount`] when there is not one key for each
@@ -108,9 +107,8 @@ impl GenesisDirectory {
         })
     }
 
-    /// Writes the files into `directory`, which is made where missing; files there are replaced. Secret
-    /// keys of validators are not among them: they belong into `directory/hash-sig-keys`, beside the
-    /// manifest.
+    /// Writes the files into `directory`, which is made where missing; files there are replaced. Secret keys of
+    /// validators are not among them: they belong into `directory/hash-sig-keys`, beside the manifest.
     ///
     /// # Errors
     /// When a file cannot be written.

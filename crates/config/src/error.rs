@@ -1,4 +1,4 @@
-//! What can be wrong with a file, said so that the reader knows where to look.
+//! What can be wrong with a file, with the place where it is.
 
 use std::{
     io,
@@ -94,12 +94,14 @@ pub enum Problem {
         second: String,
     },
     /// A validator's number is not in the registry.
-    #[error("{node}: validator {index} is beyond the genesis registry of {validators} validators")]
-    IndexBeyondRegistry {
-        /// Whose it is.
+    #[error(
+        "{node}: validator {validator} is beyond the genesis registry of {validators} validators"
+    )]
+    ValidatorNotInRegistry {
+        /// The node that lists it.
         node: String,
         /// The validator.
-        index: ValidatorIndex,
+        validator: ValidatorIndex,
         /// How many there are.
         validators: usize,
     },
@@ -161,7 +163,7 @@ pub enum Problem {
         /// Why not.
         reason: String,
     },
-    /// The file says nothing where it must say something.
+    /// A value is empty that must not be.
     #[error("{field}: lists nothing")]
     Empty {
         /// Which list.

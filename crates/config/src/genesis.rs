@@ -56,9 +56,9 @@ impl GenesisConfig {
     /// Reads `config.yaml`.
     ///
     /// # Errors
-    /// When the file cannot be read, lacks a field, a key is not 52 bytes of hexadecimal, or the number
-    /// of keys is zero, beyond the registry's limit, or not what `VALIDATOR_COUNT` says; or when no slot can last as long
-    /// as `SLOT_DURATION_MS` says.
+    /// When the file cannot be read, lacks a field, a key is not 52 bytes of hexadecimal, or the number of keys is
+    /// zero, beyond the registry's limit, or not what `VALIDATOR_COUNT` says; or when no slot can last as long as
+    /// `SLOT_DURATION_MS` says.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         Ok(Self::read_with_unknown(path)?.0)
     }

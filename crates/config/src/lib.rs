@@ -1,8 +1,8 @@
 //! The files that a devnet hands to a node, read and written: config, validators, nodes, node key,
 //! key manifest, the `validator-config.yaml` from which all of them are made, and templates of other clients' commands.
 //!
-//! Every error names the file and the line, entry or field in it. Fields that are not ours are
-//! tolerated, and named to who asks. Nothing here is used once a node runs; secret keys of validators are the keystore's.
+//! Every error names the file and the line, entry or field in it. Fields that are not ours are tolerated, and can be
+//! listed. Nothing here is used once a node runs; the keystore crate reads validators' secret keys.
 //!
 //! # Where to begin
 //!

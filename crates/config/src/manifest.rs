@@ -60,8 +60,7 @@ impl KeyManifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// When the file cannot be read, is malformed, has a key of the wrong length, or lists a validator
-    /// twice.
+    /// When the file cannot be read, is malformed, has a key of the wrong length, or lists a validator twice.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         Self::parse(&files::read(path)?).map_err(|problem| problem.in_file(path))
     }

@@ -62,7 +62,7 @@ impl NodeKey {
         })
     }
 
-    /// A key from 64 hexadecimal digits, with or without `0x`, with white space around them or not.
+    /// A key from 64 hexadecimal digits, with or without `0x` and white space around them.
     ///
     /// # Errors
     /// When it is not that, or not a secp256k1 secret key.

@@ -1,5 +1,4 @@
-//! `validator-config.yaml`: the plan of a devnet, as lean-quickstart has it, from which every other
-//! file is made.
+//! `validator-config.yaml`: the plan of a devnet, as lean-quickstart has it, from which every other file is made.
 
 use std::{fmt::Write as _, net::IpAddr, path::Path};
 
@@ -13,7 +12,7 @@ use crate::{
     unknown::{Known, unknown_fields},
 };
 
-/// What a plan may say. How it is deployed, and that its keys are hash-based, makes no difference here.
+/// The fields that a plan may have. How it is deployed, and that its keys are hash-based, makes no difference here.
 const KNOWN: Known = &[
     ("shuffle", &[]),
     ("deployment_mode", &[]),
@@ -52,7 +51,7 @@ const LOG_LIFETIME: u8 = 32;
 /// The plan of a devnet.
 #[derive(Clone, Debug)]
 pub struct DevnetPlan {
-    /// How long a slot lasts. No plan says it: who makes the devnet does.
+    /// How long a slot lasts. No plan has it: the tool that makes the devnet sets it.
     pub slot_duration: SlotDuration,
     /// Validators' keys are active for two to the power of this many epochs.
     pub log_active_epochs: u8,

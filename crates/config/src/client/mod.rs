@@ -1,4 +1,5 @@
-//! `config/clients/*.yaml`: how a client is run in a devnet beside Quartet's own nodes, and how it is asked what it sees.
+//! `config/clients/*.yaml`: how a client is run in a devnet beside Quartet's own nodes, and how it is asked what it
+//! sees.
 
 mod placeholder;
 mod source;

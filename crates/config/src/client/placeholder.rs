@@ -1,4 +1,4 @@
-//! Texts with places in them that are filled in for each node: `{port}`, `{genesis}/config.yaml`.
+//! Texts with placeholders that are filled in for each node: `{port}`, `{genesis}/config.yaml`.
 
 use std::ffi::{OsStr, OsString};
 

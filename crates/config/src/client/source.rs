@@ -63,11 +63,12 @@ impl TryFrom<Fields> for Source {
         };
         let (Self::Json { path, .. } | Self::Metric { path, .. }) = &source;
         // It becomes a line of a request.
-        match path.starts_with('/') && path.chars().all(|c| c.is_ascii_graphic()) {
-            true => Ok(source),
-            false => Err(format!(
+        if path.starts_with('/') && path.chars().all(|c| c.is_ascii_graphic()) {
+            Ok(source)
+        } else {
+            Err(format!(
                 "{path:?} is not the path of a URL, which begins with a slash"
-            )),
+            ))
         }
     }
 }
@@ -95,7 +96,7 @@ impl From<Source> for Fields {
     }
 }
 
-/// Where a client tells what it sees. What it does not tell is left out.
+/// Where to read a client's view of the chain. What it does not report is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientViewSources {

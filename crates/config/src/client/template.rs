@@ -43,7 +43,8 @@ pub struct ClientTemplate {
     /// Whether it reads `SLOT_DURATION_MS` in `config.yaml`; else its slots last four seconds.
     #[serde(default)]
     pub any_slot_duration: bool,
-    /// Whether it takes the registry from `annotated_validators.yaml` and sees no more than one validator of each node there.
+    /// Whether it takes the registry from `annotated_validators.yaml` and sees no more than one validator of each node
+    /// there.
     #[serde(default)]
     pub one_validator_per_node: bool,
     /// The file that it logs to, where that is not its standard output.
@@ -138,8 +139,8 @@ impl ClientTemplate {
     /// Reads a template.
     ///
     /// # Errors
-    /// When the file cannot be read, has a field that there is none, lacks one, or has a wrong one; or when it does not tell the
-    /// client its ports, its name or its key.
+    /// When the file cannot be read, has a field that there is none, lacks one, or has a wrong one; or when it does not
+    /// tell the client its ports, its name or its key.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         Self::of(&files::read(path)?, path)
     }
@@ -187,7 +188,7 @@ impl ClientTemplate {
             ("port", Placeholder::Port),
             ("node_key", Placeholder::NodeKey),
         ] {
-            if !has_plan && !self.tells(what) {
+            if !has_plan && !self.provides(what) {
                 return wrong(
                     "arguments",
                     format!("{{{name}}} is in none, so the nodes would not find each other"),
@@ -205,7 +206,7 @@ impl ClientTemplate {
             ("http", Placeholder::Http, json),
             ("metrics", Placeholder::Metrics, metric),
         ] {
-            if is_read && !self.tells(what) {
+            if is_read && !self.provides(what) {
                 return wrong(
                     "view",
                     format!("is read at the port {{{name}}}, which is in no argument"),
@@ -217,7 +218,7 @@ impl ClientTemplate {
 
     /// Whether the client is told something, by an argument or in its environment.
     #[must_use]
-    pub fn tells(&self, what: Placeholder) -> bool {
+    fn provides(&self, what: Placeholder) -> bool {
         let mut texts = self.arguments.iter().chain(self.environment.values());
         texts.any(|text| text.has(what))
     }
