@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_counts() {
+    fn work_counts_as_processor_time() {
         let time = CpuTime::start();
         while time.elapsed() < Duration::from_millis(2) {
             black_box((0..1_000u64).sum::<u64>());
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn waiting_does_not() {
+    fn waiting_does_not_count_as_processor_time() {
         let time = CpuTime::start();
         let (_sender, receiver) = std::sync::mpsc::sync_channel::<()>(0);
         let _ = receiver.recv_timeout(Duration::from_millis(200));

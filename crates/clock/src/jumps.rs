@@ -11,11 +11,11 @@ use crate::Clock;
 pub enum Jump {
     /// The clock was set, or stood still while the machine slept.
     Set,
-    /// Nobody looked for longer than a slot: the process was held up, unless nobody meant to look.
+    /// The last check was more than a slot ago: the process was held up, unless no check was due.
     Pause,
 }
 
-/// Compares the wall clock with one that only goes on, from look to look.
+/// Compares the wall clock with a monotonic clock, from one check to the next.
 #[derive(Debug)]
 pub struct JumpWatch {
     clock: Clock,
@@ -32,17 +32,17 @@ impl JumpWatch {
         }
     }
 
-    /// Whether the clock was set since the last look, forwards or back, by an interval or more, or that look was longer than
-    /// a slot ago.
-    pub fn look(&mut self) -> Option<Jump> {
+    /// Whether the clock was set since the last check, forwards or back, by an interval or more, or that check was more
+    /// than a slot ago.
+    pub fn check(&mut self) -> Option<Jump> {
         let (wall, steady) = (self.clock.now(), Instant::now());
         let passed = steady.duration_since(self.steady);
         let expected = self.wall + passed;
         let jump = wall.abs_diff(expected);
         (self.wall, self.steady) = (wall, steady);
         let duration = self.clock.slot_duration();
-        // Between two looks the wall clock may differ by less than an interval from a clock that nobody sets: time servers
-        // correct milliseconds. And two looks are an interval apart when all is well.
+        // Between two checks the wall clock may differ by less than an interval from a clock that nobody sets: time
+        // servers correct milliseconds. And two checks are an interval apart when all is well.
         match (jump >= duration.interval(), passed > duration.slot()) {
             (true, _) => Some(Jump::Set),
             (false, true) => Some(Jump::Pause),
@@ -61,19 +61,19 @@ mod tests {
         let mut watch = clock.watch_for_jumps();
         for _ in 0..5 {
             tokio::time::advance(Duration::from_secs(1)).await;
-            assert_eq!(watch.look(), None);
+            assert_eq!(watch.check(), None);
         }
         for step in [1_000, -1_000, 3_600_000, -3_600_000, 1_500, -400_000] {
             clock.step(step);
-            assert_eq!(watch.look(), Some(Jump::Set), "{step}");
-            assert_eq!(watch.look(), None);
+            assert_eq!(watch.check(), Some(Jump::Set), "{step}");
+            assert_eq!(watch.check(), None);
         }
         for step in [20, -20, 900, -900] {
             clock.step(step);
-            assert_eq!(watch.look(), None, "{step}");
+            assert_eq!(watch.check(), None, "{step}");
         }
         tokio::time::advance(Duration::from_secs(5)).await;
-        assert_eq!(watch.look(), Some(Jump::Pause));
-        assert_eq!(watch.look(), None);
+        assert_eq!(watch.check(), Some(Jump::Pause));
+        assert_eq!(watch.check(), None);
     }
 }

@@ -1,8 +1,8 @@
 //! Genesis time to slot and interval, and the stream of ticks.
 //!
-//! The only room that reads a clock. [`Clock::system`] follows the machine's wall clock;
-//! [`Clock::manual`] follows the runtime's time from a chosen start, so that under tokio's paused time
-//! a whole network of nodes runs deterministically and faster than real time.
+//! The only crate that reads a clock. [`Clock::system`] follows the machine's wall clock; [`Clock::manual`] follows the
+//! runtime's time from a chosen start, so that under tokio's paused time a whole network of nodes runs
+//! deterministically and faster than real time.
 //!
 //! # Example
 //!
@@ -99,7 +99,7 @@ impl Clock {
         }
     }
 
-    /// This clock, stopped at a time since the Unix epoch: who does one thing after another by it sees one time all the while.
+    /// This clock, stopped at a time since the Unix epoch: everything that is done by it sees the same time.
     #[must_use]
     pub fn stopped_at(&self, now: Duration) -> Self {
         Self {
@@ -120,8 +120,8 @@ impl Clock {
         self.slot_duration
     }
 
-    /// Sets a manual clock and its clones forwards, or back, by some milliseconds, as an operator or a time server does to a
-    /// machine's. Does nothing to a clock that follows the machine's.
+    /// Sets a manual clock and its clones forwards, or back, by some milliseconds, as an operator or a time server does
+    /// to a machine's. Does nothing to a clock that follows the machine's.
     pub fn step(&self, milliseconds: i64) {
         if let Source::Manual { stepped, .. } = &self.source {
             stepped.fetch_add(milliseconds, Ordering::Relaxed);
@@ -149,9 +149,10 @@ impl Clock {
             } => {
                 let (time, step) = (*start + origin.elapsed(), stepped.load(Ordering::Relaxed));
                 let by = Duration::from_millis(step.unsigned_abs());
-                match step < 0 {
-                    true => time.saturating_sub(by),
-                    false => time + by,
+                if step < 0 {
+                    time.saturating_sub(by)
+                } else {
+                    time + by
                 }
             }
             Source::Stopped(now) => *now,
@@ -205,7 +206,7 @@ impl Clock {
     }
 }
 
-/// The system's time since the Unix epoch, for who has no network and so no [`Clock`]; zero before the epoch.
+/// The system's time since the Unix epoch, for code that has no network and so no [`Clock`]; zero before the epoch.
 pub fn unix_time() -> Duration {
     #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
     SystemTime::now()
@@ -261,7 +262,7 @@ mod tests {
         let tick = ticks.next().await;
         assert_eq!((tick.slot, tick.interval), (2, 3));
         assert_eq!(clock.since_slot(2), Duration::from_millis(300));
-        // Three slots long nobody looks.
+        // For three slots no tick is taken.
         tokio::time::advance(Duration::from_millis(1_200)).await;
         let tick = ticks.next().await;
         assert_eq!((tick.slot, tick.interval, tick.missed), (5, 3, 11));

@@ -19,9 +19,8 @@ pub struct Tick {
     pub missed: u64,
 }
 
-/// Ticks in order. Deadlines are absolute, so they never drift. A late tick is still delivered; when
-/// delivery falls more than a slot behind (the machine slept), the stream jumps to the present and
-/// says how many ticks it passed over.
+/// Ticks in order. Deadlines are absolute, so they never drift. A late tick is still delivered; when delivery falls
+/// more than a slot behind (the machine slept), the stream jumps to the present and says how many ticks it passed over.
 #[derive(Debug)]
 pub struct Ticks {
     clock: Clock,

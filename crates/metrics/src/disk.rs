@@ -1,4 +1,4 @@
-//! How much the node has on its disk, and what room is left there.
+//! How much disk space the node uses, and how much is left.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ pub(crate) struct Disk {
     pub(crate) database: PathBuf,
 }
 
-/// Describes what [`Disk::collect`] sets, to the recorder of the moment.
+/// Describes what [`Disk::collect`] sets, to the current recorder.
 pub(crate) fn describe() {
     describe_gauge!(DATABASE, "Size of the database of blocks.");
     describe_gauge!(
@@ -36,7 +36,7 @@ impl Disk {
         if let Some(bytes) = size(&self.database) {
             gauge!(DATABASE).set(bytes as f64);
         }
-        if let Some((free, size)) = room(&self.directory) {
+        if let Some((free, size)) = space(&self.directory) {
             gauge!(FREE).set(free as f64);
             gauge!(SIZE).set(size as f64);
         }
@@ -57,13 +57,13 @@ fn size(directory: &Path) -> Option<u64> {
 
 /// Bytes that are free, and all.
 #[cfg(target_os = "linux")]
-fn room(directory: &Path) -> Option<(u64, u64)> {
+fn space(directory: &Path) -> Option<(u64, u64)> {
     let disk = rustix::fs::statvfs(directory).ok()?;
     let bytes = |blocks: u64| blocks.checked_mul(disk.f_frsize);
     Some((bytes(disk.f_bavail)?, bytes(disk.f_blocks)?))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn room(_: &Path) -> Option<(u64, u64)> {
+fn space(_: &Path) -> Option<(u64, u64)> {
     None
 }

@@ -1,7 +1,7 @@
 //! What the services count and time through the `metrics` macros, and the text that a scrape gets.
 //!
-//! The recorder knows each metric's meaning and buckets; what is not counted but is so at some moment (the head's
-//! slot, the process' memory) is set at the scrape, as a gauge like any other. So the text is the exporter's own.
+//! The recorder knows each metric's meaning and buckets. Values that are read and not counted (the head's slot, the
+//! process' memory) are set at the scrape, as gauges. So the whole text is the exporter's own.
 //!
 //! # Example
 //!

@@ -6,13 +6,13 @@ use metrics_process::Collector;
 /// The standard counter has whole seconds, too coarse beside that of parts of the work.
 const CPU: &str = "quartet_process_cpu_nanoseconds_total";
 
-/// Describes Prometheus' standard metrics of a process, and a finer clock, to the recorder of the moment.
+/// Describes Prometheus' standard metrics of a process, and a finer clock, to the current recorder.
 pub(crate) fn describe(collector: &Collector) {
     collector.describe();
     describe_counter!(CPU, "Processor time of the whole process.");
 }
 
-/// Reads them into the recorder of the moment.
+/// Reads them into the current recorder.
 pub(crate) fn collect(collector: &Collector) {
     collector.collect();
     if let Some(nanoseconds) = cpu_nanoseconds() {

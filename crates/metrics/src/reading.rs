@@ -76,7 +76,7 @@ pub(crate) struct Gauges {
 }
 
 impl Gauges {
-    /// Describes and registers them with the recorder of the moment.
+    /// Describes and registers them with the current recorder.
     pub(crate) fn register() -> Self {
         describe_gauge!(INFO, "Node information, always 1.");
         describe_gauge!(SYNC_STATUS, "1 for what the node is doing, 0 for the rest.");
@@ -125,7 +125,7 @@ impl Gauges {
         }
     }
 
-    /// Shows a reading, through the recorder of the moment.
+    /// Shows a reading, through the current recorder.
     pub(crate) fn set(&self, reading: &Reading<'_>) {
         let label = |name: &'static str, value: &str| Label::new(name, value.to_owned());
         let labels = vec![

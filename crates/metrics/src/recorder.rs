@@ -1,4 +1,4 @@
-//! The recorder: told of every metric of the catalogue, asked for its text by who scrapes.
+//! The recorder of all metrics of the catalogue, which renders the text of a scrape.
 
 use std::{
     fmt,
@@ -73,7 +73,7 @@ impl Metrics {
         let recorder = Arc::new(WithAliases(recorder));
         let collector = Collector::default();
         let gauges = with_local_recorder(&*recorder, || {
-            announce();
+            describe_all();
             process::describe(&collector);
             disk::describe();
             Gauges::register()
@@ -92,7 +92,8 @@ impl Metrics {
         with_local_recorder(&*self.0.recorder, work)
     }
 
-    /// Shows from now on the size of a database, a directory of files, and the room on the disk of a directory. Only the first call counts.
+    /// From now on, shows the size of a database, which is a directory of files, and the free space on the disk of a
+    /// directory. Only the first call counts.
     pub fn watch_disk(&self, directory: PathBuf, database: PathBuf) {
         let _ = self.0.disk.set(Disk {
             directory,
@@ -113,8 +114,8 @@ impl Metrics {
         self.0.handle.render()
     }
 
-    /// Sums up what was timed since the last time, so that it does not pile up while nobody scrapes: to be called every few
-    /// seconds.
+    /// Sums up what was timed since the last time, so that it does not pile up while nobody scrapes: to be called every
+    /// few seconds.
     pub fn upkeep(&self) {
         self.0.handle.run_upkeep();
     }
@@ -133,7 +134,7 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
 }
 
 /// Describes the metrics of the catalogue, and lets those without labels show before anything happens.
-fn announce() {
+fn describe_all() {
     for metric in catalogue() {
         match metric.kind {
             Kind::Counter => {

@@ -1,9 +1,8 @@
 //! One place for CPU-heavy work: bounded queues by priority and a pool of workers.
 //!
-//! It runs what it is given and decides nothing. Work of a higher [`Priority`] starts first; within a
-//! priority, first come, first served. When a queue is full, [`Processor::run`] waits for room.
-//! [`Processor::inline`] runs the work at once on the caller's thread, for deterministic tests, and
-//! [`Processor::paced`] after a while of the runtime's time.
+//! It runs what it is given and decides nothing. Work of a higher [`Priority`] starts first; within a priority, first
+//! come, first served. When a queue is full, [`Processor::run`] waits for room. [`Processor::inline`] runs the work at
+//! once on the caller's thread, for deterministic tests, and [`Processor::paced`] after some of the runtime's time.
 //!
 //! # Example
 //!
@@ -147,8 +146,8 @@ impl Processor {
         Self(Kind::Inline)
     }
 
-    /// A processor without threads, of a machine that is as slow as `pace` says: each job runs on the caller's thread when
-    /// its time has passed.
+    /// A processor without threads that simulates a slow machine: each job runs on the caller's thread when the time
+    /// that `pace` sets for it has passed.
     pub fn paced(pace: Pace) -> Self {
         Self(Kind::Paced(pace))
     }
@@ -177,7 +176,7 @@ impl Processor {
             .await
             .map_err(|_| ProcessorError::ShutDown)?;
         let (done, result) = oneshot::channel();
-        // The job itself holds its place, so that a caller who gives up does not make room too early.
+        // The job itself holds its place, so that a caller that gives up does not free it too early.
         let job = move || {
             let result = work();
             drop(room);

@@ -1,4 +1,4 @@
-//! How long jobs take where no thread runs them: for simulations of slow machines.
+//! How long jobs take when they run without threads: for simulations of slow machines.
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,12 +30,12 @@ struct Line {
 }
 
 impl Pace {
-    /// From now on, each job of a priority takes so long; nothing, unless told otherwise.
+    /// From now on, each job of a priority takes so long. By default jobs take no time.
     pub fn set(&self, priority: Priority, each: Duration) {
         self.0.lines.lock()[priority as usize].each = each;
     }
 
-    /// Gives up all jobs that wait, as the end of a process does.
+    /// Drops all jobs that wait, as the end of a process does.
     pub fn give_up(&self) {
         self.0.end.notify_waiters();
     }
@@ -50,7 +50,7 @@ impl Pace {
             line.free_at = Some(done);
             done
         };
-        // Not a step longer than without a pace, where there is none.
+        // Without a pace it does not wait at all.
         if done <= now {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use metrics::counter;
 use quartet_clock::CpuTime;
 
-/// A part of the node's work. What none of them has is the services' own: above all gossip.
+/// A part of the node's work. Work of no part is the services' own, above all gossip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// Verifying signatures.

@@ -58,7 +58,7 @@ impl DoppelgangerGuard {
     /// Arms the guard of the start again if the clock has jumped, or ticks were missed: the machine may have been restored
     /// from a snapshot, and what it signed after that is in no record here. To be called before every signature.
     pub(crate) fn check_clock(&mut self, signers: &Signers, slot: Slot, has_missed: bool) {
-        let jump = self.jumps.look();
+        let jump = self.jumps.check();
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         if has_missed || jump.is_some() && !(is_first && jump == Some(Jump::Pause)) {
             self.arm(signers, slot);
@@ -67,7 +67,7 @@ impl DoppelgangerGuard {
 
     /// The duties of a tick are done. A pause in them is no jump, as they may take long; but the clock may have been set meanwhile.
     pub(crate) fn after_duties(&mut self, signers: &Signers, slot: Slot) {
-        if self.jumps.look() == Some(Jump::Set) {
+        if self.jumps.check() == Some(Jump::Set) {
             self.arm(signers, slot);
         }
     }

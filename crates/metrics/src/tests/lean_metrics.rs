@@ -1,8 +1,8 @@
 //! leanMetrics' names, types, labels and buckets against a scrape, and its dashboard's queries against the names.
 //!
-//! Revision c1b3ef8, and the names as of the devnet whose protocol this is (revision 7fac4cc), which differ in three things:
-//! the two histograms of signatures had other names, which are served as well; `lean_attestations_valid_total` and
-//! `lean_attestations_invalid_total` had a label `source`, which would turn one number into two for whoever reads
+//! Revision c1b3ef8, and the names as of the devnet whose protocol this is (revision 7fac4cc), which differ in three
+//! things: the two histograms of signatures had other names, which are served as well; `lean_attestations_valid_total`
+//! and `lean_attestations_invalid_total` had a label `source`, which would turn one number into two for whoever reads
 //! today's form, so it is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,8 @@ use super::{
 };
 use crate::Metrics;
 
-/// Name, type, labels with their values where these are given, and upper bounds of buckets, which ours have to be among.
+/// Name, type, labels with their values where these are given, and upper bounds of buckets, which ours have to be
+/// among.
 const SERVED: &[(&str, &str, &str, &str)] = &[
     (
         "lean_attestation_validation_time_seconds",
@@ -345,7 +346,7 @@ fn names_types_labels_and_buckets_are_those_of_lean_metrics() {
 }
 
 #[test]
-fn what_does_not_apply_is_absent() {
+fn metrics_that_do_not_apply_are_absent() {
     let scrape = scrape();
     for (name, why) in ABSENT {
         assert!(
@@ -373,9 +374,10 @@ fn queries_of_lean_metrics_dashboard_find_what_applies() {
     for (count, names) in QUERIES {
         let names = || names.split_whitespace();
         let missing: Vec<_> = names().filter(|name| !scrape.contains_key(*name)).collect();
-        match missing.is_empty() {
-            true => answered += count,
-            false => without += count,
+        if missing.is_empty() {
+            answered += count
+        } else {
+            without += count
         }
         let unexplained: Vec<_> = missing
             .iter()

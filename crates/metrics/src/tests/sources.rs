@@ -1,4 +1,4 @@
-//! What the services record is in the catalogue: else it has no help, and a histogram's buckets are anybody's guess.
+//! What the services record is in the catalogue: otherwise it has no help text, and a histogram no chosen buckets.
 
 use std::{
     collections::BTreeMap,
