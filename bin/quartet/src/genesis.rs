@@ -8,7 +8,8 @@ use clap::Args;
 use quartet_clock::Clock;
 use quartet_config::{DevnetPlan, GenesisDirectory, KeyManifest, MANIFEST_FILE, ValidatorKey};
 use quartet_keystore::{
-    ForeignFormat, KeyRequest, NewKey, copy_mark, export, find_key, inspect, keystore_file_name,
+    ForeignFormat, KeyExport, KeyRequest, NewKey, copy_mark, export, find_key, inspect,
+    keystore_file_name,
 };
 use quartet_types::{PublicKey, SlotDuration, ValidatorIndex};
 use quartet_xmss::Scheme;
@@ -249,7 +250,15 @@ pub(crate) fn export_as(
         let source = directory.join(&key.secret_key_file);
         let work = Work::start(format!("validator {index} for other clients"), 1);
         let progress = |progress: quartet_xmss::Progress| work.at(progress.done, progress.total);
-        let exported = export(&source, directory, index, format, 0, None, &progress);
+        let key = KeyExport {
+            source: &source,
+            directory,
+            index,
+            format,
+            epoch: 0,
+            passphrase: None,
+        };
+        let exported = export(key, &progress);
         work.finish();
         exported?;
     }

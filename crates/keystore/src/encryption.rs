@@ -1,5 +1,5 @@
-//! Encryption at rest: Argon2id makes a key of the passphrase, XChaCha20-Poly1305 seals the PRF key
-//! with it. The public key is authenticated along, so that a sealed secret fits one keystore only.
+//! Encryption at rest: Argon2id derives a key from the passphrase, with which XChaCha20-Poly1305 encrypts the PRF key.
+//! The public key is authenticated with it, so that an encrypted secret fits one keystore only.
 
 use std::fmt;
 
@@ -20,14 +20,14 @@ const NONCE_BYTES: usize = 24;
 const MEMORY_KIB: u32 = 64 * 1024;
 const PASSES: u32 = 3;
 const LANES: u32 = 4;
-/// A file may ask for more work than we would, but not for all of the machine.
+/// A file may require more work than we would, but not all of the machine.
 const MOST_MEMORY_KIB: u32 = 1024 * 1024;
 const MOST_PASSES: u32 = 64;
 const MOST_LANES: u32 = 64;
 const KDF: &str = "argon2id";
 const CIPHER: &str = "xchacha20-poly1305";
 
-/// What opens encrypted keystores. Wiped when dropped, never shown.
+/// What decrypts encrypted keystores. Wiped when dropped, never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Passphrase(Zeroizing<String>);
 
@@ -60,9 +60,9 @@ impl fmt::Debug for Passphrase {
     }
 }
 
-/// A sealed PRF key, as a keystore holds it.
+/// An encrypted PRF key, as a keystore holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Sealed {
+pub(crate) struct EncryptedSecret {
     kdf: String,
     memory_kib: u32,
     passes: u32,
@@ -76,7 +76,7 @@ pub(crate) struct Sealed {
     ciphertext: Vec<u8>,
 }
 
-/// A secret cannot be sealed or opened.
+/// A secret cannot be encrypted or decrypted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncryptionError {
     /// The passphrase is another one, or the file was changed: the cipher cannot tell.
@@ -107,13 +107,13 @@ pub enum EncryptionError {
     NoRandomness(String),
 }
 
-impl Sealed {
-    pub(crate) fn seal(
+impl EncryptedSecret {
+    pub(crate) fn encrypt(
         secret: &[u8; SECRET_BYTES],
         public_key: &PublicKey,
         passphrase: &Passphrase,
     ) -> Result<Self, EncryptionError> {
-        let mut sealed = Self {
+        let mut encrypted = Self {
             kdf: KDF.to_owned(),
             memory_kib: MEMORY_KIB,
             passes: PASSES,
@@ -127,14 +127,14 @@ impl Sealed {
             msg: secret,
             aad: public_key.as_bytes(),
         };
-        sealed.ciphertext = sealed
+        encrypted.ciphertext = encrypted
             .cipher(passphrase)?
-            .encrypt(&XNonce::from(sealed.nonce), payload)
+            .encrypt(&XNonce::from(encrypted.nonce), payload)
             .map_err(|_| EncryptionError::WrongPassphrase)?;
-        Ok(sealed)
+        Ok(encrypted)
     }
 
-    pub(crate) fn open(
+    pub(crate) fn decrypt(
         &self,
         public_key: &PublicKey,
         passphrase: &Passphrase,
@@ -200,48 +200,52 @@ mod tests {
         Passphrase::new(text.to_owned())
     }
 
-    fn sealed() -> Sealed {
-        Sealed::seal(&[7; 32], &PublicKey([1; 52]), &passphrase("correct horse")).unwrap()
+    fn encrypted() -> EncryptedSecret {
+        EncryptedSecret::encrypt(&[7; 32], &PublicKey([1; 52]), &passphrase("correct horse"))
+            .unwrap()
     }
 
     #[test]
-    fn the_passphrase_opens_what_it_sealed_whatever_line_ending_it_came_with() {
-        let sealed = sealed();
-        let open = |text| sealed.open(&PublicKey([1; 52]), &passphrase(text));
-        assert_eq!(*open("correct horse\r\n").unwrap(), [7; 32]);
+    fn the_passphrase_decrypts_what_it_encrypted_whatever_line_ending_it_came_with() {
+        let encrypted = encrypted();
+        let decrypt = |text| encrypted.decrypt(&PublicKey([1; 52]), &passphrase(text));
+        assert_eq!(*decrypt("correct horse\r\n").unwrap(), [7; 32]);
         assert_eq!(
-            open("battery staple"),
+            decrypt("battery staple"),
             Err(EncryptionError::WrongPassphrase)
         );
-        let yaml = serde_yaml::to_string(&sealed).unwrap();
-        assert_eq!(serde_yaml::from_str::<Sealed>(&yaml).unwrap(), sealed);
+        let yaml = serde_yaml::to_string(&encrypted).unwrap();
+        assert_eq!(
+            serde_yaml::from_str::<EncryptedSecret>(&yaml).unwrap(),
+            encrypted
+        );
     }
 
     #[test]
-    fn a_sealed_secret_fits_one_public_key_and_no_changed_text() {
-        let mut sealed = sealed();
+    fn an_encrypted_secret_fits_one_public_key_and_no_changed_text() {
+        let mut encrypted = encrypted();
         let right = passphrase("correct horse");
         let wrong = Err(EncryptionError::WrongPassphrase);
-        assert_eq!(sealed.open(&PublicKey([2; 52]), &right), wrong);
-        sealed.ciphertext[3] ^= 1;
-        assert_eq!(sealed.open(&PublicKey([1; 52]), &right), wrong);
-        sealed.ciphertext.clear();
-        assert_eq!(sealed.open(&PublicKey([1; 52]), &right), wrong);
+        assert_eq!(encrypted.decrypt(&PublicKey([2; 52]), &right), wrong);
+        encrypted.ciphertext[3] ^= 1;
+        assert_eq!(encrypted.decrypt(&PublicKey([1; 52]), &right), wrong);
+        encrypted.ciphertext.clear();
+        assert_eq!(encrypted.decrypt(&PublicKey([1; 52]), &right), wrong);
     }
 
     #[test]
     fn a_file_cannot_ask_for_all_of_the_machine() {
-        let mut sealed = sealed();
-        sealed.memory_kib = u32::MAX;
-        let error = sealed
-            .open(&PublicKey([1; 52]), &passphrase("x"))
+        let mut encrypted = encrypted();
+        encrypted.memory_kib = u32::MAX;
+        let error = encrypted
+            .decrypt(&PublicKey([1; 52]), &passphrase("x"))
             .unwrap_err();
         let (parameter, limit) = ("memory_kib", MOST_MEMORY_KIB);
         let expected = EncryptionError::BeyondLimit { parameter, limit };
         assert_eq!(error, expected);
-        sealed.cipher = "rot13".to_owned();
-        let error = sealed
-            .open(&PublicKey([1; 52]), &passphrase("x"))
+        encrypted.cipher = "rot13".to_owned();
+        let error = encrypted
+            .decrypt(&PublicKey([1; 52]), &passphrase("x"))
             .unwrap_err();
         assert!(matches!(error, EncryptionError::UnknownAlgorithm { .. }));
     }

@@ -1,7 +1,7 @@
 //! What can be wrong with a key or its file.
 //!
-//! No error holds or shows a value of a key's file, since any field may have got the secret by mistake: an error says
-//! where it is (line, column, a field's name) and what is expected there.
+//! No error contains or shows a value from a key's file, since any field may hold the secret by mistake: an error says
+//! where it is (line, column, name of a field) and what is expected there.
 
 use std::{
     io,
@@ -54,7 +54,7 @@ pub enum KeyFileProblem {
         "another process signs with this key or a copy of it; two signers with one key would reveal it, so stop the other one first"
     )]
     InUse,
-    /// It cannot be seen in which epochs the key has signed.
+    /// It is unknown in which epochs the key has signed.
     #[error("{0}")]
     Mark(MarkError),
     /// The signing record does not work.
@@ -217,7 +217,7 @@ impl KeyFileProblem {
         Self::Parts { part, fault }
     }
 
-    /// A failed creation, where an existing file is a problem of its own.
+    /// The problem of a failed creation: that the file exists is one of its own.
     pub(crate) fn uncreated(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::AlreadyExists {
             return Self::Exists;

@@ -8,7 +8,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-/// Makes a file that is created with these options its owner's alone.
+/// Makes files that are created with these options readable and writable by their owner only.
 pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);

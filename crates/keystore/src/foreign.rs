@@ -1,7 +1,7 @@
 //! Secret keys as leanSig writes them, in SSZ (8.4 MB) or JSON (22.5 MB): files to [`ForeignKey`] and back.
 //!
-//! What the encodings hold is the scheme's to say; here they are read and written so that no copy of the
-//! secret stays in memory, and JSON's text is never in memory as a whole.
+//! The `xmss` crate defines the encodings; here they are read and written so that no copy of the secret stays in
+//! memory, and the text of a JSON file is never in memory as a whole.
 
 use std::{
     fs::File,
@@ -217,7 +217,7 @@ mod tests {
             let format = if is_json { ForeignFormat::Json } else { ForeignFormat::Ssz };
             let mut bytes = KEY[usize::from(is_json)].clone();
             for (kind, at, length, with) in changes {
-                // The beginning has the secret and the numbers that the rest is read by.
+                // The beginning has the secret, and the lengths that are needed to read the rest.
                 let at = at % bytes.len().min(if at % 3 == 0 { usize::MAX } else { 400 });
                 let end = (at + length % 40).min(bytes.len());
                 match kind {

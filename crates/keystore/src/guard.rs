@@ -1,16 +1,25 @@
-//! What keeps a key from being used twice, as long as it is in use: its locks and its high-water mark.
+//! What prevents a second use of a key that is in use: its locks and its high-water mark.
 
 use std::{fs::File, path::Path};
 
 use quartet_types::PublicKey;
 
 use crate::{
-    KeyError, KeyFileProblem, KeyFormat, Keystore, MachineLocks, MarkError, Marks, keystore,
-    load::check,
+    KeyError, KeyFileProblem, KeyFormat, Keystore, MachineLocks, MarkError, keystore,
     locks::MachineLock,
     mark::{self, Mark},
     record::SigningRecord,
 };
+
+/// Whether a key's high-water mark is heeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Marks {
+    /// Nothing is signed below it, and a key whose mark cannot be kept is not loaded.
+    #[default]
+    Heeded,
+    /// It is raised where that is possible, and forbids nothing: the operator has given up the keys' security.
+    GivenUp,
+}
 
 /// Holds a key's file and, unless its secret is public, its name on the machine and its mark.
 #[derive(Debug)]
@@ -26,7 +35,7 @@ pub(crate) struct Guard {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Its secret is public: whoever wants to sign with it can.
+    /// Its secret is public: anybody can sign with it.
     PublicTestKey,
     /// It says that there must be a mark.
     Marked,
@@ -64,11 +73,11 @@ impl Guard {
         &mut self.file
     }
 
-    /// Finds or begins the key's mark, and has mark and record agree on what has been used.
+    /// Opens or creates the key's mark, and makes mark and record agree on which epochs have been used.
     ///
     /// # Errors
     /// When the mark is missing, damaged, another key's or cannot be written, and is to be heeded.
-    pub(crate) fn keep_mark(
+    pub(crate) fn open_mark(
         &mut self,
         path: &Path,
         public_key: &PublicKey,
@@ -84,7 +93,7 @@ impl Guard {
             Ok(mark) if self.is_heeded => {
                 let free_from = mark.found();
                 self.mark = Some(mark);
-                let told = record.used_below(public_key, free_from);
+                let told = record.refuse_below(public_key, free_from);
                 told.map_err(KeyFileProblem::Record)
             }
             Ok(mark) => {
@@ -122,7 +131,7 @@ impl Guard {
                 "this key has no high-water mark yet; beginning one by what the signing record knows of it"
             );
         }
-        mark::keep(&beside, public_key, free_from)
+        mark::create_or_raise(&beside, public_key, free_from)
     }
 
     /// The first epoch that was free when the key was loaded, where there is a mark that is heeded.
@@ -155,7 +164,7 @@ impl Guard {
 }
 
 impl Kind {
-    /// What a key's file says of it, if it is the one that was asked for as far as can be seen.
+    /// What a key's file says of it, if it states the public key that was asked for.
     fn of(path: &Path, file: &mut File, public_key: &PublicKey) -> Result<Self, KeyError> {
         if let KeyFormat::Foreign(_) = KeyFormat::of(path)? {
             return Ok(Self::Unmarked);
@@ -170,5 +179,14 @@ impl Kind {
                 (false, false) => Self::Unmarked,
             },
         )
+    }
+}
+
+pub(crate) fn check(expected: Option<&PublicKey>, found: PublicKey) -> Result<(), KeyFileProblem> {
+    match expected {
+        Some(expected) if *expected != found => Err(KeyFileProblem::WrongKey {
+            expected: *expected,
+        }),
+        _ => Ok(()),
     }
 }

@@ -1,9 +1,9 @@
 //! Key files of every accepted format, the signers made from them, and the signing record.
 //!
-//! A validator's key is found in a directory of keys ([`find_key`]), as our own keystore ([`Keystore`]) or
-//! as leanSig writes it ([`ForeignFormat`]), and becomes a [`Signer`]. A signer asks the
-//! [signing record](record) before each signature, and the key's high-water mark is raised. Secrets are wiped from memory when dropped, and appear
-//! in no log, error or `Debug`.
+//! A validator's key is found in a directory of keys ([`find_key`]), as our own keystore ([`Keystore`]) or as leanSig
+//! writes it ([`ForeignFormat`]), and becomes a [`Signer`]. A signer asks the [signing record](record) before each
+//! signature, and the key's high-water mark is raised. Secrets are wiped from memory when dropped, and appear in no
+//! log, error or `Debug`.
 //!
 //! # Where to begin
 //!
@@ -21,7 +21,8 @@
 //!
 //! # Example
 //!
-//! A key is made, loaded, and signs; a second message for the same epoch is refused, since two signatures would reveal the key:
+//! A key is made, loaded, and signs; a second message for the same epoch is refused, since two signatures would reveal
+//! the key:
 //!
 //! ```
 //! use quartet_keystore::{
@@ -57,10 +58,12 @@
 
 #![forbid(unsafe_code)]
 
+mod convert;
 mod encryption;
 mod error;
 mod files;
 mod foreign;
+mod format;
 mod guard;
 mod keystore;
 mod load;
@@ -73,18 +76,18 @@ mod signer;
 mod throwaway;
 mod trees;
 
+pub use convert::{KeyConversion, KeyExport, convert, export};
 pub use encryption::{EncryptionError, Passphrase};
 pub use error::{KeyError, KeyFileProblem};
 pub use foreign::ForeignFormat;
+pub use format::KeyFormat;
+pub use guard::Marks;
 pub use keystore::Keystore;
-pub use load::{
-    KeyFormat, KeyRequest, Loading, Marks, find_key, keystore_file_name, load_signer,
-    load_signer_with, load_signers,
-};
+pub use load::{KeyRequest, Loading, find_key, keystore_file_name, load_signer, load_signer_with};
 pub use locks::MachineLocks;
-pub use manage::{KeyReport, NewKey, TreesReport, convert, export, generate, inspect, verify};
+pub use manage::{KeyReport, NewKey, TreesReport, generate, inspect, set_mark, verify};
 pub use mark::MarkError;
-pub use marked::{MarkReport, copy_mark, set_mark};
+pub use marked::{MarkReport, copy_mark};
 pub use signer::{SignError, Signer, SigningDuty, reserve, sign_many};
 pub use throwaway::read_throwaway;
 pub use trees::OnProgress;

@@ -9,8 +9,12 @@ use quartet_types::{PublicKey, ValidatorIndex};
 use quartet_xmss::{ForeignKey, Scheme, SecretKey};
 
 use crate::{
-    ForeignFormat, KeyError, KeyFileProblem, Keystore, MachineLocks, OnProgress, Passphrase,
-    Signer, guard::Guard, keystore, record::SigningRecord, trees,
+    ForeignFormat, KeyError, KeyFileProblem, KeyFormat, Keystore, MachineLocks, Marks, OnProgress,
+    Passphrase, Signer,
+    guard::{Guard, check},
+    keystore,
+    record::SigningRecord,
+    trees,
 };
 
 /// A validator whose key is wanted.
@@ -22,31 +26,6 @@ pub struct KeyRequest {
     pub public_key: PublicKey,
     /// The file that a manifest or an annotated assignment names, relative to the directory of keys.
     pub file: Option<PathBuf>,
-}
-
-/// The format of a key's file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KeyFormat {
-    /// Our own, in YAML.
-    Keystore,
-    /// leanSig's.
-    Foreign(ForeignFormat),
-}
-
-impl KeyFormat {
-    /// The format that a file's name stands for.
-    ///
-    /// # Errors
-    /// When it ends in none of `.yaml`, `.ssz` and `.json`.
-    pub fn of(path: &Path) -> Result<Self, KeyError> {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        if matches!(extension, Some("yaml" | "yml")) {
-            return Ok(Self::Keystore);
-        }
-        ForeignFormat::of(path)
-            .map(Self::Foreign)
-            .ok_or_else(|| KeyFileProblem::UnknownFormat.in_file(path))
-    }
 }
 
 /// What our own keystore of a validator is called in a directory of keys.
@@ -72,22 +51,12 @@ pub fn find_key(directory: &Path, request: &KeyRequest) -> Result<PathBuf, KeyEr
     })
 }
 
-/// Whether a key's high-water mark is heeded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Marks {
-    /// Nothing is signed below it, and a key whose mark cannot be kept is not loaded.
-    #[default]
-    Heeded,
-    /// It is raised where that goes, and hinders nothing: the operator has given up the keys' security.
-    GivenUp,
-}
-
 /// How keys are loaded.
 #[derive(Clone, Debug, Default)]
 pub struct Loading<'a> {
-    /// What opens encrypted keys.
+    /// Decrypts encrypted keys.
     pub passphrase: Option<&'a Passphrase>,
-    /// What becomes of marks.
+    /// Whether marks are heeded.
     pub marks: Marks,
     /// Where public keys are locked.
     pub locks: MachineLocks,
@@ -111,11 +80,11 @@ pub fn load_signer(
     load_signer_with(directory, request, &loading, record, progress)
 }
 
-/// Loads the signer of one validator from a directory of keys. Takes as long as reading the file, unless
-/// the prepared trees are missing or damaged: then the key is computed anew, on all of rayon's threads.
+/// Loads the signer of one validator from a directory of keys. Takes as long as reading the file, unless the prepared
+/// trees are missing or damaged: then the key is computed again, on all of rayon's threads.
 ///
-/// The key is locked before anything else is read of it, and what its high-water mark and the record say of it is brought
-/// together: each learns what the other knows.
+/// The key is locked before anything else is read of it, and its high-water mark and the record are reconciled: each
+/// learns what the other knows.
 ///
 /// # Errors
 /// When the key is missing, in use by another process, damaged, encrypted with another passphrase, or not
@@ -131,7 +100,7 @@ pub fn load_signer_with(
     let mut guard = Guard::lock(&path, &request.public_key, &loading.locks)?;
     let in_file = |problem: KeyFileProblem| problem.in_file(&path);
     guard
-        .keep_mark(&path, &request.public_key, loading.marks, record)
+        .open_mark(&path, &request.public_key, loading.marks, record)
         .map_err(in_file)?;
     let trees = trees::path_beside(&path);
     let key = read_key(
@@ -143,20 +112,6 @@ pub fn load_signer_with(
     )?;
     let record = record.clone();
     Ok(Signer::new(request.index, key, record, path, trees, guard))
-}
-
-/// Loads the signers of many validators; what is wrong with one key is no harm to the others.
-pub fn load_signers(
-    directory: &Path,
-    requests: &[KeyRequest],
-    passphrase: Option<&Passphrase>,
-    record: &SigningRecord,
-) -> Vec<(ValidatorIndex, Result<Signer, KeyError>)> {
-    let load = |request: &KeyRequest| {
-        let signer = load_signer(directory, request, passphrase, record, &|_| {});
-        (request.index, signer)
-    };
-    requests.iter().map(load).collect()
 }
 
 /// Reads a key of any format, with its trees.
@@ -221,13 +176,4 @@ pub(crate) fn import(foreign: &ForeignKey) -> Result<SecretKey, KeyFileProblem> 
     foreign
         .import(scheme, None)
         .map_err(|error| KeyFileProblem::foreign(&error, scheme))
-}
-
-pub(crate) fn check(expected: Option<&PublicKey>, found: PublicKey) -> Result<(), KeyFileProblem> {
-    match expected {
-        Some(expected) if *expected != found => Err(KeyFileProblem::WrongKey {
-            expected: *expected,
-        }),
-        _ => Ok(()),
-    }
 }

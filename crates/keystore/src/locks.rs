@@ -1,10 +1,10 @@
-//! One signer of a key on this machine, whatever files it has been copied to.
+//! A lock that allows one signer of a key on this machine, wherever the key's file has been copied to.
 //!
-//! The lock on a key's file goes with the file: a copy has none, and nor has what an editor saves in its place. So a
-//! process that signs also holds a name made of the public key. On Linux it is an abstract socket address, which the
-//! system frees with its process: no directory has to be writable, no file is left behind or tidied away, and it counts
-//! for all users. Containers with a network of their own do not see it. On other Unix systems it is a locked file in
-//! `/tmp`.
+//! The lock on a key's file is on that file only: a copy has none, nor has a file that an editor saves in its place. So
+//! a process that signs also holds a name that is made of the public key. On Linux it is an abstract socket address,
+//! which the system frees with its process: no directory has to be writable, no file is left behind or deleted by
+//! accident, and it works across users. Containers with a network of their own do not see it. On other Unix systems it
+//! is a locked file in `/tmp`.
 
 use std::io;
 
@@ -28,14 +28,14 @@ pub(crate) struct MachineLock {
 pub(crate) struct Taken;
 
 impl MachineLocks {
-    /// Names of a scope exclude each other only. Two scopes can sign with one key: this is for tests.
+    /// For tests: names exclude each other within a scope only, so that two scopes can sign with one key.
     pub fn scoped(scope: impl Into<String>) -> Self {
         let scope = scope.into();
         Self { scope }
     }
 
-    /// Takes a key's name. A system that has no names to give leaves it at a warning: the key file's lock, the mark and the
-    /// record remain.
+    /// Takes a key's name. On a system without such names there is only a warning: the key file's lock, the mark and
+    /// the record remain.
     pub(crate) fn take(&self, public_key: &PublicKey) -> Result<MachineLock, Taken> {
         let mut name = Sha256::new();
         name.update(b"quartet signs with this key");

@@ -1,4 +1,5 @@
-//! What an operator does with keys: making, inspecting, verifying, converting them. Nothing here signs.
+//! What an operator does with keys: making, inspecting and verifying them, and setting their high-water marks. Nothing
+//! here signs.
 
 use std::{
     fs,
@@ -6,17 +7,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use quartet_types::{PublicKey, ValidatorIndex};
+use quartet_types::PublicKey;
 use quartet_xmss::{ForeignKey, ForeignTree, KeyMaterial, Scheme, SecretKey, Threads};
-use rand::{SeedableRng as _, rngs::StdRng, rngs::SysRng};
+use rand::{
+    SeedableRng as _,
+    rngs::{StdRng, SysRng},
+};
 
 use crate::{
-    EncryptionError, ForeignFormat, KeyError, KeyFileProblem, KeyFormat, Keystore, MarkReport,
+    EncryptionError, KeyError, KeyFileProblem, KeyFormat, Keystore, MachineLocks, MarkReport,
     OnProgress, Passphrase, files,
-    foreign::public_key_json,
+    guard::Guard,
     keystore::{self, scheme_name},
-    load::{import, read_key},
-    marked::{hold, inspect_mark, keep_mark},
+    load::import,
+    mark,
+    marked::{create_or_raise_mark, inspect_mark, mark_path},
     trees::{self, Cached},
 };
 
@@ -80,14 +85,13 @@ pub enum TreesReport {
 /// 40 µs each, on all of rayon's threads.
 ///
 /// # Errors
-/// When there is a file already, it cannot be written, or there are no epochs or some beyond the scheme's
-/// lifetime.
+/// When there is a file already, it cannot be written, or there are no epochs or some beyond the scheme's lifetime.
 pub fn generate(
     path: &Path,
     new: &NewKey<'_>,
     progress: OnProgress<'_>,
 ) -> Result<PublicKey, KeyError> {
-    // Found out again when it is written, but better before the minutes are spent.
+    // Checked again when it is written, but better before the minutes are spent.
     if path.exists() {
         return Err(KeyFileProblem::Exists.in_file(path));
     }
@@ -109,31 +113,8 @@ pub fn generate(
     write(&key, path, new.passphrase, free_from)
 }
 
-/// Takes a key of any format over into our own, at `target`, with what is prepared of its trees and with its high-water
-/// mark. To take over one of our own is to change its passphrase.
-///
-/// # Errors
-/// When the source cannot be read, is in use, is not `expected`, or the target exists or cannot be written.
-pub fn convert(
-    source: &Path,
-    target: &Path,
-    expected: Option<&PublicKey>,
-    source_passphrase: Option<&Passphrase>,
-    target_passphrase: Option<&Passphrase>,
-    progress: OnProgress<'_>,
-) -> Result<PublicKey, KeyError> {
-    if target.exists() {
-        return Err(KeyFileProblem::Exists.in_file(target));
-    }
-    let mut file = keystore::open(source)?;
-    let key = read_key(source, &mut file, expected, source_passphrase, progress)?;
-    // From here on it is not used, so that its mark does not move while it is taken along.
-    let (_source, free_from) = hold(source, &key)?;
-    write(&key, target, target_passphrase, free_from)
-}
-
-/// Writes a key with its trees and its mark; without the latter it is a public test key.
-fn write(
+/// Writes a key with its trees and its mark; a key without a mark is a public test key.
+pub(crate) fn write(
     key: &SecretKey,
     path: &Path,
     passphrase: Option<&Passphrase>,
@@ -143,11 +124,16 @@ fn write(
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(|e| in_file(KeyFileProblem::Unwritable(e)))?;
     }
-    let keystore = Keystore::of_key(key, passphrase, free_from.is_none())
+    let keystore = Keystore::of_key(key, passphrase)
         .map_err(|error| in_file(KeyFileProblem::Encryption(error)))?;
-    // First, so that no crash leaves a key without its mark.
+    let keystore = if free_from.is_none() {
+        keystore.into_public_test_key()
+    } else {
+        keystore
+    };
+    // Before the key, so that no crash leaves a key without its mark.
     if let Some(free_from) = free_from {
-        keep_mark(path, &keystore.public_key(), free_from)?;
+        create_or_raise_mark(path, &keystore.public_key(), free_from)?;
     }
     keystore.write_new(path)?;
     let trees = trees::path_beside(path);
@@ -156,49 +142,17 @@ fn write(
     Ok(keystore.public_key())
 }
 
-/// Writes a key as leanSig does, `validator_N_sk.ssz` or `.json`, with the public key in `validator_N_pk.json` and
-/// `validator_N_pk.ssz` and its high-water mark beside it. The bottom trees around `epoch` are computed for it.
-///
-/// Returns the secret key's file name and the public key.
+/// Creates a key's high-water mark, or raises it: nothing will be signed below `free_from`. Returns what it leaves free
+/// now, which may be more: a mark is never lowered.
 ///
 /// # Errors
-/// When the source cannot be read or is in use, a file exists or cannot be written, or the key is for epochs that do not make
-/// up whole bottom trees, which the format must contain.
-pub fn export(
-    source: &Path,
-    directory: &Path,
-    index: ValidatorIndex,
-    format: ForeignFormat,
-    epoch: u64,
-    passphrase: Option<&Passphrase>,
-    progress: OnProgress<'_>,
-) -> Result<(PathBuf, PublicKey), KeyError> {
-    let name = format.file_name(index);
-    let target = directory.join(&name);
-    if target.exists() {
-        return Err(KeyFileProblem::Exists.in_file(&target));
-    }
-    let mut file = keystore::open(source)?;
-    let key = read_key(source, &mut file, None, passphrase, &|_| {})?;
-    let (_source, free_from) = hold(source, &key)?;
-    let scheme = key.material().instance().scheme;
-    let foreign = ForeignKey::export(&key, epoch, Threads::Pool, progress)
-        .map_err(|error| KeyFileProblem::foreign(&error, scheme).in_file(source))?;
-    let in_target = |error| KeyFileProblem::uncreated(error).in_file(&target);
-    fs::create_dir_all(directory).map_err(in_target)?;
-    if let Some(free_from) = free_from {
-        let public_key = PublicKey(key.public_key().to_bytes());
-        keep_mark(&target, &public_key, free_from)?;
-    }
-    files::write_new(&target, |file| format.write(&foreign, file)).map_err(in_target)?;
-    if let Some(json) = public_key_json(&foreign) {
-        let path = directory.join(format!("validator_{index}_pk.json"));
-        fs::write(&path, json).map_err(|e| KeyFileProblem::Unwritable(e).in_file(&path))?;
-    }
-    let public_key = PublicKey(key.public_key().to_bytes());
-    let path = directory.join(format!("validator_{index}_pk.ssz"));
-    fs::write(&path, public_key.0).map_err(|e| KeyFileProblem::Unwritable(e).in_file(&path))?;
-    Ok((name, public_key))
+/// When the key is in use or cannot be read, or its mark is damaged or cannot be written.
+pub fn set_mark(path: &Path, free_from: u64) -> Result<u64, KeyError> {
+    let public_key = inspect(path, None)?.public_key;
+    let _guard = Guard::lock(path, &public_key, &MachineLocks::default())?;
+    let mark = mark::create_or_raise(&mark_path(path)?, &public_key, free_from)
+        .map_err(|error| KeyFileProblem::Mark(error).in_file(path))?;
+    Ok(mark.found().max(free_from))
 }
 
 /// Looks at a key without computing anything. The passphrase is only needed to check the trees.
@@ -222,7 +176,7 @@ pub fn inspect(path: &Path, passphrase: Option<&Passphrase>) -> Result<KeyReport
             encrypted: false,
             public_test_key: false,
             readable_by_others,
-            trees: TreesReport::Whole(key.kept()),
+            trees: TreesReport::Whole(key.stored_tree_epochs()),
             mark: inspect_mark(path, &PublicKey(key.public_key().to_bytes()), false),
         });
     }
@@ -241,9 +195,10 @@ pub fn inspect(path: &Path, passphrase: Option<&Passphrase>) -> Result<KeyReport
         public_test_key: keystore.is_public_test_key(),
         readable_by_others,
         trees,
-        mark: match keystore.is_public_test_key() {
-            true => MarkReport::Exempt,
-            false => inspect_mark(path, &keystore.public_key(), keystore.requires_mark()),
+        mark: if keystore.is_public_test_key() {
+            MarkReport::Exempt
+        } else {
+            inspect_mark(path, &keystore.public_key(), keystore.requires_mark())
         },
     })
 }
@@ -256,15 +211,15 @@ fn inspect_trees(
     let material = keystore.material(passphrase)?;
     let cached = trees::load(&material, &keystore.public_key(), &trees::path_beside(path))?;
     Ok(match cached {
-        Cached::Whole(key) => TreesReport::Whole(key.kept()),
-        Cached::Partly(key, _) => TreesReport::Damaged(key.kept()),
+        Cached::Whole(key) => TreesReport::Whole(key.stored_tree_epochs()),
+        Cached::Partly(key, _) => TreesReport::Damaged(key.stored_tree_epochs()),
         Cached::Missing => TreesReport::Missing,
         Cached::Unusable(error) => TreesReport::Unusable(error.to_string()),
     })
 }
 
-/// Computes a key anew from its secret, seconds to minutes, and compares everything that its file states:
-/// the public key, and every node that is kept of its trees.
+/// Computes a key again from its secret, seconds to minutes, and compares everything that its file states: the public
+/// key, and every node that is kept of its trees.
 ///
 /// # Errors
 /// When the file cannot be read, or its secret makes another public key or, in a foreign key, another node.
@@ -300,8 +255,7 @@ pub fn verify(
     if made != report.public_key {
         return Err(in_file(KeyFileProblem::PublicKey { made }));
     }
-    // Of our own trees nothing remains to be compared: they have been found to lead to the same public key,
-    // and no other nodes do.
+    // Our own trees need no comparison: they lead to the same public key, and no other nodes do.
     if let Some(foreign) = foreign {
         compare(&foreign, &key).map_err(in_file)?;
     }
@@ -341,7 +295,7 @@ fn first_difference(found: &ForeignTree, expected: &ForeignTree) -> Option<(usiz
     let root = expected.layers.len().checked_sub(1)?;
     let mut layers = found.layers.iter().zip(&expected.layers).enumerate();
     layers.find_map(|(height, (found, expected))| {
-        // Beside the root, leanSig draws a node that leads nowhere.
+        // Beside the root, leanSig adds a random node that is never used.
         let count = if height == root {
             1
         } else {

@@ -1,4 +1,4 @@
-//! The marks of keys in files: shown, said by the operator, and taken along where keys are copied.
+//! The marks of key files: inspected, set by the operator, and copied with the keys.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,8 @@ use quartet_types::PublicKey;
 use quartet_xmss::SecretKey;
 
 use crate::{
-    KeyError, KeyFileProblem, KeyFormat, Keystore, MachineLocks, MarkError, guard::Guard, inspect,
-    keystore, mark,
+    KeyError, KeyFileProblem, KeyFormat, Keystore, MachineLocks, MarkError, guard::Guard, keystore,
+    mark,
 };
 
 /// What a key's high-water mark says.
@@ -26,7 +26,7 @@ pub enum MarkReport {
 }
 
 /// Locks a key, and reads the first epoch that its mark leaves free; `None` for a public test key, which has no mark.
-pub(crate) fn hold(
+pub(crate) fn lock_with_mark(
     source: &Path,
     key: &SecretKey,
 ) -> Result<(Option<Guard>, Option<u64>), KeyError> {
@@ -46,7 +46,7 @@ pub(crate) fn hold(
     Ok((Some(guard), Some(free_from)))
 }
 
-fn mark_path(key: &Path) -> Result<PathBuf, KeyError> {
+pub(crate) fn mark_path(key: &Path) -> Result<PathBuf, KeyError> {
     mark::path_beside(key).map_err(|error| KeyFileProblem::Unreadable(error).in_file(key))
 }
 
@@ -65,7 +65,7 @@ fn is_public_test_key(key: &Path) -> Result<bool, KeyError> {
         .map_err(|problem| problem.in_file(key))
 }
 
-/// Takes the high-water mark of a key along to where its file has been copied; does nothing where it has none.
+/// Copies a key's high-water mark to where its file has been copied; does nothing where it has none.
 ///
 /// # Errors
 /// When the mark cannot be read, or cannot be written beside `target`.
@@ -73,33 +73,20 @@ pub fn copy_mark(source: &Path, target: &Path, public_key: &PublicKey) -> Result
     let Some(free_from) = mark_of(source, public_key)? else {
         return Ok(());
     };
-    keep_mark(target, public_key, free_from)
+    create_or_raise_mark(target, public_key, free_from)
 }
 
-pub(crate) fn keep_mark(
+pub(crate) fn create_or_raise_mark(
     key: &Path,
     public_key: &PublicKey,
     free_from: u64,
 ) -> Result<(), KeyError> {
-    let kept = mark::keep(&mark::path_beside_new(key), public_key, free_from);
+    let kept = mark::create_or_raise(&mark::path_beside_new(key), public_key, free_from);
     kept.map(drop)
         .map_err(|error| KeyFileProblem::Mark(error).in_file(key))
 }
 
-/// Begins a key's high-water mark, or raises it: nothing will be signed below `free_from`. Returns what it leaves free now,
-/// which may be more: a mark is never lowered.
-///
-/// # Errors
-/// When the key is in use or cannot be read, or its mark is damaged or cannot be written.
-pub fn set_mark(path: &Path, free_from: u64) -> Result<u64, KeyError> {
-    let public_key = inspect(path, None)?.public_key;
-    let _guard = Guard::lock(path, &public_key, &MachineLocks::default())?;
-    let kept = mark::keep(&mark_path(path)?, &public_key, free_from);
-    let kept = kept.map_err(|error| KeyFileProblem::Mark(error).in_file(path))?;
-    Ok(kept.found().max(free_from))
-}
-
-/// What there is to say of a key's mark.
+/// A report of a key's mark.
 pub(crate) fn inspect_mark(key: &Path, public_key: &PublicKey, is_required: bool) -> MarkReport {
     match mark_of(key, public_key) {
         Ok(Some(free_from)) => MarkReport::FreeFrom(free_from),

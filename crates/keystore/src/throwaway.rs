@@ -1,4 +1,4 @@
-//! Keys that are read to be used up: no record, no mark, no lock.
+//! Keys that are read without protection, to be given up: no record, no mark, no lock.
 
 use std::{fs::File, path::Path};
 
@@ -9,9 +9,9 @@ use crate::{
     KeyError, KeyFileProblem, KeyFormat, Keystore, OnProgress, Passphrase, load::read_key,
 };
 
-/// Reads a validator's key without anything that guards it, for a program that signs with it what must never be signed.
-/// **Whoever sees two signatures of one epoch may be able to forge**, so only keys whose secret is public anyway are read, unless
-/// the operator has given this one up.
+/// Reads a validator's key without any protection, for a program that signs with it what must never be signed.
+/// **Anybody who sees two signatures of one epoch may be able to forge others**, so only keys whose secret is public
+/// anyway are read, unless the operator has given this one up.
 ///
 /// # Errors
 /// When it cannot be read, is another validator's, or is neither public nor given up.

@@ -40,7 +40,7 @@ pub(crate) enum Unusable {
     Trees(#[from] TreesError),
 }
 
-/// Puts a key together with its cached trees: some hundred hashes for each bottom tree.
+/// Combines a key with its cached trees: some hundred hashes for each bottom tree.
 pub(crate) fn load(
     material: &KeyMaterial,
     public_key: &PublicKey,
@@ -65,7 +65,7 @@ pub(crate) fn load(
     })
 }
 
-/// As [`load`], but computes the whole key anew, seconds to minutes, where the cache does not serve.
+/// As [`load`], but computes the whole key again, seconds to minutes, where the cache cannot be used.
 pub(crate) fn load_or_rebuild(
     material: KeyMaterial,
     public_key: &PublicKey,

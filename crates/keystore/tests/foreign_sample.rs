@@ -9,8 +9,8 @@ use std::{
 
 use flate2::read::GzDecoder;
 use quartet_keystore::{
-    ForeignFormat, KeyFormat, KeyRequest, Loading, MachineLocks, Signer, convert, inspect,
-    load_signer_with, record::SigningRecord,
+    ForeignFormat, KeyConversion, KeyFormat, KeyRequest, Loading, MachineLocks, Signer, convert,
+    inspect, load_signer_with, record::SigningRecord,
 };
 use quartet_spec_tests::{LARGE_KEYS, Vectors};
 use quartet_types::{PublicKey, Root};
@@ -97,7 +97,14 @@ fn foreign_keys_sign_and_our_verifier_accepts() {
 
         // Taken over into our own form, it is the same key in less than a hundredth of the bytes.
         let own = directory.path().join(format!("own/validator_{index}.yaml"));
-        convert(&path, &own, Some(&public_key), None, None, &|_| {}).unwrap();
+        let conversion = KeyConversion {
+            source: &path,
+            target: &own,
+            expected: Some(&public_key),
+            source_passphrase: None,
+            target_passphrase: None,
+        };
+        convert(conversion, &|_| {}).unwrap();
         let taken_over = load(own.parent().unwrap(), &request, &record);
         assert_eq!(taken_over.free_from(), Some(70_001));
         let again = taken_over.sign(70_000, message).unwrap();

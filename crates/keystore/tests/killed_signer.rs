@@ -1,5 +1,5 @@
-//! A process that asks the signing record in a loop is killed again and again, at moments that nobody
-//! chooses. Over all its lives, no epoch may have been granted to two messages.
+//! A process that asks the signing record in a loop is killed again and again, at random moments. Over all its lives,
+//! no epoch may have been granted to two messages.
 
 #![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
 

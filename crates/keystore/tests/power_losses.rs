@@ -1,5 +1,5 @@
-//! Signers whose machine loses its power again and again, at any point of a signature: what was not synced is lost, in whole
-//! or in sectors. Over all its lives, no key may have given away two signatures in an epoch.
+//! Signers whose machine loses its power again and again, at any point of a signature: what was not synced is lost, in
+//! whole or in sectors. Over all its lives, no key may have given away two signatures in an epoch.
 
 #![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
 
@@ -125,7 +125,8 @@ impl Machine {
         Ok(signers)
     }
 
-    /// Signs, or wants to: the power may go before it is done, and then nobody gets the signature. Whether it is still on.
+    /// Signs, or tries to: the power may fail before the signature is made, and then nobody gets it. Returns whether
+    /// the power is still on.
     fn sign(&mut self, signer: &Signer, epoch: u64) -> bool {
         let root = Root::repeat_byte(self.luck.random_range(0..=255));
         let granted = signer.sign(epoch, root).is_ok();
@@ -165,7 +166,7 @@ impl Machine {
                 newest = newest.max(epoch);
                 match self.luck.random_range(0..6) {
                     0 => {
-                        signer.record().tend().unwrap();
+                        signer.record().preallocate().unwrap();
                     }
                     1 => {
                         let kept = reserve(&[&signers[0]], epoch);
@@ -202,7 +203,7 @@ fn nothing_is_signed_twice_however_often_the_power_goes() {
     assert!(released > 100, "{released}");
 }
 
-/// What the test above looks for is there to be found.
+/// The test above would find a double signature if there was one.
 #[test]
 fn a_disk_that_only_says_that_it_has_synced_is_found_out() {
     let caught = (0..6).filter(|seed| {

@@ -85,7 +85,7 @@ impl Signers {
             }
         }
         // All share one record.
-        if let Some(Err(error)) = signers.first().map(|signer| signer.record().tend()) {
+        if let Some(Err(error)) = signers.first().map(|signer| signer.record().preallocate()) {
             error!(%error, "no room for the signatures to come; validators will soon miss duties");
         }
     }
@@ -93,7 +93,7 @@ impl Signers {
     /// Nothing new is signed up to `slot`.
     pub(crate) fn refuse_up_to(&self, slot: Slot) {
         for signer in self.0.values() {
-            if let Err(error) = signer.record().started_in(slot) {
+            if let Err(error) = signer.record().refuse_up_to(slot) {
                 error!(validator = signer.index(), %error, "the validator signs nothing more");
             }
         }
@@ -113,7 +113,7 @@ impl Signers {
                 source: Some(vote.data.source.slot),
             };
             // A record that does not work grants nothing.
-            let sightings = signer.record().sight(&[request]).ok()?;
+            let sightings = signer.record().observe(&[request]).ok()?;
             Some((*vote, request, *sightings.first()?))
         };
         votes.iter().filter_map(sight).collect()
@@ -130,7 +130,7 @@ impl Signers {
                 continue;
             };
             let validator = signer.index();
-            if let Err(error) = signer.record().raise(&of_key) {
+            if let Err(error) = signer.record().persist_observed(&of_key) {
                 error!(validator, %error, "what was signed elsewhere is not written down");
             }
             for error in reserve(&[signer], newest)

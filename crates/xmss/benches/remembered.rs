@@ -2,7 +2,8 @@
 //! with one.
 //!
 //! `cargo bench -p quartet-xmss --bench remembered`. The two take turns, batch by batch, so that other work on the
-//! machine slows both; shown are medians and the best of each, per signature on one thread, and the median of the ratios.
+//! machine slows both; shown are medians and the best of each, per signature on one thread, and the median of the
+//! ratios.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures")]
 #![allow(
@@ -16,8 +17,7 @@ use quartet_xmss::{
     Backend, Instance, KeyMaterial, SIGNATURE_BYTES, Scheme, SecretKey, Threads, Verification,
     Verifier,
 };
-use rand::SeedableRng;
-use rand::rngs::StdRng;
+use rand::{SeedableRng, rngs::StdRng};
 
 const SLOTS: u64 = 16;
 const VALIDATORS: u64 = 1024;

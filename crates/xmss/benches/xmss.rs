@@ -6,13 +6,14 @@
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures")]
 
-use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use quartet_xmss::{Backend, Instance, KeyMaterial, Scheme, SecretKey, Threads, Verification};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
+use rand::{SeedableRng, rngs::StdRng};
 use rayon::prelude::*;
 
 const EPOCHS_PER_SUBTREE: u64 = 256;

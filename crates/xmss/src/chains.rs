@@ -1,15 +1,17 @@
 //! Walking many chains of different lengths side by side.
 
-use crate::context::Context;
-use crate::field::Digest;
-use crate::hash::{ParameterLanes, chain_step, tweaks};
-use crate::lanes::{Lanes, Row, gather, scatter};
-use crate::parameters::PARAMETER_ELEMENTS;
-use crate::tweak;
+use crate::{
+    context::Context,
+    field::Digest,
+    hash::{ParameterLanes, chain_step, tweaks},
+    lanes::{Lanes, Row, gather, scatter},
+    parameters::PARAMETER_ELEMENTS,
+    tweak,
+};
 
-/// A stretch of one chain that is to be walked.
+/// A range of one chain that is to be walked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Walk {
+pub(crate) struct ChainWalk {
     pub(crate) epoch: u64,
     pub(crate) chain: u8,
     /// Steps that lie behind the value given.
@@ -22,13 +24,13 @@ pub(crate) struct Walk {
     pub(crate) value: u32,
 }
 
-/// Moves every value along its walk. The walks are sorted by length first, so that the lanes of a group end
-/// together; where they do not, the finished lanes hold still.
+/// Moves every value along its walk. The walks are sorted by length first, so that the lanes of a group end together;
+/// where they do not, the finished lanes keep their values.
 #[inline(always)]
 pub(crate) fn walk_all<L: Lanes>(
     context: &Context,
     parameters: &[[u32; PARAMETER_ELEMENTS]],
-    walks: &[Walk],
+    walks: &[ChainWalk],
     values: &mut [Digest],
 ) {
     let walks = longest_first(walks);
@@ -76,7 +78,7 @@ pub(crate) fn walk_all<L: Lanes>(
 }
 
 /// The walks of at least one step, sorted by length, the longest first.
-fn longest_first(walks: &[Walk]) -> Vec<Walk> {
+fn longest_first(walks: &[ChainWalk]) -> Vec<ChainWalk> {
     let mut places = [0; u8::MAX as usize + 1];
     for walk in walks {
         places[usize::from(walk.steps)] += 1;

@@ -2,14 +2,16 @@
 
 use std::sync::LazyLock;
 
-use crate::field::{DIGEST_ELEMENTS, to_montgomery};
-use crate::hypercube::Hypercube;
-use crate::lanes::{Lanes, Row, Scalar, Vector, load_rows, store_rows};
-use crate::parameters::{
-    CAPACITY_ELEMENTS, Instance, PARAMETER_ELEMENTS, Parameters, Scheme, TWEAK_ELEMENTS,
+use crate::{
+    field::{DIGEST_ELEMENTS, to_montgomery},
+    hypercube::Hypercube,
+    lanes::{Lanes, Row, Scalar, Vector, load_rows, store_rows},
+    parameters::{
+        CAPACITY_ELEMENTS, Instance, PARAMETER_ELEMENTS, Parameters, Scheme, TWEAK_ELEMENTS,
+    },
+    poseidon2::{self, ConstantOrder, Constants},
+    tweak,
 };
-use crate::poseidon2::{self, ConstantOrder, Constants};
-use crate::tweak;
 
 /// Everything that hashing in one instance needs.
 #[derive(Debug)]

@@ -2,8 +2,10 @@
 
 use thiserror::Error;
 
-use crate::field::{self, DIGEST_ELEMENTS, Digest, P};
-use crate::parameters::{PARAMETER_ELEMENTS, Parameters, RANDOMNESS_ELEMENTS, Scheme};
+use crate::{
+    field::{self, DIGEST_ELEMENTS, Digest, P},
+    parameters::{PARAMETER_ELEMENTS, Parameters, RANDOMNESS_ELEMENTS, Scheme},
+};
 
 /// Length of an encoded public key: Merkle root, then parameter; 13 elements of four bytes.
 pub const PUBLIC_KEY_BYTES: usize = 52;
@@ -118,8 +120,8 @@ impl std::fmt::Debug for PublicKey {
     }
 }
 
-/// A signature, decoded: the randomness that made the message a codeword, the way from the leaf to the root,
-/// and one value of each chain.
+/// A signature, decoded: the randomness that made the message a codeword, the siblings from the leaf to the root, and
+/// one value of each chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
     pub(crate) randomness: [u32; RANDOMNESS_ELEMENTS],

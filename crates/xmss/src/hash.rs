@@ -1,15 +1,18 @@
 //! The tweakable hash over lanes: chain steps, tree nodes, leaves, and the message hash
 //! (leanSpec: `xmss/tweak_hash.py`, `xmss/poseidon.py`).
 
-use crate::context::Context;
-use crate::field::{DIGEST_ELEMENTS, Digest, to_montgomery};
-use crate::hypercube::HASH_ELEMENTS;
-use crate::lanes::{Kernel, Lanes, Row, broadcast, gather, load_rows, scatter};
-use crate::parameters::{
-    CAPACITY_ELEMENTS, MESSAGE_ELEMENTS, PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS, TWEAK_ELEMENTS,
+use crate::{
+    context::Context,
+    field::{DIGEST_ELEMENTS, Digest, to_montgomery},
+    hypercube::HASH_ELEMENTS,
+    lanes::{Kernel, Lanes, Row, broadcast, gather, load_rows, scatter},
+    parameters::{
+        CAPACITY_ELEMENTS, MESSAGE_ELEMENTS, PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS,
+        TWEAK_ELEMENTS,
+    },
+    poseidon2::{self, Constants},
+    tweak,
 };
-use crate::poseidon2::{self, Constants};
-use crate::tweak;
 
 /// Elements that the sponge takes per permutation.
 const RATE: usize = 24 - CAPACITY_ELEMENTS;

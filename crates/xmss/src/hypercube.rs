@@ -1,12 +1,11 @@
 //! The top layers of the hypercube {0, …, w−1}^v, and the map from a number to a vertex of them.
 //!
-//! A message hash is reduced modulo the number of vertices in layers 0 to the final one; the vertex with that
-//! number is the codeword (leanSpec: `xmss/hypercube.py`, `xmss/message_hash.py`). Layer d holds the vertices
-//! whose coordinates sum to v·(w−1) − d. A codeword counts only in the one layer of the target sum, so a number
-//! outside of it is turned down before any vertex is computed. Numbers are 192 bits wide, without allocation.
+//! A message hash is reduced modulo the number of vertices in layers 0 to the final one; the vertex with that number is
+//! the codeword (leanSpec: `xmss/hypercube.py`, `xmss/message_hash.py`). Layer d holds the vertices whose coordinates
+//! sum to v·(w−1) − d. A codeword counts only in the one layer of the target sum, so a number outside of it is refused
+//! before any vertex is computed. Numbers are 192 bits wide, without allocation.
 
-use crate::field::P;
-use crate::parameters::Parameters;
+use crate::{field::P, parameters::Parameters};
 
 /// Field elements that a message hash gives.
 pub(crate) const HASH_ELEMENTS: usize = 15;
@@ -74,7 +73,7 @@ pub(crate) struct Hypercube {
     target_layer: usize,
     /// `sizes[n][d]`: vertices of layer d in n dimensions, for d up to the final layer.
     sizes: Vec<Vec<U192>>,
-    /// The same numbers for as many dimensions, from none on, as they have at most 128 bits.
+    /// The same numbers as 128-bit integers, for the dimensions, from none on, for which they fit.
     narrow: Vec<Vec<u128>>,
     /// `before[d]`: vertices in the layers below d; one entry more than there are layers.
     before: Vec<U192>,

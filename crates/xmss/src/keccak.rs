@@ -32,7 +32,7 @@ const ROUND_CONSTANTS: [u64; 24] = [
 /// The permutation, for every lane. Words are indexed x + 5y, as in FIPS 202.
 #[inline(always)]
 pub(crate) fn permute<L: Lanes>(state: &mut [L::Words; 25]) {
-    L::apart(Permute(state));
+    L::out_of_line(Permute(state));
 }
 
 struct Permute<'a, W>(&'a mut [W; 25]);

@@ -1,12 +1,14 @@
 //! The leaves of a key: all chains of many epochs, walked from their secret starts to their ends.
 
-use crate::context::Context;
-use crate::field::Digest;
-use crate::hash::{LeafSponge, ParameterLanes, chain_step, tweaks};
-use crate::lanes::{Kernel, Lanes, broadcast, scatter};
-use crate::parameters::PARAMETER_ELEMENTS;
-use crate::prf::{ChainStarts, Derivation, KEY_BYTES};
-use crate::tweak;
+use crate::{
+    context::Context,
+    field::Digest,
+    hash::{LeafSponge, ParameterLanes, chain_step, tweaks},
+    lanes::{Kernel, Lanes, broadcast, scatter},
+    parameters::PARAMETER_ELEMENTS,
+    prf::{ChainStarts, Derivation, KEY_BYTES},
+    tweak,
+};
 
 /// Computes the leaves of `count` epochs from `first_epoch` on, one epoch per lane: a chain's ends go into the
 /// leaves' sponges as they come, without ever leaving their lanes.

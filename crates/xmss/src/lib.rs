@@ -1,8 +1,8 @@
 //! The signature scheme of the network: generalized XMSS over KoalaBear and Poseidon2, with the "top level target
 //! sum" encoding.
 //!
-//! Here are keys, signatures, signing and verification, as bytes and as plain values. Never here: chain types,
-//! files, clocks, threads of our own. The normative source is leanSpec's `subspecs/xmss`; the network speaks the
+//! Here are keys, signatures, signing and verification, as bytes and as plain values. There are no chain types, files,
+//! clocks, or threads of our own here. The normative source is leanSpec's `subspecs/xmss`; the network speaks the
 //! constant order of leanSig (see [`ConstantOrder`]).
 //!
 //! Hashing runs on the widest vector unit that the processor has, found out when the program runs
@@ -37,7 +37,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! That a key never signs two messages in one epoch, which would reveal it, is its owner's to see to: `quartet-keystore` does.
+//! That a key never signs two messages in one epoch, which would reveal it, is its owner's to see to:
+//! `quartet-keystore` does.
 // Loops over lanes and elements index several arrays at once, and must not go through closures.
 #![allow(clippy::needless_range_loop)]
 

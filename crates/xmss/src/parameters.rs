@@ -61,8 +61,7 @@ impl Parameters {
         self.log_lifetime / 2
     }
 
-    /// The most layers of a bottom tree that are computed at once; keys of few epochs have less, see
-    /// `key::shape`.
+    /// The most layers of a bottom tree that are computed at once; keys of few epochs have less, see `key::shape`.
     pub(crate) const fn greatest_subtree_height(&self) -> u32 {
         if self.bottom_height() < 8 {
             self.bottom_height()
@@ -124,8 +123,8 @@ impl Scheme {
         self.parameters().lifetime()
     }
 
-    /// Number of epochs in a bottom tree. A key of ours may be active for any number of epochs; those of other implementations
-    /// are for two [whole trees](Self::whole_trees) or more.
+    /// Number of epochs in a bottom tree. A key of ours may be active for any number of epochs; those of other
+    /// implementations are for two [whole trees](Self::whole_trees) or more.
     #[must_use]
     pub fn epochs_per_tree(self) -> u64 {
         self.parameters().epochs_per_tree()

@@ -3,16 +3,18 @@
 //! Every input and output fits one block. An output element is some bytes, read as a big-endian number, modulo p;
 //! how many is what the two [`Derivation`]s differ in.
 
-use crate::field::{DIGEST_ELEMENTS, Digest, LIMB_FACTORS};
-use crate::keccak;
-use crate::lanes::{Lanes, MAX_WIDTH, Row, Scalar, Words, load_rows, scatter};
-use crate::parameters::RANDOMNESS_ELEMENTS;
+use crate::{
+    field::{DIGEST_ELEMENTS, Digest, LIMB_FACTORS},
+    keccak,
+    lanes::{Lanes, MAX_WIDTH, Row, Scalar, Words, load_rows, scatter},
+    parameters::RANDOMNESS_ELEMENTS,
+};
 
 /// Length of the key, in bytes.
 pub(crate) const KEY_BYTES: usize = 32;
 
-/// How many bytes of the pseudo-random function make one field element. It is a matter of the key alone: whoever
-/// verifies cannot tell.
+/// How many bytes of the pseudo-random function make one field element. It concerns the key alone: a verifier cannot
+/// tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Derivation {
     /// 16 bytes, as leanSig's keys have it; keys of our own too, so that leanSig can sign with them.

@@ -1,14 +1,17 @@
 //! Every step of the scheme on its own, on canonical values: for test vectors only, not part of the interface.
 #![allow(missing_docs)]
 
-use crate::encoding::{DecodeError, Signature};
-use crate::field::{DIGEST_ELEMENTS, P, from_u64, read_canonical, to_canonical, to_montgomery};
-use crate::hash::{self, LeafSponge};
-use crate::lanes::{Backend, Kernel, Lanes, broadcast, store_rows};
-use crate::parameters::{Instance, PARAMETER_ELEMENTS, Scheme};
-use crate::poseidon2::{self, ConstantOrder, Constants};
-use crate::prf::{self, ChainStarts, Derivation, Randomness};
-use crate::{MaterialError, tweak};
+use crate::{
+    MaterialError,
+    encoding::{DecodeError, Signature},
+    field::{DIGEST_ELEMENTS, P, from_u64, read_canonical, to_canonical, to_montgomery},
+    hash::{self, LeafSponge},
+    lanes::{Backend, Kernel, Lanes, broadcast, store_rows},
+    parameters::{Instance, PARAMETER_ELEMENTS, Scheme},
+    poseidon2::{self, ConstantOrder, Constants},
+    prf::{self, ChainStarts, Derivation, Randomness},
+    tweak,
+};
 
 /// Runs the permutation in all lanes, with lane l holding `state` rotated left by l; gives each lane's output.
 pub fn permute<const W: usize>(
@@ -309,35 +312,4 @@ pub fn signature_from_parts(
         path: path.iter().map(digest).collect(),
         chains: chains.iter().map(digest).collect(),
     }
-}
-
-/// Repeats a permutation over full lanes: `width` is 16 or 24 of Poseidon2, or 1600 of Keccak. For benchmarks.
-pub fn permute_repeatedly(backend: Backend, width: usize, count: usize) -> u32 {
-    struct Repeat<'a>(&'a Constants, usize, usize);
-    impl Kernel for Repeat<'_> {
-        type Output = u32;
-        #[inline(always)]
-        fn run<L: Lanes>(self) -> u32 {
-            let mut row = crate::lanes::Row::ZERO;
-            let mut small = [L::splat(1); 16];
-            let mut large = [L::splat(2); 24];
-            let mut words = [<L::Words as crate::lanes::Words>::splat(3); 25];
-            for _ in 0..self.2 {
-                match self.1 {
-                    16 => poseidon2::permute16::<L, 8>(&mut small, self.0),
-                    24 => poseidon2::permute24::<L, 24>(&mut large, self.0),
-                    _ => crate::keccak::permute::<L>(&mut words),
-                }
-            }
-            small[0].add(large[0]).store(&mut row.0);
-            let mut word = [0; 8];
-            crate::lanes::Words::store(words[0], &mut word);
-            row.0[0] ^ word[0] as u32
-        }
-    }
-    backend.run(Repeat(
-        Instance::from(Scheme::Test).context().constants,
-        width,
-        count,
-    ))
 }

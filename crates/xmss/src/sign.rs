@@ -1,14 +1,16 @@
 //! The one-time part of signing: the search for a codeword, and the chains walked as far as it says.
 
-use crate::chains::{Walk, walk_all};
-use crate::context::Context;
-use crate::field::{Digest, to_montgomery};
-use crate::hash::{self, message_elements};
-use crate::hypercube::HASH_ELEMENTS;
-use crate::lanes::{Kernel, Lanes, broadcast, scatter, store_rows};
-use crate::parameters::{PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS};
-use crate::prf::{ChainStarts, Derivation, KEY_BYTES, Randomness};
-use crate::tweak;
+use crate::{
+    chains::{ChainWalk, walk_all},
+    context::Context,
+    field::{Digest, to_montgomery},
+    hash::{self, message_elements},
+    hypercube::HASH_ELEMENTS,
+    lanes::{Kernel, Lanes, broadcast, scatter, store_rows},
+    parameters::{PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS},
+    prf::{ChainStarts, Derivation, KEY_BYTES, Randomness},
+    tweak,
+};
 
 /// Computes the one-time signature of a message; the same key, epoch and message always give the same one.
 pub(crate) struct SignOnce<'a> {
@@ -41,9 +43,9 @@ impl Kernel for SignOnce<'_> {
                 }
             });
         }
-        let walks: Vec<Walk> = (0u8..)
+        let walks: Vec<ChainWalk> = (0u8..)
             .zip(&codeword)
-            .map(|(chain, digit)| Walk {
+            .map(|(chain, digit)| ChainWalk {
                 epoch: self.epoch,
                 chain,
                 from: 0,

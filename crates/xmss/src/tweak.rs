@@ -1,8 +1,10 @@
 //! How tweaks, epochs and messages become field elements: packed into one number, then its digits in base p
 //! (leanSpec: `xmss/tweak_hash.py`, `xmss/message_hash.py`). All digits here are canonical values.
 
-use crate::field::P;
-use crate::parameters::{MESSAGE_ELEMENTS, TWEAK_ELEMENTS};
+use crate::{
+    field::P,
+    parameters::{MESSAGE_ELEMENTS, TWEAK_ELEMENTS},
+};
 
 const CHAIN_PREFIX: u64 = 0;
 const TREE_PREFIX: u64 = 1;

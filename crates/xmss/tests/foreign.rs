@@ -58,10 +58,13 @@ fn ssz_key_signs_and_is_written_back_as_it_was() {
         .import(Scheme::Production, Some(&public_key(0)))
         .expect("a whole key");
     assert_eq!(key.active(), 0..1 << 18);
-    assert_eq!(key.kept(), std::slice::from_ref(&(0..1 << 17)));
+    assert_eq!(
+        key.stored_tree_epochs(),
+        std::slice::from_ref(&(0..1 << 17))
+    );
     signs_across_its_range(&mut key);
 
-    // What we export are the same trees; only the node beside the root, which nobody reads, is of our making.
+    // What we export are the same trees; only the node beside the root, which is never read, is ours.
     let mut exported = ForeignKey::export(&key, 0, Threads::Pool, &|_| ()).expect("whole trees");
     let theirs = foreign.top_tree.layers[16].nodes[1];
     exported.top_tree.layers[16].nodes[1] = theirs;
@@ -151,7 +154,10 @@ fn next_bottom_tree_is_built_piece_by_piece_across_a_restart() {
     }
     // The nodes of the tree, then the subtree of the epoch once more with all its layers.
     assert_eq!(pieces, 256 + 1);
-    assert_eq!(key.kept(), std::slice::from_ref(&(0..3 << 16)));
+    assert_eq!(
+        key.stored_tree_epochs(),
+        std::slice::from_ref(&(0..3 << 16))
+    );
     let public_key = key.public_key().to_bytes();
     let signature = key.sign(epoch, &[3; 32]).expect("prepared");
     let verification = Verification {

@@ -2,8 +2,7 @@
 
 mod common;
 
-use std::io::Write;
-use std::sync::Once;
+use std::{io::Write, sync::Once};
 
 use common::{ORDERS, elements, file, hex_array, list, number, scheme_named};
 use quartet_xmss::{Backend, ConstantOrder, Instance, primitives};

@@ -8,8 +8,7 @@ use quartet_xmss::{
     Backend, ConstantOrder, ForeignKey, Instance, KeyMaterial, PublicKey, SIGNATURE_BYTES, Scheme,
     SecretKey, Signature, Threads, Trees, Verification, primitives,
 };
-use rand::SeedableRng;
-use rand::rngs::StdRng;
+use rand::{SeedableRng, rngs::StdRng};
 
 fn key(seed: u64) -> SecretKey {
     let mut rng = StdRng::seed_from_u64(seed);

@@ -7,8 +7,7 @@ use quartet_xmss::{
     Backend, Instance, KeyMaterial, SIGNATURE_BYTES, Scheme, SecretKey, Threads, Verification,
     Verifier,
 };
-use rand::SeedableRng;
-use rand::rngs::StdRng;
+use rand::{SeedableRng, rngs::StdRng};
 
 /// Where the siblings begin in a signature, and how long one is.
 const SIBLINGS_AT: usize = 40;

@@ -182,7 +182,10 @@ fn a_thousand_epochs_take_little_room_and_sign_at_both_ends() {
     let (start, count) = (65_536 - 300, 1000);
     let mut key = key(Scheme::Production, start, count);
     assert_eq!(key.epochs_per_subtree(), 16);
-    assert_eq!(key.kept(), std::slice::from_ref(&(start..start + count)));
+    assert_eq!(
+        key.stored_tree_epochs(),
+        std::slice::from_ref(&(start..start + count))
+    );
     // 63 subtrees of 16 epochs, two roots, two indices.
     assert_eq!(key.trees().to_bytes().len(), 40 + 32 * (63 + 2) + 16);
     for epoch in [start, 65_535, 65_536, start + count - 1] {
@@ -235,7 +238,7 @@ fn a_short_key_comes_back_from_its_seed_and_from_its_trees() {
         SecretKey::load(built.material().clone(), trees, &built.public_key())
     };
     let (loaded, damaged) = load(&bytes).expect("whole");
-    assert!(damaged.is_empty() && loaded.kept() == built.kept());
+    assert!(damaged.is_empty() && loaded.stored_tree_epochs() == built.stored_tree_epochs());
     for position in 0..bytes.len() {
         for bit in [1, 0x80] {
             let mut bent = bytes.clone();
@@ -273,7 +276,10 @@ fn a_bottom_tree_that_is_not_kept_is_built_again_in_pieces() {
     let (mut key, damaged) =
         SecretKey::load(built.material().clone(), trees, &built.public_key()).expect("the roots");
     assert_eq!(damaged, [1]);
-    assert_eq!(key.kept(), std::slice::from_ref(&(65_500..65_536)));
+    assert_eq!(
+        key.stored_tree_epochs(),
+        std::slice::from_ref(&(65_500..65_536))
+    );
     let mut pieces = 0;
     while let Some(work) = key.work_for(65_569) {
         key.accept(work.run()).expect("fits");

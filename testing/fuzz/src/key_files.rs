@@ -109,8 +109,9 @@ fn samples() -> &'static Samples {
         let key = SecretKey::build(material, Threads::One, &|_| {});
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("validator_0.yaml");
-        Keystore::of_key(&key, None, true)
+        Keystore::of_key(&key, None)
             .unwrap()
+            .into_public_test_key()
             .write_new(&path)
             .unwrap();
         let foreign = ForeignKey::export(&key, 0, Threads::One, &|_| {}).unwrap();

@@ -58,7 +58,7 @@ pub fn run(data: &[u8]) {
         }
         match input.below(10) {
             0 => record = reopened(record, &path),
-            1 => record.tend().unwrap(),
+            1 => record.preallocate().unwrap(),
             2 => {
                 let exported = record.export().unwrap();
                 record.import(&exported).unwrap();
@@ -66,8 +66,8 @@ pub fn run(data: &[u8]) {
             3 => record = imported_elsewhere(record, &path),
             4 => {
                 let seen = requests(&mut input);
-                record.sight(&seen).unwrap();
-                record.raise(&seen).unwrap();
+                record.observe(&seen).unwrap();
+                record.persist_observed(&seen).unwrap();
             }
             5 | 6 => {
                 let before = fs::read(&path).unwrap();

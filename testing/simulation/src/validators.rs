@@ -51,7 +51,9 @@ impl Validators {
     ) -> Result<(), SimulationError> {
         let key = self.keys[validator as usize].lock();
         let path = directory.join(keystore_file_name(validator));
-        Ok(Keystore::of_key(&key, None, true)?.write_new(&path)?)
+        Ok(Keystore::of_key(&key, None)?
+            .into_public_test_key()
+            .write_new(&path)?)
     }
 
     /// Loads what [`Self::write`] has written.

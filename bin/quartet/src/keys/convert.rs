@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use quartet_config::{KeyManifest, MANIFEST_FILE};
-use quartet_keystore::{ForeignFormat, KeyRequest, convert, export, find_key, keystore_file_name};
+use quartet_keystore::{
+    ForeignFormat, KeyConversion, KeyExport, KeyRequest, convert, export, find_key,
+    keystore_file_name,
+};
 use quartet_types::{PublicKey, ValidatorIndex};
 use serde_json::json;
 
@@ -121,14 +124,14 @@ impl ImportArgs {
             let new = new.as_ref().or(old.as_ref().filter(|_| keeps));
             let target = self.directory.join(keystore_file_name(source.index));
             let work = Work::start(format!("validator {}", source.index), 1);
-            let public_key = convert(
-                &source.path,
-                &target,
-                source.expected.as_ref(),
-                old.as_ref(),
-                new,
-                &output::advance(&work),
-            );
+            let conversion = KeyConversion {
+                source: &source.path,
+                target: &target,
+                expected: source.expected.as_ref(),
+                source_passphrase: old.as_ref(),
+                target_passphrase: new,
+            };
+            let public_key = convert(conversion, &output::advance(&work));
             work.finish();
             let public_key = public_key?;
             add_to_manifest(
@@ -174,10 +177,15 @@ fn export_key(
     passphrase: Option<&quartet_keystore::Passphrase>,
 ) -> anyhow::Result<(PathBuf, PublicKey)> {
     let work = Work::start(format!("validator {index}"), 1);
-    let progress = output::advance(&work);
-    let exported = export(
-        source, directory, index, format, epoch, passphrase, &progress,
-    );
+    let key = KeyExport {
+        source,
+        directory,
+        index,
+        format,
+        epoch,
+        passphrase,
+    };
+    let exported = export(key, &output::advance(&work));
     work.finish();
     let (name, public_key) = exported?;
     add_to_manifest(directory, index, name.clone())?;

@@ -59,7 +59,7 @@ impl ValidatorKeys {
         }
         let slot = clock.slot();
         if clock.until_genesis().is_zero() {
-            record.started_in(slot)?;
+            record.refuse_up_to(slot)?;
         }
         let (mut signers, ahead): (Vec<_>, Vec<_>) = (signers.into_iter())
             .map(|signer| (signer.check_slot(slot), signer))

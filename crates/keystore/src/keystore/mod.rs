@@ -1,4 +1,4 @@
-//! Our own form of a validator's key: a small YAML file with what is needed to rebuild all of it.
+//! Our own format of a validator's key: a small YAML file with what is needed to rebuild the whole key.
 //!
 //! ```yaml
 //! version: 1
@@ -29,7 +29,9 @@ use quartet_types::PublicKey;
 use quartet_xmss::{Derivation, KeyMaterial, PaddingNode, Scheme, SecretKey};
 use zeroize::Zeroizing;
 
-use crate::{EncryptionError, KeyError, KeyFileProblem, Passphrase, encryption::Sealed, files};
+use crate::{
+    EncryptionError, KeyError, KeyFileProblem, Passphrase, encryption::EncryptedSecret, files,
+};
 use text::{DerivationName, Fields, MarkField, Padding, SECRET_FIELD, hex};
 
 const VERSION: u64 = 1;
@@ -63,7 +65,7 @@ pub struct Keystore {
 #[derive(Clone)]
 enum Secret {
     Plain(Zeroizing<[u8; 32]>),
-    Sealed(Sealed),
+    Encrypted(EncryptedSecret),
 }
 
 impl Keystore {
@@ -74,15 +76,16 @@ impl Keystore {
     pub fn of_key(
         key: &SecretKey,
         passphrase: Option<&Passphrase>,
-        public_test_key: bool,
     ) -> Result<Self, EncryptionError> {
         let material = key.material();
         let public_key = PublicKey(key.public_key().to_bytes());
         let active = material.active();
         let secret = match passphrase {
-            Some(passphrase) => {
-                Secret::Sealed(Sealed::seal(material.prf_key(), &public_key, passphrase)?)
-            }
+            Some(passphrase) => Secret::Encrypted(EncryptedSecret::encrypt(
+                material.prf_key(),
+                &public_key,
+                passphrase,
+            )?),
             None => Secret::Plain(Zeroizing::new(*material.prf_key())),
         };
         Ok(Self {
@@ -93,10 +96,20 @@ impl Keystore {
             activation_epoch: active.start,
             active_epochs: active.end - active.start,
             padding: material.padding(),
-            purpose: public_test_key.then(|| PUBLIC_TEST_KEY.to_owned()),
-            requires_mark: !public_test_key,
+            purpose: None,
+            requires_mark: true,
             secret,
         })
+    }
+
+    /// Marks the secret as public: nobody is warned that others may read it, and the key needs no high-water mark.
+    #[must_use]
+    pub fn into_public_test_key(self) -> Self {
+        Self {
+            purpose: Some(PUBLIC_TEST_KEY.to_owned()),
+            requires_mark: false,
+            ..self
+        }
     }
 
     pub(crate) fn read(file: &mut File) -> Result<Self, KeyFileProblem> {
@@ -115,7 +128,7 @@ impl Keystore {
         }
         let secret = match (secret, fields.encrypted_prf_key) {
             (Some(prf_key), None) => Secret::Plain(prf_key),
-            (None, Some(sealed)) => Secret::Sealed(sealed),
+            (None, Some(encrypted)) => Secret::Encrypted(encrypted),
             _ => {
                 return Err(KeyFileProblem::Field {
                     field: "prf_key",
@@ -183,7 +196,7 @@ impl Keystore {
             padding: padding.collect(),
             encrypted_prf_key: match &self.secret {
                 Secret::Plain(_) => None,
-                Secret::Sealed(sealed) => Some(sealed.clone()),
+                Secret::Encrypted(encrypted) => Some(encrypted.clone()),
             },
         };
         let fields = serde_yaml::to_string(&fields)?;
@@ -213,10 +226,10 @@ impl Keystore {
     ) -> Result<KeyMaterial, KeyFileProblem> {
         let prf_key = match (&self.secret, passphrase) {
             (Secret::Plain(prf_key), _) => prf_key.clone(),
-            (Secret::Sealed(sealed), Some(passphrase)) => sealed
-                .open(&self.public_key, passphrase)
+            (Secret::Encrypted(encrypted), Some(passphrase)) => encrypted
+                .decrypt(&self.public_key, passphrase)
                 .map_err(KeyFileProblem::Encryption)?,
-            (Secret::Sealed(_), None) => {
+            (Secret::Encrypted(_), None) => {
                 return Err(KeyFileProblem::Encryption(
                     EncryptionError::PassphraseNeeded,
                 ));
@@ -251,7 +264,7 @@ impl Keystore {
 
     /// Whether a passphrase is needed.
     pub fn is_encrypted(&self) -> bool {
-        matches!(self.secret, Secret::Sealed(_))
+        matches!(self.secret, Secret::Encrypted(_))
     }
 
     /// Whether the key must not be used without the mark beside it.
@@ -291,7 +304,7 @@ fn scheme_of(name: &str) -> Result<Scheme, KeyFileProblem> {
         })
 }
 
-/// Warns when others may read a file that nobody else should.
+/// Warns when others than the owner may read a secret file.
 pub(crate) fn warn_if_readable(path: &Path, file: &File) {
     if files::readable_by_others(file) {
         tracing::warn!(

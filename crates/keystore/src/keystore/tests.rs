@@ -20,7 +20,9 @@ fn keystore(passphrase: Option<&Passphrase>) -> Keystore {
     )
     .unwrap();
     let key = SecretKey::build(material, Threads::One, &|_| {});
-    let mut keystore = Keystore::of_key(&key, passphrase, true).unwrap();
+    let mut keystore = Keystore::of_key(&key, passphrase)
+        .unwrap()
+        .into_public_test_key();
     keystore.padding = vec![node(1), node(6)];
     keystore
 }
@@ -28,7 +30,7 @@ fn keystore(passphrase: Option<&Passphrase>) -> Keystore {
 fn is_same(one: &Keystore, other: &Keystore) -> bool {
     let secrets = match (&one.secret, &other.secret) {
         (Secret::Plain(one), Secret::Plain(other)) => one == other,
-        (Secret::Sealed(one), Secret::Sealed(other)) => one == other,
+        (Secret::Encrypted(one), Secret::Encrypted(other)) => one == other,
         _ => false,
     };
     secrets
@@ -164,7 +166,7 @@ fn a_misplaced_secret_is_never_quoted() {
             let material = keystore.material(Some(&passphrase))?;
             let root = keystore.public_key;
             crate::trees::load(&material, &root, Path::new("nowhere")).map(drop)?;
-            crate::load::check(Some(&PublicKey([1; 52])), root)
+            crate::guard::check(Some(&PublicKey([1; 52])), root)
         });
         let said = said(read.unwrap_err());
         assert!(!shows_secret(&said), "{case}\n{said}");
@@ -259,7 +261,7 @@ proptest! {
         let text = with_secret(None).to_yaml().unwrap();
         let changed = mutated(&text, &changes);
         let read = Keystore::parse(&changed).and_then(|keystore| {
-            crate::load::check(Some(&PublicKey([1; 52])), keystore.public_key)?;
+            crate::guard::check(Some(&PublicKey([1; 52])), keystore.public_key)?;
             Ok(keystore)
         });
         if let Err(problem) = read {

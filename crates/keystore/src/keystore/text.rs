@@ -1,9 +1,9 @@
-//! A keystore's text, taken apart so that the secret is in no error and in as few copies as can be.
+//! Parsing a keystore's text so that the secret is in no error and in as few copies as possible.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{KeyFileProblem, encryption::Sealed};
+use crate::{KeyFileProblem, encryption::EncryptedSecret};
 
 /// What the secret's line begins with.
 pub(super) const SECRET_FIELD: &str = "prf_key:";
@@ -40,7 +40,7 @@ pub(super) struct Fields {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) padding: Vec<Padding>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) encrypted_prf_key: Option<Sealed>,
+    pub(super) encrypted_prf_key: Option<EncryptedSecret>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,7 +67,7 @@ pub(super) struct Padding {
 /// The secret, where it is not encrypted.
 type PrfKey = Option<Zeroizing<[u8; 32]>>;
 
-/// Takes a text apart: the fields, and the secret.
+/// Splits a text into the fields and the secret.
 pub(super) fn parse(text: &str) -> Result<(Fields, PrfKey), KeyFileProblem> {
     // The YAML parser leaves copies of what it reads, so the secret never reaches it.
     let is_secret = |line: &str| line.starts_with(SECRET_FIELD);
@@ -95,7 +95,7 @@ pub(super) fn parse(text: &str) -> Result<(Fields, PrfKey), KeyFileProblem> {
 
 const TWICE: &str = "a field is given twice";
 
-/// Where the text is not as it should be. What the parser says may quote the text, so none of it is passed on.
+/// Where the text is malformed. The parser's message may quote the text, so none of it is passed on.
 fn problem(error: &serde_yaml::Error, text: &str) -> KeyFileProblem {
     let said = Zeroizing::new(error.to_string());
     let mut names = FIELDS.iter();
@@ -109,9 +109,10 @@ fn problem(error: &serde_yaml::Error, text: &str) -> KeyFileProblem {
         .location()
         .map_or((1, 1), |place| (place.line(), place.column()));
     KeyFileProblem::Yaml {
-        what: match said.contains("duplicate ") {
-            true => TWICE,
-            false => "malformed",
+        what: if said.contains("duplicate ") {
+            TWICE
+        } else {
+            "malformed"
         },
         line,
         column,

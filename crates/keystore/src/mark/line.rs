@@ -39,7 +39,7 @@ pub(super) fn decode(line: &[u8]) -> Option<(PublicKey, u64)> {
     let key = const_hex::decode(key).ok()?;
     let key = PublicKey::try_from(key.as_slice()).ok()?;
     let free_from = rest.get(..DIGITS)?.parse().ok()?;
-    // Whatever else could be different is compared as a whole.
+    // The whole line is compared, so nothing else can differ.
     (encode(&key, free_from) == line).then_some((key, free_from))
 }
 

@@ -1,4 +1,4 @@
-//! The high-water mark beside each key: how far its epochs may have been used, wherever the key goes.
+//! The high-water mark beside each key: up to which epoch the key may have signed, wherever its file is copied.
 //!
 //! The signing record lives in one data directory and knows every message; the mark lives beside the key and knows
 //! one number. It is durable before a signature leaves, it is never lowered, and nothing new is signed below it,
@@ -44,7 +44,7 @@ pub enum MarkError {
         /// The file.
         path: PathBuf,
     },
-    /// It stands beside this key and belongs to another.
+    /// It is beside this key and belongs to another one.
     #[error(
         "the high-water mark {} belongs to another key; it belongs beside that one and must stay with it",
         path.display()
@@ -71,7 +71,7 @@ pub enum MarkError {
     },
 }
 
-/// A key's mark, open for raising. One process at a time has it: the one that holds the key's locks.
+/// A key's mark, open for raising. Only the process that holds the key's locks has it open.
 #[derive(Debug)]
 pub(crate) struct Mark {
     path: PathBuf,
@@ -88,8 +88,8 @@ struct Written {
     usable: bool,
 }
 
-/// Where the mark of a key's file is: beside the file itself, wherever links lead to it, and the same one for all
-/// forms of a validator's key.
+/// Where the mark of a key's file is: beside the file that links lead to, and the same one for all formats of a
+/// validator's key.
 ///
 /// # Errors
 /// When the file cannot be found.
@@ -98,7 +98,7 @@ pub(crate) fn path_beside(key: &Path) -> io::Result<PathBuf> {
     Ok(named_after(&real))
 }
 
-/// Where the mark of a key's file is that is yet to be written.
+/// Where the mark of a key's file will be that is not written yet.
 pub(crate) fn path_beside_new(key: &Path) -> PathBuf {
     named_after(key)
 }
@@ -121,11 +121,15 @@ pub(crate) fn read(path: &Path, public_key: &PublicKey) -> Result<Option<u64>, M
     }
 }
 
-/// Sees to it that a key has a mark that leaves nothing free below `free_from`: begins one, or raises it.
+/// Creates a key's mark, or raises it, so that it leaves no epoch free below `free_from`.
 ///
 /// # Errors
 /// When there is one that is damaged or another key's, or it cannot be written.
-pub(crate) fn keep(path: &Path, public_key: &PublicKey, free_from: u64) -> Result<Mark, MarkError> {
+pub(crate) fn create_or_raise(
+    path: &Path,
+    public_key: &PublicKey,
+    free_from: u64,
+) -> Result<Mark, MarkError> {
     if read(path, public_key)?.is_none() {
         let line = encode(public_key, free_from);
         let begun = files::write_new(path, |file| file.write_all(&[line, line].concat()));
@@ -160,13 +164,13 @@ impl Mark {
         self.found
     }
 
-    /// Whether all epochs below are given up already.
+    /// Whether all epochs below `free_from` are given up already.
     pub(crate) fn is_raised(&self, free_from: u64) -> bool {
         let written = self.written();
         written.usable && written.free_from >= free_from
     }
 
-    /// Gives up all epochs below, durably. Never lowers it.
+    /// Gives up all epochs below `free_from`, durably. Never lowers the mark.
     ///
     /// # Errors
     /// When that cannot be written, and from then on until it is opened again.
@@ -185,7 +189,7 @@ impl Mark {
         let io = |error| failed(&self.path, "write")(error);
         write_at(&mut written.file, 0, &line).map_err(io)?;
         (written.file.sync_data()).map_err(failed(&self.path, "sync"))?;
-        // The other one follows when it may: the first is whole by now.
+        // The second line needs no sync of its own: the first one is durable by now.
         write_at(&mut written.file, LINE_BYTES, &line).map_err(io)?;
         written.free_from = free_from;
         written.usable = true;

@@ -21,22 +21,22 @@ fn fixture() -> Fixture {
 fn a_mark_is_raised_and_never_lowered() {
     let Fixture { path, _directory } = fixture();
     assert_eq!(read(&path, &KEY).unwrap(), None);
-    let mark = keep(&path, &KEY, 0).unwrap();
+    let mark = create_or_raise(&path, &KEY, 0).unwrap();
     assert!(mark.is_raised(0) && !mark.is_raised(1));
     mark.raise(41).unwrap();
     mark.raise(7).unwrap();
     assert!(mark.is_raised(41) && !mark.is_raised(42));
     assert_eq!(read(&path, &KEY).unwrap(), Some(41));
     drop(mark);
-    assert_eq!(keep(&path, &KEY, 9).unwrap().found(), 41);
-    assert_eq!(keep(&path, &KEY, u64::MAX).unwrap().found(), 41);
+    assert_eq!(create_or_raise(&path, &KEY, 9).unwrap().found(), 41);
+    assert_eq!(create_or_raise(&path, &KEY, u64::MAX).unwrap().found(), 41);
     assert_eq!(read(&path, &KEY).unwrap(), Some(u64::MAX));
 }
 
 #[test]
 fn a_write_torn_at_any_byte_leaves_what_was_durable_before() {
     let Fixture { path, _directory } = fixture();
-    drop(keep(&path, &KEY, 41).unwrap());
+    drop(create_or_raise(&path, &KEY, 41).unwrap());
     let before = fs::read(&path).unwrap();
     let after = [encode(&KEY, 43), encode(&KEY, 43)].concat();
     for at in 0..=FILE_BYTES {
@@ -59,7 +59,7 @@ fn a_write_torn_at_any_byte_leaves_what_was_durable_before() {
 #[test]
 fn what_is_no_whole_mark_of_this_key_is_an_error_and_stays() {
     let Fixture { path, _directory } = fixture();
-    drop(keep(&path, &KEY, 41).unwrap());
+    drop(create_or_raise(&path, &KEY, 41).unwrap());
     let whole = fs::read(&path).unwrap();
     let longer = [whole.as_slice(), b" "].concat();
     for damaged in [
@@ -74,7 +74,7 @@ fn what_is_no_whole_mark_of_this_key_is_an_error_and_stays() {
         fs::write(&path, damaged).unwrap();
         for error in [
             read(&path, &KEY).unwrap_err(),
-            keep(&path, &KEY, 90).unwrap_err(),
+            create_or_raise(&path, &KEY, 90).unwrap_err(),
         ] {
             assert!(matches!(error, MarkError::Damaged { .. }), "{error}");
         }
@@ -83,7 +83,7 @@ fn what_is_no_whole_mark_of_this_key_is_an_error_and_stays() {
     fs::write(&path, &whole).unwrap();
     let other = PublicKey([8; 52]);
     assert!(matches!(
-        keep(&path, &other, 0),
+        create_or_raise(&path, &other, 0),
         Err(MarkError::AnotherKey { .. })
     ));
     assert_eq!(fs::read(&path).unwrap(), whole);
@@ -92,14 +92,14 @@ fn what_is_no_whole_mark_of_this_key_is_an_error_and_stays() {
 #[test]
 fn a_mark_that_cannot_be_written_is_not_raised_and_stays_unusable() {
     let Fixture { path, _directory } = fixture();
-    let mark = keep(&path, &KEY, 5).unwrap();
+    let mark = create_or_raise(&path, &KEY, 5).unwrap();
     // A handle that cannot be written to stands in for a failing disk.
     mark.written().file = File::open(&path).unwrap();
     assert!(matches!(mark.raise(6), Err(MarkError::Io { .. })));
     assert!(!mark.is_raised(6) && !mark.is_raised(5));
     assert!(matches!(mark.raise(3), Err(MarkError::Unusable { .. })));
     // It takes every write, and cannot be synced.
-    let mark = keep(&path, &KEY, 5).unwrap();
+    let mark = create_or_raise(&path, &KEY, 5).unwrap();
     mark.written().file = OpenOptions::new().write(true).open("/dev/null").unwrap();
     assert!(matches!(
         mark.raise(6),
@@ -114,7 +114,7 @@ fn many_marks_are_raised_together_and_one_that_fails_is_its_own() {
     let key = |number| PublicKey([number; 52]);
     let path = |number| directory.path().join(format!("validator_{number}.mark"));
     let marks: Vec<_> = (0..100)
-        .map(|n| keep(&path(n), &key(n), 0).unwrap())
+        .map(|n| create_or_raise(&path(n), &key(n), 0).unwrap())
         .collect();
     marks[37].written().file = File::open(path(37)).unwrap();
     let wanted: Vec<_> = marks.iter().zip(1..).collect();

@@ -1,7 +1,7 @@
-//! The log's file: appending, making room ahead, and replacing it.
+//! The log's file: appending, allocating ahead, and replacing it.
 //!
-//! Room is made by writing zeros, so that a full disk is noticed while there are still many slots to go, and a group changes
-//! nothing of the file but its bytes.
+//! Space is allocated ahead by writing zeros, so that a full disk is noticed many slots before it matters, and writing
+//! a group does not change the file's size.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::files;
 
-/// Room for entries that is made ahead: over two hours of a validator's, 256 KiB…
+/// Entries that are allocated ahead: over two hours of one validator's, 256 KiB…
 const ROOM: u64 = 2048;
 /// …or so many groups like the last one, some four minutes.
 const GROUPS_AHEAD: u64 = 64;
@@ -39,8 +39,8 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Opens the file, or begins it; what a crash has left unfinished at its end is wiped. A log of the former form is
-    /// replaced by one of this form, with what is remembered.
+    /// Opens the file, or begins it; what a crash has left unfinished at its end is wiped. A log of the former format
+    /// is replaced by one of this format, with what is remembered.
     pub(super) fn open(path: &Path) -> Result<(Self, History), RecordError> {
         let failed = |action| move |error| io_error(path, action, error);
         if !path.exists() {
@@ -87,7 +87,7 @@ impl Disk {
     fn append_group(&mut self, entries: &[Entry]) -> Result<(), RecordError> {
         let count = entries.len() as u64;
         self.largest = self.largest.max(count);
-        // Nothing of the log is touched when there is no room, so that it can go on when there is some again.
+        // The log is not touched when the disk is full, so that it can go on when there is space again.
         self.make_room(self.entries + count)?;
         let group = self.entries;
         let placed = entries.iter().zip(group..).map(|(entry, position)| Placed {
@@ -96,8 +96,8 @@ impl Disk {
             group,
         });
         let bytes: Vec<u8> = placed.flat_map(|placed| placed.encode()).collect();
-        // Until the write is durable nobody knows what the disk holds. There is no going on after a
-        // failed sync: the system may have dropped the pages and would report success next time.
+        // Until the write is durable nobody knows what the disk holds. The log cannot go on after a failed sync: the
+        // system may have dropped the pages and would report success next time.
         self.usable = false;
         let written = (self.write_header(count))
             .and_then(|()| write_at(&mut self.file, entry_at(group), &bytes));
@@ -109,8 +109,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Makes room ahead, off the duty path, and has the header count all entries.
-    pub(super) fn tend(&mut self) -> Result<(), RecordError> {
+    /// Allocates space ahead, off the duty path, and writes a header that counts all entries.
+    pub(super) fn preallocate(&mut self) -> Result<(), RecordError> {
         if !self.usable {
             return Ok(());
         }
@@ -118,12 +118,12 @@ impl Disk {
         if self.room - self.entries < ahead / 2 {
             self.make_room(self.entries + ahead)?;
         }
-        // It may reach the disk whenever it likes: it is a header of what is durable.
+        // It may reach the disk at any time: it only counts what is durable.
         let written = self.write_header(0);
         written.map_err(|error| io_error(&self.path, "write to", error))
     }
 
-    /// Sees to it that there is room for so many entries in all.
+    /// Allocates space for so many entries in all, if there is less.
     fn make_room(&mut self, entries: u64) -> Result<(), RecordError> {
         if entries <= self.room {
             return Ok(());
@@ -160,7 +160,7 @@ impl Disk {
         self.usable
     }
 
-    /// Zeroes what a crash has left behind the whole entries.
+    /// Zeroes what a crash has left after the whole entries.
     fn wipe(&mut self, bytes: u64) -> io::Result<()> {
         if bytes == 0 {
             return Ok(());
@@ -205,8 +205,8 @@ pub(super) fn read(file: &mut File, path: &Path) -> Result<Scanned, RecordError>
     })
 }
 
-/// A whole file with these entries, and room for more. Each entry is a group of its own, so that damage among them is never
-/// taken for a crash.
+/// A whole file with these entries, and room for more. Each entry is a group of its own, so that damage among them is
+/// never taken for a crash.
 fn content(entries: &[Entry]) -> Vec<u8> {
     let count = entries.len() as u64;
     let header = Header {

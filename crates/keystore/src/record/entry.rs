@@ -1,4 +1,4 @@
-//! One entry of the log: 128 bytes that vouch for themselves.
+//! One entry of the log: 128 bytes with a checksum.
 //!
 //! ```text
 //!   0   4  magic "QSR1"
@@ -15,9 +15,9 @@
 //! Numbers are little-endian. The two positions tell a crash from damage: entries written together
 //! become durable together, so an entry that reads well proves that all earlier groups were durable.
 //!
-//! What is written of a source never lies after it, or the validator might wait for a checkpoint that nobody
-//! has. So a source that does not lie before the epoch counts as the slot before it, and one that lies too
-//! far back for three bytes (two years) is left out.
+//! The slot that is written for a source is never after it, or the validator might wait for a checkpoint that no node
+//! has. So a source that does not lie before the epoch counts as the slot before it, and one that lies too far back for
+//! three bytes (two years) is left out.
 
 use quartet_types::{PUBLIC_KEY_BYTES, PublicKey, Root};
 use sha2::{Digest as _, Sha256};
@@ -30,7 +30,7 @@ pub(super) const MAGIC: [u8; 4] = *b"QSR1";
 const SIGNED: u8 = 1;
 const SEALED: u8 = 2;
 const DISTANCE_AT: usize = 5;
-/// The greatest distance of a source. What all bits set would mean is left open.
+/// The greatest distance of a source. All bits set is reserved.
 const MAX_DISTANCE: u64 = 0xff_fffe;
 const KEY_AT: usize = 32;
 const ROOT_AT: usize = KEY_AT + PUBLIC_KEY_BYTES;
@@ -41,7 +41,7 @@ const CHECKSUM_AT: usize = ROOT_AT + 32;
 pub(super) struct Entry {
     pub(super) public_key: PublicKey,
     pub(super) epoch: u64,
-    /// The message, or `None` where it is unknown or disputed: then the epoch is sealed.
+    /// The message, or `None` where it is unknown or disputed: then nothing may be signed in the epoch.
     pub(super) message_root: Option<Root>,
     /// The slot of the vote's source, where it is known and can be written.
     pub(super) source: Option<u64>,
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(written(u64::MAX, Some(u64::MAX)), Some(u64::MAX - 1));
     }
 
-    /// What the three bytes say, whoever wrote them; all else of the entry is in order.
+    /// An entry with these three bytes as the distance, and everything else valid.
     fn read(epoch: u64, distance: [u8; 3]) -> Option<Entry> {
         let entry = Entry::new(PublicKey([1; PUBLIC_KEY_BYTES]), epoch, None, None);
         let (position, group) = (0, 0);

@@ -1,6 +1,7 @@
 //! The beginning of the log's file: how much of it must be there.
 //!
-//! Two headers of 128 bytes stand at 0 and 512, in sectors of their own, and are written in turn; entries begin at 1024.
+//! Two headers of 128 bytes are at offsets 0 and 512, in sectors of their own, and are written in turn; entries begin
+//! at 1024.
 //!
 //! ```text
 //!   0   4  magic "QSR2"
@@ -12,8 +13,8 @@
 //! 116  12  checksum: the beginning of SHA-256 over the bytes before
 //! ```
 //!
-//! An end that reads as nothing may be a crash's only as far as the last group goes: what any whole header counts as
-//! durable must be there, and behind the last group there are zeros.
+//! Only the last group may be unreadable because of a crash: what any whole header counts as durable must be there, and
+//! after the last group there are zeros.
 
 use sha2::{Digest as _, Sha256};
 
@@ -21,7 +22,7 @@ use super::entry::ENTRY_BYTES;
 
 /// What a file of this form begins with.
 pub(super) const MAGIC: [u8; 4] = *b"QSR2";
-/// Where the two headers stand: each in a sector of its own.
+/// Offsets of the two headers: each in a sector of its own.
 pub(super) const HEADERS_AT: [usize; 2] = [0, 512];
 /// Where the entries begin.
 pub(super) const ENTRIES_AT: usize = 1024;
@@ -62,7 +63,7 @@ impl Header {
         (header.encode() == *bytes).then_some(header)
     }
 
-    /// The header that reaches furthest, of those that are whole.
+    /// Of the whole headers, the newest.
     pub(super) fn newest(file: &[u8]) -> Option<Self> {
         Self::whole(file)
             .max_by_key(|header| (header.durable.saturating_add(header.group), header.room))

@@ -33,8 +33,8 @@ pub enum Refusal {
         /// The highest epoch used.
         highest: u64,
     },
-    /// The epoch had begun before this process did, or before its clock jumped, and the record knows nothing of it: it may
-    /// be an old copy.
+    /// The epoch had begun before this process did, or before its clock jumped, and the record knows nothing of it: it
+    /// may be an old copy.
     #[error(
         "refusing to sign in epoch {epoch}: this node started, or its clock jumped, in epoch {started}, and another copy of it may have signed before"
     )]
@@ -66,7 +66,7 @@ pub enum Refusal {
     },
     /// An imported record disagrees with this one about the epoch, or knows no message for it.
     #[error("refusing to sign in epoch {epoch}: an imported record marks it as used")]
-    Sealed {
+    MarkedAsUsed {
         /// The epoch.
         epoch: u64,
     },
@@ -105,19 +105,20 @@ pub(super) struct History {
 
 /// What a request comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum SigningDecision {
     /// A newer epoch: to be written down first.
     New,
     /// Signed before, word for word.
     Repeated,
 }
 
-/// What a valid signature of one of our keys, seen on the network, tells.
+/// What follows from a valid signature of one of our keys that was seen on the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sighting {
     /// It was granted here, or so long ago that nobody can tell.
     Known,
-    /// It was not granted here, in an epoch before this process started: by an earlier life whose record is lost, perhaps.
+    /// It was not granted here, and is of an epoch before this process started: perhaps an earlier run made it, whose
+    /// record is lost.
     Earlier,
     /// Somebody else signs with the key, now, or has signed a second message: from here on it signs nothing.
     SecondSigner,
@@ -125,7 +126,7 @@ pub enum Sighting {
 
 impl History {
     /// Takes note of a valid signature that was seen.
-    pub(super) fn sight(&mut self, seen: &SigningRequest) -> Sighting {
+    pub(super) fn observe(&mut self, seen: &SigningRequest) -> Sighting {
         let epoch = seen.epoch;
         let recent = self.keys.get(&seen.public_key);
         let messages = recent.into_iter().flat_map(|recent| &recent.messages);
@@ -144,7 +145,7 @@ impl History {
             None if self.started.is_some_and(|started| epoch <= started) => Sighting::Earlier,
             None => Sighting::SecondSigner,
         };
-        self.used_below(seen.public_key, epoch.saturating_add(1));
+        self.refuse_below(seen.public_key, epoch.saturating_add(1));
         if sighting == Sighting::SecondSigner {
             self.shared.entry(seen.public_key).or_insert(epoch);
         }
@@ -152,24 +153,24 @@ impl History {
     }
 
     /// What the rules say about a request.
-    pub(super) fn judge(&self, request: &SigningRequest) -> Result<Verdict, Refusal> {
+    pub(super) fn decide(&self, request: &SigningRequest) -> Result<SigningDecision, Refusal> {
         let epoch = request.epoch;
         if let Some(&seen) = self.shared.get(&request.public_key) {
             return Err(Refusal::SecondSigner { epoch, seen });
         }
         let verdict = match self.keys.get(&request.public_key) {
-            Some(recent) => judge(&recent.messages, request)?,
-            None => Verdict::New,
+            Some(recent) => decide(&recent.messages, request)?,
+            None => SigningDecision::New,
         };
         let free_from = self.free_from.get(&request.public_key).copied();
         if let Some(free_from) = free_from
-            && verdict == Verdict::New
+            && verdict == SigningDecision::New
             && epoch < free_from
         {
             return Err(Refusal::BelowMark { epoch, free_from });
         }
         match self.started {
-            Some(started) if verdict == Verdict::New && epoch <= started => {
+            Some(started) if verdict == SigningDecision::New && epoch <= started => {
                 Err(Refusal::BeforeStart { epoch, started })
             }
             _ => Ok(verdict),
@@ -177,17 +178,17 @@ impl History {
     }
 
     /// From now on, nothing new is granted up to and including `epoch`.
-    pub(super) fn started_in(&mut self, epoch: u64) {
+    pub(super) fn refuse_up_to(&mut self, epoch: u64) {
         self.started = self.started.max(Some(epoch));
     }
 
     /// From now on, nothing new is granted to a key below `free_from`.
-    pub(super) fn used_below(&mut self, public_key: PublicKey, free_from: u64) {
+    pub(super) fn refuse_below(&mut self, public_key: PublicKey, free_from: u64) {
         let known = self.free_from.entry(public_key).or_default();
         *known = free_from.max(*known);
     }
 
-    /// Takes in an entry, of the log or of a request that has been granted and written.
+    /// Adds an entry, from the log or of a request that has been granted and written.
     pub(super) fn apply(&mut self, entry: &Entry) {
         let recent = self.keys.entry(entry.public_key).or_default();
         recent.source = recent.source.max(entry.source);
@@ -204,7 +205,7 @@ impl History {
         } else if let Some(known) = messages.iter_mut().find(|known| known.epoch == entry.epoch)
             && known.message_root != entry.message_root
         {
-            // Sealed, or two truths about one epoch: neither may be signed again.
+            // Marked as used, or two messages for one epoch: neither may be signed again.
             known.message_root = None;
         }
     }
@@ -241,7 +242,7 @@ impl History {
         self.keys.iter().flat_map(|(key, recent)| {
             let newest = recent.messages.back().map(|newest| newest.epoch);
             recent.messages.iter().map(move |signed| {
-                // The vote from the highest source may be forgotten; the newest message carries it on.
+                // The vote from the highest source may be forgotten; the newest message carries that source.
                 let source = recent.source.filter(|_| Some(signed.epoch) == newest);
                 Entry::new(*key, signed.epoch, signed.message_root, source)
             })
@@ -253,19 +254,22 @@ impl History {
     }
 }
 
-fn judge(messages: &VecDeque<SignedMessage>, request: &SigningRequest) -> Result<Verdict, Refusal> {
+fn decide(
+    messages: &VecDeque<SignedMessage>,
+    request: &SigningRequest,
+) -> Result<SigningDecision, Refusal> {
     let epoch = request.epoch;
     let Some(highest) = messages.back().map(|last| last.epoch) else {
-        return Ok(Verdict::New);
+        return Ok(SigningDecision::New);
     };
     if epoch > highest {
-        return Ok(Verdict::New);
+        return Ok(SigningDecision::New);
     }
     match messages.iter().find(|signed| signed.epoch == epoch) {
         None => Err(Refusal::OlderEpoch { epoch, highest }),
         Some(known) => match known.message_root {
-            None => Err(Refusal::Sealed { epoch }),
-            Some(signed) if signed == request.message_root => Ok(Verdict::Repeated),
+            None => Err(Refusal::MarkedAsUsed { epoch }),
+            Some(signed) if signed == request.message_root => Ok(SigningDecision::Repeated),
             Some(signed) => Err(Refusal::AnotherMessage {
                 epoch,
                 signed,

@@ -1,4 +1,4 @@
-//! The record as it is used: what is granted is written down first; it is rewritten when it has grown.
+//! The log in use: what is granted is written first, and the log is rewritten when it has grown.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use super::{
     RecordError, Refusal, SigningRequest,
     disk::{self, Disk, io_error},
     entry::Entry,
-    history::{History, Sighting, Verdict},
+    history::{History, Sighting, SigningDecision},
     interchange::{ImportSummary, Imported},
 };
 use crate::files;
@@ -44,33 +44,33 @@ impl Log {
             _lock: lock,
         };
         log.rewrite_if_grown()?;
-        log.tend()?;
+        log.preallocate()?;
         Ok(log)
     }
 
-    /// Makes room for what is to come, off the duty path.
-    pub(super) fn tend(&mut self) -> Result<(), RecordError> {
-        self.disk.tend()
+    /// Allocates space for the entries of the next minutes, off the duty path.
+    pub(super) fn preallocate(&mut self) -> Result<(), RecordError> {
+        self.disk.preallocate()
     }
 
     pub(super) fn history(&self) -> &History {
         &self.history
     }
 
-    pub(super) fn started_in(&mut self, epoch: u64) {
-        self.history.started_in(epoch);
+    pub(super) fn refuse_up_to(&mut self, epoch: u64) {
+        self.history.refuse_up_to(epoch);
     }
 
-    pub(super) fn used_below(&mut self, public_key: PublicKey, free_from: u64) {
-        self.history.used_below(public_key, free_from);
+    pub(super) fn refuse_below(&mut self, public_key: PublicKey, free_from: u64) {
+        self.history.refuse_below(public_key, free_from);
     }
 
-    pub(super) fn sight(&mut self, seen: &[SigningRequest]) -> Vec<Sighting> {
-        seen.iter().map(|seen| self.history.sight(seen)).collect()
+    pub(super) fn observe(&mut self, seen: &[SigningRequest]) -> Vec<Sighting> {
+        seen.iter().map(|seen| self.history.observe(seen)).collect()
     }
 
-    /// Writes down what was signed elsewhere, of each key the newest: nothing will be granted up to there.
-    pub(super) fn raise(&mut self, seen: &[SigningRequest]) -> Result<(), RecordError> {
+    /// Writes what was signed elsewhere, the newest of each key: nothing is granted up to that epoch.
+    pub(super) fn persist_observed(&mut self, seen: &[SigningRequest]) -> Result<(), RecordError> {
         let mut newest: HashMap<PublicKey, &SigningRequest> = HashMap::new();
         for seen in seen {
             let known = newest.entry(seen.public_key).or_insert(seen);
@@ -88,7 +88,7 @@ impl Log {
         self.append(&entries)
     }
 
-    /// Judges each request, then makes the grants durable, and only then reports them.
+    /// Decides on each request, then makes the grants durable, and only then reports them.
     pub(super) fn authorise(
         &mut self,
         requests: &[SigningRequest],
@@ -99,10 +99,10 @@ impl Log {
         let mut verdicts = Vec::with_capacity(requests.len());
         for request in requests {
             let verdict = match granted.get(&request.public_key) {
-                Some(earlier) => self.judge_after(earlier, request),
-                None => self.history.judge(request),
+                Some(earlier) => self.decide_after(earlier, request),
+                None => self.history.decide(request),
             };
-            if let Ok(Verdict::New) = verdict {
+            if let Ok(SigningDecision::New) = verdict {
                 let (key, root) = (request.public_key, Some(request.message_root));
                 let entry = Entry::new(key, request.epoch, root, request.source);
                 granted.insert(request.public_key, entry);
@@ -114,15 +114,19 @@ impl Log {
         Ok(verdicts)
     }
 
-    /// Judges a request for a key to which the same call has granted a newer epoch already.
-    fn judge_after(&self, earlier: &Entry, request: &SigningRequest) -> Result<Verdict, Refusal> {
+    /// Decides on a request for a key to which the same call has granted a newer epoch already.
+    fn decide_after(
+        &self,
+        earlier: &Entry,
+        request: &SigningRequest,
+    ) -> Result<SigningDecision, Refusal> {
         if request.epoch >= earlier.epoch {
             let mut history = History::default();
             history.apply(earlier);
-            return history.judge(request);
+            return history.decide(request);
         }
-        match self.history.judge(request) {
-            Ok(Verdict::New) => Err(Refusal::OlderEpoch {
+        match self.history.decide(request) {
+            Ok(SigningDecision::New) => Err(Refusal::OlderEpoch {
                 epoch: request.epoch,
                 highest: earlier.epoch,
             }),
@@ -130,7 +134,7 @@ impl Log {
         }
     }
 
-    /// Takes in another record, so that afterwards everything is refused that either refused before.
+    /// Merges another record, so that afterwards everything is refused that either refused before.
     pub(super) fn import(&mut self, imported: &[Imported]) -> Result<ImportSummary, RecordError> {
         let mut entries = Vec::new();
         let mut summary = ImportSummary::default();
@@ -151,8 +155,8 @@ impl Log {
         let our_highest = self.history.highest_epoch(&public_key);
         let their_highest = imported.messages.last().map(|message| message.epoch);
         let entry = |epoch, message_root| Entry::new(public_key, epoch, message_root, None);
-        // What they know and we do not, above our epochs: below, we refuse anyway, and to remember a
-        // message would be to grant it.
+        // What they know and we do not, above our epochs: below them we refuse anyway, and a message that we remember
+        // is one that we grant.
         let newer = (imported.messages.iter())
             .filter(|message| our_highest.is_none_or(|highest| highest < message.epoch))
             .map(|message| entry(message.epoch, message.message_root));
@@ -191,7 +195,7 @@ impl Log {
         self.rewrite_if_grown()
     }
 
-    /// Replaces a log that is mostly past by one with only what is remembered.
+    /// Replaces a log with mostly old entries by one with only what is remembered.
     fn rewrite_if_grown(&mut self) -> Result<(), RecordError> {
         let (remembered, entries) = (self.history.len() as u64, self.disk.entries);
         if entries < self.rewrite_at || entries < REWRITE_FACTOR * remembered {

@@ -1,15 +1,14 @@
-//! The signing record: which message each key has signed in each epoch, durable before a signature
-//! leaves the node.
+//! The signing record: which message each key has signed in each epoch, durable before a signature leaves the node.
 //!
-//! A one-time key that signs two messages is lost, so the record decides before the key is touched.
-//! Per public key it keeps the highest epoch, the last few messages and the highest source voted from. A newer epoch is granted and
-//! written down; the same message for an epoch that is still remembered is granted again (signing is
-//! deterministic, so it is the same signature); everything else is refused. Refusing costs a missed
-//! duty, granting wrongly costs the key: in doubt, this module refuses.
+//! A one-time key that signs two messages is lost, so the record decides before the key is touched. Per public key it
+//! keeps the highest epoch, the last few messages and the highest source voted from. A newer epoch is granted and
+//! written down; the same message for an epoch that is still remembered is granted again (signing is deterministic, so
+//! it is the same signature); everything else is refused. Refusing costs a missed duty, granting wrongly costs the key:
+//! in doubt, this module refuses.
 //!
-//! The store is an append-only log of checksummed entries (`entry`) in room that was made before, one write and one
-//! `fdatasync` for each call. What a crash leaves unfinished at its end, one group at most (`header`), was never
-//! granted to anybody and is dropped when the log is opened; damage anywhere else is an error. One process at a time may
+//! The store is an append-only log of checksummed entries (`entry`) in space that was allocated before, with one write
+//! and one `fdatasync` for each call. What a crash leaves unfinished at its end, one group at most (`header`), was
+//! never granted and is dropped when the log is opened; damage anywhere else is an error. One process at a time may
 //! hold it.
 
 mod disk;
@@ -40,7 +39,7 @@ pub struct SigningRecord {
     log: Arc<Mutex<Log>>,
 }
 
-/// A record as it was at one moment, for looking at while a node may be signing with it.
+/// A record as it was when it was read, to be inspected while a node may be signing with it.
 #[derive(Debug)]
 pub struct RecordView {
     history: history::History,
@@ -132,15 +131,15 @@ impl SigningRecord {
         })
     }
 
-    /// Says in which epoch the process started, if genesis is past, or its clock jumped: nothing new is granted up to and
-    /// including it. A record that was restored from a backup lacks what was signed since, but all of that lies in
+    /// Says in which epoch the process started, if genesis is past, or its clock jumped: nothing new is granted up to
+    /// and including it. A record that was restored from a backup lacks what was signed since, but all of that lies in
     /// epochs before the start or in the same one.
     ///
     /// # Errors
     /// When the record is unusable.
-    pub fn started_in(&self, epoch: u64) -> Result<(), RecordError> {
+    pub fn refuse_up_to(&self, epoch: u64) -> Result<(), RecordError> {
         self.with_log(|log| {
-            log.started_in(epoch);
+            log.refuse_up_to(epoch);
             Ok(())
         })
     }
@@ -149,37 +148,42 @@ impl SigningRecord {
     ///
     /// # Errors
     /// When the record is unusable.
-    pub fn used_below(&self, public_key: &PublicKey, free_from: u64) -> Result<(), RecordError> {
+    pub(crate) fn refuse_below(
+        &self,
+        public_key: &PublicKey,
+        free_from: u64,
+    ) -> Result<(), RecordError> {
         self.with_log(|log| {
-            log.used_below(*public_key, free_from);
+            log.refuse_below(*public_key, free_from);
             Ok(())
         })
     }
 
-    /// Takes note of valid signatures of our keys that were seen on the network, in memory: nothing new is granted up to
-    /// their epochs, and a key that somebody else signs with signs nothing more. What each of them tells, in order.
+    /// Notes, in memory, valid signatures of our keys that were seen on the network: nothing new is granted up to their
+    /// epochs, and a key that somebody else signs with signs nothing more. Returns what follows from each of them, in
+    /// order.
     ///
     /// # Errors
     /// When the record is unusable.
-    pub fn sight(&self, seen: &[SigningRequest]) -> Result<Vec<Sighting>, RecordError> {
-        self.with_log(|log| Ok(log.sight(seen)))
+    pub fn observe(&self, seen: &[SigningRequest]) -> Result<Vec<Sighting>, RecordError> {
+        self.with_log(|log| Ok(log.observe(seen)))
     }
 
-    /// Writes down what [`Self::sight`] has found to have been signed elsewhere, so that it is known after a restart, too.
+    /// Writes what [`Self::observe`] has found to have been signed elsewhere, so that it is known after a restart, too.
     ///
     /// # Errors
     /// When the record cannot be written.
-    pub fn raise(&self, seen: &[SigningRequest]) -> Result<(), RecordError> {
-        self.with_log(|log| log.raise(seen))
+    pub fn persist_observed(&self, seen: &[SigningRequest]) -> Result<(), RecordError> {
+        self.with_log(|log| log.persist_observed(seen))
     }
 
-    /// Makes room on the disk for the signatures of the next minutes. To be called in the quiet part of a slot, so that a full
-    /// disk is noticed early and no duty waits for it.
+    /// Allocates disk space for the signatures of the next minutes. To be called in the quiet part of a slot, so that a
+    /// full disk is noticed early and no duty waits for it.
     ///
     /// # Errors
     /// When there is no room; signing goes on as long as there is some left.
-    pub fn tend(&self) -> Result<(), RecordError> {
-        self.with_log(Log::tend)
+    pub fn preallocate(&self) -> Result<(), RecordError> {
+        self.with_log(Log::preallocate)
     }
 
     /// Grants one signature. When this returns `Ok`, the grant is on disk.
@@ -214,7 +218,7 @@ impl SigningRecord {
 
     /// The highest slot of a source that a key has voted from, as far as the record knows: records that were
     /// begun before it kept sources know none.
-    pub fn highest_source(&self, public_key: &PublicKey) -> Option<u64> {
+    pub(crate) fn highest_source(&self, public_key: &PublicKey) -> Option<u64> {
         let log = self.log.lock().ok()?;
         log.history().highest_source(public_key)
     }
@@ -228,12 +232,11 @@ impl SigningRecord {
         self.with_log(|log| Ok(interchange::export(log.history())))
     }
 
-    /// Takes in an exported record. This only ever makes the record stricter: what it refuses now, it
-    /// refuses afterwards, and a source that it knows never becomes an older one.
+    /// Imports an exported record. This only ever makes the record stricter: what it refuses now, it refuses
+    /// afterwards, and a source that it knows never becomes an older one.
     ///
     /// # Errors
-    /// When the JSON is not an exported record (then nothing is taken from it), or the record cannot be
-    /// written.
+    /// When the JSON is not an exported record (then nothing is taken from it), or the record cannot be written.
     pub fn import(&self, json: &str) -> Result<ImportSummary, InterchangeError> {
         let imported = interchange::parse(json)?;
         Ok(self.with_log(|log| log.import(&imported))?)
@@ -268,11 +271,6 @@ impl RecordView {
     /// As [`SigningRecord::highest_epoch`].
     pub fn highest_epoch(&self, public_key: &PublicKey) -> Option<u64> {
         self.history.highest_epoch(public_key)
-    }
-
-    /// As [`SigningRecord::highest_source`].
-    pub fn highest_source(&self, public_key: &PublicKey) -> Option<u64> {
-        self.history.highest_source(public_key)
     }
 
     /// The keys that it knows, each with what is remembered of it, oldest first.

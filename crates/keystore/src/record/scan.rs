@@ -1,4 +1,4 @@
-//! What a log's bytes hold, and whether anything is missing that must be there.
+//! Reading a log's bytes, and whether anything is missing that must be there.
 
 use super::{
     entry::{self, ENTRY_BYTES, Placed},
@@ -17,11 +17,11 @@ pub(super) struct Scanned {
     pub(super) entries: u64,
     /// Bytes behind them that a crash has left there.
     pub(super) unfinished: u64,
-    /// Entries that the file has room for; `None` of the form before there were headers.
+    /// Entries that the file has space for; `None` for the format before there were headers.
     pub(super) room: Option<u64>,
 }
 
-/// Why a log does not read well.
+/// Why a log cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// It is something else.
@@ -43,7 +43,7 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Scanned, Fault> {
     Err(Fault::NotARecord)
 }
 
-/// The form with headers. The first one may have been torn, or all have been zeroed.
+/// The format with headers. The first one may have been torn, or all have been zeroed.
 fn scan_new(bytes: &[u8]) -> Result<Scanned, Fault> {
     let (slots, _) = bytes.get(ENTRIES_AT..).unwrap_or(&[]).as_chunks();
     let damaged = |entry| Fault::Damaged {
@@ -52,15 +52,17 @@ fn scan_new(bytes: &[u8]) -> Result<Scanned, Fault> {
     };
     let header = Header::newest(bytes).ok_or(damaged(0))?;
     let (history, whole, _) = read_entries(slots).map_err(damaged)?;
-    // All of them: a group that a crash cut off reaches further than the header of a smaller one that was written after it.
+    // All of them: a group that a crash cut off reaches further than the header of a smaller one that was written after
+    // it.
     if !Header::all_allow(bytes, whole, slots.len() as u64) {
         return Err(damaged(whole));
     }
-    // Of the last group, or of the one after it whose header is not there, anything may be missing.
+    // Anything may be missing of the last group, or of the one after it whose header is not there.
     let last = header.durable.saturating_add(header.group);
-    let limit = match whole < last {
-        true => last,
-        false => whole.saturating_add(MAX_GROUP),
+    let limit = if whole < last {
+        last
+    } else {
+        whole.saturating_add(MAX_GROUP)
     };
     let at = |entry: u64| {
         let behind = usize::try_from(entry).unwrap_or(usize::MAX);
@@ -80,8 +82,8 @@ fn scan_new(bytes: &[u8]) -> Result<Scanned, Fault> {
     })
 }
 
-/// The form before there were headers, whose end is that of the file. Of a log that ends in more than one group can be, or in
-/// whose place there is nothing that reads, nobody knows what it has lost.
+/// The format before there were headers, whose end is the end of the file. When more entries are unreadable at its end
+/// than a group can have, or none is readable, it is unknown what the log has lost.
 fn scan_old(bytes: &[u8]) -> Result<Scanned, Fault> {
     let (slots, _) = bytes.as_chunks();
     let damaged = |entry| Fault::Damaged {
@@ -101,7 +103,7 @@ fn scan_old(bytes: &[u8]) -> Result<Scanned, Fault> {
     })
 }
 
-/// Takes in all entries from the first on; how many there are, and the largest group among them.
+/// Reads all entries from the first on. Returns how many there are, and the largest group among them.
 ///
 /// # Errors
 /// The first damaged entry, where a later one was written when it was durable.
@@ -117,9 +119,10 @@ fn read_entries(slots: &[[u8; ENTRY_BYTES]]) -> Result<(History, u64, u64), u64>
             .max(largest);
         whole += 1;
     }
-    // An unfinished write has no later group behind it: groups are synced one after another.
-    match placed.flatten().any(|later| later.group > whole) {
-        true => Err(whole),
-        false => Ok((history, whole, largest)),
+    // No later group follows an unfinished write: groups are synced one after another.
+    if placed.flatten().any(|later| later.group > whole) {
+        Err(whole)
+    } else {
+        Ok((history, whole, largest))
     }
 }

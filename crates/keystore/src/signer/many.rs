@@ -8,7 +8,7 @@ use crate::{MarkError, mark, record::SigningRequest};
 /// A message to be signed, for [`sign_many`].
 #[derive(Clone, Copy, Debug)]
 pub struct SigningDuty<'a> {
-    /// Who signs.
+    /// The signer.
     pub signer: &'a Signer,
     /// The epoch: the slot of the attestation.
     pub epoch: u64,
@@ -47,7 +47,7 @@ pub fn sign_many(duties: &[SigningDuty<'_>]) -> Vec<Result<Signature, SignError>
     let mut verdicts = match record.authorise_many(&requests) {
         Ok(verdicts) => verdicts.into_iter(),
         Err(error) => {
-            // The first learns why, the others that it is so.
+            // The first one gets the reason, the others that the record is unusable.
             let mut error = Some(error);
             let unusable = |_| Err(error.take().unwrap_or_else(|| record.unusable()).into());
             return duties.iter().map(unusable).collect();
@@ -62,9 +62,9 @@ pub fn sign_many(duties: &[SigningDuty<'_>]) -> Vec<Result<Signature, SignError>
     signed.collect()
 }
 
-/// Gives up the epochs up to `epoch`, durably, with the high-water marks of many keys: a result for each, in order. Done
-/// ahead of a slot, off the duty path, it saves the signature of that slot a write to the disk; a restart costs the slots that
-/// were given up, so it is done for the next slot only. Keys that are not active then give up nothing.
+/// Gives up the epochs up to `epoch`, durably, by raising the high-water marks of many keys: a result for each, in
+/// order. Done before a slot, off the duty path, it saves a disk write before that slot's signature; a restart costs
+/// the slots that were given up, so it is done for the next slot only. Keys that are not active then give up nothing.
 pub fn reserve(signers: &[&Signer], epoch: u64) -> Vec<Result<(), MarkError>> {
     let wanted = signers.iter().map(|signer| (*signer, epoch));
     raise(&wanted.collect::<Vec<_>>())
@@ -81,9 +81,10 @@ fn raise(wanted: &[(&Signer, u64)]) -> Vec<Result<(), MarkError>> {
         mark::raise_many(&marks.iter().flatten().copied().collect::<Vec<_>>()).into_iter();
     let results = wanted.iter().zip(marks).map(|((signer, _), mark)| {
         let raised = mark.and_then(|_| raised.next()).unwrap_or(Ok(()));
-        match signer.guard.is_heeded() {
-            true => raised,
-            false => Ok(()),
+        if signer.guard.is_heeded() {
+            raised
+        } else {
+            Ok(())
         }
     });
     results.collect()

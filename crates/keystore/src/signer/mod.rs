@@ -1,4 +1,4 @@
-//! A validator's signer: its key, and the record that is asked before the key is.
+//! A validator's signer: its key, and the record that is asked before the key is used.
 
 mod many;
 mod work;
@@ -27,15 +27,15 @@ use work::Work;
 
 /// With fewer epochs left than slots in a day, the operator is warned; of a short key, in its last quarter.
 const WARN_BELOW_EPOCHS: u64 = 24 * 60 * 60 / quartet_types::SECONDS_PER_SLOT;
-/// While a bottom tree is being built, its beginning is written down after this many pieces of work.
+/// While a bottom tree is being built, its beginning is stored after this many pieces of work.
 const STORE_EVERY: usize = 32;
 
-/// Slots for which a key waits until its high-water mark leaves an epoch free: a crash costs one or two, and a clock may be
-/// some seconds behind. A key that has signed further ahead comes from another network.
+/// Slots for which a key waits until its high-water mark leaves an epoch free: a crash costs one or two, and a clock
+/// may be some seconds behind. A key that has signed further ahead comes from another network.
 const WAITS_FOR_SLOTS: u64 = 8;
 
-/// Signs for one validator. Every signature is in the signing record, and its epoch below the key's high-water mark, durably,
-/// before it is made.
+/// Signs for one validator. Every signature is in the signing record, and its epoch below the key's high-water mark,
+/// durably, before it is made.
 ///
 /// Signing needs the part of the key's tree around the epoch; [`Signer::work_ahead`], called once a slot off
 /// the duty path, has it ready in time. The key's file is locked as long as the signer lives.
@@ -165,7 +165,8 @@ impl Signer {
         &self.record
     }
 
-    /// Checks that the key has not signed far ahead of `slot`, as it has where a network was started anew with old keys.
+    /// Checks that the key has not signed far ahead of `slot`, as it has where a network was started anew with old
+    /// keys.
     ///
     /// # Errors
     /// When it has: nothing could be signed with it for long, and the operator has to know why.
@@ -179,8 +180,8 @@ impl Signer {
         }
     }
 
-    /// Signs a message: first the mark and the record, durably, then the key. Asked for the same message again, it gives
-    /// the same signature. The record learns of no source: attestations go through [`sign_many`].
+    /// Signs a message: first the mark and the record, durably, then the key. Asked for the same message again, it
+    /// gives the same signature. The record learns of no source: attestations go through [`sign_many`].
     ///
     /// # Errors
     /// When the record refuses or fails, or the key is not active or not prepared for the epoch.
@@ -197,7 +198,7 @@ impl Signer {
         self.sign_authorised(epoch, message_root)
     }
 
-    /// What has to be right before an epoch is used up in the record.
+    /// What is checked before the record marks an epoch as used.
     fn ready(&self, epoch: u64) -> Result<(), SignError> {
         if !self.active.contains(&epoch) {
             let active = self.active();
@@ -207,7 +208,7 @@ impl Signer {
         match work {
             None => Ok(()),
             Some(work) if work.builds_tree => Err(SignError::NotPrepared { epoch }),
-            // Milliseconds: better a late signature than none.
+            // This takes milliseconds: better a late signature than none.
             Some(_) => self.prepare(epoch),
         }
     }
@@ -262,13 +263,13 @@ impl Signer {
         Ok(Work::ahead(&*self.read()?, epoch, self.index).is_some())
     }
 
-    /// Computes without holding the key, so that signing never waits; nor does it for the disk.
+    /// Computes and writes to the disk without holding the key's lock, so that signing never waits.
     fn carry_out(&self, work: Work) -> Result<(), SignError> {
         let subtree = work.piece.run();
         let mut key = self.write()?;
-        let kept = key.kept();
+        let kept = key.stored_tree_epochs();
         key.accept(subtree)?;
-        let tree_finished = key.kept() != kept;
+        let tree_finished = key.stored_tree_epochs() != kept;
         let begun = self
             .begun
             .fetch_add(usize::from(work.builds_tree), Ordering::Relaxed)

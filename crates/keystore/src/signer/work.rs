@@ -6,7 +6,7 @@ use quartet_xmss::{SecretKey, SubtreeWork};
 /// A piece of work, some milliseconds long.
 pub(super) struct Work {
     pub(super) piece: SubtreeWork,
-    /// It is one of many toward a whole bottom tree, rather than the part around an epoch.
+    /// Whether it is one of the many pieces of a whole bottom tree, and not the part around an epoch.
     pub(super) builds_tree: bool,
 }
 
@@ -30,13 +30,18 @@ impl Work {
         let next_tree = epoch.saturating_add(tree);
         Self::toward(key, epoch)
             .or_else(|| Self::toward(key, epoch.saturating_add(lead)))
-            .or_else(|| match is_kept(key, next_tree) {
-                true => None,
-                false => Self::toward(key, next_tree),
+            .or_else(|| {
+                if is_kept(key, next_tree) {
+                    None
+                } else {
+                    Self::toward(key, next_tree)
+                }
             })
     }
 }
 
 fn is_kept(key: &SecretKey, epoch: u64) -> bool {
-    key.kept().iter().any(|range| range.contains(&epoch))
+    key.stored_tree_epochs()
+        .iter()
+        .any(|range| range.contains(&epoch))
 }

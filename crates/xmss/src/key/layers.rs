@@ -1,22 +1,19 @@
-//! Stretches of nodes, layer above layer, and the padding at their ends.
+//! Ranges of nodes, layer above layer, and the padding at their ends.
 
 use std::ops::Range;
 
-use super::material::KeyMaterial;
-use super::shape::padding_of;
-use crate::field::Digest;
-use crate::hash::ParentLayer;
-use crate::lanes::Backend;
+use super::{material::KeyMaterial, shape::padding_of};
+use crate::{field::Digest, hash::ParentLayer, lanes::Backend};
 
 /// Nodes of one layer, side by side.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stretch {
+pub(crate) struct NodeRange {
     /// Index of the first node within its layer.
     pub(crate) start: u64,
     pub(crate) nodes: Vec<Digest>,
 }
 
-impl Stretch {
+impl NodeRange {
     pub(crate) fn new(start: u64, nodes: Vec<Digest>) -> Self {
         Self { start, nodes }
     }
@@ -35,14 +32,14 @@ impl Stretch {
     }
 }
 
-/// The layers from a stretch of the lowest of `levels` to the one at their end, where a single node must be left.
+/// The layers from a range of the lowest of `levels` to the one at their end, where a single node must be left.
 /// All but the last are padded, so that every node has its sibling.
 pub(crate) fn climb(
     backend: Backend,
     material: &KeyMaterial,
     levels: Range<u32>,
-    lowest: Stretch,
-) -> Vec<Stretch> {
+    lowest: NodeRange,
+) -> Vec<NodeRange> {
     let context = material.instance().context();
     let mut layers = Vec::with_capacity(levels.len() + 1);
     let mut layer = lowest;
@@ -57,19 +54,19 @@ pub(crate) fn climb(
             children: &layer.nodes,
         });
         layers.push(layer);
-        layer = Stretch::new(start, parents);
+        layer = NodeRange::new(start, parents);
     }
     layers.push(layer);
     layers
 }
 
 /// The node that the layers lead to.
-pub(crate) fn root(layers: &[Stretch]) -> Digest {
+pub(crate) fn root(layers: &[NodeRange]) -> Digest {
     layers[layers.len() - 1].nodes[0]
 }
 
 /// Siblings on the way from a node of the lowest layer, which must not be padding, to the last one.
-pub(crate) fn siblings(layers: &[Stretch], index: u64) -> impl Iterator<Item = Digest> {
+pub(crate) fn siblings(layers: &[NodeRange], index: u64) -> impl Iterator<Item = Digest> {
     let below_root = layers.len() - 1;
     layers[..below_root]
         .iter()

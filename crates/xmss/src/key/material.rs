@@ -1,18 +1,20 @@
 //! What a key is made of: everything else can be computed from it.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::ops::Range;
+use std::{collections::BTreeMap, fmt, ops::Range};
 
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::error::MaterialError;
-use super::shape::{Shape, expand_activation};
-use crate::encoding::DecodeError;
-use crate::field::{self, DIGEST_ELEMENTS, Digest, P, to_montgomery};
-use crate::parameters::{Instance, PARAMETER_ELEMENTS, Scheme};
-use crate::prf::{self, Derivation, KEY_BYTES};
+use super::{
+    error::MaterialError,
+    shape::{Shape, expand_activation},
+};
+use crate::{
+    encoding::DecodeError,
+    field::{self, DIGEST_ELEMENTS, Digest, P, to_montgomery},
+    parameters::{Instance, PARAMETER_ELEMENTS, Scheme},
+    prf::{self, Derivation, KEY_BYTES},
+};
 
 /// All that is needed to rebuild a secret key.
 ///
@@ -145,7 +147,7 @@ impl KeyMaterial {
         self.derivation
     }
 
-    /// The seed of all secrets. Handle with care: who has it can sign.
+    /// The seed of all secrets. Handle with care: anybody who has it can sign.
     #[must_use]
     pub fn prf_key(&self) -> &[u8; KEY_BYTES] {
         &self.prf_key

@@ -1,20 +1,28 @@
 //! Signing keys: a key's material together with what is prepared of its trees.
 
-use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use rayon::prelude::*;
 use thiserror::Error;
 
-use super::layers::{self, Stretch};
-use super::material::KeyMaterial;
-use super::subtree::{Progress, Subtree, SubtreeWork, Threads};
-use super::trees::{TREES_KEPT, Trees, TreesError, top_layers, upper_layers, upper_root};
-use crate::encoding::{PublicKey, SIGNATURE_BYTES, Signature};
-use crate::field::Digest;
-use crate::lanes::Backend;
-use crate::sign::SignOnce;
+use super::{
+    layers::{self, NodeRange},
+    material::KeyMaterial,
+    subtree::{Progress, Subtree, SubtreeWork, Threads},
+    trees::{TREES_KEPT, Trees, TreesError, top_layers, upper_layers, upper_root},
+};
+use crate::{
+    encoding::{PublicKey, SIGNATURE_BYTES, Signature},
+    field::Digest,
+    lanes::Backend,
+    sign::SignOnce,
+};
 
 /// Subtrees held at once: the current one, the next one, and one that a late duty may still need.
 const SUBTREES_HELD: usize = 3;
@@ -23,13 +31,13 @@ const SUBTREES_HELD: usize = 3;
 ///
 /// Signing needs the subtree of 2^8 epochs around the epoch, of 2^4 in keys of few epochs. [`SecretKey::work_for`] says
 /// what is missing, as work that can be done on any thread; [`SecretKey::accept`] takes its result. Call them ahead of
-/// time, for the next subtree too, and no duty ever waits.
+/// time, for the next subtree too, so that no duty waits.
 #[derive(Clone, Debug)]
 pub struct SecretKey {
     material: Arc<KeyMaterial>,
     trees: Trees,
     /// The layers of the top tree.
-    top: Vec<Stretch>,
+    top: Vec<NodeRange>,
     public_key: PublicKey,
     prepared: Vec<Prepared>,
 }
@@ -134,7 +142,8 @@ impl SecretKey {
         Ok((key, damaged))
     }
 
-    /// Computes the whole key anew, and compares every node that is kept of it: as long as [`SecretKey::build`].
+    /// Computes the whole key again, and compares every node that is stored of it: takes as long as
+    /// [`SecretKey::build`].
     ///
     /// # Errors
     /// Returns an error that names the first epochs whose nodes do not follow from the key's secret.
@@ -195,7 +204,7 @@ impl SecretKey {
     }
 
     /// The layers of the top tree, the roots of the bottom trees first.
-    pub(crate) fn top(&self) -> &[Stretch] {
+    pub(crate) fn top(&self) -> &[NodeRange] {
         &self.top
     }
 
@@ -211,10 +220,10 @@ impl SecretKey {
         self.material.shape.epochs_per_subtree()
     }
 
-    /// Epochs whose bottom trees are kept, as ranges in order: preparing one of them takes milliseconds, where
-    /// any other takes a whole bottom tree first.
+    /// Epochs whose bottom trees are stored, as ranges in order: preparing one of them takes milliseconds, while any
+    /// other needs a whole bottom tree to be computed first.
     #[must_use]
-    pub fn kept(&self) -> Vec<Range<u64>> {
+    pub fn stored_tree_epochs(&self) -> Vec<Range<u64>> {
         let mut ranges: Vec<Range<u64>> = Vec::new();
         for tree in self.trees.upper.keys() {
             let epochs = self.material.shape.epochs_of(*tree);
@@ -274,8 +283,8 @@ impl SecretKey {
             return Ok(());
         }
         let tree = shape.tree_of(index);
-        let stretch = shape.subtrees_of(tree);
-        let place = (index - stretch.start) as usize;
+        let range = shape.subtrees_of(tree);
+        let place = (index - range.start) as usize;
         if let Some(nodes) = self.trees.upper.get(&tree) {
             if nodes[place] != subtree.root() {
                 let epochs = shape.leaves_of(index);
@@ -302,14 +311,14 @@ impl SecretKey {
         if nodes.len() == place {
             nodes.push(subtree.root());
         }
-        if nodes.len() < stretch.count() {
+        if nodes.len() < range.count() {
             self.trees.partial = Some((tree, nodes));
             return Ok(());
         }
         if upper_root(&self.material, tree, nodes.clone()) != self.trees.root_of(tree) {
             return Err(TreesError::Tree { tree });
         }
-        self.trees.keep(tree, nodes);
+        self.trees.store_upper(tree, nodes);
         Ok(())
     }
 
@@ -325,8 +334,8 @@ impl SecretKey {
         Ok(())
     }
 
-    /// Signs a message. **Two different messages signed at one epoch give the key away**: to keep a record of
-    /// what was signed is up to the caller. The same message gives the same signature again.
+    /// Signs a message. **Two different messages signed at one epoch reveal the key**: the caller must keep a record of
+    /// what was signed. The same message gives the same signature again.
     ///
     /// # Errors
     /// Returns an error when the key is not active, or not prepared, for the epoch.

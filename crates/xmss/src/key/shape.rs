@@ -10,7 +10,7 @@ const LOWEST_SUBTREE_HEIGHT: u32 = 4;
 
 /// The epochs of a key, and what follows from them alone.
 ///
-/// Every layer of the tree has a *stretch* of nodes above active epochs. Where a stretch begins with a right
+/// Every layer of the tree has a *range* of nodes above active epochs. Where a range begins with a right
 /// child, or ends with a left one, the sibling has no active epoch below it and is a *padding node*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -70,7 +70,7 @@ impl Shape {
         blocks(self.epochs(), self.subtree_height)
     }
 
-    /// Indices of the subtrees of one bottom tree: the stretch of nodes that is kept of it.
+    /// Indices of the subtrees of one bottom tree: the range of nodes that is kept of it.
     pub(crate) fn subtrees_of(&self, tree: u64) -> Range<u64> {
         let height = self.instance.parameters().bottom_height() - self.subtree_height;
         within(self.subtrees(), tree, height)
@@ -105,21 +105,21 @@ impl Shape {
     /// Layer and index of every padding node.
     pub(crate) fn padding_positions(&self) -> Vec<(u32, u64)> {
         let mut positions = Vec::new();
-        let mut stretch = self.epochs();
+        let mut range = self.epochs();
         for layer in 0..self.instance.parameters().log_lifetime {
-            let (before, after) = padding_of(&stretch);
+            let (before, after) = padding_of(&range);
             positions.extend(before.into_iter().chain(after).map(|index| (layer, index)));
-            stretch = blocks(stretch, 1);
+            range = blocks(range, 1);
         }
         positions
     }
 }
 
-/// Which neighbours a stretch of nodes lacks: before an odd start, after an even end.
-pub(super) fn padding_of(stretch: &Range<u64>) -> (Option<u64>, Option<u64>) {
+/// The siblings that a range of nodes lacks: before an odd start, after an even end.
+pub(super) fn padding_of(range: &Range<u64>) -> (Option<u64>, Option<u64>) {
     (
-        (stretch.start % 2 == 1).then(|| stretch.start - 1),
-        (stretch.end % 2 == 1).then_some(stretch.end),
+        (range.start % 2 == 1).then(|| range.start - 1),
+        (range.end % 2 == 1).then_some(range.end),
     )
 }
 

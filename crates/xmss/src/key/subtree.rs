@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::layers::{self, Stretch, climb};
-use super::material::KeyMaterial;
-use super::trees::upper_layers;
-use crate::field::Digest;
-use crate::lanes::Backend;
-use crate::leaves::Leaves;
+use super::{
+    layers::{self, NodeRange, climb},
+    material::KeyMaterial,
+    trees::upper_layers,
+};
+use crate::{field::Digest, lanes::Backend, leaves::Leaves};
 
 /// The nodes of the subtree over some epochs.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Subtree {
     /// Index of the subtree's root within its layer.
     pub(super) index: u64,
     /// Leaves first, the root last.
-    layers: Vec<Stretch>,
+    layers: Vec<NodeRange>,
 }
 
 /// A piece of work that a key needs done before it can sign: computing one subtree, some milliseconds.
@@ -61,7 +61,7 @@ impl Subtree {
             first_epoch: epochs.start,
             count: (epochs.end - epochs.start) as usize,
         });
-        let leaves = Stretch::new(epochs.start, leaves);
+        let leaves = NodeRange::new(epochs.start, leaves);
         let levels = 0..material.shape.subtree_height();
         Self {
             index,
@@ -110,7 +110,7 @@ pub(crate) fn whole_tree(
     tree: u64,
     threads: Threads,
     progress: &(dyn Fn(u64) + Sync),
-) -> Vec<Stretch> {
+) -> Vec<NodeRange> {
     let shape = material.shape;
     let compute = |index| {
         let subtree = Subtree::compute(material, index);
@@ -123,11 +123,11 @@ pub(crate) fn whole_tree(
         Threads::One => indices.map(compute).collect(),
         Threads::Pool => indices.into_par_iter().map(compute).collect(),
     };
-    let mut layers: Vec<Stretch> = (0..shape.subtree_height() as usize)
+    let mut layers: Vec<NodeRange> = (0..shape.subtree_height() as usize)
         .map(|level| {
             let parts = || subtrees.iter().map(|subtree| &subtree.layers[level]);
             let start = parts().next().map_or(0, |part| part.start);
-            Stretch::new(
+            NodeRange::new(
                 start,
                 parts().flat_map(|part| &part.nodes).copied().collect(),
             )

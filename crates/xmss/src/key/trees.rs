@@ -1,19 +1,22 @@
 //! What is kept of a key's trees, in memory and in a file beside the key: enough to sign at once, small enough
 //! for many keys.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use thiserror::Error;
 
-use super::layers::{self, Stretch, climb};
-use super::material::KeyMaterial;
-use super::shape::Shape;
-use crate::encoding::DecodeError;
-use crate::field::{self, DIGEST_ELEMENTS, Digest};
-use crate::lanes::Backend;
-use crate::parameters::{Instance, Scheme};
-use crate::poseidon2::ConstantOrder;
+use super::{
+    layers::{self, NodeRange, climb},
+    material::KeyMaterial,
+    shape::Shape,
+};
+use crate::{
+    encoding::DecodeError,
+    field::{self, DIGEST_ELEMENTS, Digest},
+    lanes::Backend,
+    parameters::{Instance, Scheme},
+    poseidon2::ConstantOrder,
+};
 
 /// First bytes of an encoding of whole bottom trees, which are counted, and of any epochs.
 const MAGIC: [[u8; 8]; 2] = [*b"QXTREES1", *b"QXTREES2"];
@@ -232,8 +235,8 @@ impl Trees {
         damaged
     }
 
-    /// Keeps the upper part of a bottom tree, at the cost of one that is further away if there are too many.
-    pub(crate) fn keep(&mut self, tree: u64, nodes: Vec<Digest>) {
+    /// Stores the upper part of a bottom tree; drops the one that is furthest away if there are too many.
+    pub(crate) fn store_upper(&mut self, tree: u64, nodes: Vec<Digest>) {
         self.upper.insert(tree, nodes);
         if self.upper.len() > TREES_KEPT {
             let furthest = self
@@ -259,10 +262,14 @@ impl std::fmt::Debug for Trees {
 }
 
 /// The layers above the kept nodes of a bottom tree, the nodes themselves first, its root last.
-pub(crate) fn upper_layers(material: &KeyMaterial, tree: u64, nodes: Vec<Digest>) -> Vec<Stretch> {
+pub(crate) fn upper_layers(
+    material: &KeyMaterial,
+    tree: u64,
+    nodes: Vec<Digest>,
+) -> Vec<NodeRange> {
     let shape = material.shape;
     let levels = shape.subtree_height()..shape.instance.parameters().bottom_height();
-    let kept = Stretch::new(shape.subtrees_of(tree).start, nodes);
+    let kept = NodeRange::new(shape.subtrees_of(tree).start, nodes);
     climb(Backend::best(), material, levels, kept)
 }
 
@@ -272,10 +279,10 @@ pub(crate) fn upper_root(material: &KeyMaterial, tree: u64, nodes: Vec<Digest>) 
 }
 
 /// The layers of the top tree, the roots of the bottom trees first.
-pub(crate) fn top_layers(material: &KeyMaterial, roots: &[Digest]) -> Vec<Stretch> {
+pub(crate) fn top_layers(material: &KeyMaterial, roots: &[Digest]) -> Vec<NodeRange> {
     let parameters = material.instance().parameters();
     let levels = parameters.bottom_height()..parameters.log_lifetime;
-    let roots = Stretch::new(material.shape.trees().start, roots.to_vec());
+    let roots = NodeRange::new(material.shape.trees().start, roots.to_vec());
     climb(Backend::best(), material, levels, roots)
 }
 
@@ -296,7 +303,7 @@ fn push_digests(bytes: &mut Vec<u8>, digests: &[Digest]) {
     field::write_canonical(digests.as_flattened(), &mut bytes[start..]);
 }
 
-/// Takes fields off bytes; running out of them is an error.
+/// Reads fields from bytes; running out of bytes is an error.
 pub(crate) struct Reader<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) at: usize,

@@ -1,10 +1,9 @@
 //! Several field elements side by side: what the vectorised hashing is written in.
 //!
-//! [`Lanes`] is one vector register's worth of Montgomery elements, [`Words`] the same for the 64-bit words of
-//! Keccak. A [`Kernel`] is a piece of work written once over both; [`Backend::run`] compiles it for each
-//! instruction set and calls the one chosen. Whatever a kernel calls must be `#[inline(always)]`, or it would
-//! be compiled without the instruction set of its caller; what shall not be copied into every kernel is a
-//! [`Task`].
+//! [`Lanes`] is one vector register's worth of Montgomery elements, [`Words`] the same for the 64-bit words of Keccak.
+//! A [`Kernel`] is a piece of work written once over both; [`Backend::run`] compiles it for each instruction set and
+//! calls the one chosen. Whatever a kernel calls must be `#[inline(always)]`, or it would be compiled without the
+//! instruction set of its caller; what shall not be copied into every kernel is a [`Task`].
 //!
 //! A back-end says what single instructions do ([`Vector`]), and how it multiplies; the arithmetic on top of that
 //! is [`Lanes`]' own. Nothing here knows what is hashed.

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use super::{Lanes, OctetWork, Task, Vector, Words};
 use crate::field::{self, P};
 
-/// A single element. `S` says what stands at its side for work on a whole state.
+/// A single element. `S` names the vectors that the instruction set has for work on a whole state.
 #[derive(Clone, Copy)]
 pub(crate) struct One<S>(u32, PhantomData<S>);
 
@@ -108,7 +108,7 @@ impl<S: Side> Lanes for One<S> {
     }
 
     #[inline(never)]
-    fn apart<T: Task>(task: T) -> T::Output {
+    fn out_of_line<T: Task>(task: T) -> T::Output {
         task.run()
     }
 

@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 
 use super::{Backend, Kernel, Lanes, MAX_WIDTH, Row, Vector};
-use crate::field::{P, to_canonical};
-use crate::poseidon2::{self, ConstantOrder, Constants};
+use crate::{
+    field::{P, to_canonical},
+    poseidon2::{self, ConstantOrder, Constants},
+};
 
 /// Results of all operations on two rows, as elements.
 struct Operations {

@@ -40,7 +40,7 @@ pub(crate) trait Vector: Copy {
 pub(crate) trait Lanes: Vector {
     /// The 64-bit vector of the same instruction set; its width divides `WIDTH`.
     type Words: Words;
-    /// A narrower vector that is faster for as much as it holds, or this one.
+    /// A narrower vector that is faster for work that fits it, or this one.
     type Narrow: Lanes;
     /// One lane, for what has to be done one by one.
     type Single: Lanes;
@@ -50,10 +50,10 @@ pub(crate) trait Lanes: Vector {
     /// The third power of a signed number, −p < `self` < p.
     fn cube(self) -> Self;
     /// Runs a task as a function of its own, compiled for this instruction set.
-    fn apart<T: Task>(task: T) -> T::Output;
+    fn out_of_line<T: Task>(task: T) -> T::Output;
 
-    /// Runs the work on vectors of eight elements, if this is a single lane that has such vectors at its side; else
-    /// gives the work back.
+    /// Runs the work on vectors of eight elements, if this is a single lane and the instruction set has such vectors;
+    /// else gives the work back.
     #[inline(always)]
     fn on_octets<W: OctetWork>(work: W) -> Result<(), W> {
         Err(work)
@@ -178,7 +178,7 @@ pub(crate) trait Kernel {
     where
         Self: Sized,
     {
-        L::apart(On::<Self, L>(self, PhantomData))
+        L::out_of_line(On::<Self, L>(self, PhantomData))
     }
 }
 

@@ -15,11 +15,11 @@ use constants::{PARTIAL_ROUNDS_16, PARTIAL_ROUNDS_24, Rounds};
 
 use crate::lanes::{Lanes, Task};
 
-/// The first `OUTPUT` elements of the permutation of width 16, for every lane, in place; what is left in the other
-/// elements means nothing.
+/// The first `OUTPUT` elements of the permutation of width 16, for every lane, in place; the other elements are
+/// undefined afterwards.
 #[inline(always)]
 pub(crate) fn permute16<L: Lanes, const OUTPUT: usize>(state: &mut [L; 16], constants: &Constants) {
-    L::apart(Permute16::<L, OUTPUT>(state, &constants.width_16));
+    L::out_of_line(Permute16::<L, OUTPUT>(state, &constants.width_16));
 }
 
 /// The permutation of width 24, likewise.
@@ -27,7 +27,7 @@ pub(crate) fn permute16<L: Lanes, const OUTPUT: usize>(state: &mut [L; 16], cons
 pub(crate) fn permute24<L: Lanes, const OUTPUT: usize>(state: &mut [L; 24], constants: &Constants) {
     let single = single::Permute24(state, &constants.width_24);
     if let Err(single::Permute24(state, rounds)) = L::on_octets(single) {
-        L::apart(Permute24::<L, OUTPUT>(state, rounds));
+        L::out_of_line(Permute24::<L, OUTPUT>(state, rounds));
     }
 }
 

@@ -6,8 +6,7 @@
 //! u' = 2s + d²·(u of the round before): one product and one addition for two elements, and one term in the sum
 //! instead of two. Only after the last round are a and b computed again.
 
-use crate::field::to_montgomery;
-use crate::lanes::Lanes;
+use crate::{field::to_montgomery, lanes::Lanes};
 
 /// The diagonal of one width. Its first entry is −2 in all widths.
 pub(crate) trait Diagonal<const W: usize, const PAIRS: usize, const SINGLES: usize> {

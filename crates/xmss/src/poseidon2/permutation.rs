@@ -1,7 +1,9 @@
 //! The permutation of any width, with every element of the state in a vector of its own.
 
-use super::constants::Rounds;
-use super::partial::{Diagonal, partial_rounds};
+use super::{
+    constants::Rounds,
+    partial::{Diagonal, partial_rounds},
+};
 use crate::lanes::Lanes;
 
 /// The permutation, of which only the first `OUTPUT` elements are wanted: whatever the others take in the last

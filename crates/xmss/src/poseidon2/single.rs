@@ -2,8 +2,10 @@
 //! sponge and the Merkle path of a single signature.
 
 use super::constants::{PARTIAL_ROUNDS_24, Rounds};
-use crate::field::{P, power_of_two, reduce_signed, residue};
-use crate::lanes::{Lanes, Octet, OctetWork};
+use crate::{
+    field::{P, power_of_two, reduce_signed, residue},
+    lanes::{Lanes, Octet, OctetWork},
+};
 
 /// Eight elements of the state in each.
 type State<O> = [O; 3];

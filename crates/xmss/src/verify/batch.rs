@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use super::memory::{Path, PathMemory, Stop};
-use crate::encoding::{self, PUBLIC_KEY_BYTES, PublicKey};
-use crate::field::{DIGEST_ELEMENTS, Digest, to_montgomery};
-use crate::hash::message_elements;
-use crate::parameters::{
-    Instance, MESSAGE_ELEMENTS, PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS, TWEAK_ELEMENTS,
+use super::path_cache::{Path, PathCache, PathEnd};
+use crate::{
+    encoding::{self, PUBLIC_KEY_BYTES, PublicKey},
+    field::{DIGEST_ELEMENTS, Digest, to_montgomery},
+    hash::message_elements,
+    parameters::{
+        Instance, MESSAGE_ELEMENTS, PARAMETER_ELEMENTS, RANDOMNESS_ELEMENTS, TWEAK_ELEMENTS,
+    },
+    tweak,
 };
-use crate::tweak;
 
-/// What there is to verify: did the holder of `public_key` sign `message` at `epoch`?
+/// A signature to verify: did the holder of `public_key` sign `message` at `epoch`?
 #[derive(Clone, Copy, Debug)]
 pub struct Verification<'a> {
     /// The signer's key.
@@ -47,9 +49,9 @@ pub(super) struct Batch {
     pub(super) chains: Vec<Digest>,
     /// Nodes from the leaf to the root, likewise, as far as they are computed.
     pub(super) nodes: Vec<Digest>,
-    /// Where the chains could be walked, as far as the nodes are right. What is not in here is invalid.
+    /// Outcomes of the signatures whose chains could be walked. A signature without one is invalid.
     pub(super) outcomes: Vec<Option<Outcome>>,
-    /// What is remembered of the keys; empty when nothing is.
+    /// The cached paths of the keys; empty when there is no cache.
     remembered: Vec<Option<Arc<Path>>>,
 }
 
@@ -68,7 +70,7 @@ impl Batch {
         &mut self,
         instance: Instance,
         verifications: &[Verification<'_>],
-        memory: Option<&PathMemory>,
+        memory: Option<&PathCache>,
     ) {
         let parameters = instance.parameters();
         let (height, dimension) = (parameters.log_lifetime as usize, parameters.dimension);
@@ -114,7 +116,7 @@ impl Batch {
             self.randomness.push(randomness);
             self.outcomes.push(None);
             if let Some(memory) = memory {
-                self.remembered.push(memory.recall(&public_key));
+                self.remembered.push(memory.get(&public_key));
             }
         }
     }
@@ -128,7 +130,7 @@ impl Batch {
         &self.paths[self.height * place..][..self.height]
     }
 
-    /// The node of a signature's way at a level, once it is computed.
+    /// The node of a signature's path at a level, once it is computed.
     pub(super) fn node(&self, place: usize, level: usize) -> &Digest {
         &self.nodes[(self.height + 1) * place + level]
     }
@@ -137,24 +139,24 @@ impl Batch {
         self.nodes[(self.height + 1) * place + level] = node;
     }
 
-    /// The end of a signature's way without anything remembered.
-    pub(super) fn at_root(&self, place: usize) -> Stop {
-        Stop {
+    /// The end of a signature's path when nothing is cached: the root.
+    pub(super) fn at_root(&self, place: usize) -> PathEnd {
+        PathEnd {
             level: self.height,
             node: self.roots[place],
         }
     }
 
     /// Where a signature's way ends.
-    pub(super) fn stop(&self, place: usize) -> Stop {
+    pub(super) fn stop(&self, place: usize) -> PathEnd {
         let remembered = self.remembered.get(place).and_then(Option::as_ref);
         remembered
             .and_then(|path| path.meeting(self.epochs[place], self.siblings(place)))
             .unwrap_or_else(|| self.at_root(place))
     }
 
-    /// Writes down the verdicts, and keeps the paths of what is valid. Returns how many ways ended early.
-    pub(super) fn conclude(&mut self, valid: &mut [bool], memory: Option<&PathMemory>) -> u64 {
+    /// Stores the results, and caches the paths of valid signatures. Returns how many paths ended early.
+    pub(super) fn conclude(&mut self, valid: &mut [bool], memory: Option<&PathCache>) -> u64 {
         let mut shortened = 0;
         for place in 0..self.count() {
             let Some(Outcome::Valid(level)) = self.outcomes[place] else {
@@ -163,14 +165,14 @@ impl Batch {
             valid[self.sources[place]] = true;
             shortened += u64::from(level < self.height);
             if let Some(memory) = memory {
-                self.keep(place, level, memory);
+                self.remember(place, level, memory);
             }
         }
         shortened
     }
 
-    /// Keeps the path of a valid signature whose nodes are computed up to `level`, and remembered above.
-    fn keep(&mut self, place: usize, level: usize, memory: &PathMemory) {
+    /// Caches the path of a valid signature whose nodes were computed up to `level`, and are cached above.
+    fn remember(&mut self, place: usize, level: usize, memory: &PathCache) {
         let key = PublicKey {
             root: self.roots[place],
             parameter: self.parameters[place],
@@ -182,11 +184,11 @@ impl Batch {
         match recalled {
             Some(path) if level < height => {
                 let up_to_meeting = (epoch, &nodes[..=level], &siblings[..=level]);
-                memory.keep_meeting(&key, path, up_to_meeting);
+                memory.insert_meeting(&key, path, up_to_meeting);
             }
             _ => {
                 let (nodes, siblings) = (nodes.into(), siblings.into());
-                memory.keep(
+                memory.insert(
                     &key,
                     Path {
                         epoch,

@@ -1,15 +1,19 @@
-//! The hashing of a batch: codewords, chains, leaves, and the ways up the trees, a signature in each lane.
+//! The hashing of a batch: codewords, chains, leaves, and the climbs up the trees, a signature in each lane.
 
-use super::batch::{BATCH, Batch, Outcome};
-use super::memory::Stop;
-use crate::chains::{Walk, walk_all};
-use crate::context::Context;
-use crate::field::DIGEST_ELEMENTS;
-use crate::hash::{self, LeafSponge, node, tweaks};
-use crate::hypercube::HASH_ELEMENTS;
-use crate::lanes::{Kernel, Lanes, Row, Vector, all_to_montgomery, gather, scatter, store_rows};
-use crate::parameters::PARAMETER_ELEMENTS;
-use crate::tweak;
+use super::{
+    batch::{BATCH, Batch, Outcome},
+    path_cache::PathEnd,
+};
+use crate::{
+    chains::{ChainWalk, walk_all},
+    context::Context,
+    field::DIGEST_ELEMENTS,
+    hash::{self, LeafSponge, node, tweaks},
+    hypercube::HASH_ELEMENTS,
+    lanes::{Kernel, Lanes, Row, Vector, all_to_montgomery, gather, scatter, store_rows},
+    parameters::PARAMETER_ELEMENTS,
+    tweak,
+};
 
 /// Finds out the outcome of every signature of a batch.
 pub(super) struct VerifyBatch<'a> {
@@ -17,12 +21,12 @@ pub(super) struct VerifyBatch<'a> {
     pub(super) batch: &'a mut Batch,
 }
 
-/// A signature's way from a level to another one.
+/// A signature's path from one level to another one.
 #[derive(Clone, Copy)]
-struct Way {
+struct Climb {
     place: usize,
     from: usize,
-    to: Stop,
+    to: PathEnd,
 }
 
 impl Kernel for VerifyBatch<'_> {
@@ -51,7 +55,7 @@ impl Kernel for VerifyBatch<'_> {
             }
         }
         walk_all::<L>(context, &batch.parameters, &walks, &mut batch.chains);
-        // Without a codeword there is nothing to be right.
+        // A signature without a codeword is invalid.
         places.retain(|place| encoded[*place]);
         for (lanes, group) in groups::<L, _>(&places) {
             match lanes {
@@ -64,21 +68,21 @@ impl Kernel for VerifyBatch<'_> {
                 Used::Many => leaves::<L>(context, batch, group),
             }
         }
-        let mut ways: Vec<Way> = (places.iter())
-            .map(|place| Way {
+        let mut climbs: Vec<Climb> = (places.iter())
+            .map(|place| Climb {
                 place: *place,
                 from: 0,
                 to: batch.stop(*place),
             })
             .collect();
-        climb_all::<L>(context, batch, &mut ways);
-        // Where something else was remembered, hashing decides.
-        let mut on_to_the_root: Vec<Way> = (ways.iter())
-            .filter(|way| way.to.level < height && batch.outcomes[way.place].is_none())
-            .map(|way| Way {
-                place: way.place,
-                from: way.to.level,
-                to: batch.at_root(way.place),
+        climb_all::<L>(context, batch, &mut climbs);
+        // Where the cached node is another one, hashing up to the root decides.
+        let mut on_to_the_root: Vec<Climb> = (climbs.iter())
+            .filter(|climb| climb.to.level < height && batch.outcomes[climb.place].is_none())
+            .map(|climb| Climb {
+                place: climb.place,
+                from: climb.to.level,
+                to: batch.at_root(climb.place),
             })
             .collect();
         climb_all::<L>(context, batch, &mut on_to_the_root);
@@ -118,7 +122,7 @@ fn codewords<L: Lanes>(
     context: &Context,
     batch: &Batch,
     group: &[usize],
-    walks: &mut Vec<Walk>,
+    walks: &mut Vec<ChainWalk>,
     encoded: &mut [bool; BATCH],
 ) {
     let (dimension, base) = (batch.dimension, context.parameters.base);
@@ -139,7 +143,7 @@ fn codewords<L: Lanes>(
         };
         encoded[*place] = true;
         for (chain, digit) in codeword.into_iter().enumerate() {
-            walks.push(Walk {
+            walks.push(ChainWalk {
                 epoch: batch.epochs[*place],
                 chain: chain as u8,
                 from: digit,
@@ -175,12 +179,12 @@ fn parameters<L: Lanes>(batch: &Batch, place: impl Fn(usize) -> usize) -> [L; PA
     gather(|lane| &batch.parameters[place(lane)])
 }
 
-/// Goes all ways to their ends, those of the same length together, and writes down which end as they should. What
-/// does not is invalid if it was to end at the root; else nothing is known yet.
+/// Hashes all climbs up to their ends, those of the same length together, and stores the outcome of those that end at
+/// the expected node. One that does not is invalid if its end is the root; otherwise nothing is known yet.
 #[inline(always)]
-fn climb_all<L: Lanes>(context: &Context, batch: &mut Batch, ways: &mut [Way]) {
-    ways.sort_unstable_by_key(|way| (way.from, way.to.level, way.place));
-    for same_start in ways.chunk_by(|one, other| one.from == other.from) {
+fn climb_all<L: Lanes>(context: &Context, batch: &mut Batch, climbs: &mut [Climb]) {
+    climbs.sort_unstable_by_key(|climb| (climb.from, climb.to.level, climb.place));
+    for same_start in climbs.chunk_by(|one, other| one.from == other.from) {
         for (lanes, group) in groups::<L, _>(same_start) {
             match lanes {
                 Used::OneOrTwo => {
@@ -193,21 +197,25 @@ fn climb_all<L: Lanes>(context: &Context, batch: &mut Batch, ways: &mut [Way]) {
             }
         }
     }
-    for way in ways {
-        let Stop { level, node } = way.to;
-        if *batch.node(way.place, level) == node {
-            batch.outcomes[way.place] = Some(Outcome::Valid(level));
+    for each in climbs {
+        let PathEnd { level, node } = each.to;
+        if *batch.node(each.place, level) == node {
+            batch.outcomes[each.place] = Some(Outcome::Valid(level));
         } else if level == batch.height {
-            batch.outcomes[way.place] = Some(Outcome::Invalid);
+            batch.outcomes[each.place] = Some(Outcome::Invalid);
         }
     }
 }
 
-/// Hashes from the level at which a group's ways begin up to the highest at which one ends.
+/// Hashes from the level at which a group's climbs begin up to the highest at which one ends.
 #[inline(always)]
-fn climb<L: Lanes>(context: &Context, batch: &mut Batch, group: &[Way]) {
+fn climb<L: Lanes>(context: &Context, batch: &mut Batch, group: &[Climb]) {
     let (height, first) = (batch.height, group[0].from);
-    let last = group.iter().map(|way| way.to.level).max().unwrap_or(first);
+    let last = group
+        .iter()
+        .map(|climb| climb.to.level)
+        .max()
+        .unwrap_or(first);
     if first == last {
         return;
     }
@@ -231,10 +239,10 @@ fn climb<L: Lanes>(context: &Context, batch: &mut Batch, group: &[Way]) {
             tweak::tree(level as u32 + 1, batch.epochs[place(lane)] >> (level + 1))
         });
         current = node(context.constants, &parameter, tweak, &left, &right);
-        // Beyond its own end a way means nothing, but is not looked at either.
+        // Above its own end the nodes of a climb mean nothing, and are never read.
         scatter(&current, |lane, node| {
-            if let Some(way) = group.get(lane) {
-                batch.set_node(way.place, level + 1, node);
+            if let Some(climb) = group.get(lane) {
+                batch.set_node(climb.place, level + 1, node);
             }
         });
     }

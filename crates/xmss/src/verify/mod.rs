@@ -5,18 +5,22 @@
 
 mod batch;
 mod kernel;
-mod memory;
+mod path_cache;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
 pub use self::batch::Verification;
-use self::batch::{BATCH, Batch};
-use self::kernel::VerifyBatch;
-use self::memory::PathMemory;
-use crate::lanes::Backend;
-use crate::parameters::{Instance, Scheme};
+use self::{
+    batch::{BATCH, Batch},
+    kernel::VerifyBatch,
+    path_cache::PathCache,
+};
+use crate::{
+    lanes::Backend,
+    parameters::{Instance, Scheme},
+};
 
 impl Scheme {
     /// Is the signature valid? Bytes that do not decode are an invalid signature.
@@ -67,16 +71,16 @@ impl Instance {
     }
 }
 
-/// A verifier that remembers each key's last valid path: 2 KiB a key. The verdicts are those of
-/// [`Scheme::verify`], whatever it remembers; of validators that sign in one epoch after the other it has them
-/// sooner, by a node hash instead of 32.
+/// A verifier that remembers each key's last valid path: 2 KiB a key. The results are those of [`Scheme::verify`],
+/// whatever it remembers; for validators that sign in consecutive epochs it is faster, with one node hash instead of
+/// 32.
 ///
-/// Threads share one without waiting for each other. Only what is valid is remembered, so a key gets a place only
-/// by its own signature.
+/// Threads share one without waiting for each other. Only valid paths are cached, so a key gets a place only by its own
+/// signature.
 #[derive(Debug)]
 pub struct Verifier {
     instance: Instance,
-    memory: PathMemory,
+    memory: PathCache,
     shortened: AtomicU64,
 }
 
@@ -87,7 +91,7 @@ impl Verifier {
     pub fn new(instance: impl Into<Instance>, most_keys: usize) -> Self {
         Self {
             instance: instance.into(),
-            memory: PathMemory::new(most_keys),
+            memory: PathCache::new(most_keys),
             shortened: AtomicU64::new(0),
         }
     }
@@ -138,7 +142,7 @@ fn verify(
     instance: Instance,
     backend: Backend,
     verifications: &[Verification<'_>],
-    memory: Option<&PathMemory>,
+    memory: Option<&PathCache>,
 ) -> (Vec<bool>, u64) {
     let mut valid = vec![false; verifications.len()];
     let mut shortened = 0;
@@ -172,16 +176,14 @@ fn in_shares(
 
 #[cfg(test)]
 mod tests {
-    use rand::SeedableRng as _;
-    use rand::rngs::StdRng;
+    use rand::{SeedableRng as _, rngs::StdRng};
 
-    use super::memory::Path;
-    use super::*;
+    use super::{path_cache::Path, *};
     use crate::{KeyMaterial, PublicKey, SecretKey, Signature, Threads};
 
-    /// What is remembered has been computed, so it cannot mislead; if it could, hashing would still decide.
+    /// Cached paths have been computed, so they are right; if one was not, hashing would still decide.
     #[test]
-    fn a_wrong_memory_changes_no_verdict() {
+    fn a_wrong_cached_path_changes_no_result() {
         let instance = Instance::from(Scheme::Test);
         let mut rng = StdRng::seed_from_u64(3);
         let material = KeyMaterial::generate(instance, 0, 64, &mut rng).expect("few epochs");
@@ -211,7 +213,7 @@ mod tests {
             for backend in Backend::all() {
                 let verifier = Verifier::new(instance, 1);
                 let key = PublicKey::from_bytes(&public_key).expect("a key");
-                verifier.memory.keep(&key, path.clone());
+                verifier.memory.insert(&key, path.clone());
                 assert!(path.meeting(now, &siblings).is_some());
                 let valid = verifier.verify_many_on(backend, &[verification]);
                 assert_eq!(

@@ -1,30 +1,32 @@
-//! Secret keys as leanSig writes them: the full top tree and two full bottom trees, in SSZ or in JSON. A key with
-//! epochs that do not make up whole bottom trees has no such form.
+//! Secret keys as leanSig writes them: the full top tree and two full bottom trees, in SSZ or in JSON. A key whose
+//! epochs do not make up whole bottom trees cannot be written so.
 //!
 //! In JSON, field elements are numbers in Montgomery form; in SSZ they are canonical. The JSON form is these types
 //! through serde.
 
 mod ssz;
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::ops::Range;
+use std::{collections::BTreeMap, fmt, ops::Range};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::error::MaterialError;
-use super::layers::Stretch;
-use super::material::KeyMaterial;
-use super::secret::SecretKey;
-use super::shape::Shape;
-use super::subtree::{Progress, Threads, whole_tree};
-use super::trees::{Trees, TreesError, upper_root};
-use crate::encoding::{DecodeError, PublicKey};
-use crate::field::{DIGEST_ELEMENTS, Digest, P};
-use crate::parameters::{Instance, PARAMETER_ELEMENTS};
-use crate::prf::{self, Derivation, KEY_BYTES};
+use super::{
+    error::MaterialError,
+    layers::NodeRange,
+    material::KeyMaterial,
+    secret::SecretKey,
+    shape::Shape,
+    subtree::{Progress, Threads, whole_tree},
+    trees::{Trees, TreesError, upper_root},
+};
+use crate::{
+    encoding::{DecodeError, PublicKey},
+    field::{DIGEST_ELEMENTS, Digest, P},
+    parameters::{Instance, PARAMETER_ELEMENTS},
+    prf::{self, Derivation, KEY_BYTES},
+};
 
 /// A field element in Montgomery form, below the prime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,8 +152,8 @@ impl fmt::Debug for ForeignKey {
 }
 
 impl ForeignKey {
-    /// Takes over what a key of ours keeps of this one. That its nodes lead to `public_key`, if one is given, is
-    /// checked; what lies below the nodes we keep is recomputed, and checked, when it is needed.
+    /// Takes what a key of ours stores from this one. Checks that its nodes lead to `public_key`, if one is given; what
+    /// lies below the stored nodes is recomputed, and checked, when it is needed.
     ///
     /// # Errors
     /// Returns an error when the key's parts do not fit each other or the public key.
@@ -244,8 +246,8 @@ impl ForeignKey {
         Ok(key)
     }
 
-    /// Makes the foreign form of a key, which must have [`Derivation::LeanSig`] to be of use there, with the bottom
-    /// tree of `epoch` and the one after it prepared. The two are computed anew: seconds.
+    /// Makes the foreign form of a key, which must have [`Derivation::LeanSig`] to be usable there, with the bottom
+    /// tree of `epoch` and the one after it prepared. Computing these two takes seconds.
     ///
     /// An `epoch` that is not active stands for the nearest that is.
     ///
@@ -307,11 +309,11 @@ impl ForeignKey {
     }
 }
 
-impl From<&Stretch> for ForeignLayer {
-    fn from(stretch: &Stretch) -> Self {
-        let nodes = stretch.nodes.iter();
+impl From<&NodeRange> for ForeignLayer {
+    fn from(range: &NodeRange) -> Self {
+        let nodes = range.nodes.iter();
         Self {
-            start_index: stretch.start,
+            start_index: range.start,
             nodes: nodes.map(|node| node.map(ForeignElement)).collect(),
         }
     }
@@ -346,20 +348,18 @@ impl ForeignTree {
     /// A node, by its layer in the whole tree and its index there.
     fn node(&self, tree: &'static str, layer: u32, index: u64) -> Result<Digest, ForeignKeyError> {
         let height = u64::from(layer).saturating_sub(self.lowest_layer);
-        let stretch = self.layers.get(height as usize);
-        let node = stretch.and_then(|stretch| {
-            let at = index.checked_sub(stretch.start_index)?;
-            stretch.nodes.get(usize::try_from(at).ok()?)
+        let range = self.layers.get(height as usize);
+        let node = range.and_then(|range| {
+            let at = index.checked_sub(range.start_index)?;
+            range.nodes.get(usize::try_from(at).ok()?)
         });
         node.map(|node| node.map(u32::from))
             .ok_or(ForeignKeyError::Shape {
                 tree,
                 what: "end of a layer",
                 expected: index + 1,
-                found: stretch.map_or(0, |stretch| {
-                    stretch
-                        .start_index
-                        .saturating_add(stretch.nodes.len() as u64)
+                found: range.map_or(0, |range| {
+                    range.start_index.saturating_add(range.nodes.len() as u64)
                 }),
             })
     }

@@ -1,13 +1,15 @@
-//! The SSZ form of foreign keys: containers and lists by hand, field elements canonical.
+//! The SSZ form of foreign keys, encoded by hand, with canonical field elements.
 
 use zeroize::Zeroizing;
 
 use super::{ForeignElement, ForeignKey, ForeignLayer, ForeignTree};
-use crate::encoding::DecodeError;
-use crate::field::{self, DIGEST_ELEMENTS};
-use crate::key::trees::Reader;
-use crate::parameters::PARAMETER_ELEMENTS;
-use crate::prf::KEY_BYTES;
+use crate::{
+    encoding::DecodeError,
+    field::{self, DIGEST_ELEMENTS},
+    key::trees::Reader,
+    parameters::PARAMETER_ELEMENTS,
+    prf::KEY_BYTES,
+};
 
 /// Length of the part of the SSZ form before the trees.
 const FIXED_BYTES: usize = KEY_BYTES + 4 * PARAMETER_ELEMENTS + 8 + 8 + 4 + 8 + 4 + 4;

@@ -2,11 +2,13 @@
 
 use std::arch::aarch64::*;
 
-use crate::field::{MU, P};
-use crate::lanes::{Lanes, Scalar, Task, Vector, Words};
+use crate::{
+    field::{MU, P},
+    lanes::{Lanes, Scalar, Task, Vector, Words},
+};
 
 #[target_feature(enable = "neon")]
-fn apart<T: Task>(task: T) -> T::Output {
+fn out_of_line<T: Task>(task: T) -> T::Output {
     task.run()
 }
 
@@ -91,9 +93,9 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
-    fn apart<T: Task>(task: T) -> T::Output {
+    fn out_of_line<T: Task>(task: T) -> T::Output {
         // SAFETY: only the back-end and its tasks name the type, so the processor has the instructions.
-        unsafe { apart(task) }
+        unsafe { out_of_line(task) }
     }
 }
 

@@ -1,11 +1,12 @@
 //! AVX2: eight elements, or four words of Keccak, side by side.
 
-use std::arch::asm;
-use std::arch::x86_64::*;
+use std::arch::{asm, x86_64::*};
 
 use super::products::Products;
-use crate::lanes::one::{One, Side};
-use crate::lanes::{Octet, OctetWork, Task, Vector, Words};
+use crate::lanes::{
+    Octet, OctetWork, Task, Vector, Words,
+    one::{One, Side},
+};
 
 /// A shift's distance; the compiler puts it into the instruction.
 #[inline(always)]
@@ -32,7 +33,7 @@ fn multiply_signed(a: __m256i, b: __m256i) -> __m256i {
 }
 
 #[target_feature(enable = "avx2")]
-fn apart<T: Task>(task: T) -> T::Output {
+fn out_of_line<T: Task>(task: T) -> T::Output {
     task.run()
 }
 
@@ -85,9 +86,9 @@ impl Products for Avx2 {
     }
 
     #[inline(always)]
-    fn apart<T: Task>(task: T) -> T::Output {
+    fn out_of_line<T: Task>(task: T) -> T::Output {
         // SAFETY: only the back-end and its tasks name the type, so the processor has the instructions.
-        unsafe { apart(task) }
+        unsafe { out_of_line(task) }
     }
 }
 
@@ -128,7 +129,7 @@ impl<W: OctetWork> Task for OnAvx2<W> {
 impl Side for Octets {
     #[inline(always)]
     fn on_octets<W: OctetWork>(work: W) -> Result<(), W> {
-        <Avx2 as Products>::apart(OnAvx2(work));
+        <Avx2 as Products>::out_of_line(OnAvx2(work));
         Ok(())
     }
 }

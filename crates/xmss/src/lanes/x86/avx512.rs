@@ -1,10 +1,11 @@
 //! AVX-512: sixteen elements, or eight words of Keccak, side by side.
 
-use std::arch::asm;
-use std::arch::x86_64::*;
+use std::arch::{asm, x86_64::*};
 
-use super::avx2::{Avx2, bits};
-use super::products::Products;
+use super::{
+    avx2::{Avx2, bits},
+    products::Products,
+};
 use crate::lanes::{Task, Vector, Words};
 
 #[inline]
@@ -25,7 +26,7 @@ fn multiply_signed(a: __m512i, b: __m512i) -> __m512i {
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn apart<T: Task>(task: T) -> T::Output {
+fn out_of_line<T: Task>(task: T) -> T::Output {
     task.run()
 }
 
@@ -69,9 +70,9 @@ impl Products for Avx512 {
     }
 
     #[inline(always)]
-    fn apart<T: Task>(task: T) -> T::Output {
+    fn out_of_line<T: Task>(task: T) -> T::Output {
         // SAFETY: only the back-end and its tasks name the type, so the processor has the instructions.
-        unsafe { apart(task) }
+        unsafe { out_of_line(task) }
     }
 }
 

@@ -1,7 +1,9 @@
 //! How both back-ends of x86-64 multiply: the even and the odd lanes apart, as products of 64 bits.
 
-use crate::field::{MU, P};
-use crate::lanes::{Lanes, Task, Vector, Words};
+use crate::{
+    field::{MU, P},
+    lanes::{Lanes, Task, Vector, Words},
+};
 
 /// What the instruction sets have besides [`Vector`].
 pub(crate) trait Products: Vector {
@@ -25,7 +27,7 @@ pub(crate) trait Products: Vector {
     /// In every half of a lane the sum of two products of 8 bits, those of `rhs` signed.
     fn sum_of_byte_products(self, rhs: Self) -> Self;
     /// Runs the task in a function that is compiled for the instruction set.
-    fn apart<T: Task>(task: T) -> T::Output;
+    fn out_of_line<T: Task>(task: T) -> T::Output;
 }
 
 /// Subtracts q·p, which clears the low half of each signed product; what is left is in the high half.
@@ -90,7 +92,7 @@ impl<V: Products> Lanes for V {
     }
 
     #[inline(always)]
-    fn apart<T: Task>(task: T) -> T::Output {
-        <V as Products>::apart(task)
+    fn out_of_line<T: Task>(task: T) -> T::Output {
+        <V as Products>::out_of_line(task)
     }
 }

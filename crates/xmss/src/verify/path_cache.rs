@@ -1,16 +1,19 @@
-//! What is remembered of signatures that were valid: each key's last path, leaf to root.
+//! A cache of the paths of valid signatures: each key's last path, from leaf to root.
 //!
 //! A validator signs in epoch after epoch, and the paths of neighbouring epochs meet after a node or two. From the
-//! meeting on, they have the same siblings, which are compared instead of hashed: equal children of equal nodes
-//! have equal parents, so the verdict is that of hashing. Where anything differs, all is hashed.
+//! meeting on, they have the same siblings, which are compared instead of hashed: equal children of equal nodes have
+//! equal parents, so the result is that of hashing. Where anything differs, everything is hashed.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher as _, BuildHasherDefault, Hasher},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
-use crate::encoding::PublicKey;
-use crate::field::Digest;
+use crate::{encoding::PublicKey, field::Digest};
 
 /// Locks, so that threads seldom look for keys behind the same one.
 const SHARDS: usize = 64;
@@ -24,45 +27,45 @@ pub(super) struct Path {
     pub(super) siblings: Box<[Digest]>,
 }
 
-/// Where a signature's way up the tree ends: at the root, or earlier, at a node from which it is known.
+/// Where a signature's path up the tree ends: at the root, or earlier, at a node from which on it is cached.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stop {
+pub(super) struct PathEnd {
     pub(super) level: usize,
     /// What the node there has to be.
     pub(super) node: Digest,
 }
 
 impl Path {
-    /// The first node that the way of another epoch shares with this path, or that is a sibling on it, if from
-    /// there on its siblings are the same.
-    pub(super) fn meeting(&self, epoch: u64, siblings: &[Digest]) -> Option<Stop> {
-        let apart = (epoch ^ self.epoch).checked_ilog2();
-        let (level, node, same_from) = match apart {
+    /// The first node that the path of another epoch shares with this one, or that is a sibling on it, if all siblings
+    /// above are the same.
+    pub(super) fn meeting(&self, epoch: u64, siblings: &[Digest]) -> Option<PathEnd> {
+        let out_of_line = (epoch ^ self.epoch).checked_ilog2();
+        let (level, node, same_from) = match out_of_line {
             None => (0, self.nodes[0], 0),
             Some(level) => {
                 let level = level as usize;
-                // The children of the node in which the two ways meet.
+                // The children of the node in which the two paths meet.
                 let meets = siblings[level] == self.nodes[level];
                 (level, self.siblings[level], meets.then_some(level + 1)?)
             }
         };
-        (siblings[same_from..] == self.siblings[same_from..]).then_some(Stop { level, node })
+        (siblings[same_from..] == self.siblings[same_from..]).then_some(PathEnd { level, node })
     }
 
     /// Makes this the path of an epoch that meets it, given the nodes and siblings up to the meeting.
-    fn turn_to(&mut self, epoch: u64, nodes: &[Digest], siblings: &[Digest]) {
+    fn replace_lower(&mut self, epoch: u64, nodes: &[Digest], siblings: &[Digest]) {
         self.epoch = epoch;
         self.nodes[..nodes.len()].copy_from_slice(nodes);
         self.siblings[..siblings.len()].copy_from_slice(siblings);
     }
 }
 
-/// Public keys are hashes already, so little has to be done to spread them; who grinds keys that fall together
+/// Public keys are hashes already, so little has to be done to spread them; somebody who grinds colliding keys only
 /// makes their own signatures slower.
 #[derive(Default)]
-struct Fold(u64);
+struct KeyHasher(u64);
 
-impl Hasher for Fold {
+impl Hasher for KeyHasher {
     fn write(&mut self, bytes: &[u8]) {
         for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
@@ -81,16 +84,16 @@ impl Hasher for Fold {
     }
 }
 
-type Paths = HashMap<PublicKey, Arc<Path>, BuildHasherDefault<Fold>>;
+type Paths = HashMap<PublicKey, Arc<Path>, BuildHasherDefault<KeyHasher>>;
 
-/// The last paths of at most so many keys. Whoever finds a part of it locked does without.
+/// The last paths of at most so many keys. A thread that finds a shard locked does without it.
 #[derive(Debug)]
-pub(super) struct PathMemory {
+pub(super) struct PathCache {
     shards: Vec<Mutex<Paths>>,
     room: AtomicUsize,
 }
 
-impl PathMemory {
+impl PathCache {
     pub(super) fn new(most_keys: usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -100,17 +103,17 @@ impl PathMemory {
 
     fn shard(&self, key: &PublicKey) -> &Mutex<Paths> {
         // The map takes other bits of it.
-        let hash = BuildHasherDefault::<Fold>::default().hash_one(key);
+        let hash = BuildHasherDefault::<KeyHasher>::default().hash_one(key);
         &self.shards[(hash >> 40) as usize % SHARDS]
     }
 
-    pub(super) fn recall(&self, key: &PublicKey) -> Option<Arc<Path>> {
+    pub(super) fn get(&self, key: &PublicKey) -> Option<Arc<Path>> {
         self.shard(key).try_lock().ok()?.get(key).cloned()
     }
 
-    /// Keeps the path of an epoch that meets the one that was recalled, given what it has up to the meeting. In place
-    /// where nobody else has recalled it.
-    pub(super) fn keep_meeting(
+    /// Stores the path of an epoch that meets the cached one, given its nodes and siblings up to the meeting. Changes
+    /// the cached path in place where nothing else holds it.
+    pub(super) fn insert_meeting(
         &self,
         key: &PublicKey,
         recalled: Arc<Path>,
@@ -120,14 +123,14 @@ impl PathMemory {
             return;
         };
         if let Some(kept) = paths.get_mut(key) {
-            // Another thread, or another signature of the batch, may have kept something else since.
+            // Another thread, or another signature of the batch, may have stored another path since.
             *kept = recalled;
-            Arc::make_mut(kept).turn_to(epoch, nodes, siblings);
+            Arc::make_mut(kept).replace_lower(epoch, nodes, siblings);
         }
     }
 
-    /// Keeps the path in the place of the key's last one; of a new key only if there is room.
-    pub(super) fn keep(&self, key: &PublicKey, path: Path) {
+    /// Replaces the key's last path; a new key gets a place only if there is one.
+    pub(super) fn insert(&self, key: &PublicKey, path: Path) {
         let Ok(mut paths) = self.shard(key).try_lock() else {
             return;
         };
@@ -189,43 +192,43 @@ mod tests {
 
     #[test]
     fn no_more_keys_are_kept_than_there_is_room_for() {
-        let memory = PathMemory::new(100);
+        let memory = PathCache::new(100);
         let key = |i: u32| PublicKey {
             root: [i; 8],
             parameter: [i; 5],
         };
         for round in 0..2 {
             for i in 0..300 {
-                memory.keep(&key(i), path(round));
+                memory.insert(&key(i), path(round));
             }
         }
-        let kept: Vec<_> = (0..300).filter_map(|i| memory.recall(&key(i))).collect();
+        let kept: Vec<_> = (0..300).filter_map(|i| memory.get(&key(i))).collect();
         assert_eq!(kept.len(), 100);
         assert!(kept.iter().all(|path| path.epoch == 1));
     }
 
     #[test]
-    fn a_path_turns_to_another_epoch_and_what_was_recalled_stays() {
-        let memory = PathMemory::new(1);
+    fn a_cached_path_is_replaced_and_clones_of_it_stay_as_they_were() {
+        let memory = PathCache::new(1);
         let key = PublicKey {
             root: [1; 8],
             parameter: [2; 5],
         };
-        memory.keep(&key, path(4));
-        let recall = || memory.recall(&key).expect("kept");
-        let (one, other) = (recall(), recall());
+        memory.insert(&key, path(4));
+        let get = || memory.get(&key).expect("kept");
+        let (one, other) = (get(), get());
         let lower = [[55; 8]; 2];
-        memory.keep_meeting(&key, one, (6, &lower, &lower));
-        let kept = recall();
+        memory.insert_meeting(&key, one, (6, &lower, &lower));
+        let kept = get();
         assert_eq!(
             (kept.epoch, kept.nodes[1], kept.nodes[2]),
             (6, [55; 8], [2; 8])
         );
         assert_eq!((kept.siblings[0], kept.siblings[2]), ([55; 8], [102; 8]));
         assert_eq!((other.epoch, other.nodes[0]), (4, [0; 8]));
-        // What was recalled before the last change is not mixed with it.
-        memory.keep_meeting(&key, other, (5, &lower[..1], &lower[..1]));
-        let kept = recall();
+        // A path that was taken before the last change is not mixed with it.
+        memory.insert_meeting(&key, other, (5, &lower[..1], &lower[..1]));
+        let kept = get();
         assert_eq!(
             (kept.epoch, kept.nodes[0], kept.nodes[1]),
             (5, [55; 8], [1; 8])
@@ -234,16 +237,16 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_lock() {
-        let memory = PathMemory::new(10);
+        let memory = PathCache::new(10);
         let key = PublicKey {
             root: [1; 8],
             parameter: [2; 5],
         };
-        memory.keep(&key, path(5));
+        memory.insert(&key, path(5));
         let locked = memory.shard(&key).lock().expect("no panic");
-        assert!(memory.recall(&key).is_none());
-        memory.keep(&key, path(6));
+        assert!(memory.get(&key).is_none());
+        memory.insert(&key, path(6));
         drop(locked);
-        assert_eq!(memory.recall(&key).expect("kept").epoch, 5);
+        assert_eq!(memory.get(&key).expect("kept").epoch, 5);
     }
 }
