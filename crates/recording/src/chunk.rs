@@ -1,7 +1,7 @@
 //! Frames on disk: some of them together, compressed, with length and checksum.
 //!
-//! A chunk is `length: u32 | crc32: u32 | payload`, numbers little-endian; its payload is `signatures: u32 | compressed: u32 |
-//! frames, compressed | signatures`. Signatures are as good as random: they are not compressed.
+//! A chunk is `length: u32 | crc32: u32 | payload`, numbers little-endian; its payload is `signatures: u32 |
+//! compressed: u32 | frames, compressed | signatures`. Signatures are as good as random: they are not compressed.
 
 use std::io::{self, Read};
 
@@ -61,9 +61,10 @@ pub(crate) fn read_chunk(
     if payload.len() < length as usize {
         return Err(Damage::Torn(*at));
     }
-    let frames = match crc32fast::hash(&payload) == checksum {
-        true => decode(&payload, tables),
-        false => None,
+    let frames = if crc32fast::hash(&payload) == checksum {
+        decode(&payload, tables)
+    } else {
+        None
     };
     let frames = frames.ok_or(Damage::Broken(*at))?;
     *at += (HEAD_BYTES + payload.len()) as u64;

@@ -1,5 +1,5 @@
-//! Small numbers are short, and what comes again is a number: peers, what is voted for, and signatures have tables, which a
-//! segment begins anew.
+//! Small numbers take few bytes, and values that occur again are written as numbers: there are tables of peers,
+//! attestation data and signatures, which start empty in each segment.
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
 
@@ -36,7 +36,7 @@ impl<T: Clone + Eq + Hash> Numbers<T> {
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
     pub(crate) out: Vec<u8>,
-    /// Signatures that come for the first time: they cannot be made smaller, and stand beside the rest.
+    /// Signatures that occur for the first time: they cannot be compressed, and are kept apart from the rest.
     pub(crate) signatures: Vec<Signature>,
     known_peers: Numbers<PeerName>,
     known_data: Numbers<AttestationData>,
@@ -133,7 +133,8 @@ pub(crate) struct Tables {
     data: Vec<AttestationData>,
 }
 
-/// Reads values. Whatever is not as the encoder writes it is an error, and nothing is reserved for what is not there.
+/// Reads values. Everything that the encoder would not write is an error, and no memory is reserved for bytes that are
+/// not there.
 #[derive(Debug)]
 pub(crate) struct Decoder<'a> {
     rest: &'a [u8],
@@ -187,9 +188,10 @@ impl<'a> Decoder<'a> {
     fn length(&mut self) -> Decoded<usize> {
         let length = usize::try_from(self.number()?).map_err(|_| Malformed)?;
         // Everything takes a byte at least.
-        match length <= self.rest.len() {
-            true => Ok(length),
-            false => Err(Malformed),
+        if length <= self.rest.len() {
+            Ok(length)
+        } else {
+            Err(Malformed)
         }
     }
 
@@ -215,9 +217,10 @@ impl<'a> Decoder<'a> {
     pub(crate) fn duration(&mut self) -> Decoded<Duration> {
         let seconds = self.number()?;
         let nanos = u32::try_from(self.number()?).map_err(|_| Malformed)?;
-        match nanos < 1_000_000_000 {
-            true => Ok(Duration::new(seconds, nanos)),
-            false => Err(Malformed),
+        if nanos < 1_000_000_000 {
+            Ok(Duration::new(seconds, nanos))
+        } else {
+            Err(Malformed)
         }
     }
 
@@ -225,9 +228,10 @@ impl<'a> Decoder<'a> {
         &mut self,
         decode: impl FnOnce(&mut Self) -> Decoded<T>,
     ) -> Decoded<Option<T>> {
-        match self.flag()? {
-            true => decode(self).map(Some),
-            false => Ok(None),
+        if self.flag()? {
+            decode(self).map(Some)
+        } else {
+            Ok(None)
         }
     }
 

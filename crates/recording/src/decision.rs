@@ -11,7 +11,7 @@ use crate::{
 
 /// What is said of an item from gossip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RecordedVerdict {
     /// It is valid.
     Accept,
     /// It is of no use.
@@ -27,9 +27,9 @@ pub enum Request {
     Roots(u64, Vec<Root>),
     /// Blocks by slots, with the request's number: the first slot and how many.
     Range(u64, Slot, u64),
-    /// To leave, and why.
+    /// Disconnected, and why.
     Leave(String),
-    /// It was held against it, and why.
+    /// Penalized, and why.
     Penalty(String),
 }
 
@@ -38,32 +38,32 @@ pub enum Request {
 pub enum Decision {
     /// The verdict on an attestation.
     Vote {
-        /// Whose.
+        /// The validator.
         validator: ValidatorIndex,
-        /// Of which slot.
+        /// The slot.
         slot: Slot,
         /// The verdict.
-        verdict: Verdict,
+        verdict: RecordedVerdict,
     },
     /// The verdict on a block.
     Block {
-        /// Which.
+        /// The block.
         block: Checkpoint,
         /// The verdict.
-        verdict: Verdict,
+        verdict: RecordedVerdict,
     },
     /// An attestation waits for a block.
     ParkedVote {
-        /// Whose.
+        /// The validator.
         validator: ValidatorIndex,
-        /// Of which slot.
+        /// The slot.
         slot: Slot,
         /// For which block.
         waits_for: Root,
     },
     /// A block waits for another.
     Parked {
-        /// Which.
+        /// The block.
         block: Checkpoint,
         /// For which.
         waits_for: Root,
@@ -72,7 +72,7 @@ pub enum Decision {
     },
     /// A check was finished: nothing was wrong, or this was.
     Checked {
-        /// Which.
+        /// The job.
         job: Job,
         /// What was wrong.
         error: Option<String>,
@@ -83,12 +83,12 @@ pub enum Decision {
     Imported(Checkpoint),
     /// A block that had been checked was not imported.
     NotImported {
-        /// Which.
+        /// The block.
         block: Checkpoint,
         /// Why.
         error: String,
     },
-    /// Attestations of the node's own were counted, and others refused.
+    /// The node's own attestations were counted, or refused.
     OwnVotes {
         /// So many counted.
         counted: u64,
@@ -121,7 +121,7 @@ pub enum Decision {
     Asked {
         /// The peer.
         peer: PeerName,
-        /// What.
+        /// The request.
         request: Request,
         /// Whether the network service had room for it.
         is_sent: bool,
@@ -129,7 +129,7 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// Whether another run came to the same. How it puts what is wrong does not matter.
+    /// Whether another run decided the same. The wording of errors does not matter.
     pub fn agrees_with(&self, other: &Self) -> bool {
         match (self, other) {
             (
@@ -146,7 +146,7 @@ impl Decision {
         }
     }
 
-    /// Whether it is about the chain itself, which does not depend on whom the node asks for what.
+    /// Whether it is about the chain itself, which does not depend on which peers the node asks.
     pub fn is_of_the_chain(&self) -> bool {
         matches!(
             self,
@@ -281,11 +281,11 @@ impl Decision {
             0 => Self::Vote {
                 validator: from.number()?,
                 slot: from.number()?,
-                verdict: Verdict::decode(from)?,
+                verdict: RecordedVerdict::decode(from)?,
             },
             1 => Self::Block {
                 block: from.checkpoint()?,
-                verdict: Verdict::decode(from)?,
+                verdict: RecordedVerdict::decode(from)?,
             },
             2 => Self::ParkedVote {
                 validator: from.number()?,
@@ -345,7 +345,7 @@ fn tagged(to: &mut Encoder, tag: u8, checkpoint: &Checkpoint) {
     to.checkpoint(checkpoint);
 }
 
-impl Verdict {
+impl RecordedVerdict {
     fn encode(self, to: &mut Encoder) {
         to.byte(match self {
             Self::Accept => 0,

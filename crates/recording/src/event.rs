@@ -1,4 +1,4 @@
-//! What the service's loop took, one after another.
+//! What the service's loop took, in order.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -15,7 +15,8 @@ use crate::{
 /// Something that the loop took, and when.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// What the network's clock showed, since the Unix epoch: the only time that the service sees until it takes the next.
+    /// What the network's clock showed, since the Unix epoch: the only time that the service sees until it takes the
+    /// next.
     pub at: Duration,
     /// Time since the recorder began, which no clock that is set changes.
     pub monotonic: Duration,
@@ -43,7 +44,7 @@ pub enum Taken {
     Block {
         /// The block.
         block: Arc<SignedBlockWithAttestation>,
-        /// Who sent it.
+        /// The peer that sent it.
         peer: PeerName,
     },
     /// A block of the node's own.
@@ -70,9 +71,9 @@ pub enum Taken {
     },
     /// A job had finished.
     Done {
-        /// Which.
+        /// The job.
         job: Job,
-        /// What it brought that does not follow from the rest.
+        /// What it returned that does not follow from the rest.
         answer: Answer,
     },
     /// The service was told to stop.
@@ -84,19 +85,20 @@ pub enum Taken {
 pub enum Job {
     /// A block was checked.
     Block(Root),
-    /// The proposer's signature of a block was looked at.
+    /// The proposer's signature of a block was verified.
     Authentic(Root),
     /// As [`Self::Authentic`], of a second block of its slot.
     Witnessed(Root),
-    /// The signatures of a range of blocks were looked at.
+    /// The signatures of a range of blocks were verified.
     RangeChecked(u64),
     /// A range of blocks was applied, up to this slot.
     RangeApplied(Option<Slot>),
-    /// The votes for a block that waits were looked at.
+    /// The signatures of votes for a block that waits were verified.
     Vouched(Root),
     /// A block was looked up in the database.
     Recalled(Root),
-    /// The signatures of a batch of attestations were looked at; the first one's validator and slot, and how many there were.
+    /// The signatures of a batch of attestations were verified; the first one's validator and slot, and how many there
+    /// were.
     Attestations(ValidatorIndex, Slot, u64),
     /// Something was written.
     Stored,
@@ -106,7 +108,7 @@ pub enum Job {
     HeadState(Root),
 }
 
-/// What a job brought that does not follow from what the service knew.
+/// What a job returned that does not follow from what the service knew.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// Nothing: it can be computed again.
@@ -126,7 +128,7 @@ pub enum Answer {
     Missing {
         /// The blocks.
         blocks: Vec<Checkpoint>,
-        /// Where to look on.
+        /// Where to go on.
         next: Option<Slot>,
         /// From where on blocks are kept.
         kept_from: Slot,

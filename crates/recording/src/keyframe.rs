@@ -25,7 +25,8 @@ pub struct KeyBlock {
     pub finalized: Checkpoint,
 }
 
-/// From what the service can begin. What is under way is not in it: blocks that wait or are being checked, requests, peers.
+/// From what the service can begin. What is under way is not in it: blocks that wait or are being checked, requests,
+/// peers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Keyframe {
     /// When it was taken, since the Unix epoch.

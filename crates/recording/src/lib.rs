@@ -1,10 +1,10 @@
 //! The flight recorder: what entered the chain service and what it decided, in a bounded set of files.
 //!
 //! A recording is a directory of segments, each of which can be read by itself: it says what node it is of, has a
-//! [`Keyframe`] from which the service can begin, and then the [`Event`]s that the service took, one after another, each with
-//! the [`Decision`]s that it came to. [`Recorder`] writes it from a thread of its own and never makes anybody wait;
-//! [`Recording`] reads it, as far as it is whole. Nothing here knows what the items mean. No secret comes here: what the
-//! service is told of the node's own validators are the messages that it publishes.
+//! [`Keyframe`] from which the service can begin, and then the [`Event`]s that the service took, one after another,
+//! each with the [`Decision`]s that it came to. [`Recorder`] writes it on a thread of its own and never blocks its
+//! caller; [`Recording`] reads it, as far as it is whole. Nothing here knows what the items mean. No secret is
+//! recorded: of the node's own validators, the service only gets the messages that it publishes.
 //!
 //! # Example
 //!
@@ -13,7 +13,7 @@
 //!
 //! use quartet_recording::{
 //!     Decision, Event, Frame, KeyBlock, Keyframe, Limits, MIN_LIMIT, Note, Recorder, Recording,
-//!     Scheme, SegmentReader, Start, Taken,
+//!     RecordedScheme, SegmentReader, Start, Taken,
 //! };
 //! # use quartet_types::{Block, BlockWithAttestation, PublicKey, State};
 //! # let state = State::genesis(0, &[PublicKey::default()])?;
@@ -30,7 +30,7 @@
 //! #     network: genesis.root,
 //! #     genesis_time: 0,
 //! #     slot_milliseconds: 4_000,
-//! #     scheme: Scheme::Test,
+//! #     scheme: RecordedScheme::Test,
 //! #     expects_peers: false,
 //! #     backfill: false,
 //! #     memory: [0; 3],
@@ -85,7 +85,9 @@ mod error;
 mod event;
 mod frame;
 mod keyframe;
+mod limits;
 mod messages;
+mod note;
 mod reader;
 mod recorder;
 mod ring;
@@ -97,11 +99,13 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use decision::{Decision, Request, Verdict};
+pub use decision::{Decision, RecordedVerdict, Request};
 pub use error::{Damage, RecordingError};
 pub use event::{Answer, Event, Job, Taken};
 pub use frame::Frame;
 pub use keyframe::{KeyBlock, Keyframe};
+pub use limits::{Limits, MIN_LIMIT};
+pub use note::Note;
 pub use reader::{Recording, SegmentFile, SegmentReader, Session};
-pub use recorder::{Limits, MIN_LIMIT, Note, Recorder};
-pub use start::{Scheme, Start};
+pub use recorder::Recorder;
+pub use start::{RecordedScheme, Start};

@@ -20,7 +20,7 @@ use crate::{
 pub struct Recording {
     /// The runs of the node, the oldest first.
     pub sessions: Vec<Session>,
-    /// Segments that say nothing of themselves, and why.
+    /// Segments whose start cannot be read, and why.
     pub unreadable: Vec<(PathBuf, Damage)>,
 }
 
@@ -52,13 +52,14 @@ impl Recording {
             path: path.to_owned(),
             source,
         };
-        let paths = match path.metadata().map_err(failed)?.is_dir() {
-            true => segments(path)
+        let paths = if path.metadata().map_err(failed)?.is_dir() {
+            segments(path)
                 .map_err(failed)?
                 .into_iter()
                 .map(|(_, path)| path)
-                .collect(),
-            false => vec![path.to_owned()],
+                .collect()
+        } else {
+            vec![path.to_owned()]
         };
         if paths.is_empty() {
             let path = path.to_owned();

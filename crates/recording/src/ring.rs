@@ -1,4 +1,4 @@
-//! The segments of a directory, of which the oldest make way.
+//! The segments of a directory, of which the oldest are deleted.
 
 use std::{
     collections::VecDeque,
@@ -25,7 +25,7 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    /// Takes up a directory, which is made where it is not there. What is there counts against the limit.
+    /// Opens a directory, or creates it. Segments that are there count against the limit.
     pub(crate) fn open(directory: &Path, limit: u64) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         let mut ring = Self {
@@ -58,7 +58,7 @@ impl Ring {
         let segment = Segment::create(&path)?;
         self.current = Some((path, segment));
         self.push(&Frame::Start(start));
-        // By itself, so that it can be read without the rest.
+        // In a chunk of its own, so that it can be read without the rest.
         self.flush()
     }
 
@@ -86,7 +86,7 @@ impl Ring {
         let Some((_, segment)) = self.current.as_mut().filter(|(_, it)| it.waiting() > 0) else {
             return Ok(());
         };
-        let chunk = segment.cut()?;
+        let chunk = segment.finish_chunk()?;
         self.make_room(chunk.len() as u64)?;
         match &mut self.current {
             Some((_, segment)) => segment.write(&chunk),

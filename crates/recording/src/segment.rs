@@ -38,14 +38,14 @@ impl Segment {
         frame.encode(&mut self.encoder);
     }
 
-    /// What waits for the next chunk, in bytes before compression.
+    /// Bytes that wait for the next chunk, before compression.
     pub(crate) fn waiting(&self) -> usize {
         let signatures = self.encoder.signatures.len() * quartet_types::SIGNATURE_BYTES;
         self.encoder.out.len() + signatures
     }
 
     /// Makes a chunk of what waits.
-    pub(crate) fn cut(&mut self) -> io::Result<Vec<u8>> {
+    pub(crate) fn finish_chunk(&mut self) -> io::Result<Vec<u8>> {
         chunk(&mut self.encoder)
     }
 

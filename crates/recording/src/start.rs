@@ -9,14 +9,14 @@ use crate::{
 
 /// Which of the signature schemes' parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
+pub enum RecordedScheme {
     /// Those of devnets.
     Production,
     /// Those of tests.
     Test,
 }
 
-/// What node a recording is of, and how its chain service was set up. Every segment begins with it.
+/// The node that a recording is of, and how its chain service was set up. Every segment begins with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
     /// Version and commit of the software.
@@ -34,7 +34,7 @@ pub struct Start {
     /// How long a slot lasts, in milliseconds.
     pub slot_milliseconds: u64,
     /// Whose signatures they are.
-    pub scheme: Scheme,
+    pub scheme: RecordedScheme,
     /// Whether it had peers to wait for.
     pub expects_peers: bool,
     /// Whether it fetched the chain's past.
@@ -52,7 +52,7 @@ impl Start {
         to.root(&self.network);
         to.number(self.genesis_time);
         to.number(self.slot_milliseconds);
-        to.flag(self.scheme == Scheme::Test);
+        to.flag(self.scheme == RecordedScheme::Test);
         to.flag(self.expects_peers);
         to.flag(self.backfill);
         for limit in self.memory {
@@ -69,9 +69,10 @@ impl Start {
             network: from.root()?,
             genesis_time: from.number()?,
             slot_milliseconds: from.number()?,
-            scheme: match from.flag()? {
-                true => Scheme::Test,
-                false => Scheme::Production,
+            scheme: if from.flag()? {
+                RecordedScheme::Test
+            } else {
+                RecordedScheme::Production
             },
             expects_peers: from.flag()?,
             backfill: from.flag()?,

@@ -4,9 +4,9 @@ use std::fmt;
 
 use quartet_sync::SyncState;
 
-use crate::{Decision, Job, Request, Verdict};
+use crate::{Decision, Job, RecordedVerdict, Request};
 
-impl fmt::Display for Verdict {
+impl fmt::Display for RecordedVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Accept => "accepted",
@@ -62,9 +62,10 @@ impl fmt::Display for Decision {
                 waits_for,
                 by_name,
             } => {
-                let why = match by_name {
-                    true => "which one of its votes names",
-                    false => "its parent",
+                let why = if *by_name {
+                    "which one of its votes names"
+                } else {
+                    "its parent"
                 };
                 write!(f, "block {block} waits for block {waits_for}, {why}")
             }
@@ -119,9 +120,10 @@ impl fmt::Display for Decision {
                     Request::Leave(why) => write!(f, "leaves {peer}: {why}")?,
                     Request::Penalty(why) => write!(f, "held against {peer}: {why}")?,
                 }
-                match is_sent {
-                    true => Ok(()),
-                    false => f.write_str(" (the network was busy)"),
+                if *is_sent {
+                    Ok(())
+                } else {
+                    f.write_str(" (the network was busy)")
                 }
             }
         }

@@ -13,14 +13,10 @@ use std::{
 
 use tracing::warn;
 
-use crate::{
-    Frame, Start,
-    recorder::{Limits, Note, Shared},
-    ring::Ring,
-};
+use crate::{Frame, Limits, Note, Start, note::Shared, ring::Ring};
 
-/// Notes wait for so long to be written together: what a crash of the process costs. Waking up for each would cost more than
-/// writing them.
+/// For so long notes are collected and then written together; a crash of the process loses them. Waking up for each
+/// would cost more than writing them.
 const PAUSE: Duration = Duration::from_millis(100);
 /// With so many bytes a chunk is written before.
 const FULL: usize = 1 << 20;
@@ -32,7 +28,7 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     /// Whether notes are left to gather for a while.
     pauses: bool,
-    /// Whether what comes is lost until there is a keyframe.
+    /// Whether notes are dropped until there is a keyframe.
     is_lost: bool,
 }
 
@@ -54,7 +50,7 @@ impl Writer {
         }
     }
 
-    /// Writes what is noted until the last handle is gone, or the disk refuses.
+    /// Writes notes until the last handle is gone, or the disk fails.
     pub(crate) fn run(mut self, notes: &Receiver<(usize, Note)>) {
         if let Err(error) = self.write_all(notes) {
             self.shared.has_stopped.store(true, Ordering::Relaxed);
@@ -65,7 +61,7 @@ impl Writer {
     fn write_all(&mut self, notes: &Receiver<(usize, Note)>) -> io::Result<()> {
         while let Ok(note) = notes.recv() {
             self.take(note)?;
-            let is_at_end = self.take_what_is_there(notes)?;
+            let is_at_end = self.take_queued(notes)?;
             if is_at_end {
                 break;
             }
@@ -78,7 +74,7 @@ impl Writer {
         self.ring.flush()
     }
 
-    fn take_what_is_there(&mut self, notes: &Receiver<(usize, Note)>) -> io::Result<bool> {
+    fn take_queued(&mut self, notes: &Receiver<(usize, Note)>) -> io::Result<bool> {
         loop {
             match notes.try_recv() {
                 Ok(note) => self.take(note)?,
@@ -91,18 +87,18 @@ impl Writer {
         }
     }
 
-    fn take(&mut self, (weight, note): (usize, Note)) -> io::Result<()> {
-        self.shared.noted_bytes.fetch_sub(weight, Ordering::Relaxed);
+    fn take(&mut self, (bytes, note): (usize, Note)) -> io::Result<()> {
+        self.shared.noted_bytes.fetch_sub(bytes, Ordering::Relaxed);
         let frame = match note {
             Note::Keyframe(make) => {
                 match make() {
                     Some(keyframe) => self.begin(keyframe)?,
-                    None => self.lose(),
+                    None => self.drop_until_keyframe(),
                 }
                 return Ok(());
             }
             Note::Gap => {
-                self.lose();
+                self.drop_until_keyframe();
                 return Ok(());
             }
             Note::Event(event) => Frame::Event(event),
@@ -115,7 +111,7 @@ impl Writer {
         self.ring.push(&frame);
         let bytes = self.ring.current_bytes();
         if bytes >= self.limits.longest_segment {
-            self.lose();
+            self.drop_until_keyframe();
         } else if bytes >= self.limits.segment {
             self.shared.wants_keyframe.store(true, Ordering::Relaxed);
         }
@@ -132,7 +128,7 @@ impl Writer {
         Ok(())
     }
 
-    fn lose(&mut self) {
+    fn drop_until_keyframe(&mut self) {
         if !self.is_lost {
             self.ring.push(&Frame::Gap);
         }

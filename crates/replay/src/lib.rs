@@ -10,7 +10,7 @@
 //!
 //! ```
 //! # use std::time::Duration;
-//! # use quartet_recording::{Event, KeyBlock, Keyframe, Limits, MIN_LIMIT, Note, Recorder, Scheme, Start, Taken};
+//! # use quartet_recording::{Event, KeyBlock, Keyframe, Limits, MIN_LIMIT, Note, RecordedScheme, Recorder, Start, Taken};
 //! # use quartet_types::{Block, BlockWithAttestation, Checkpoint, PublicKey, Root, State};
 //! use quartet_recording::{Decision, Recording};
 //! use quartet_replay::{ReplayOptions, Rules, play};
@@ -27,7 +27,7 @@
 //! #     network: genesis.root,
 //! #     genesis_time: 0,
 //! #     slot_milliseconds: 4_000,
-//! #     scheme: Scheme::Test,
+//! #     scheme: RecordedScheme::Test,
 //! #     expects_peers: false,
 //! #     backfill: false,
 //! #     memory: [1 << 20; 3],

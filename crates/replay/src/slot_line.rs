@@ -1,7 +1,7 @@
 //! What happened in a slot, in short.
 
 use quartet_chain::{Standing, SyncState};
-use quartet_recording::{Decision, Verdict};
+use quartet_recording::{Decision, RecordedVerdict};
 use quartet_types::{Checkpoint, Slot};
 
 /// A slot as the replayed service went through it.
@@ -49,15 +49,15 @@ impl Counts {
             match decision {
                 Decision::Imported(_) => self.blocks += 1,
                 Decision::Vote {
-                    verdict: Verdict::Accept,
+                    verdict: RecordedVerdict::Accept,
                     ..
                 } => self.votes += 1,
                 Decision::Vote {
-                    verdict: Verdict::Reject,
+                    verdict: RecordedVerdict::Reject,
                     ..
                 }
                 | Decision::Block {
-                    verdict: Verdict::Reject,
+                    verdict: RecordedVerdict::Reject,
                     ..
                 } => self.rejected += 1,
                 Decision::OwnVotes { counted, .. } => self.votes += counted,

@@ -213,15 +213,19 @@ impl Node {
             genesis_time: clock.genesis_time(),
             slot_milliseconds: clock.slot_duration().slot().as_millis() as u64,
             scheme: match scheme {
-                Scheme::Production => quartet_recording::Scheme::Production,
-                Scheme::Test => quartet_recording::Scheme::Test,
+                Scheme::Production => quartet_recording::RecordedScheme::Production,
+                Scheme::Test => quartet_recording::RecordedScheme::Test,
             },
             expects_peers: true,
             backfill: self.backfills,
             memory: memory.map(|bytes| bytes as u64),
         };
         let directory = recorded.directory.join(format!("node-{}", self.number));
-        Ok(Recorder::patient(&directory, recorded.limits, start)?)
+        Ok(Recorder::start_blocking(
+            &directory,
+            recorded.limits,
+            start,
+        )?)
     }
 
     /// A clock of its own, as wrong as it is.

@@ -6,7 +6,7 @@
 use std::{env, path::Path};
 
 use quartet_recording::{
-    Decision, Frame, Limits, Note, Recorder, Recording, SegmentReader, Taken, Verdict,
+    Decision, Frame, Limits, Note, RecordedVerdict, Recorder, Recording, SegmentReader, Taken,
 };
 use quartet_replay::{
     Beginning, ExplainTarget, ReplayEvent, ReplayOptions, ReplayOutcome, Rules, SlotLine, play,
@@ -152,7 +152,7 @@ fn rewrite(from: &Path, to: &Path, mut change: impl FnMut(&mut Frame)) {
     let recording = Recording::open(from).unwrap();
     for session in recording.sessions {
         let limits = Limits::of(1 << 30);
-        let mut recorder = Recorder::patient(to, limits, session.start).unwrap();
+        let mut recorder = Recorder::start_blocking(to, limits, session.start).unwrap();
         for segment in session.segments {
             for frame in SegmentReader::open(&segment.path).unwrap() {
                 let mut frame = frame.unwrap();
@@ -212,10 +212,10 @@ fn the_first_decision_that_differs_is_named_by_slot_and_block() {
                 slot: 7,
                 verdict,
             } = decision
-                && *verdict == Verdict::Accept
+                && *verdict == RecordedVerdict::Accept
                 && validator.is_none()
             {
-                (validator, *verdict) = (Some(*whose), Verdict::Reject);
+                (validator, *verdict) = (Some(*whose), RecordedVerdict::Reject);
             }
         }
     });

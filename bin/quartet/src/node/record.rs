@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use quartet_chain::MemoryLimits;
 use quartet_clock::Clock;
-use quartet_recording::{Limits, Recorder, Scheme, Start};
+use quartet_recording::{Limits, RecordedScheme, Recorder, Start};
 use quartet_types::Root;
 use tracing::info;
 
@@ -40,7 +40,7 @@ impl Recorded<'_> {
             network: self.network,
             genesis_time: self.clock.genesis_time(),
             slot_milliseconds: u64::try_from(self.clock.slot_duration().slot().as_millis())?,
-            scheme: Scheme::Production,
+            scheme: RecordedScheme::Production,
             expects_peers: self.expects_peers,
             backfill: self.backfill,
             memory: [states, blocks, unwritten].map(|bytes| bytes as u64),

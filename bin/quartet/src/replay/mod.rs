@@ -13,7 +13,7 @@ use std::{
 
 use clap::Args;
 use quartet_clock::Stopwatch;
-use quartet_recording::{Recording, Scheme as Recorded};
+use quartet_recording::{RecordedScheme, Recording};
 
 use quartet_replay::{
     ExplainTarget, ReplayEvent, ReplayOptions, ReplayOutcome, RootPattern, Rules, play,
@@ -68,7 +68,7 @@ impl ReplayArgs {
             }
         };
         let of_tests =
-            |session: &quartet_recording::Session| session.start.scheme == Recorded::Test;
+            |session: &quartet_recording::Session| session.start.scheme == RecordedScheme::Test;
         let options = ReplayOptions {
             from: self.from,
             until: self.until,

@@ -134,7 +134,7 @@ impl Tape {
     }
 }
 
-impl From<Verdict> for quartet_recording::Verdict {
+impl From<Verdict> for quartet_recording::RecordedVerdict {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Accept => Self::Accept,
