@@ -21,7 +21,7 @@ pub enum ImportError {
     },
     /// An attestation is by a validator that the registry does not have.
     #[error("validator {validator} is beyond the registry of {validators}")]
-    ValidatorOutOfRange {
+    ValidatorNotInRegistry {
         /// The validator named.
         validator: ValidatorIndex,
         /// Validators in the registry.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quartet_fork_choice::Names;
+use quartet_fork_choice::NamedBlocks;
 use quartet_types::{Root, SignedAttestation, SignedBlockWithAttestation, Slot};
 
 use crate::{PeerName, VerdictSender, envelope::Binding, origin::Origin, recent::block_bytes};
@@ -23,7 +23,7 @@ pub(crate) struct PendingBlock {
     /// Whether its proposer's signature has been verified.
     pub(crate) is_authentic: bool,
     /// Whether the blocks that its attestations name must be known.
-    pub(crate) names: Names,
+    pub(crate) names: NamedBlocks,
 }
 
 impl PendingBlock {
@@ -41,7 +41,7 @@ impl PendingBlock {
             verdicts,
             other_senders: Vec::new(),
             is_authentic: false,
-            names: Names::Known,
+            names: NamedBlocks::Known,
         }
     }
 

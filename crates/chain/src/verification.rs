@@ -292,7 +292,7 @@ pub(crate) fn verify_each(
     let results = signed.iter().zip(keys).zip(valid);
     results
         .map(|(((attestation, _), key), valid)| match (key, valid) {
-            (None, _) => Some(ImportError::ValidatorOutOfRange {
+            (None, _) => Some(ImportError::ValidatorNotInRegistry {
                 validator: attestation.validator_id,
                 validators: validators.len() as u64,
             }),

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use quartet_fork_choice::{AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, Names, Rules};
+use quartet_fork_choice::{
+    AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, NamedBlocks, Rules,
+};
 use quartet_oracle::{Deviations, KnownBlock, Origin, Store};
 use quartet_types::{Attestation, AttestationData, Root};
 
@@ -68,11 +70,11 @@ fn bench(criterion: &mut Criterion) {
             finalized: anchor,
         };
         let mut store = ForkChoice::new(genesis, checkpoints, VALIDATORS, Rules::QUARTET);
-        store.advance_to(FAR, false);
+        store.advance_to(FAR);
         for block in &blocks[1..] {
             let own = vote_for(block, &genesis);
             store
-                .on_block(*block, checkpoints, &[], &own, Names::Known)
+                .on_block(*block, checkpoints, &[], &own, NamedBlocks::Known)
                 .unwrap();
         }
         let mut slot = 1;

@@ -1,4 +1,5 @@
-//! A hundred thousand blocks without finality, in trees of every shape: ours beside the tree that is walked block by block.
+//! A hundred thousand blocks without finality, in trees of every shape: ours beside the tree that is walked block by
+//! block.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures")]
 #![allow(clippy::unwrap_used, missing_docs)]
@@ -18,7 +19,9 @@ use common::{
     walking::WalkingTree,
 };
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use quartet_fork_choice::{AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, Names, Rules};
+use quartet_fork_choice::{
+    AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, NamedBlocks, Rules,
+};
 use quartet_types::Attestation;
 
 const BLOCKS: u64 = 100_000;
@@ -277,7 +280,7 @@ fn validators(criterion: &mut Criterion) {
                 let mut store = store.clone();
                 let start = Instant::now();
                 store
-                    .on_block(child, checkpoints, &votes, &own, Names::Known)
+                    .on_block(child, checkpoints, &votes, &own, NamedBlocks::Known)
                     .unwrap();
                 start.elapsed()
             })

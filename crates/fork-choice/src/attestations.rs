@@ -1,10 +1,8 @@
 //! Votes: which are accepted, and where they go.
 
-use quartet_types::{Attestation, AttestationData, Checkpoint, Slot};
+use quartet_types::{Attestation, AttestationData, Checkpoint, CheckpointRole, Slot};
 
-use crate::{
-    AttestationError, BlockInfo, CheckpointRole, ForkChoice, Names, nodes::NodeIndex, votes::Votes,
-};
+use crate::{AttestationError, BlockInfo, ForkChoice, nodes::NodeIndex, votes::Votes};
 
 /// How an attestation came, which decides on the set it enters and on how far ahead it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +20,16 @@ pub enum AttestationOutcome {
     Recorded,
     /// The set has a vote of the same or a later slot by this validator, which stays.
     Superseded,
+}
+
+/// Whether the blocks that a block's attestations name have to be at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedBlocks {
+    /// Each has to be in the tree or remembered, as the specification wants it.
+    Known,
+    /// More than a third of the validators vouch for the block, so an honest one has known them all. Blocks that are
+    /// not at hand are not checked, and votes for them have no weight.
+    Vouched,
 }
 
 impl ForkChoice {
@@ -55,7 +63,7 @@ impl ForkChoice {
     ) -> Result<AttestationOutcome, AttestationError> {
         let node = self.check_alone(attestation, origin)?;
         let outcome = self.record(attestation, origin, node);
-        self.tree.settle();
+        self.tree.apply_moves();
         Ok(outcome)
     }
 
@@ -89,7 +97,7 @@ impl ForkChoice {
         attestation: &Attestation,
         origin: AttestationOrigin,
     ) -> Result<Option<NodeIndex>, AttestationError> {
-        let head = self.check(attestation, origin, None, Names::Known)?;
+        let head = self.check(attestation, origin, None, NamedBlocks::Known)?;
         if origin == AttestationOrigin::Gossip && self.rules.votes_follow_one_chain {
             self.check_chain(&attestation.data, head)?;
         }
@@ -147,11 +155,11 @@ impl ForkChoice {
         attestation: &Attestation,
         origin: AttestationOrigin,
         incoming: Option<&BlockInfo>,
-        names: Names,
+        names: NamedBlocks,
     ) -> Result<Option<NodeIndex>, AttestationError> {
         use CheckpointRole::{Head, Source, Target};
         if attestation.validator_id >= self.validators {
-            return Err(AttestationError::BeyondRegistry {
+            return Err(AttestationError::ValidatorNotInRegistry {
                 validator: attestation.validator_id,
                 validators: self.validators,
             });
@@ -189,7 +197,7 @@ impl ForkChoice {
         role: CheckpointRole,
         checkpoint: Checkpoint,
         incoming: Option<&BlockInfo>,
-        names: Names,
+        names: NamedBlocks,
     ) -> Result<Located, AttestationError> {
         let found = |index, slot| Ok(Located { index, slot });
         if let Some(index) = self.tree.find(&checkpoint.root) {
@@ -198,10 +206,10 @@ impl ForkChoice {
         if let Some(block) = incoming.filter(|block| block.root == checkpoint.root) {
             return found(Some(self.tree.next_index()), Some(block.slot));
         }
-        if let Some(slot) = self.past.slot(&checkpoint.root) {
+        if let Some(slot) = self.dropped.slot(&checkpoint.root) {
             return found(None, Some(slot));
         }
-        if names == Names::Vouched {
+        if names == NamedBlocks::Vouched {
             return found(None, None);
         }
         Err(AttestationError::UnknownBlock { role, checkpoint })
@@ -241,7 +249,7 @@ impl ForkChoice {
         outcome
     }
 
-    /// Makes a vote the validator's known one and moves its weight there, once the tree has settled.
+    /// Makes a vote the validator's known one and moves its weight there, once the tree has applied its moves.
     pub(crate) fn set_known(
         &mut self,
         validator: usize,

@@ -2,25 +2,18 @@
 
 use quartet_types::{Attestation, Root};
 
-use crate::{AttestationOrigin, BlockError, BlockInfo, Checkpoints, ForkChoice, nodes::NodeIndex};
+use crate::{
+    AttestationOrigin, BlockError, BlockInfo, Checkpoints, ForkChoice, NamedBlocks,
+    nodes::NodeIndex,
+};
 
-/// What became of a block.
+/// The outcome of importing a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockOutcome {
     /// It is in the tree and its votes are recorded.
     Imported,
     /// It was there before; nothing has changed.
     AlreadyKnown,
-}
-
-/// Whether the blocks that a block's attestations name have to be at hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Names {
-    /// Each has to be in the tree or remembered, as the specification wants it.
-    Known,
-    /// Somebody honest has known them all, as more than a third of the validators vouch. Those that are not at hand are
-    /// taken as they are, and votes for them have no weight.
-    Vouched,
 }
 
 /// Where an accepted block and its votes go.
@@ -41,7 +34,7 @@ impl ForkChoice {
         block: &BlockInfo,
         body: &[Attestation],
         proposer_attestation: &Attestation,
-        names: Names,
+        names: NamedBlocks,
     ) -> Result<(), BlockError> {
         if self.contains(&block.root) {
             return Ok(());
@@ -64,13 +57,13 @@ impl ForkChoice {
         checkpoints: Checkpoints,
         body: &[Attestation],
         proposer_attestation: &Attestation,
-        names: Names,
+        names: NamedBlocks,
     ) -> Result<BlockOutcome, BlockError> {
         if self.contains(&block.root) {
             return Ok(BlockOutcome::AlreadyKnown);
         }
         let placement = self.place(&block, body, proposer_attestation, names)?;
-        self.raise(block.root, checkpoints)?;
+        self.raise_checkpoints(block.root, checkpoints)?;
         self.tree.insert(block, checkpoints, placement.parent);
         for (attestation, node) in body.iter().zip(placement.body) {
             self.record(attestation, AttestationOrigin::Block, node);
@@ -85,7 +78,11 @@ impl ForkChoice {
     }
 
     /// Raises the store's checkpoints to those of a block that is not in the tree yet.
-    pub(crate) fn raise(&mut self, root: Root, of_block: Checkpoints) -> Result<(), BlockError> {
+    pub(crate) fn raise_checkpoints(
+        &mut self,
+        root: Root,
+        of_block: Checkpoints,
+    ) -> Result<(), BlockError> {
         let Checkpoints {
             justified,
             finalized,
@@ -102,7 +99,7 @@ impl ForkChoice {
         Ok(())
     }
 
-    /// The block that one builds on, if it does.
+    /// The parent of a block, if the block may follow it.
     pub(crate) fn parent_in_tree(&self, block: &BlockInfo) -> Result<NodeIndex, BlockError> {
         let BlockInfo {
             root,
@@ -111,7 +108,7 @@ impl ForkChoice {
         } = *block;
         let parent = self.tree.find(&parent_root).ok_or_else(|| {
             let oldest = self.tree.oldest().checkpoint();
-            if slot <= oldest.slot || self.past.slot(&parent_root).is_some() {
+            if slot <= oldest.slot || self.dropped.slot(&parent_root).is_some() {
                 BlockError::RuledOut { root, slot, oldest }
             } else {
                 BlockError::UnknownParent { root, parent_root }
@@ -133,7 +130,7 @@ impl ForkChoice {
         block: &BlockInfo,
         body: &[Attestation],
         proposer_attestation: &Attestation,
-        names: Names,
+        names: NamedBlocks,
     ) -> Result<Placement, BlockError> {
         let parent = self.parent_in_tree(block)?;
         let check = |attestation, origin| self.check(attestation, origin, Some(block), names);

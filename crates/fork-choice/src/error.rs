@@ -1,36 +1,13 @@
 //! Every way in which an attestation or a block can be refused.
 
-use std::fmt;
-
-use quartet_types::{Checkpoint, Root, Slot, ValidatorIndex};
-
-/// The part that a checkpoint plays in an attestation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckpointRole {
-    /// The justified checkpoint that the vote builds on.
-    Source,
-    /// The checkpoint to justify.
-    Target,
-    /// The head of the chain as the validator sees it.
-    Head,
-}
-
-impl fmt::Display for CheckpointRole {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Source => "source",
-            Self::Target => "target",
-            Self::Head => "head",
-        })
-    }
-}
+use quartet_types::{Checkpoint, CheckpointRole, Root, Slot, ValidatorIndex};
 
 /// Why an attestation is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AttestationError {
-    /// Nobody in the registry has this index.
+    /// The validator is not in the registry.
     #[error("validator {validator} is beyond the registry of {validators}")]
-    BeyondRegistry {
+    ValidatorNotInRegistry {
         /// The attesting validator.
         validator: ValidatorIndex,
         /// Validators in the registry.
@@ -44,7 +21,7 @@ pub enum AttestationError {
         /// The checkpoint.
         checkpoint: Checkpoint,
     },
-    /// The vote runs backwards.
+    /// The source is after the target.
     #[error("source slot {source_slot} is after target slot {target_slot}")]
     SourceAfterTarget {
         /// Slot of the source.
@@ -75,16 +52,16 @@ pub enum AttestationError {
     /// Two of the blocks that the vote names are not on one chain.
     #[error("{descendant} {found} does not descend from {ancestor} {expected}")]
     OffChain {
-        /// The checkpoint that should be the ancestor.
+        /// Which checkpoint should be the ancestor.
         ancestor: CheckpointRole,
-        /// It.
+        /// That checkpoint.
         expected: Checkpoint,
-        /// The checkpoint that should descend from it.
+        /// Which checkpoint should descend from it.
         descendant: CheckpointRole,
-        /// It.
+        /// That checkpoint.
         found: Checkpoint,
     },
-    /// The vote is for a time that has not come.
+    /// The vote is for a future slot.
     #[error("slot {slot} is in the future, the latest acceptable is {latest}")]
     FutureSlot {
         /// Slot of the attestation.
@@ -152,7 +129,7 @@ pub enum RestoreError {
     /// A block does not fit those before it.
     #[error("{0}")]
     Block(#[from] BlockError),
-    /// A vote is by nobody in the registry.
+    /// A vote is by a validator that is not in the registry.
     #[error("{0}")]
     Vote(#[from] AttestationError),
 }

@@ -6,8 +6,8 @@ use quartet_types::{
 
 use crate::{
     BlockInfo, Checkpoints, Rules, WeighedBlock,
+    dropped_blocks::DroppedBlocks,
     nodes::{NodeIndex, OLDEST},
-    past::Past,
     tree::BlockTree,
     votes::{Vote, Votes},
 };
@@ -31,12 +31,12 @@ pub struct ForkChoice {
     /// By validator, the newest slot that it has signed two votes for.
     pub(crate) equivocated: Vec<Option<Slot>>,
     /// Blocks that are no longer in the tree, or came before its anchor.
-    pub(crate) past: Past,
+    pub(crate) dropped: DroppedBlocks,
 }
 
 impl ForkChoice {
-    /// A store that trusts `anchor`: it is head, safe target, justified and finalized, and the time is the start
-    /// of its slot. `checkpoints` are those of the anchor's own post-state, `validators` is the length of the registry, at
+    /// A store that trusts `anchor`: it is head, safe target, justified and finalized, and the time is the start of its
+    /// slot. `checkpoints` are those of the anchor's own post-state, `validators` is the length of the registry, at
     /// least one.
     ///
     /// Source: leanSpec `Store.get_forkchoice_store`.
@@ -54,7 +54,7 @@ impl ForkChoice {
             known: Votes::new(validators as usize),
             new: Votes::new(validators as usize),
             equivocated: vec![None; validators as usize],
-            past: Past::default(),
+            dropped: DroppedBlocks::default(),
         }
     }
 
@@ -103,7 +103,7 @@ impl ForkChoice {
     /// weight there. At most 32,768 are remembered, those that were noted last.
     pub fn remember(&mut self, block: Checkpoint) {
         if !self.contains(&block.root) {
-            self.past.insert(block.root, block.slot);
+            self.dropped.insert(block.root, block.slot);
         }
     }
 
@@ -118,10 +118,11 @@ impl ForkChoice {
         Some(vote.data)
     }
 
-    /// Takes note that a validator has signed two votes for `slot`, both verified: neither has weight from now on. True if
-    /// that is news.
+    /// Takes note that a validator has signed two votes for `slot`, both verified: neither has weight from now on. True
+    /// if that is news.
     ///
-    /// A vote of another slot is not touched. Of several slots only the newest is remembered: older votes are overtaken.
+    /// A vote of another slot is not touched. Of several slots only the newest is remembered: older votes are
+    /// overtaken.
     pub fn on_equivocation(&mut self, validator: ValidatorIndex, slot: Slot) -> bool {
         let index = validator as usize;
         let Some(newest) = self.equivocated.get_mut(index) else {
@@ -174,7 +175,7 @@ impl ForkChoice {
 
     /// Whether a vote may name the block: it is in the tree, or remembered.
     pub fn is_known(&self, root: &Root) -> bool {
-        self.contains(root) || self.past.slot(root).is_some()
+        self.contains(root) || self.dropped.slot(root).is_some()
     }
 
     /// The block with this root.
@@ -213,9 +214,9 @@ impl ForkChoice {
         Some(self.tree.checkpoints(index))
     }
 
-    /// How many blocks of the chain that ends in `old_root` are not on the one that ends in `new_root`: what a change of the
-    /// head leaves behind. All that the tree has of the old chain where it does not have the new block, zero where it does not
-    /// have the old one.
+    /// How many blocks of the chain that ends in `old_root` are not on the chain that ends in `new_root`: what a change
+    /// of the head leaves behind. Where the tree does not have the new block, all blocks of the old chain; where it
+    /// does not have the old one, zero.
     pub fn reorg_depth(&self, old_root: &Root, new_root: &Root) -> u64 {
         let nodes = self.tree.nodes();
         let depth = match (self.tree.find(old_root), self.tree.find(new_root)) {
@@ -226,7 +227,7 @@ impl ForkChoice {
         depth.into()
     }
 
-    /// The known votes in a block's subtree; a single one's, where [`Self::blocks`] lists them all.
+    /// The known votes in a block's subtree. [`Self::blocks`] has those of all blocks in one pass.
     pub fn weight_of(&self, root: &Root) -> Option<u64> {
         self.tree.find(root).map(|index| self.tree.weight(index))
     }
@@ -260,7 +261,7 @@ impl ForkChoice {
     ///
     /// Source: leanSpec `Store.update_head`.
     pub fn update_head(&mut self) {
-        self.tree.settle();
+        self.tree.apply_moves();
         self.head = self.tree.heaviest_leaf(self.start());
     }
 
@@ -274,8 +275,8 @@ impl ForkChoice {
         self.update_head();
     }
 
-    /// Where head and safe target are searched from. A zero justified root, which an empty slot can lend to a
-    /// checkpoint, stands for the oldest block.
+    /// Where head and safe target are searched from. A justified root of zero, which the checkpoint of an empty slot
+    /// can have, stands for the oldest block.
     pub(crate) fn start(&self) -> NodeIndex {
         self.tree
             .find(&self.latest_justified.root)
@@ -296,7 +297,7 @@ impl ForkChoice {
         self.known.relocate(|index| pruned.moved_to(index));
         self.new.relocate(|index| pruned.moved_to(index));
 
-        self.past.extend(&pruned.dropped);
+        self.dropped.extend(&pruned.dropped);
         pruned.dropped.iter().map(|block| block.root).collect()
     }
 

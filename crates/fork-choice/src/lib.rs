@@ -4,17 +4,17 @@
 //! clock and verifies nothing that needs a key: its caller has done the state transition and the signatures before,
 //! and tells it the time in intervals since genesis.
 //!
-//! Two sets hold each validator's latest vote. *Known* votes weigh: they are summed up along paths of blocks as they move, so
-//! that the weight of a block and the heaviest leaf are found in steps that grow with the logarithm of the tree, whatever
-//! its shape and however far a vote has come. *New* votes wait for the end of the slot and decide on the safe target, for
-//! which they are counted when it is asked for.
+//! Two sets hold each validator's latest vote. *Known* votes weigh: they are summed up along paths of blocks as they
+//! move, so that the weight of a block and the heaviest leaf are found in steps that grow with the logarithm of the
+//! tree, whatever its shape and however far a vote has come. *New* votes wait for the end of the slot and decide on the
+//! safe target, for which they are counted when it is asked for.
 //!
 //! # Example
 //!
 //! Two branches, and one vote that decides between them:
 //!
 //! ```
-//! use quartet_fork_choice::{AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, Names, Rules};
+//! use quartet_fork_choice::{AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, NamedBlocks, Rules};
 //! use quartet_types::{Attestation, AttestationData, Root};
 //!
 //! let root = Root::repeat_byte;
@@ -33,7 +33,7 @@
 //! for (proposer, block) in [(1, first), (2, second)] {
 //!     store.proposal_head(block.slot);
 //!     let own = vote(proposer, block.slot, block);
-//!     store.on_block(block, checkpoints, &[], &own, Names::Known)?;
+//!     store.on_block(block, checkpoints, &[], &own, NamedBlocks::Known)?;
 //! }
 //!
 //! store.on_attestation(&vote(3, 2, first), AttestationOrigin::Gossip)?;
@@ -47,11 +47,12 @@
 #![forbid(unsafe_code)]
 
 mod attestations;
+mod block_info;
 mod blocks;
+mod dropped_blocks;
 mod error;
 mod fork_choice;
 mod nodes;
-mod past;
 mod paths;
 mod plan;
 mod restore;
@@ -66,10 +67,11 @@ mod tree;
 mod votes;
 mod weights;
 
-pub use attestations::{AttestationOrigin, AttestationOutcome};
-pub use blocks::{BlockOutcome, Names};
-pub use error::{AttestationError, BlockError, CheckpointRole, RestoreError};
+pub use attestations::{AttestationOrigin, AttestationOutcome, NamedBlocks};
+pub use block_info::{BlockInfo, Checkpoints};
+pub use blocks::BlockOutcome;
+pub use error::{AttestationError, BlockError, RestoreError};
 pub use fork_choice::ForkChoice;
-pub use restore::Moment;
+pub use restore::VolatileState;
 pub use rules::Rules;
-pub use tree::{BlockInfo, Checkpoints, WeighedBlock};
+pub use tree::WeighedBlock;

@@ -1,4 +1,4 @@
-//! The blocks of the tree in order of arrival, and how they hang together.
+//! The blocks of the tree in order of arrival, and how they are linked.
 
 use std::iter::successors;
 
@@ -12,7 +12,7 @@ pub(crate) type NodeIndex = u32;
 /// Position of the tree's oldest block.
 pub(crate) const OLDEST: NodeIndex = 0;
 
-/// In the place of a position where there is none: a tree has fewer blocks than this.
+/// Stands for no position: a tree has fewer blocks than this.
 pub(crate) const NOBODY: NodeIndex = NodeIndex::MAX;
 
 /// 96 bytes: there may be a hundred thousand.
@@ -25,8 +25,8 @@ struct Node {
     parent: NodeIndex,
     /// Blocks between this one and the oldest.
     depth: u32,
-    /// An ancestor further back, so that an ancestor is found in steps that grow with the logarithm of the distance. The
-    /// oldest block's is itself.
+    /// An ancestor further back, so that an ancestor is found in steps that grow with the logarithm of the distance.
+    /// The oldest block's is itself.
     jump: NodeIndex,
     /// The child that arrived last, or [`NOBODY`].
     last_child: NodeIndex,

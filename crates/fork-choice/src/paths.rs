@@ -1,12 +1,13 @@
-//! The tree as paths from some block down to a leaf, so that from any block only few of them lead to the top.
+//! The tree as paths from some block down to a leaf, so that few paths lead from any block to the top.
 //!
-//! A block that is the first child of its parent goes on with its parent's path; any other child begins one. So a path may
-//! come to hang on one that is no larger: where a path has more than two thirds of the blocks that the one above it has, both with all
-//! that hangs on them, the upper one is laid anew with all that hangs on it, each block being followed by its child with the
-//! most descendants. Hence no block has more than log₁.₅ n paths above its own: 28 among 100,000 blocks.
+//! A block that is the first child of its parent continues its parent's path; any other child begins a new path, which
+//! is attached to the parent's. So a path may become as large as the one above it. Where a path has more than two
+//! thirds of the blocks of the path above it, each counted with everything attached below, the upper one is rebuilt
+//! with everything below it: each block is then followed by its child with the most descendants. Hence no block has
+//! more than log₁.₅ n paths above its own: 28 among 100,000 blocks.
 //!
-//! Laying *m* blocks anew takes time in proportion to *m*, and since they were laid last at least m/3 of them have arrived: a
-//! block costs O(log n) in the long run, whoever chooses its parent.
+//! Rebuilding *m* blocks takes time in proportion to *m*, and at least m/3 of them have arrived since they were last
+//! rebuilt: a block costs O(log n) in the long run, whoever chooses its parent.
 
 use crate::{
     nodes::{NOBODY, NodeIndex, Nodes, OLDEST},
@@ -22,7 +23,7 @@ pub(crate) struct Path {
     /// From the top down; empty where there is but one, as many paths have it.
     members: Vec<Member>,
     pub(crate) sums: Sums,
-    pub(crate) hook: Hook,
+    pub(crate) attachment: Attachment,
     /// Blocks that descend from its top one, and that one.
     size: u32,
 }
@@ -35,12 +36,12 @@ pub(crate) struct Member {
     pub(crate) rivals: u32,
 }
 
-/// What a path hangs on; the topmost path hangs on nothing.
+/// Where a path is attached; the topmost path is attached nowhere.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Hook {
+pub(crate) struct Attachment {
     /// How many paths are above.
     pub(crate) level: u32,
-    /// The one that it hangs on, and at which block.
+    /// The path that it is attached to, and at which block.
     pub(crate) path: u32,
     pub(crate) position: u32,
     /// That block's rivals, and which of them it begins with.
@@ -50,7 +51,7 @@ pub(crate) struct Hook {
 
 /// Where a block is.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seat {
+pub(crate) struct BlockPlace {
     pub(crate) path: u32,
     pub(crate) position: u32,
     /// Votes for this very block.
@@ -60,51 +61,51 @@ pub(crate) struct Seat {
 /// The paths of a tree and the votes on them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Paths {
-    pub(crate) seats: Vec<Seat>,
+    pub(crate) places: Vec<BlockPlace>,
     pub(crate) paths: Slab<Path>,
     pub(crate) rivals: Slab<Rivals>,
-    /// Blocks that have been laid anew.
+    /// Blocks that have been rebuilt.
     #[cfg(test)]
-    relaid: u64,
+    rebuilt: u64,
 }
 
 impl Paths {
-    /// Lays the paths of a whole tree. `votes` has those for each block itself, by position.
+    /// Builds the paths of a whole tree. `votes` has those for each block itself, by position.
     pub(crate) fn of(nodes: &Nodes, votes: impl ExactSizeIterator<Item = u32>) -> Self {
-        let seat = |votes| Seat {
+        let place = |votes| BlockPlace {
             path: NOBODY,
             position: NOBODY,
             votes,
         };
         let mut paths = Self {
-            seats: votes.map(seat).collect(),
+            places: votes.map(place).collect(),
             ..Self::default()
         };
-        paths.lay(nodes, OLDEST, Hook::default());
+        paths.build_below(nodes, OLDEST, Attachment::default());
         paths
     }
 
-    pub(crate) fn seat(&self, index: NodeIndex) -> Seat {
-        self.seats[index as usize]
+    pub(crate) fn place(&self, index: NodeIndex) -> BlockPlace {
+        self.places[index as usize]
     }
 
     /// The path that a block is on.
     pub(crate) fn path_of(&self, index: NodeIndex) -> &Path {
-        self.paths.get(self.seat(index).path)
+        self.paths.get(self.place(index).path)
     }
 
-    /// Seats the block that the tree has got last.
+    /// Places the block that the tree got last.
     pub(crate) fn push(&mut self, nodes: &Nodes, index: NodeIndex, parent: NodeIndex) {
-        let above = self.seat(parent);
+        let above = self.place(parent);
         let path = self.paths.get_mut(above.path);
         let is_first_child = above.position + 1 == path.len();
         let (path, position) = if is_first_child {
             path.push(index);
             (above.path, above.position + 1)
         } else {
-            let level = path.hook.level + 1;
+            let level = path.attachment.level + 1;
             let (rivals, rival) = self.add_rival(nodes, above, index);
-            let hook = Hook {
+            let attachment = Attachment {
                 level,
                 path: above.path,
                 position: above.position,
@@ -112,22 +113,22 @@ impl Paths {
                 rival,
             };
             let sums = Sums::new(&[Sum::default()], Sum::then);
-            let path = Path::new(vec![Member::new(index)], sums, hook, 0);
+            let path = Path::new(vec![Member::new(index)], sums, attachment, 0);
             (self.paths.insert(path), 0)
         };
-        let seat = Seat {
+        let place = BlockPlace {
             path,
             position,
             votes: 0,
         };
-        push_sparingly(&mut self.seats, seat);
+        push_sparingly(&mut self.places, place);
         if let Some(overgrown) = self.count(path) {
-            self.relay(nodes, overgrown);
+            self.rebuild(nodes, overgrown);
         }
     }
 
     /// Notes a child that has no votes and is not on its parent's path; returns which rival of which it is.
-    fn add_rival(&mut self, nodes: &Nodes, parent: Seat, child: NodeIndex) -> (u32, u32) {
+    fn add_rival(&mut self, nodes: &Nodes, parent: BlockPlace, child: NodeIndex) -> (u32, u32) {
         let path = self.paths.get_mut(parent.path);
         let at = parent.position as usize;
         let next = path.members[at + 1].node;
@@ -148,36 +149,38 @@ impl Paths {
         (id, rivals.len() - 1)
     }
 
-    /// Counts a new block in its path and all above; the highest one that something nearly as large hangs on is returned, for
-    /// it has to be laid anew.
+    /// Counts a new block in its path and all above. Returns the highest path that something nearly as large is
+    /// attached to: it has to be rebuilt.
     fn count(&mut self, path: u32) -> Option<u32> {
         let below = self.paths.get_mut(path);
         below.size += 1;
-        let (mut size, mut hook) = (below.size, below.hook);
+        let (mut size, mut attachment) = (below.size, below.attachment);
         let mut overgrown = None;
-        while hook.level > 0 {
-            let above = self.paths.get_mut(hook.path);
+        while attachment.level > 0 {
+            let above = self.paths.get_mut(attachment.path);
             above.size += 1;
             if 3 * u64::from(size) > 2 * u64::from(above.size) {
-                overgrown = Some(hook.path);
+                overgrown = Some(attachment.path);
             }
-            (size, hook) = (above.size, above.hook);
+            (size, attachment) = (above.size, above.attachment);
         }
         overgrown
     }
 
-    /// Lays a path anew, and all that hangs on it.
-    fn relay(&mut self, nodes: &Nodes, path: u32) {
-        let Path { top, hook, .. } = *self.paths.get(path);
+    /// Rebuilds a path and everything attached below it.
+    fn rebuild(&mut self, nodes: &Nodes, path: u32) {
+        let Path {
+            top, attachment, ..
+        } = *self.paths.get(path);
         #[cfg(test)]
         {
-            self.relaid += u64::from(self.paths.get(path).size);
+            self.rebuilt += u64::from(self.paths.get(path).size);
         }
         self.clear(path);
-        self.lay(nodes, top, hook);
+        self.build_below(nodes, top, attachment);
     }
 
-    /// Forgets a path and all that hang on it.
+    /// Removes a path and everything attached below it.
     fn clear(&mut self, path: u32) {
         let mut stack = vec![path];
         while let Some(path) = stack.pop() {
@@ -185,23 +188,23 @@ impl Paths {
                 if member.rivals != NOBODY {
                     let rivals = self.rivals.remove(member.rivals);
                     let tops = (0..rivals.len()).map(|rival| rivals.get(rival).child);
-                    stack.extend(tops.map(|top| self.seat(top).path));
+                    stack.extend(tops.map(|top| self.place(top).path));
                 }
             }
         }
     }
 
-    /// Lays the paths of `top` and all that descends from it, which have none; the first hangs on `hook`.
-    fn lay(&mut self, nodes: &Nodes, top: NodeIndex, hook: Hook) {
+    /// Builds the paths of `top` and all its descendants, which have none yet. The first is attached at `attachment`.
+    fn build_below(&mut self, nodes: &Nodes, top: NodeIndex, attachment: Attachment) {
         let plan = Plan::of(nodes, top);
-        let mut laid = Vec::new();
+        let mut built = Vec::new();
         for at in plan.tops() {
             let members: Vec<_> = plan.path(at).map(Member::new).collect();
             let parent = nodes.parent(members[0].node).filter(|_| at > 0);
-            let hook = parent.map_or(hook, |parent| {
-                let Seat { path, position, .. } = self.seat(parent);
-                Hook {
-                    level: self.paths.get(path).hook.level + 1,
+            let attachment = parent.map_or(attachment, |parent| {
+                let BlockPlace { path, position, .. } = self.place(parent);
+                Attachment {
+                    level: self.paths.get(path).attachment.level + 1,
                     path,
                     position,
                     // Known when the path above is summed up.
@@ -209,32 +212,32 @@ impl Paths {
                     rival: NOBODY,
                 }
             });
-            laid.push(self.seat_path(members, hook, plan.sizes[at]));
+            built.push(self.insert_path(members, attachment, plan.sizes[at]));
         }
-        // What hangs on a path has been planned after it.
-        for path in laid.into_iter().rev() {
+        // In the plan, attached paths come after the path above them.
+        for path in built.into_iter().rev() {
             self.sum_up(nodes, path);
         }
     }
 
-    fn seat_path(&mut self, members: Vec<Member>, hook: Hook, size: u32) -> u32 {
+    fn insert_path(&mut self, members: Vec<Member>, attachment: Attachment, size: u32) -> u32 {
         let path = self.paths.insert(Path::default());
         for (position, member) in (0..).zip(&members) {
-            let seat = &mut self.seats[member.node as usize];
-            (seat.path, seat.position) = (path, position);
+            let place = &mut self.places[member.node as usize];
+            (place.path, place.position) = (path, position);
         }
-        *self.paths.get_mut(path) = Path::new(members, Sums::default(), hook, size);
+        *self.paths.get_mut(path) = Path::new(members, Sums::default(), attachment, size);
         path
     }
 
-    /// Sums up the votes of a path, when those that hang on it are summed up.
+    /// Sums up the votes of a path whose attached paths are summed up already.
     fn sum_up(&mut self, nodes: &Nodes, path: u32) {
         let length = self.paths.get(path).len();
         let mut sums = Vec::with_capacity(length as usize);
         for position in 0..length {
             let node = self.paths.get(path).member(position).node;
             let mut sum = Sum {
-                votes: self.seat(node).votes,
+                votes: self.place(node).votes,
                 lead: 0,
             };
             if position + 1 < length {
@@ -262,21 +265,21 @@ impl Paths {
         rivals
     }
 
-    /// Lets the paths of all rivals of a block hang on them. Returns where these are kept, and the lead of the best one.
+    /// Attaches the paths of all rivals of a block. Returns where these are kept, and the lead of the best one.
     fn insert_rivals(&mut self, nodes: &Nodes, rivals: &[Rival]) -> (u32, u32) {
         let kept = Rivals::new(rivals, |one, other| Rival::best(nodes, one, other));
         let lead = kept.all().lead;
         let id = self.rivals.insert(kept);
         for (rival, child) in (0..).zip(rivals.iter().map(|rival| rival.child)) {
-            let below = self.paths.get_mut(self.seats[child as usize].path);
-            (below.hook.rivals, below.hook.rival) = (id, rival);
+            let below = self.paths.get_mut(self.places[child as usize].path);
+            (below.attachment.rivals, below.attachment.rival) = (id, rival);
         }
         (id, lead)
     }
 }
 
 impl Path {
-    fn new(members: Vec<Member>, sums: Sums, hook: Hook, size: u32) -> Self {
+    fn new(members: Vec<Member>, sums: Sums, attachment: Attachment, size: u32) -> Self {
         Self {
             top: members.first().map_or(NOBODY, |top| top.node),
             members: if members.len() > 1 {
@@ -285,7 +288,7 @@ impl Path {
                 Vec::new()
             },
             sums,
-            hook,
+            attachment,
             size,
         }
     }

@@ -1,8 +1,8 @@
-//! How a part of the tree is to be laid in paths: each block is followed by its child with the most descendants.
+//! A plan of the paths of a part of the tree: each block is followed by its child with the most descendants.
 
 use crate::nodes::{NodeIndex, Nodes};
 
-/// How a block and its descendants are laid out: parents come before children, the block itself is at 0.
+/// A block, which is at 0, and its descendants: parents come before children.
 pub(crate) struct Plan {
     /// Each with the place of its parent.
     pub(crate) blocks: Vec<(NodeIndex, u32)>,

@@ -6,7 +6,7 @@ use crate::{AttestationError, BlockInfo, Checkpoints, ForkChoice, RestoreError, 
 
 /// What a running store knows beside its blocks and the votes that count: what a restart forgets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Moment {
+pub struct VolatileState {
     /// Intervals since genesis.
     pub time: u64,
     /// The safe target.
@@ -21,50 +21,52 @@ pub struct Moment {
 
 impl ForkChoice {
     /// What [`restore`](Self::restore) cannot know.
-    pub fn moment(&self) -> Moment {
+    pub fn volatile_state(&self) -> VolatileState {
         let equivocated = (0..).zip(&self.equivocated);
-        Moment {
+        VolatileState {
             time: self.time,
             safe_target: self.safe_target,
             new_votes: self.new_attestations().collect(),
             equivocated: equivocated
                 .filter_map(|(validator, slot)| Some((validator, (*slot)?)))
                 .collect(),
-            remembered: self.past.iter().collect(),
+            remembered: self.dropped.iter().collect(),
         }
     }
 
-    /// Takes up what was known at a moment, in a store that was restored from its blocks and votes. Votes by nobody in the
-    /// registry are left out.
-    pub fn resume(&mut self, moment: &Moment) {
-        self.time = self.time.max(moment.time);
-        self.safe_target = moment.safe_target;
-        for block in &moment.remembered {
+    /// Restores the volatile state of a store that was restored from its blocks and votes. Votes of validators that are
+    /// not in the registry are left out.
+    pub fn restore_volatile(&mut self, volatile: &VolatileState) {
+        self.time = self.time.max(volatile.time);
+        self.safe_target = volatile.safe_target;
+        for block in &volatile.remembered {
             self.remember(*block);
         }
-        for (validator, slot) in &moment.equivocated {
+        for (validator, slot) in &volatile.equivocated {
             self.on_equivocation(*validator, *slot);
         }
         let of_registry = |vote: &&Attestation| vote.validator_id < self.validators;
-        let votes: Vec<_> = moment.new_votes.iter().filter(of_registry).collect();
+        let votes: Vec<_> = volatile.new_votes.iter().filter(of_registry).collect();
         for Attestation { validator_id, data } in votes {
             let node = self.tree.find(&data.head.root);
             self.new.replace(*validator_id as usize, *data, node);
         }
     }
 
-    /// The store that [`new`](Self::new) and [`on_block`](Self::on_block) make of an anchor and these blocks, whose bodies
-    /// held these votes: what they justify and finalize counts, what finality has ruled out is dropped and remembered,
-    /// the votes count and the head is found. The time is the start of the newest block's slot.
+    /// The store that [`new`](Self::new) and [`on_block`](Self::on_block) make of an anchor and these blocks, whose
+    /// bodies held these votes: what they justify and finalize counts, what finality has ruled out is dropped and
+    /// remembered, the votes count and the head is found. The time is the start of the newest block's slot.
     ///
     /// Blocks come with the checkpoints of their post-states, ancestors before descendants; a block that comes again is
-    /// left out. Votes come in order of arrival; of several by one validator the newest counts, and one for a block that
-    /// is not there has no weight. Nothing else is checked: all of it must have been accepted before.
+    /// left out. Votes come in order of arrival; of several by one validator the newest counts, and one for a block
+    /// that is not there has no weight. Nothing else is checked: all of it must have been accepted before.
     ///
-    /// Takes some fraction of a microsecond for each block, and no path of the tree is laid before all blocks are there.
+    /// Takes some fraction of a microsecond for each block, and no path of the tree is built before all blocks are
+    /// there.
     ///
     /// # Errors
-    /// When a block's parent or what it justifies is not among those before it, or a vote is by nobody in the registry.
+    /// When a block's parent or what it justifies is not among those before it, or a vote is by a validator that is not
+    /// in the registry.
     pub fn restore(
         anchor: BlockInfo,
         anchor_checkpoints: Checkpoints,
@@ -81,13 +83,13 @@ impl ForkChoice {
         }
         store.time = newest.saturating_mul(INTERVALS_PER_SLOT);
         if let Some(finalized) = store.new_oldest() {
-            let pruned = store.tree.cut(finalized);
-            store.past.extend(&pruned.dropped);
+            let pruned = store.tree.drop_blocks(finalized);
+            store.dropped.extend(&pruned.dropped);
         }
         for vote in votes {
             store.restore_vote(&vote)?;
         }
-        store.tree.lay(store.known.nodes());
+        store.tree.rebuild_paths(store.known.nodes());
         store.update_head();
         Ok(store)
     }
@@ -101,7 +103,7 @@ impl ForkChoice {
             return Ok(());
         }
         let parent = self.parent_in_tree(&block)?;
-        self.raise(block.root, checkpoints)?;
+        self.raise_checkpoints(block.root, checkpoints)?;
         self.tree.append(block, checkpoints, parent);
         Ok(())
     }
@@ -110,10 +112,12 @@ impl ForkChoice {
         let Attestation { validator_id, data } = *vote;
         if validator_id >= self.validators {
             let validators = self.validators;
-            return Err(RestoreError::Vote(AttestationError::BeyondRegistry {
-                validator: validator_id,
-                validators,
-            }));
+            return Err(RestoreError::Vote(
+                AttestationError::ValidatorNotInRegistry {
+                    validator: validator_id,
+                    validators,
+                },
+            ));
         }
         let validator = validator_id as usize;
         let held = self.known.get(validator).map(|vote| vote.data.slot);

@@ -1,7 +1,7 @@
 //! Where this store deviates from the specification's: each deviation is a switch.
 
-/// The deviations from the specification's store (leanSpec `050fa4a`). All are local choices: what this node publishes and
-/// which votes of gossip it takes. Which blocks are valid is the same with any of them.
+/// The deviations from the specification's store (leanSpec `050fa4a`). All are local choices: what this node publishes
+/// and which votes of gossip it takes. Which blocks are valid is the same with any of them.
 ///
 /// `docs/protocol.md` has the table of deviations with their reasons; the reference vectors are checked with
 /// [`Rules::SPECIFICATION`], the node runs with [`Rules::QUARTET`].
@@ -9,8 +9,8 @@
 pub struct Rules {
     /// Votes take source and finalized slot from the post-state of the head, in place of the store's highest ones.
     ///
-    /// The store's may come from a block that the head has left. The head's chain may be unable to justify them ever, and
-    /// then counts no vote that builds on them.
+    /// The store's may come from a block that the head has left. The head's chain may be unable to justify them ever,
+    /// and then counts no vote that builds on them.
     pub votes_build_on_the_head: bool,
     /// A vote never has a target before its source: the source is the target then, and the vote for the head is heard.
     pub targets_never_precede_sources: bool,
@@ -26,10 +26,10 @@ pub struct Rules {
     pub justified_is_the_highest: bool,
     /// Two votes of one validator for one slot have no weight for head and safe target, whichever came first.
     ///
-    /// Otherwise who shows them in different order to two halves of the network keeps these apart.
+    /// Otherwise a validator that shows them in different order to two halves of the network keeps these apart.
     pub equivocations_have_no_weight: bool,
-    /// A proposal carries every vote at hand that brings a target closer to being justified, and not only those with the
-    /// latest justified source.
+    /// A proposal carries every vote at hand that brings a target closer to being justified, and not only those with
+    /// the latest justified source.
     ///
     /// Otherwise votes that a proposer left out are lost once newer ones replace them.
     pub proposals_carry_all_that_counts: bool,

@@ -1,14 +1,14 @@
 //! An array that grows at its end and always knows what its elements combine to.
 
-/// A segment tree. `T::default()` has to be neutral to what the elements are combined with, which has to be associative;
-/// the caller gives it with each call, and always the same.
+/// A segment tree. `T::default()` has to be neutral to what the elements are combined with, which has to be
+/// associative; the caller gives it with each call, and always the same.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Segments<T> {
     /// What all elements combine to.
     all: T,
     /// Twice the capacity, which is a power of two. Element `i` is at `capacity + i`; what is at `n` below the capacity
-    /// combines `2n` and `2n + 1`, down to 1 for the whole. Nothing is at 0. A single element, as most arrays have it, is
-    /// in `all` alone.
+    /// combines `2n` and `2n + 1`, down to 1 for the whole. Nothing is at 0. A single element, as most arrays have it,
+    /// is in `all` alone.
     tree: Vec<T>,
     len: u32,
 }
@@ -100,7 +100,7 @@ impl<T: Copy + Default + PartialEq> Segments<T> {
         self.all = self.tree.get(1).copied().unwrap_or(self.all);
     }
 
-    /// For who searches: position 1 is the whole, `2n` and `2n + 1` are the halves of `n`, elements are at the number that
+    /// For searches: position 1 is the whole, `2n` and `2n + 1` are the halves of `n`, elements are at the number that
     /// comes with it and after. Nothing where there is a single element.
     pub(crate) fn tree(&self) -> (&[T], usize) {
         (&self.tree, self.capacity())

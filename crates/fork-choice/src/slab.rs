@@ -35,7 +35,8 @@ impl<T: Default> Slab<T> {
     }
 }
 
-/// Appends to a list that may become long: it has room for a quarter more than it holds, at most, in place of as much again.
+/// Appends to a list that may become long: it has room for a quarter more than it holds, at most, in place of as much
+/// again.
 pub(crate) fn push_sparingly<T>(list: &mut Vec<T>, thing: T) {
     if list.len() == list.capacity() {
         list.reserve_exact(list.len() / 4 + 4);

@@ -51,7 +51,7 @@ impl Sums {
     /// The first block at this position or below it that has a rival with more votes than the path goes on with.
     pub(crate) fn first_exit(&self, position: u32) -> Option<u32> {
         if self.len() == 1 {
-            // Who has no child on the path has none beside it.
+            // A block without a child on the path has none beside it.
             return None;
         }
         let (tree, leaves) = self.tree();
@@ -85,8 +85,8 @@ impl Sums {
 /// A child that is not on its parent's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rival {
-    /// Twice its votes, and one more where it has a larger root than the child that is on the path, which decides between
-    /// equals: it is preferred where this is more than twice the votes that the path goes on with.
+    /// Twice its votes, and one more where it has a larger root than the child that is on the path, which decides
+    /// between equals: it is preferred where this is more than twice the votes that the path goes on with.
     pub(crate) lead: u32,
     pub(crate) child: NodeIndex,
     /// The root's first bytes, so that comparing two rarely needs the blocks.
@@ -125,8 +125,8 @@ impl Rival {
         Self { lead, ..self }
     }
 
-    /// The one with more votes, and of equals the one with the larger root. Of two that belong to the same block, the one
-    /// whose root wins against the path's has the larger root too.
+    /// The one with more votes, and of equals the one with the larger root. Of two that belong to the same block, the
+    /// one whose root wins against the path's has the larger root too.
     pub(crate) fn best(nodes: &Nodes, one: Self, other: Self) -> Self {
         if one.child == NOBODY || other.child == NOBODY {
             return if one.child == NOBODY { other } else { one };

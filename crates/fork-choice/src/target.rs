@@ -110,8 +110,8 @@ impl ForkChoice {
     }
 }
 
-/// The last slot that is justifiable after `finalized`, up to `slot`, or `None` before it. Justifiable are the distances
-/// up to 5, squares, and products of a number and the next (`quartet_types::is_justifiable_after`).
+/// The last slot that is justifiable after `finalized`, up to `slot`, or `None` before it. Justifiable are the
+/// distances up to 5, squares, and products of a number and the next (`quartet_types::is_justifiable_after`).
 fn last_justifiable(slot: Slot, finalized: Slot) -> Option<Slot> {
     let distance = slot.checked_sub(finalized)?;
     let root = distance.isqrt();

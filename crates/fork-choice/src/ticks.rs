@@ -23,11 +23,22 @@ impl ForkChoice {
         }
     }
 
-    /// Moves on to `time`, in intervals since genesis, tick by tick; `has_proposal` is for the last of them. A time
-    /// that has passed changes nothing, one in the far future costs no more than one in the near.
+    /// Moves on to `time`, in intervals since genesis, tick by tick, where this node does not propose. A time that has
+    /// passed changes nothing; one in the far future costs no more than one in the near.
     ///
     /// Source: leanSpec `Store.on_tick`.
-    pub fn advance_to(&mut self, time: u64, has_proposal: bool) {
+    pub fn advance_to(&mut self, time: u64) {
+        self.advance(time, false);
+    }
+
+    /// As [`Self::advance_to`], where this node proposes at `time`: if that is the start of a slot, the new votes are
+    /// accepted there.
+    pub fn advance_to_proposal(&mut self, time: u64) {
+        self.advance(time, true);
+    }
+
+    /// `has_proposal` is for the last interval.
+    fn advance(&mut self, time: u64, has_proposal: bool) {
         if time.saturating_sub(self.time) > SETTLED {
             for _ in 0..SETTLED {
                 self.tick_interval(false);
@@ -44,7 +55,7 @@ impl ForkChoice {
     ///
     /// Source: leanSpec `Store.get_proposal_head`.
     pub fn proposal_head(&mut self, slot: Slot) -> Checkpoint {
-        self.advance_to(slot.saturating_mul(INTERVALS_PER_SLOT), true);
+        self.advance_to_proposal(slot.saturating_mul(INTERVALS_PER_SLOT));
         self.accept_new_attestations();
         self.head()
     }

@@ -5,39 +5,10 @@ use std::collections::HashMap;
 use quartet_types::{Checkpoint, Root, Slot};
 
 use crate::{
+    BlockInfo, Checkpoints,
     nodes::{NOBODY, NodeIndex, Nodes, OLDEST},
     paths::Paths,
 };
-
-/// What fork choice needs to know of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BlockInfo {
-    /// Root of the block.
-    pub root: Root,
-    /// Root of the block it builds on.
-    pub parent_root: Root,
-    /// Slot of the block.
-    pub slot: Slot,
-}
-
-impl BlockInfo {
-    /// The checkpoint that names the block.
-    pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint {
-            root: self.root,
-            slot: self.slot,
-        }
-    }
-}
-
-/// The justified and the finalized checkpoint of a block's post-state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Checkpoints {
-    /// The latest justified checkpoint.
-    pub justified: Checkpoint,
-    /// The latest finalized checkpoint.
-    pub finalized: Checkpoint,
-}
 
 /// A block of the tree and the known votes in its subtree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +47,8 @@ impl BlockTree {
         self.paths.push(&self.nodes, index, parent);
     }
 
-    /// Appends a block without laying its path: nothing must be asked for that depends on votes until [`Self::lay`].
+    /// Appends a block without building its path: until [`Self::rebuild_paths`], nothing may be asked that depends on
+    /// votes.
     pub(crate) fn append(
         &mut self,
         block: BlockInfo,
@@ -88,8 +60,8 @@ impl BlockTree {
         index
     }
 
-    /// Lays all paths anew. `votes` are for these blocks, and there are no others.
-    pub(crate) fn lay(&mut self, votes: impl Iterator<Item = NodeIndex>) {
+    /// Rebuilds all paths. `votes` are for these blocks, and there are no others.
+    pub(crate) fn rebuild_paths(&mut self, votes: impl Iterator<Item = NodeIndex>) {
         let mut at_block = vec![0; self.nodes.len() as usize];
         votes.for_each(|index| at_block[index as usize] += 1);
         self.moves.clear();
@@ -152,7 +124,7 @@ impl BlockTree {
         self.paths.weight(index).into()
     }
 
-    /// Moves one vote, from next [`Self::settle`] on. `None` is no block of the tree.
+    /// Moves one vote; it counts from the next [`Self::apply_moves`] on. `None` stands for no block of the tree.
     pub(crate) fn move_vote(&mut self, from: Option<NodeIndex>, to: Option<NodeIndex>) {
         if from != to {
             self.moves.extend(from.map(|index| (index, -1)));
@@ -161,7 +133,7 @@ impl BlockTree {
     }
 
     /// Sums up the votes that have moved.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn apply_moves(&mut self) {
         self.paths.add_votes(&self.nodes, &mut self.moves);
     }
 
@@ -179,23 +151,23 @@ impl BlockTree {
         self.paths.newest_with(votes, threshold)
     }
 
-    /// Drops all blocks that do not descend from `oldest`, and says where each position has gone. What stays is built anew,
+    /// Drops all blocks that do not descend from `oldest`, and says where each position has gone. What stays is copied,
     /// so that what goes costs next to nothing.
-    pub(crate) fn prune(&mut self, oldest: NodeIndex) -> Pruned {
-        self.settle();
-        let pruned = self.cut(oldest);
+    pub(crate) fn prune(&mut self, oldest: NodeIndex) -> PrunedTree {
+        self.apply_moves();
+        let pruned = self.drop_blocks(oldest);
         let mut votes = vec![0; self.nodes.len() as usize];
         for (index, moved_to) in (0..).zip(&pruned.moved_to) {
             if *moved_to != NOBODY {
-                votes[*moved_to as usize] = self.paths.seat(index).votes;
+                votes[*moved_to as usize] = self.paths.place(index).votes;
             }
         }
         self.paths = Paths::of(&self.nodes, votes.into_iter());
         pruned
     }
 
-    /// As [`Self::prune`], without laying the paths of what stays, as in [`Self::append`].
-    pub(crate) fn cut(&mut self, oldest: NodeIndex) -> Pruned {
+    /// As [`Self::prune`], without building the paths of what stays, as in [`Self::append`].
+    pub(crate) fn drop_blocks(&mut self, oldest: NodeIndex) -> PrunedTree {
         let mut moved_to = vec![NOBODY; self.nodes.len() as usize];
         let mut kept = Vec::new();
         let mut dropped = Vec::new();
@@ -220,19 +192,19 @@ impl BlockTree {
             by_root.insert(block.root, moved_to);
         }
         (self.nodes, self.by_root) = (nodes, by_root);
-        Pruned { moved_to, dropped }
+        PrunedTree { moved_to, dropped }
     }
 }
 
 /// What became of the tree's blocks.
-pub(crate) struct Pruned {
+pub(crate) struct PrunedTree {
     /// By old position: the new one of a block that stayed.
     moved_to: Vec<NodeIndex>,
     /// The blocks that went, oldest arrival first.
     pub(crate) dropped: Vec<Checkpoint>,
 }
 
-impl Pruned {
+impl PrunedTree {
     pub(crate) fn moved_to(&self, index: NodeIndex) -> Option<NodeIndex> {
         let moved_to = self.moved_to.get(index as usize).copied();
         moved_to.filter(|moved_to| *moved_to != NOBODY)

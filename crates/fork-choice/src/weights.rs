@@ -2,11 +2,11 @@
 
 use crate::{
     nodes::{NOBODY, NodeIndex, Nodes},
-    paths::{Hook, Paths, Seat},
+    paths::{Attachment, BlockPlace, Paths},
     sums::{Rival, Sum},
 };
 
-/// Votes on their way up, at a block.
+/// Votes on their way to the top, at a block.
 #[derive(Debug, Clone, Copy)]
 struct Step {
     path: u32,
@@ -17,8 +17,8 @@ struct Step {
     votes: i32,
 }
 
-/// What is on its way up, by the number of paths above. The lowest paths are gone over first: they bring votes to those
-/// above, so each path is gone over once.
+/// The votes on their way to the top, by the number of paths above them. The lowest paths come first: they bring votes
+/// to those above, so each path is visited once.
 #[derive(Debug, Default)]
 struct Steps(Vec<Vec<Step>>);
 
@@ -27,9 +27,9 @@ impl Steps {
     fn from(paths: &Paths, votes: &[(NodeIndex, i32)]) -> Self {
         let mut steps = Self::default();
         for (index, votes) in votes {
-            let Seat { path, position, .. } = paths.seat(*index);
-            let itself = Hook {
-                level: paths.paths.get(path).hook.level + 1,
+            let BlockPlace { path, position, .. } = paths.place(*index);
+            let itself = Attachment {
+                level: paths.paths.get(path).attachment.level + 1,
                 path,
                 position,
                 rivals: NOBODY,
@@ -40,9 +40,9 @@ impl Steps {
         steps
     }
 
-    /// Brings votes to what they hang on.
-    fn push(&mut self, hook: Hook, votes: i32) {
-        let Some(level) = hook.level.checked_sub(1).filter(|_| votes != 0) else {
+    /// Brings votes to the block where their path is attached.
+    fn push(&mut self, attachment: Attachment, votes: i32) {
+        let Some(level) = attachment.level.checked_sub(1).filter(|_| votes != 0) else {
             return;
         };
         let level = level as usize;
@@ -50,10 +50,10 @@ impl Steps {
             self.0.resize_with(level + 1, Vec::new);
         }
         self.0[level].push(Step {
-            path: hook.path,
-            position: hook.position,
-            rivals: hook.rivals,
-            rival: hook.rival,
+            path: attachment.path,
+            position: attachment.position,
+            rivals: attachment.rivals,
+            rival: attachment.rival,
             votes,
         });
     }
@@ -81,8 +81,8 @@ impl Paths {
     pub(crate) fn add_votes(&mut self, nodes: &Nodes, votes: &mut Vec<(NodeIndex, i32)>) {
         by_block(votes);
         for (index, votes) in votes.iter() {
-            let seat = &mut self.seats[*index as usize];
-            seat.votes = seat.votes.saturating_add_signed(*votes);
+            let place = &mut self.places[*index as usize];
+            place.votes = place.votes.saturating_add_signed(*votes);
         }
         let mut steps = Steps::from(self, votes);
         votes.clear();
@@ -91,7 +91,7 @@ impl Paths {
             for on_path in lowest.chunk_by(|one, other| one.path == other.path) {
                 self.add_on_path(nodes, on_path, &mut scratch);
                 let sum = on_path.iter().map(|step| step.votes).sum();
-                steps.push(self.paths.get(on_path[0].path).hook, sum);
+                steps.push(self.paths.get(on_path[0].path).attachment, sum);
             }
         }
     }
@@ -123,13 +123,13 @@ impl Paths {
 
     /// Votes for a block and all that descends from it.
     pub(crate) fn weight(&self, index: NodeIndex) -> u32 {
-        let Seat { path, position, .. } = self.seat(index);
+        let BlockPlace { path, position, .. } = self.place(index);
         self.paths.get(path).sums.votes_from(position)
     }
 
     /// The same for all blocks, by position.
     pub(crate) fn weights(&self, nodes: &Nodes) -> Vec<u32> {
-        let mut weights: Vec<u32> = self.seats.iter().map(|seat| seat.votes).collect();
+        let mut weights: Vec<u32> = self.places.iter().map(|place| place.votes).collect();
         for index in (0..nodes.len()).rev() {
             if let Some(parent) = nodes.parent(index) {
                 weights[parent as usize] += weights[index as usize];
@@ -143,7 +143,7 @@ impl Paths {
         let mut index = start;
         loop {
             let path = self.path_of(index);
-            let exit = path.sums.first_exit(self.seat(index).position);
+            let exit = path.sums.first_exit(self.place(index).position);
             let Some(fork) = exit.map(|position| path.member(position)) else {
                 return path.tip();
             };
@@ -151,8 +151,8 @@ impl Paths {
         }
     }
 
-    /// The newest block that so many of the votes are for, each for one of these blocks and its ancestors. They have to be
-    /// more than half of the votes, so that no two branches have as many.
+    /// The newest block that so many of the votes are for, each for one of these blocks and its ancestors. They have to
+    /// be more than half of the votes, so that no two branches have as many.
     pub(crate) fn newest_with(
         &self,
         votes: impl Iterator<Item = NodeIndex>,
@@ -171,7 +171,7 @@ impl Paths {
                         return Some(path.member(step.position).node);
                     }
                 }
-                steps.push(path.hook, sum);
+                steps.push(path.attachment, sum);
             }
         }
         None

@@ -9,7 +9,8 @@ use common::{
     unjustified, vote,
 };
 use quartet_fork_choice::{
-    AttestationError, BlockError, BlockInfo, Checkpoints, ForkChoice, Names, RestoreError, Rules,
+    AttestationError, BlockError, BlockInfo, Checkpoints, ForkChoice, NamedBlocks, RestoreError,
+    Rules,
 };
 use quartet_types::{Attestation, Checkpoint, Root};
 
@@ -27,7 +28,7 @@ fn given(shape: Shape, count: u64) -> Given {
     let anchor = shape.block(0);
     let oldest = anchor.checkpoint();
     let mut store = ForkChoice::new(anchor, unjustified(oldest), VALIDATORS, Rules::QUARTET);
-    store.advance_to(FAR, false);
+    store.advance_to(FAR);
     let mut blocks = Vec::new();
     for number in 1..count {
         let block = shape.block(number);
@@ -51,7 +52,7 @@ fn given(shape: Shape, count: u64) -> Given {
             .collect();
         let own = vote(0, 0, oldest, oldest);
         store
-            .on_block(block, checkpoints, &body, &own, Names::Known)
+            .on_block(block, checkpoints, &body, &own, NamedBlocks::Known)
             .unwrap();
         blocks.push((block, checkpoints));
     }
@@ -108,7 +109,7 @@ fn a_restored_store_equals_the_one_that_was_given_the_blocks_one_by_one() {
 
         // And goes on as that one does.
         for store in [&mut given.store, &mut restored] {
-            store.advance_to(FAR, false);
+            store.advance_to(FAR);
             for number in 700..900 {
                 let block = shape.block(number);
                 let oldest = store.oldest_block().checkpoint();
@@ -117,7 +118,7 @@ fn a_restored_store_equals_the_one_that_was_given_the_blocks_one_by_one() {
                 let own = vote(0, 0, oldest, oldest);
                 let checkpoints = unjustified(oldest);
                 // What finality has ruled out is refused by both.
-                let _ = store.on_block(block, checkpoints, &body, &own, Names::Known);
+                let _ = store.on_block(block, checkpoints, &body, &own, NamedBlocks::Known);
             }
             store.accept_new_attestations();
             store.update_safe_target();
@@ -152,7 +153,7 @@ fn what_cannot_have_been_accepted_is_refused() {
     assert_eq!(restore(&[(first, ahead)], &[]), Err(error));
 
     let nobody = vote(4, 1, oldest, oldest);
-    let error = AttestationError::BeyondRegistry {
+    let error = AttestationError::ValidatorNotInRegistry {
         validator: 4,
         validators: 4,
     };

@@ -29,7 +29,7 @@ impl Play {
         let blocks = shape.blocks(1);
         let anchor = blocks[0].checkpoint();
         let mut store = ForkChoice::new(blocks[0], unjustified(anchor), validators, Rules::QUARTET);
-        store.advance_to(FAR, false);
+        store.advance_to(FAR);
         let walking = WalkingTree::new(blocks.iter().copied());
         Self {
             shape,
@@ -46,8 +46,8 @@ impl Play {
         self.seed % below
     }
 
-    /// Imports the next block of the shape, if what it builds on is still there, and with a chance of one in `chance` lets it
-    /// justify one ancestor and finalize another.
+    /// Imports the next block of the shape, if what it builds on is still there, and with a chance of one in `chance`
+    /// lets it justify one ancestor and finalize another.
     fn grow(&mut self, chance: u64) {
         let number = self.blocks.len() as u64;
         let block = self.shape.block(number);
@@ -155,7 +155,7 @@ fn head_safe_target_and_weights_are_what_a_walk_finds() {
 }
 
 #[test]
-fn they_still_are_when_finality_moves_and_the_tree_is_pruned() {
+fn head_safe_target_and_weights_stay_right_when_the_tree_is_pruned() {
     let mut pruned = 0;
     for (seed, shape) in (100..).zip(SHAPES) {
         let mut play = Play::new(shape, 10, seed);

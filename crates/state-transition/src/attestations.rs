@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use quartet_types::{
-    Attestation, AttestationData, Checkpoint, Root, Slot, State, is_justifiable_after,
-    next_justifiable,
+    Attestation, AttestationData, Checkpoint, CheckpointRole, Root, Slot, State,
+    is_justifiable_after, next_justifiable,
 };
 
-use crate::{CheckpointRole, Error, tallies::Tallies};
+use crate::{Error, tallies::Tallies};
 
 /// Counts the attestations one after another by the rules of 3SF-mini.
 ///
@@ -88,13 +88,14 @@ impl<'a> Countable<'a> {
             && !self.has_voted(vote)
     }
 
-    /// Whether a vote's source is justified, its target is not, and both are on this chain; whatever the finalized slot.
+    /// Whether a vote's source is justified, its target is not, and both are on this chain; whatever the finalized
+    /// slot.
     pub(crate) fn is_countable(&self, vote: &Attestation) -> bool {
         matches!(countable(self.state, 0, &vote.data), Ok(Some(_)))
     }
 
     /// Whether a block that carries this vote would be invalid, or would be when it is completed.
-    pub(crate) fn spoils(&self, vote: &Attestation) -> bool {
+    pub(crate) fn would_invalidate_block(&self, vote: &Attestation) -> bool {
         vote.validator_id >= self.state.validator_count()
             || match countable(self.state, 0, &vote.data) {
                 Err(_) => true,
@@ -105,7 +106,7 @@ impl<'a> Countable<'a> {
     }
 
     /// Whether a vote could only set the chain back: to an older justified checkpoint.
-    pub(crate) fn sets_back(&self, vote: &Attestation) -> bool {
+    pub(crate) fn would_lower_justified(&self, vote: &Attestation) -> bool {
         vote.data.target.slot < self.highest_justified.slot && self.is_countable(vote)
     }
 

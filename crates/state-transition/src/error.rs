@@ -1,8 +1,8 @@
 //! Every way in which a block can be invalid on a state.
 
-use std::fmt;
-
-use quartet_types::{BitlistError, Root, Slot, SlotBeforeFinalized, TooManyRoots, ValidatorIndex};
+use quartet_types::{
+    BitlistError, CheckpointRole, Root, Slot, SlotBeforeFinalized, TooManyRoots, ValidatorIndex,
+};
 
 /// Why a block is invalid on a state. `expected` is the state's value, `found` the block's.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -77,15 +77,17 @@ pub enum Error {
         /// Slots in the history.
         length: usize,
     },
-    /// An attestation that would count is by nobody in the registry.
-    #[error("attestation {attestation}: validator {validator} is beyond the registry of {length}")]
-    BeyondRegistry {
+    /// An attestation that would count is by a validator that is not in the registry.
+    #[error(
+        "attestation {attestation}: validator {validator} is beyond the registry of {validators}"
+    )]
+    ValidatorNotInRegistry {
         /// Position of the attestation in the body.
         attestation: usize,
         /// The attesting validator.
         validator: ValidatorIndex,
         /// Validators in the registry.
-        length: usize,
+        validators: usize,
     },
     /// An attestation's target, or a slot between its source and target, is before the finalized slot.
     #[error("attestation {attestation}: {error}")]
@@ -129,7 +131,7 @@ impl Error {
     pub fn attestation(&self) -> Option<usize> {
         match self {
             Self::BeyondHistory { attestation, .. }
-            | Self::BeyondRegistry { attestation, .. }
+            | Self::ValidatorNotInRegistry { attestation, .. }
             | Self::BeforeFinalized { attestation, .. } => Some(*attestation),
             _ => None,
         }
@@ -139,23 +141,5 @@ impl Error {
 impl From<milhouse::Error> for Error {
     fn from(error: milhouse::Error) -> Self {
         Self::List(error)
-    }
-}
-
-/// The part that a checkpoint plays in an attestation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckpointRole {
-    /// The justified checkpoint that the vote builds on.
-    Source,
-    /// The checkpoint to justify.
-    Target,
-}
-
-impl fmt::Display for CheckpointRole {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Source => "source",
-            Self::Target => "target",
-        })
     }
 }

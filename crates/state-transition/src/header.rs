@@ -40,7 +40,7 @@ pub(crate) fn process_block_header(state: &mut State, block: &Block) -> Result<(
         });
     }
 
-    // A genesis state cannot name its own block; the first block does it in its stead.
+    // A genesis state cannot name its own block; the first block does it in its place.
     let parent_is_genesis = parent.slot == 0;
     if parent_is_genesis {
         state.latest_justified.root = parent_root;

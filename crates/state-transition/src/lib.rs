@@ -1,5 +1,4 @@
-//! The state transition function, from a state and a block to the next state
-//! (leanSpec `containers/state/state.py`).
+//! The state transition function, from a state and a block to the next state (leanSpec `containers/state/state.py`).
 //!
 //! Pure: no signatures, stores, clocks or I/O. A state's lists share structure, so the function takes
 //! the pre-state by reference and returns the post-state as a value of its own; what a block costs
@@ -50,7 +49,7 @@ mod slots;
 mod tallies;
 mod votes;
 
-pub use error::{CheckpointRole, Error};
+pub use error::Error;
 pub use observer::{Observer, Stage};
 pub use production::{MAX_PROPOSED_ATTESTATIONS, Selection, build_block};
 pub use replay::replay_block;
@@ -82,10 +81,10 @@ pub fn state_transition(pre: &State, block: &Block) -> Result<State, Error> {
 /// # Errors
 /// When the block is invalid on this state; see [`Error`].
 pub fn apply_block(pre: &State, block: &Block) -> Result<State, Error> {
-    apply_block_observed(pre, block, &observer::Nobody)
+    apply_block_observed(pre, block, &observer::NoObserver)
 }
 
-/// As [`apply_block`], while somebody looks on.
+/// As [`apply_block`], with an observer of its stages.
 ///
 /// # Errors
 /// When the block is invalid on this state; see [`Error`].
@@ -119,7 +118,7 @@ pub fn seal_block(pre: &State, mut block: Block) -> Result<(Block, State), Error
 /// # Errors
 /// When the block is invalid on this state, which is then half-changed and of no further use.
 pub fn process_block(state: &mut State, block: &Block) -> Result<(), Error> {
-    process_counting(state, block, &observer::Nobody).map(drop)
+    process_counting(state, block, &observer::NoObserver).map(drop)
 }
 
 /// As [`process_block`]; returns the position of the first attestation that finalizes something.

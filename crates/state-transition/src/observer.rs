@@ -1,4 +1,4 @@
-//! Looking on while a block is applied, to time its stages: this crate has no clock.
+//! An observer of the stages of applying a block, which can time them: this crate has no clock.
 
 /// A stage of applying a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,16 +11,16 @@ pub enum Stage {
     Attestations,
 }
 
-/// Whoever looks on. It changes nothing.
+/// Observes the stages, and changes no result.
 pub trait Observer {
     /// Does the work of a stage, once, and returns what it returns.
     fn watch<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T;
 }
 
-/// Nobody looks on.
-pub(crate) struct Nobody;
+/// Observes nothing.
+pub(crate) struct NoObserver;
 
-impl Observer for Nobody {
+impl Observer for NoObserver {
     fn watch<T>(&self, _: Stage, work: impl FnOnce() -> T) -> T {
         work()
     }

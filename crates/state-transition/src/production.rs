@@ -15,8 +15,8 @@ use crate::{
     process_slots,
 };
 
-/// Most attestations in a block: its signatures, of which there is one more, have the registry's limit too, and a signed
-/// block has to fit a gossip message of 10 MiB (3,348 bytes and 3,248 for each attestation): 3,227.
+/// Most attestations in a block: its signatures, of which there is one more, have the registry's limit too, and a
+/// signed block has to fit a gossip message of 10 MiB (3,348 bytes and 3,248 for each attestation): 3,227.
 pub const MAX_PROPOSED_ATTESTATIONS: usize = {
     const LARGEST_MESSAGE: usize = 10 << 20;
     let by_bytes = (LARGEST_MESSAGE - 3348) / 3248;
@@ -36,22 +36,22 @@ const MAX_AGE_FOR_ITS_HEAD: Slot = 32;
 pub enum Selection {
     /// Those whose source is the latest justified checkpoint of the state that results, as the specification has it.
     LatestSource,
-    /// The newest vote of each validator, for its head, if it is at most 32 slots old or its source is the highest justified
-    /// checkpoint of the state that results: a vote that only some have heard would divide the nodes for as long as its
-    /// validator is silent. And all others that bring a newer target closer to being justified: what a proposer left out, or a block carried that the
-    /// head has left, is not lost.
+    /// The newest vote of each validator, for its head, if it is at most 32 slots old or its source is the highest
+    /// justified checkpoint of the state that results: a vote that only some nodes have received would divide them for
+    /// as long as its validator is silent. And all others that bring a newer target closer to being justified: votes
+    /// that a proposer left out, or that a block of an abandoned branch carried, are not lost.
     ///
-    /// Votes that could only set the chain back to an older justified checkpoint are left out. Older targets come first, and
-    /// of one target the votes with the newest sources, so that a source is finalized only if those suffice. Behind a vote
-    /// that finalizes something no other counts: clients differ on whether such a vote is judged by the finalized slot of
-    /// before the block.
+    /// Votes that could only set the chain back to an older justified checkpoint are left out. Older targets come
+    /// first, and of one target the votes with the newest sources, so that a source is finalized only if those suffice.
+    /// After a vote that finalizes something, no vote for another target is carried: clients differ on whether such a
+    /// vote is judged by the finalized slot from before the block.
     AllThatCount,
 }
 
 /// Builds the block of `slot` on the block whose post-state is `pre`, and returns it with its own post-state.
 ///
-/// Since votes can justify another checkpoint, more candidates are looked for until none is left. A candidate that would
-/// make the block invalid is left out, where the specification would fail to propose. What exceeds
+/// Since votes can justify another checkpoint, more candidates are looked for until none is left. A candidate that
+/// would make the block invalid is left out, where the specification would fail to propose. What exceeds
 /// [`MAX_PROPOSED_ATTESTATIONS`] is left out. By [`Selection::LatestSource`], candidates keep their order as far as the
 /// rounds allow.
 ///
@@ -105,8 +105,8 @@ fn choose(
             }
         };
         let countable = Countable::new(&post);
-        // One after another they would each cost a transition to be found out.
-        waiting.retain(|(vote, _)| !countable.spoils(vote));
+        // Found out one by one, each would cost a transition.
+        waiting.retain(|(vote, _)| !countable.would_invalidate_block(vote));
         let more: Vec<_> = match (selection, finalizing) {
             (Selection::LatestSource, _) => {
                 let fits =
@@ -117,7 +117,7 @@ fn choose(
                 let fits = |(vote, is_newest): &mut (Attestation, bool)| {
                     let is_by_source = vote.data.source == countable.highest_justified()
                         || vote.data.slot.saturating_add(MAX_AGE_FOR_ITS_HEAD) >= slot;
-                    !countable.sets_back(vote)
+                    !countable.would_lower_justified(vote)
                         && (*is_newest && is_by_source || countable.counts(vote))
                 };
                 waiting.extract_if(.., fits).collect()
@@ -153,7 +153,7 @@ fn with_newest(candidates: &[Attestation]) -> Vec<(Attestation, bool)> {
     candidates.iter().map(with).collect()
 }
 
-/// Drops the votes behind a finalizing one that could be counted for another target. True if there were any.
+/// Drops the votes after a finalizing one that could count for another target. True if there were any.
 fn drop_what_counts_behind(finalizing: usize, chosen: &mut Vec<Attestation>, post: &State) -> bool {
     let Some(last) = chosen.get(finalizing).copied() else {
         return false;
@@ -163,7 +163,8 @@ fn drop_what_counts_behind(finalizing: usize, chosen: &mut Vec<Attestation>, pos
     let mut position = 0;
     chosen.retain(|vote| {
         position += 1;
-        // On the way to the finalizing vote all has been judged alike by everybody; what has the same target is justified.
+        // Up to the finalizing vote, all clients judge alike; votes for its target count no more, since it is
+        // justified.
         position <= finalizing + 1 || vote.data.target.slot <= justified || {
             let known = usize::try_from(vote.data.target.slot).ok();
             let root = known.and_then(|slot| post.historical_block_hashes.get(slot));

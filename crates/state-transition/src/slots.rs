@@ -7,9 +7,8 @@ use crate::{Error, apply_pending};
 
 /// Advances `state` to `target`, in constant time whatever the number of slots between.
 ///
-/// Only the first slot after a block does more than count: it writes the root of the state as it was
-/// after that block into the latest header, which until then holds zero. Source: leanSpec
-/// `State.process_slots`.
+/// Only the first slot after a block does more than count: it writes the root of the state as it was after that block
+/// into the latest header, which until then holds zero. Source: leanSpec `State.process_slots`.
 ///
 /// # Errors
 /// When `target` is not after the state's slot.

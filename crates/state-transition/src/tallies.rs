@@ -20,7 +20,7 @@ pub(crate) struct Tallies {
     runs: JustificationValidators,
     /// The targets that votes have touched; `None` is one that has been justified.
     touched: BTreeMap<Root, Option<Votes>>,
-    /// Whether runs have to be written that cannot be by adding votes: out of order, or begun again.
+    /// Whether all runs must be written, and not only votes added: they were out of order, or one was begun again.
     rewritten: bool,
 }
 
@@ -75,10 +75,10 @@ impl Tallies {
         let index = usize::try_from(validator)
             .ok()
             .filter(|index| *index < self.validators)
-            .ok_or(Error::BeyondRegistry {
+            .ok_or(Error::ValidatorNotInRegistry {
                 attestation,
                 validator,
-                length: self.validators,
+                validators: self.validators,
             })?;
         let validators = self.validators;
         let read = || match position(&self.packed, &target) {

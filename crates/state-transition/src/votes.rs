@@ -15,7 +15,7 @@ pub(crate) struct Votes {
 }
 
 impl Votes {
-    /// Nobody's.
+    /// Of no validator.
     pub(crate) fn none(validators: usize) -> Self {
         Self {
             words: vec![0; validators.div_ceil(WORD_BITS)],

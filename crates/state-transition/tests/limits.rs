@@ -2,9 +2,10 @@
 // A test that unwraps fails as it should.
 #![allow(clippy::unwrap_used)]
 
-use quartet_state_transition::{CheckpointRole, Error, Selection, build_block, state_transition};
+use quartet_state_transition::{Error, Selection, build_block, state_transition};
 use quartet_types::{
-    Attestation, AttestationData, Block, Checkpoint, HISTORICAL_ROOTS_LIMIT, PublicKey, Root, State,
+    Attestation, AttestationData, Block, Checkpoint, CheckpointRole, HISTORICAL_ROOTS_LIMIT,
+    PublicKey, Root, State,
 };
 
 #[test]

@@ -60,7 +60,8 @@ fn a_state_costs_what_its_block_changed() {
     let before = live();
     for number in 0..BLOCKS {
         let pre = &kept[number];
-        // Half of the validators vote for the newest target that there was, one of them for the first time in each block.
+        // Half of the validators vote for the newest target that there was, one of them for the first time in each
+        // block.
         let target = tallied[number / VALIDATORS % 600];
         let voters = (0..32).map(|offset| (number as u64 + offset) % 32);
         let votes = voters.map(|validator| vote(validator, pre.slot, target));

@@ -154,7 +154,7 @@ fn a_vote_that_the_state_has_counted_is_not_carried_again() {
 }
 
 #[test]
-fn nor_are_votes_for_several_targets() {
+fn votes_for_several_targets_that_the_state_has_counted_are_not_carried_again() {
     let mut chain = chain();
     let counted = [
         chain.vote(1, 4, 12),
@@ -167,7 +167,7 @@ fn nor_are_votes_for_several_targets() {
 }
 
 #[test]
-fn nobody_is_helped_to_set_the_justified_checkpoint_back() {
+fn votes_that_would_lower_the_justified_checkpoint_are_left_out() {
     let chain = chain();
     let back = [chain.vote(0, 4, 6), chain.vote(1, 4, 6)];
     assert_eq!(chain.carried(&back), []);
@@ -178,7 +178,7 @@ fn nobody_is_helped_to_set_the_justified_checkpoint_back() {
 }
 
 #[test]
-fn the_highest_justified_checkpoint_is_found_where_another_proposer_has_set_it_back() {
+fn the_highest_justified_checkpoint_is_found_after_another_proposer_has_lowered_it() {
     let chain = chain();
     let back = [0, 1].map(|validator| chain.vote(validator, 4, 6));
     // A proposer of the specification's kind carries them; the tally has one vote already.
@@ -191,7 +191,7 @@ fn the_highest_justified_checkpoint_is_found_where_another_proposer_has_set_it_b
 }
 
 #[test]
-fn behind_a_vote_that_finalizes_nothing_counts() {
+fn votes_after_a_vote_that_finalizes_are_left_out() {
     let mut chain = Chain::new(4);
     chain.grow_to(5);
     chain.link(0..3, 0, 3);
@@ -201,7 +201,7 @@ fn behind_a_vote_that_finalizes_nothing_counts() {
     let (block, post) = chain.build(&[behind, finalizing[0], finalizing[1], finalizing[2]]);
     assert_eq!(block.body.attestations.to_vec(), finalizing);
     assert_eq!(post.latest_finalized, chain.at(3));
-    // A vote for what has just been justified counts for nobody.
+    // A vote for a target that was just justified counts nowhere.
     let all = [finalizing.as_slice(), &[same_target]].concat();
     assert_eq!(chain.carried(&all), all);
     // What was left out comes next.

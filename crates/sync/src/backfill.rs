@@ -1,10 +1,11 @@
 //! The finalized chain's past: blocks whose roots are known and whose bodies are not here, the newest first.
 //!
-//! Nothing depends on them, so they are fetched by their roots, a little at a time, from peers in turn. Whoever does not serve
-//! what is asked for is no offender: it may have pruned it. It is left aside for a while, and the roots it did not have are not
-//! asked of it again before that; so what nobody has is asked for rarely.
+//! Nothing depends on them, so they are fetched by their roots, a little at a time, from peers in turn. A peer that
+//! does not serve what is requested is not penalized: it may have pruned it. It is not asked for a while, and for the
+//! roots that it did not have not before 64 slots have passed; so blocks that no peer has are requested rarely.
 //!
-//! What the driver kept of an answer counts, not what came: it looks at the blocks' roots, which these decisions never see.
+//! Only blocks that the driver has stored count, not those that came: the driver checks the blocks' roots, which are
+//! never seen here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,37 +13,38 @@ use quartet_types::{Checkpoint, Root, Slot};
 
 use crate::{
     Action, PeerName, RequestError,
-    aside::{Aside, PAUSE, SHORT_PAUSE},
+    paused_peers::{PAUSE, PausedPeers, SHORT_PAUSE},
 };
 
-/// Numbers of requests from here on are not [`Sync`](crate::Sync)'s.
+/// Numbers of requests from here on are not [`SyncMachine`](crate::SyncMachine)'s.
 const FIRST_REQUEST: u64 = 1 << 63;
 /// Most missing blocks that are known at a time.
 const WINDOW: usize = 128;
 /// Most roots in a request.
 const MAX_ROOTS: usize = 32;
-/// What an answer is to have, in bytes, going by the last one's blocks: a piece of the line for a moment.
+/// Bytes that an answer is to have, estimated from the size of the last one's blocks.
 const ANSWER_BYTES: usize = 1 << 20;
-/// Most requests at a time, with those whose blocks are being written; of one peer one.
+/// Most requests at a time, one to each peer. Those whose blocks are being written count.
 const MAX_UNDER_WAY: usize = 2;
 /// Most requests in a tick, of a second: a sixteenth of the roots that a peer of our kind serves.
 const MAX_PER_TICK: u32 = 4;
 /// How many peers are remembered that do not have a block, for each block of the window.
 const MAX_WITHOUT: usize = 128;
-/// Up to so many answers with less than was asked for count against a peer's turn.
+/// Up to so many answers with less than was asked for count against a peer's rank.
 const MAX_SHORTFALLS: u32 = 8;
 
-/// What backfilling wants done.
+/// An action that backfilling asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackfillAction {
-    /// Find out which blocks are missing, and tell it with [`Backfill::on_looked`].
-    Look {
+    /// Find out which blocks are missing, and report it with [`Backfill::on_missing_found`].
+    FindMissing {
         /// Those below this slot; `None` for all, from where blocks are kept.
         below: Option<Slot>,
         /// How many at most.
         limit: usize,
     },
-    /// Ask a peer, or penalize it. What comes of a request is told with [`Backfill::on_kept`] or [`Backfill::on_failed`].
+    /// Ask a peer, or penalize it. The result of a request is reported with [`Backfill::on_stored`] or
+    /// [`Backfill::on_failed`].
     Peer(Action),
 }
 
@@ -66,13 +68,14 @@ enum Frontier {
 struct Wanted {
     root: Root,
     is_asked_for: bool,
-    /// Who did not have it, and until when it is not asked again.
+    /// Peers that did not have it, and the tick until which each is not asked again.
     without: BTreeMap<PeerName, u64>,
 }
 
-/// A connected peer's turn: who served less than was asked for comes later, then who was asked last.
+/// A connected peer's rank: peers that served less than was requested come later; of equals, those that were asked
+/// last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Turn {
+struct PeerRank {
     shortfalls: u32,
     last: u64,
 }
@@ -87,8 +90,8 @@ struct Request {
 /// The state of fetching the finalized chain's past.
 #[derive(Debug)]
 pub struct Backfill {
-    peers: BTreeMap<PeerName, Turn>,
-    aside: Aside,
+    peers: BTreeMap<PeerName, PeerRank>,
+    paused: PausedPeers,
     window: BTreeMap<Slot, Wanted>,
     frontier: Frontier,
     requests: BTreeMap<u64, Request>,
@@ -105,7 +108,7 @@ impl Default for Backfill {
     fn default() -> Self {
         Self {
             peers: BTreeMap::new(),
-            aside: Aside::default(),
+            paused: PausedPeers::default(),
             window: BTreeMap::new(),
             frontier: Frontier::Unknown,
             requests: BTreeMap::new(),
@@ -129,14 +132,14 @@ impl Backfill {
         self.frontier == Frontier::Done
     }
 
-    /// Whether something is missing that no peer is being asked for, since all have been lately or there are none.
+    /// Whether blocks are missing that no peer is being asked for, since all were asked lately or there is none.
     pub fn is_waiting(&self) -> bool {
         let nothing_comes = self.ticks - self.moved > SHORT_PAUSE;
         !self.window.is_empty() && self.requests.is_empty() && nothing_comes
     }
 
-    /// A request was answered with blocks: what it asked for, to be kept of them and told with [`Backfill::on_kept`]. `None` if
-    /// it is not under way any more.
+    /// A request was answered with blocks. Returns the roots that it asked for: blocks with these are to be stored and
+    /// reported with [`Backfill::on_stored`]. `None` if the request is not under way any more.
     pub fn on_answer(&mut self, request: u64) -> Option<BTreeSet<Root>> {
         let request = self.requests.get_mut(&request)?;
         if std::mem::replace(&mut request.is_answered, true) {
@@ -150,7 +153,7 @@ impl Backfill {
         self.peers.entry(peer.clone()).or_default();
     }
 
-    /// A peer is gone. If it was being asked, it has not answered, so that coming back soon is of no use.
+    /// A peer is gone. A request to it counts as failed, so that it gains nothing by coming back soon.
     pub fn on_disconnected(&mut self, peer: &PeerName) {
         self.peers.remove(peer);
         let requests = self.requests.iter();
@@ -171,14 +174,15 @@ impl Backfill {
         }
     }
 
-    /// What is missing, the newest first, as [`BackfillAction::Look`] wanted to know, and where more is missing: below `next`.
-    pub fn on_looked(&mut self, missing: &[Checkpoint], next: Option<Slot>) {
+    /// The result of [`BackfillAction::FindMissing`]: missing blocks, the newest first; more are missing below `next`.
+    pub fn on_missing_found(&mut self, missing: &[Checkpoint], next: Option<Slot>) {
         let Frontier::Looking { from_top } = self.frontier else {
             return;
         };
-        let mut before = match from_top {
-            true => std::mem::take(&mut self.window),
-            false => BTreeMap::new(),
+        let mut before = if from_top {
+            std::mem::take(&mut self.window)
+        } else {
+            BTreeMap::new()
         };
         for block in missing.iter().take(WINDOW) {
             let known = before.remove(&block.slot);
@@ -198,9 +202,9 @@ impl Backfill {
         };
     }
 
-    /// Blocks of an answer were kept, those with these roots; `bytes` is what they take. None of them are there when a peer
-    /// served nothing, or nothing that was asked for.
-    pub fn on_kept(&mut self, request: u64, kept: &BTreeSet<Root>, bytes: usize) {
+    /// The blocks of an answer with these roots were stored; `bytes` is their size. There are none when a peer served
+    /// nothing, or nothing that was requested.
+    pub fn on_stored(&mut self, request: u64, kept: &BTreeSet<Root>, bytes: usize) {
         let Some(Request { peer, blocks, .. }) = self.requests.remove(&request) else {
             return;
         };
@@ -215,21 +219,22 @@ impl Backfill {
                 && let Some(wanted) = self.window.get_mut(&block.slot)
                 && wanted.without.len() < MAX_WITHOUT
             {
-                // An answer may end early, but does not pass over what is there.
+                // An answer may end early, but does not leave out a block that the peer has.
                 wanted.without.insert(peer.clone(), until);
             }
         }
         let count = blocks.iter().filter(|block| is_kept(block)).count();
         if count == 0 {
-            return self.aside.leave(&peer, self.ticks);
+            return self.paused.pause(&peer, self.ticks);
         }
         self.moved = self.ticks;
-        self.aside.forget(&peer);
+        self.paused.resume(&peer);
         self.batch = (ANSWER_BYTES / (bytes / count).max(1)).clamp(1, MAX_ROOTS);
-        if let Some(turn) = self.peers.get_mut(&peer) {
-            turn.shortfalls = match count == blocks.len() {
-                true => turn.shortfalls.saturating_sub(1),
-                false => (turn.shortfalls + 1).min(MAX_SHORTFALLS),
+        if let Some(rank) = self.peers.get_mut(&peer) {
+            rank.shortfalls = if count == blocks.len() {
+                rank.shortfalls.saturating_sub(1)
+            } else {
+                (rank.shortfalls + 1).min(MAX_SHORTFALLS)
             };
         }
     }
@@ -253,9 +258,9 @@ impl Backfill {
         self.release(&blocks);
         match error {
             RequestError::NotSent => {}
-            RequestError::NoAnswer => self.aside.leave(&peer, self.ticks),
+            RequestError::NoAnswer => self.paused.pause(&peer, self.ticks),
             RequestError::Unsupported | RequestError::Malformed => {
-                self.aside.leave_long(&peer, self.ticks);
+                self.paused.pause_long(&peer, self.ticks);
             }
         }
         Some(peer)
@@ -281,17 +286,17 @@ impl Backfill {
             };
             actions.push(BackfillAction::Peer(action));
         }
-        actions.extend(self.look());
+        actions.extend(self.find_missing());
         actions
     }
 
-    fn look(&mut self) -> Option<BackfillAction> {
+    fn find_missing(&mut self) -> Option<BackfillAction> {
         let is_idle = self.requests.is_empty();
         let is_stale = is_idle && self.ticks - self.moved >= PAUSE;
         let below = match self.frontier {
             Frontier::Looking { .. } | Frontier::Done => return None,
             Frontier::Unknown => None,
-            // Retention may have passed what is missing, or nothing is any more.
+            // Retention may have passed what is missing, or nothing is missing any more.
             _ if is_stale => None,
             Frontier::End if is_idle && self.window.is_empty() => None,
             Frontier::Below(slot) if self.window.len() <= WINDOW / 2 => Some(slot),
@@ -306,7 +311,7 @@ impl Backfill {
         }
         let from_top = below.is_none();
         self.frontier = Frontier::Looking { from_top };
-        Some(BackfillAction::Look { below, limit })
+        Some(BackfillAction::FindMissing { below, limit })
     }
 
     fn ask(&mut self) -> Option<Action> {
@@ -315,10 +320,10 @@ impl Backfill {
             return None;
         }
         let is_busy = |peer: &PeerName| self.requests.values().any(|request| request.peer == *peer);
-        let is_aside = |peer: &PeerName| self.aside.has(peer, self.ticks);
+        let is_paused = |peer: &PeerName| self.paused.is_paused(peer, self.ticks);
         let able = self.peers.iter();
-        let able = able.filter(|(peer, _)| !is_busy(peer) && !is_aside(peer));
-        let mut able: Vec<(Turn, &PeerName)> = able.map(|(peer, turn)| (*turn, peer)).collect();
+        let able = able.filter(|(peer, _)| !is_busy(peer) && !is_paused(peer));
+        let mut able: Vec<(PeerRank, &PeerName)> = able.map(|(peer, rank)| (*rank, peer)).collect();
         able.sort_unstable();
         let mut choices = able
             .into_iter()
@@ -333,8 +338,8 @@ impl Backfill {
         let request = self.next_request;
         self.next_request += 1;
         self.asked_in_tick += 1;
-        if let Some(turn) = self.peers.get_mut(&peer) {
-            turn.last = request;
+        if let Some(rank) = self.peers.get_mut(&peer) {
+            rank.last = request;
         }
         let roots = blocks.iter().map(|block| block.root).collect();
         let name = peer.clone();

@@ -1,4 +1,4 @@
-//! What is handed on of the ranges, and what may come of it.
+//! Batches of blocks from ranges, and their outcomes.
 
 use std::sync::Arc;
 
@@ -9,15 +9,15 @@ use crate::PeerName;
 /// Blocks of a range that are to be imported next.
 #[derive(Debug)]
 pub struct Batch {
-    /// Its number, to be given back with what came of it.
+    /// Its number, to be given back with its outcome.
     pub number: u64,
-    /// Who served it.
+    /// The peer that served it.
     pub peer: PeerName,
     /// Never empty, with ascending slots.
     pub blocks: Vec<Arc<SignedBlockWithAttestation>>,
 }
 
-/// What came of a batch.
+/// The outcome of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchOutcome {
     /// All of it is in the chain.
@@ -30,14 +30,15 @@ pub enum BatchOutcome {
     /// It does not build on what the chain has.
     Unattached,
     /// Something else has to be fetched before a block of it can be imported. That block waits with the chain, see
-    /// [`View::pending`](crate::View::pending), and so do those after it.
+    /// [`ChainView::pending`](crate::ChainView::pending), and so do those after it.
     Blocked {
         /// The block.
         root: Root,
     },
-    /// It does not build on blocks that the batch before has left, whose server has been told of.
+    /// It does not build on what is left of the batch before, and the peer that served that one was reported.
     Adrift,
-    /// Envelopes that proposers have not made keep it from being imported; what another peer serves may have good ones.
+    /// It cannot be imported since the proposers have not signed its envelopes; another peer may serve the same blocks
+    /// with good ones.
     Foreign,
     /// It holds what no honest peer serves.
     Invalid,

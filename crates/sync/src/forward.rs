@@ -1,25 +1,25 @@
-//! The way forward by ranges as part of catching up: when it begins and ends, whom it asks, and what that earns them.
+//! Range sync as part of catching up: when it begins and ends, which peers it asks, and how that changes their merit.
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use quartet_types::{SignedBlockWithAttestation, Slot};
 
 use crate::{
-    Action, Batch, BatchOutcome, PeerName, RequestError, Sync, View,
+    Action, Batch, BatchOutcome, ChainView, PeerName, RequestError, SyncMachine,
+    machine::{MAX_REQUESTS_PER_PEER, Purpose, Request},
     peers::{MAX_MERIT, Peer},
-    ranges::{Ask, Ranges},
-    sync::{MAX_REQUESTS_PER_PEER, Purpose, Request},
+    ranges::{RangeRequest, Ranges},
 };
 
-/// How far behind we are when ranges are worth their while.
+/// From how many slots behind on ranges are used.
 const RANGES_FROM: u64 = 8;
-/// Ticks until ranges are tried again: half a slot, and when they have brought nothing, so many slots that walks have their
-/// turn, twice as many each time.
+/// Ticks until ranges are tried again: half a slot. When they have brought nothing, ten slots, so that walks have their
+/// turn, and twice as many each time.
 const PAUSE: u32 = 2;
 const LONG_PAUSE: u32 = 40;
 const MAX_FUTILE: u32 = 5;
 
-impl Sync {
+impl SyncMachine {
     pub(crate) fn on_range(
         &mut self,
         start: Slot,
@@ -57,19 +57,19 @@ impl Sync {
     pub fn next_batch(&mut self) -> Option<Batch> {
         // A batch of ranges that were given up may still be under way: numbers are never used again.
         let number = self.number();
-        self.ranges.as_mut()?.hand_on(number)
+        self.ranges.as_mut()?.next_batch(number)
     }
 
-    /// What came of a batch.
+    /// The outcome of a batch.
     pub fn on_batch(
         &mut self,
         number: u64,
         peer: &PeerName,
         outcome: BatchOutcome,
-        view: &impl View,
+        view: &impl ChainView,
     ) {
         let merit = match outcome {
-            // What is merely carried may be made up.
+            // Blocks that were imported before may be made up.
             BatchOutcome::Imported { is_new, .. } => i32::from(is_new),
             BatchOutcome::Unattached | BatchOutcome::Adrift | BatchOutcome::Blocked { .. } => 0,
             BatchOutcome::Foreign => -1,
@@ -88,22 +88,23 @@ impl Sync {
         }
     }
 
-    /// What a peer served last, with nothing to tie it to its proposers, is not what the next range builds on.
-    pub fn on_carried_in_vain(&mut self, peer: PeerName) {
+    /// The last blocks of a peer's range, which no proposer's signature confirms, are not what the next range builds
+    /// on.
+    pub fn on_unconnected_blocks(&mut self, peer: PeerName) {
         self.peers.add_merit(&peer, -1);
         if let Some(ranges) = &mut self.ranges {
-            ranges.do_without(peer);
+            ranges.exclude(peer);
         }
     }
 
-    pub(crate) fn poll_ranges(&mut self, view: &impl View, actions: &mut Vec<Action>) {
+    pub(crate) fn poll_ranges(&mut self, view: &impl ChainView, actions: &mut Vec<Action>) {
         let certain = self.certain_target();
         if let Some(ranges) = &mut self.ranges {
-            ranges.look(view);
+            ranges.check_awaited(view);
         }
         match (&mut self.ranges, certain) {
             (Some(ranges), _) if ranges.is_done() => self.end_ranges(),
-            (Some(ranges), Some(target)) => ranges.aim(target.min(view.current_slot())),
+            (Some(ranges), Some(target)) => ranges.raise_target(target.min(view.current_slot())),
             (None, Some(target)) if self.pause == 0 => {
                 let (head, target) = (view.head_slot(), target.min(view.current_slot()));
                 if target > head + RANGES_FROM
@@ -116,7 +117,7 @@ impl Sync {
         }
         while let Some(ask) = self.next_range() {
             let request = self.number();
-            let Ask { start, count, peer } = ask;
+            let RangeRequest { start, count, peer } = ask;
             let purpose = Purpose::Range { start };
             actions.push(Action::RequestRange {
                 request,
@@ -129,7 +130,7 @@ impl Sync {
     }
 
     /// Whether ranges are being fetched.
-    pub(crate) fn ranges_move(&self) -> bool {
+    pub(crate) fn are_ranges_active(&self) -> bool {
         let ranges = self.ranges.as_ref();
         ranges.is_some_and(|ranges| !ranges.is_waiting())
     }
@@ -144,14 +145,15 @@ impl Sync {
         }
     }
 
-    fn next_range(&mut self) -> Option<Ask> {
+    fn next_range(&mut self) -> Option<RangeRequest> {
         let mut ranges = self.ranges.take()?;
-        let ask = ranges.ask(|slot, is_urgent, useless| self.candidates(slot, is_urgent, useless));
+        let ask = ranges
+            .next_request(|slot, is_urgent, useless| self.candidates(slot, is_urgent, useless));
         self.ranges = Some(ranges);
         ask
     }
 
-    /// Who may be asked for the range that begins at a slot, the best first. As long as somebody has shown what it is worth,
+    /// The peers that may be asked for the range that begins at a slot, the best first. As long as some peer has merit,
     /// others are asked only for what is urgent.
     fn candidates(
         &self,

@@ -47,7 +47,7 @@ pub(crate) struct Peer {
     /// Whether it answers requests by root, and by slots, until it has said that it does not.
     pub(crate) serves_blocks: bool,
     pub(crate) serves_ranges: bool,
-    /// Grows with what it serves that signatures confirm, shrinks when it is waited for in vain.
+    /// Grows when it serves what signatures confirm, shrinks when it does not answer in time.
     pub(crate) merit: i32,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Peers(BTreeMap<PeerName, Peer>);
 
 impl Peers {
     /// Notes what a peer says of its chain.
-    pub(crate) fn heard(&mut self, name: &PeerName, status: Status) {
+    pub(crate) fn update_status(&mut self, name: &PeerName, status: Status) {
         match self.0.get_mut(name) {
             Some(known) => known.status = status,
             None => {

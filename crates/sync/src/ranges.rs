@@ -1,8 +1,8 @@
-//! The way forward by ranges of slots: what is fetched, from whom, in which order it is handed on.
+//! Range sync: which ranges of slots are fetched, from which peers, and in which order they are imported.
 //!
-//! Ranges are fetched several at a time and handed on one after the other. What they hold is not believed: the chain service
-//! verifies it like everything else, and says what came of it. Nobody can hold the way up for long: of a range that
-//! everything waits for, more and more peers are asked.
+//! Ranges are fetched several at a time and passed on one after the other, as batches. The chain service verifies their
+//! blocks like all others, and reports the outcome. No peer can delay it for long: more and more peers are asked for a
+//! range that everything else waits for.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -11,7 +11,7 @@ use std::{
 
 use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot};
 
-use crate::{Batch, BatchOutcome, PeerName, View, block_root};
+use crate::{Batch, BatchOutcome, ChainView, PeerName, block_root};
 
 /// Slots in a range: with four votes a block, a megabyte.
 pub(crate) const RANGE: u64 = 64;
@@ -21,10 +21,10 @@ const WINDOW: usize = 6;
 const HANDED_ON: usize = 2;
 /// Most peers that are asked for the same range at a time.
 const MAX_ASKED: usize = 8;
-/// How often the way may begin anew without having got further.
+/// How often it may restart without progress.
 const MAX_FAILURES: u32 = 6;
-/// For how many ticks the way waits for blocks that need something else first: four slots. A block of a faulty proposer may
-/// name what nobody has.
+/// For how many ticks it waits for blocks that need something else first: four slots. A block of a faulty proposer may
+/// name what no peer has.
 const MAX_WAITING: u32 = 16;
 /// How many peers are remembered as of no use: more than are connected at a time.
 const MAX_USELESS: usize = 256;
@@ -67,28 +67,28 @@ pub(crate) struct Ranges {
     next: Slot,
     /// In the order of their slots, without a gap.
     ranges: VecDeque<Range>,
-    /// Batches that have been handed on, with who served them.
+    /// Batches that are being imported, with the peers that served them.
     handed_on: BTreeMap<u64, PeerName>,
     /// The block handed on last.
     last: Option<Checkpoint>,
-    /// Slot up to which all has been imported, and up to which it had been when the way last began.
+    /// The slot up to which all has been imported, and what it was at the last restart.
     imported: Slot,
     began_after: Slot,
     has_imported: bool,
     /// Whether the beginning was moved back to the finalized slot.
     is_rewound: bool,
     failures: u32,
-    /// A block that the way waits for, and who served it.
+    /// A block that everything waits for, and the peer that served it.
     awaited: Option<(Root, PeerName)>,
     /// For how many ticks it still may.
-    may_wait: u32,
-    /// Who served what did not help, and is not asked again on this way.
+    wait_ticks_left: u32,
+    /// Peers whose blocks did not help. They are not asked again during this range sync.
     useless: BTreeSet<PeerName>,
 }
 
 /// What is to be asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Ask {
+pub(crate) struct RangeRequest {
     pub(crate) start: Slot,
     pub(crate) count: u64,
     pub(crate) peer: PeerName,
@@ -108,7 +108,7 @@ impl Ranges {
             is_rewound: false,
             failures: 0,
             awaited: None,
-            may_wait: MAX_WAITING,
+            wait_ticks_left: MAX_WAITING,
             useless: BTreeSet::new(),
         }
     }
@@ -117,8 +117,8 @@ impl Ranges {
         self.target
     }
 
-    /// The chain goes on meanwhile.
-    pub(crate) fn aim(&mut self, target: Slot) {
+    /// Raises the target: the chain goes on meanwhile.
+    pub(crate) fn raise_target(&mut self, target: Slot) {
         self.target = self.target.max(target);
     }
 
@@ -127,7 +127,7 @@ impl Ranges {
         self.has_imported
     }
 
-    /// Whether all has been handed on and imported.
+    /// Whether all batches have been imported.
     pub(crate) fn is_done(&self) -> bool {
         self.next > self.target && self.ranges.is_empty() && self.handed_on.is_empty()
     }
@@ -137,30 +137,30 @@ impl Ranges {
         self.awaited.is_some()
     }
 
-    /// Looks whether the block that is waited for has been imported, or given up.
-    pub(crate) fn look(&mut self, view: &impl View) {
+    /// Checks whether the block that is waited for has been imported, or given up.
+    pub(crate) fn check_awaited(&mut self, view: &impl ChainView) {
         let Some((root, _)) = &self.awaited else {
             return;
         };
         if view.in_chain(root) {
             self.has_imported = true;
-            self.has_moved();
+            self.note_progress();
         } else if view.pending(root) {
             return;
         }
         self.awaited = None;
     }
 
-    fn has_moved(&mut self) {
-        (self.failures, self.may_wait) = (0, MAX_WAITING);
+    fn note_progress(&mut self) {
+        (self.failures, self.wait_ticks_left) = (0, MAX_WAITING);
     }
 
-    /// What to ask for next, of the peers that `candidates` lists for a slot, the best first, and more of them if it is urgent.
-    /// Those it is given are not to be among them.
-    pub(crate) fn ask(
+    /// The next request, to one of the peers that `candidates` lists for a slot, the best first; it lists more of them
+    /// if the request is urgent, and never the peers that it is given.
+    pub(crate) fn next_request(
         &mut self,
         candidates: impl Fn(Slot, bool, &BTreeSet<PeerName>) -> Vec<PeerName>,
-    ) -> Option<Ask> {
+    ) -> Option<RangeRequest> {
         if self.is_waiting() {
             return None;
         }
@@ -177,7 +177,7 @@ impl Ranges {
             if let Some(peer) = peers.find(fresh) {
                 range.asked.insert(peer.clone());
                 let (start, count) = (range.start, range.count);
-                return Some(Ask { start, count, peer });
+                return Some(RangeRequest { start, count, peer });
             }
         }
         if self.next > self.target || self.ranges.len() >= WINDOW {
@@ -189,7 +189,7 @@ impl Ranges {
         range.asked.insert(peer.clone());
         self.ranges.push_back(range);
         self.next = start + count;
-        Some(Ask { start, count, peer })
+        Some(RangeRequest { start, count, peer })
     }
 
     /// A peer has served a range. The first answer counts.
@@ -224,7 +224,7 @@ impl Ranges {
     }
 
     /// A peer is gone.
-    pub(crate) fn lost(&mut self, peer: &PeerName) {
+    pub(crate) fn on_disconnected(&mut self, peer: &PeerName) {
         for range in &mut self.ranges {
             range.asked.remove(peer);
         }
@@ -235,7 +235,7 @@ impl Ranges {
     }
 
     /// The next blocks to import, when there are some.
-    pub(crate) fn hand_on(&mut self, number: u64) -> Option<Batch> {
+    pub(crate) fn next_batch(&mut self, number: u64) -> Option<Batch> {
         while self.handed_on.len() < HANDED_ON {
             let first = self.ranges.front_mut()?;
             let (_, blocks) = first.served.as_ref()?;
@@ -268,22 +268,22 @@ impl Ranges {
         None
     }
 
-    /// A second has passed, and a block is waited for; not for ever.
-    fn wait(&mut self) {
-        self.may_wait = self.may_wait.saturating_sub(1);
-        if self.may_wait == 0
+    /// A tick has passed while a block is waited for, which has a limit.
+    fn tick_waiting(&mut self) {
+        self.wait_ticks_left = self.wait_ticks_left.saturating_sub(1);
+        if self.wait_ticks_left == 0
             && let Some((_, peer)) = self.awaited.take()
         {
-            // Others may be on a chain without it.
-            self.begin_without(peer);
+            // Other peers may be on a chain without it.
+            self.restart_without(peer);
         }
     }
 
-    /// A second has passed. Of a range that all others wait for more peers are asked. Returns who has had more than a second
-    /// for it, and whether it is worth going on: false when all have been asked in vain, twice.
+    /// A tick has passed. More peers are asked for a range that all others wait for. Returns the peers that have had
+    /// more than a tick for it, and whether to go on: false when all peers were asked in vain, twice.
     pub(crate) fn tick(&mut self) -> (BTreeSet<PeerName>, bool) {
         if self.is_waiting() {
-            self.wait();
+            self.tick_waiting();
             return (BTreeSet::new(), self.failures < MAX_FAILURES);
         }
         let is_idle = self.handed_on.is_empty();
@@ -302,14 +302,15 @@ impl Ranges {
         let was_last_round = std::mem::replace(&mut first.is_last_round, is_hopeless);
         let is_late = first.hedge > 1;
         first.hedge = (2 * first.hedge).min(MAX_ASKED);
-        let slow = match is_late {
-            true => first.asked.clone(),
-            false => BTreeSet::new(),
+        let slow = if is_late {
+            first.asked.clone()
+        } else {
+            BTreeSet::new()
         };
         (slow, !(is_hopeless && was_last_round))
     }
 
-    /// What came of a batch. False when the way cannot go on.
+    /// The outcome of a batch. False when range sync cannot go on.
     pub(crate) fn on_outcome(
         &mut self,
         number: u64,
@@ -317,55 +318,55 @@ impl Ranges {
         finalized: Slot,
     ) -> bool {
         let Some(peer) = self.handed_on.remove(&number) else {
-            // It was handed on before the way began anew.
+            // It was passed on before a restart.
             return true;
         };
         match outcome {
             BatchOutcome::Imported { end, is_new } => {
                 self.imported = self.imported.max(end);
                 self.has_imported |= is_new;
-                self.has_moved();
+                self.note_progress();
             }
-            BatchOutcome::Blocked { .. } if self.may_wait == 0 => self.begin_without(peer),
+            BatchOutcome::Blocked { .. } if self.wait_ticks_left == 0 => self.restart_without(peer),
             BatchOutcome::Blocked { root } => {
-                self.begin_anew(self.imported);
+                self.restart_after(self.imported);
                 self.awaited = Some((root, peer));
             }
             BatchOutcome::Invalid => {
-                // Who served it is not asked again: that happens once for each peer.
-                self.begin_anew(self.imported);
+                // The peer that served it is not asked again, so this happens once for each peer.
+                self.restart_after(self.imported);
                 self.failures = 0;
             }
             BatchOutcome::Unattached if self.imported > self.began_after => {
-                self.begin_anew(self.imported);
+                self.restart_after(self.imported);
             }
-            // The first block after the finalized one has a place with us, whatever chain it is of; and so has what follows
-            // on what was imported. Each peer has one try.
-            BatchOutcome::Unattached if self.is_rewound => self.begin_without(peer),
-            BatchOutcome::Foreign => self.begin_without(peer),
-            BatchOutcome::Adrift => self.begin_anew(self.imported),
+            // The first block after the finalized one fits, whatever chain it is of; and so does what follows on what
+            // was imported. Each peer has one try.
+            BatchOutcome::Unattached if self.is_rewound => self.restart_without(peer),
+            BatchOutcome::Foreign => self.restart_without(peer),
+            BatchOutcome::Adrift => self.restart_after(self.imported),
             BatchOutcome::Unattached => {
                 self.is_rewound = true;
-                self.begin_anew(finalized);
+                self.restart_after(finalized);
             }
         }
         self.failures < MAX_FAILURES
     }
 
-    /// A peer is not asked again on this way.
-    pub(crate) fn do_without(&mut self, peer: PeerName) {
-        // That happens once for each, unless they come again and again by other names.
+    /// A peer is not asked again during this range sync.
+    pub(crate) fn exclude(&mut self, peer: PeerName) {
+        // This happens once for each peer, unless peers come back again and again with new identities.
         if self.useless.len() < MAX_USELESS && self.useless.insert(peer) {
             self.failures = 0;
         }
     }
 
-    fn begin_without(&mut self, peer: PeerName) {
-        self.begin_anew(self.imported);
-        self.do_without(peer);
+    fn restart_without(&mut self, peer: PeerName) {
+        self.restart_after(self.imported);
+        self.exclude(peer);
     }
 
-    fn begin_anew(&mut self, after: Slot) {
+    fn restart_after(&mut self, after: Slot) {
         self.failures += 1;
         self.ranges.clear();
         self.handed_on.clear();

@@ -1,10 +1,10 @@
 //! Whether the node knows the chain well enough for duties.
 //!
-//! Peers can say what they like; signatures decide. Two things stop duties. One is a gap that is being closed and that a
-//! proposer has signed, for eight slots at most in which our head stands still: one proposer can sign as many gaps as it
-//! likes. The other is more than a third of the validators having signed, for some slots now, what we do not have, and nothing
-//! since that we have, whether or not anybody serves it: one of them at least is honest. That holds while our head is recent, too: a node that is cut off
-//! builds a recent head of its own.
+//! Peers can claim anything; signatures decide. Two things stop duties. The first is a gap that is being closed and
+//! that a proposer has signed, for at most eight slots in which our head does not move: one proposer can sign as many
+//! gaps as it likes. The second is that more than a third of the validators, of whom at least one is honest, have
+//! signed blocks that we do not have, some slots ago, and since then nothing that we have, whether or not a peer serves
+//! these blocks. This also holds while our head is recent: a node that is cut off builds a recent head of its own.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -14,13 +14,13 @@ use crate::SYNC_TOLERANCE_SLOTS;
 
 /// How long a node that has just started waits to hear from a peer before it takes up its duties.
 const STARTING: Duration = Duration::from_secs(8);
-/// What was signed so many slots ago and is not here is missing, and not merely late.
+/// A block that was signed so many slots ago and is not here is missing, and not merely late.
 const MISSING_AFTER: Slot = SYNC_TOLERANCE_SLOTS + 1;
-/// What was signed before that may have been abandoned, and nobody may have it any more.
+/// Blocks that were signed before that may have been abandoned, and no peer may have them any more.
 const MISSING_UNTIL: Slot = 16;
-/// For how many ticks duties wait for gaps while the head stands still: eight slots. Should all wait for what one proposer has
-/// made up, the head would never move again.
-const PATIENCE: u64 = 32;
+/// For how many ticks duties wait for gaps while the head does not move: eight slots. If all nodes waited for what one
+/// proposer has made up, the head would never move again.
+const MAX_WAIT_TICKS: u64 = 32;
 
 /// How far the node is with catching up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,43 +38,44 @@ pub enum SyncState {
 
 /// What the node knows of the chain at a moment.
 #[derive(Clone, Copy, Debug)]
-pub struct Situation {
+pub struct ReadinessInputs {
     /// Time on the network's clock.
     pub now: Duration,
     /// The current slot.
     pub current_slot: Slot,
     /// Slot of the head.
     pub head: Slot,
-    /// Up to which slot a signed gap reaches that is being closed, see [`Sync::target`](crate::Sync::target).
+    /// Up to which slot a signed gap reaches that is being closed, see
+    /// [`SyncMachine::target`](crate::SyncMachine::target).
     pub gap: Option<Slot>,
-    /// The newest slot of what more than a third of the validators have signed in the [slots that matter](missing_slots), and
-    /// which is not here.
+    /// The newest slot of what more than a third of the validators have signed in the [slots that
+    /// matter](missing_slots), and which is not here.
     pub missing: Option<Slot>,
     /// Whether more than a third of the validators have signed what is not here, [however late](recent_slots).
     pub lacks_recent: bool,
-    /// Whether a peer has been heard, and nothing is left to fetch for what it has told.
+    /// Whether a peer has sent its status, and nothing is left to fetch for it.
     pub has_heard_all: bool,
 }
 
-impl Situation {
-    /// Whether the head is as new as that of others may be.
+impl ReadinessInputs {
+    /// Whether the head is as new as heads of other nodes are expected to be.
     fn is_recent(&self) -> bool {
         self.head + SYNC_TOLERANCE_SLOTS >= self.current_slot
     }
 }
 
-/// What follows from a [`Situation`].
+/// What follows from a [`ReadinessInputs`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outlook {
+pub struct ReadinessUpdate {
     /// How far the node is.
     pub state: SyncState,
-    /// Whether duties wait only for what validators have signed and nobody serves.
+    /// Whether duties wait only for blocks that validators have signed and no peer serves.
     pub is_cut_off: bool,
 }
 
 /// How fast the node catches up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct SyncProgress {
     /// Slots a second.
     pub speed: u64,
     /// Slots that are left.
@@ -90,7 +91,7 @@ pub struct Readiness {
     started: Duration,
     expects_peers: bool,
     state: SyncState,
-    patience: Patience,
+    patience: WaitBudget,
     /// The head's slot, and when it was looked at.
     measured: (Slot, Duration),
 }
@@ -102,21 +103,21 @@ impl Readiness {
             started: now,
             expects_peers,
             state: SyncState::Starting,
-            patience: Patience::default(),
+            patience: WaitBudget::default(),
             measured: (0, now),
         }
     }
 
     /// A tick, a quarter of a slot, has passed.
-    pub fn on_tick(&mut self, situation: &Situation) {
+    pub fn on_tick(&mut self, situation: &ReadinessInputs) {
         let waits = !situation.is_recent() && situation.gap.is_some();
         self.patience.tick(situation.head, waits);
     }
 
     /// Finds out how far the node is; `None` when that has not changed.
-    pub fn update(&mut self, situation: &Situation) -> Option<Outlook> {
+    pub fn update(&mut self, situation: &ReadinessInputs) -> Option<ReadinessUpdate> {
         let gap = situation.gap;
-        let gap = gap.filter(|_| !situation.is_recent() && !self.patience.is_at_an_end());
+        let gap = gap.filter(|_| !situation.is_recent() && !self.patience.is_used_up());
         let before = self.state;
         self.state = match gap.max(situation.missing) {
             Some(target) => SyncState::Syncing { target },
@@ -125,22 +126,24 @@ impl Readiness {
             }
             None => SyncState::Starting,
         };
-        let outlook = Outlook {
+        let outlook = ReadinessUpdate {
             state: self.state,
             is_cut_off: gap.is_none() && situation.missing.is_some(),
         };
         (self.state != before).then_some(outlook)
     }
 
-    /// What others have signed since a node started cannot be old enough yet to count as missing, and peers may not serve it.
-    fn need_not_wait(&self, situation: &Situation) -> bool {
+    /// Blocks that others have signed since the node started are not old enough yet to count as missing, and peers may
+    /// not serve them.
+    fn need_not_wait(&self, situation: &ReadinessInputs) -> bool {
         let waited = situation.now.saturating_sub(self.started) >= STARTING;
         let is_in_doubt = !waited && !situation.has_heard_all || situation.lacks_recent;
         !self.expects_peers || !is_in_doubt
     }
 
-    /// Measures how fast the node catches up, since this was last asked; `None` when it does not, or no time has passed.
-    pub fn measure(&mut self, now: Duration, head: Slot) -> Option<Progress> {
+    /// Measures how fast the node catches up, since this was last asked; `None` when it does not, or no time has
+    /// passed.
+    pub fn measure(&mut self, now: Duration, head: Slot) -> Option<SyncProgress> {
         let (head_before, before) = std::mem::replace(&mut self.measured, (head, now));
         let SyncState::Syncing { target } = self.state else {
             return None;
@@ -151,7 +154,7 @@ impl Readiness {
         }
         let speed = (head.saturating_sub(head_before) as f64 / seconds).round() as u64;
         let behind = target.saturating_sub(head);
-        Some(Progress {
+        Some(SyncProgress {
             speed,
             behind,
             seconds_left: behind.checked_div(speed),
@@ -159,38 +162,38 @@ impl Readiness {
     }
 }
 
-/// Whose signatures of these slots count when more than a third of the validators have signed what is not here.
+/// The slots whose signatures count when more than a third of the validators have signed blocks that are not here.
 pub fn missing_slots(current_slot: Slot) -> Option<RangeInclusive<Slot>> {
     let newest = current_slot.checked_sub(MISSING_AFTER)?;
     Some(current_slot.saturating_sub(MISSING_UNTIL)..=newest)
 }
 
-/// Whose signatures of these slots keep a node that has just started from being sure that it has what others have.
+/// The slots whose signatures show a node that has just started that it may lack what others have.
 pub fn recent_slots(current_slot: Slot) -> RangeInclusive<Slot> {
     current_slot.saturating_sub(MISSING_UNTIL)..=current_slot
 }
 
-/// How long duties have waited for gaps without anything to show for it.
+/// For how long duties have waited for gaps while the head did not move.
 #[derive(Debug, Default)]
-struct Patience {
+struct WaitBudget {
     /// The head's slot when that was looked at last.
     head: Slot,
-    /// Ticks of waiting, less the slots that the head has moved on since: one block in a while does not undo it.
+    /// Ticks of waiting, less the slots that the head has moved on since: a block now and then does not reset it.
     waited: u64,
 }
 
-impl Patience {
+impl WaitBudget {
     fn tick(&mut self, head: Slot, waits: bool) {
         let moved = head.saturating_sub(self.head);
         self.head = self.head.max(head);
         self.waited = match moved {
-            0 if waits => (self.waited + 1).min(PATIENCE),
+            0 if waits => (self.waited + 1).min(MAX_WAIT_TICKS),
             _ => self.waited.saturating_sub(moved),
         };
     }
 
-    fn is_at_an_end(&self) -> bool {
-        self.waited >= PATIENCE
+    fn is_used_up(&self) -> bool {
+        self.waited >= MAX_WAIT_TICKS
     }
 }
 
@@ -198,7 +201,7 @@ impl Patience {
 mod tests {
     use super::*;
 
-    const QUIET: Situation = Situation {
+    const QUIET: ReadinessInputs = ReadinessInputs {
         now: Duration::from_secs(100),
         current_slot: 20,
         head: 20,
@@ -217,22 +220,22 @@ mod tests {
 
     #[test]
     fn a_node_that_starts_waits_to_hear_from_a_peer_for_two_slots() {
-        let unheard = Situation {
+        let unheard = ReadinessInputs {
             has_heard_all: false,
             ..QUIET
         };
         let mut readiness = Readiness::new(QUIET.now, true);
         assert_eq!(readiness.update(&unheard), None);
-        let just_before = Situation {
+        let just_before = ReadinessInputs {
             now: QUIET.now + STARTING - Duration::from_millis(1),
             ..unheard
         };
         assert_eq!(readiness.update(&just_before), None);
-        let then = Situation {
+        let then = ReadinessInputs {
             now: QUIET.now + STARTING,
             ..unheard
         };
-        let synced = Some(Outlook {
+        let synced = Some(ReadinessUpdate {
             state: SyncState::Synced,
             is_cut_off: false,
         });
@@ -246,13 +249,13 @@ mod tests {
 
     #[test]
     fn a_node_that_starts_is_not_synced_while_it_lacks_what_a_third_has_just_signed() {
-        let lacking = Situation {
+        let lacking = ReadinessInputs {
             lacks_recent: true,
             ..QUIET
         };
         let mut readiness = Readiness::new(QUIET.now, true);
         assert_eq!(readiness.update(&lacking), None);
-        let later = Situation {
+        let later = ReadinessInputs {
             now: QUIET.now + STARTING,
             has_heard_all: false,
             ..lacking
@@ -267,13 +270,13 @@ mod tests {
     #[test]
     fn a_gap_stops_duties_while_the_head_is_older_than_two_slots() {
         for (head, stops) in [(18, false), (17, true)] {
-            let situation = Situation {
+            let situation = ReadinessInputs {
                 head,
                 gap: Some(21),
                 ..QUIET
             };
             let outlook = synced().update(&situation);
-            let expected = stops.then_some(Outlook {
+            let expected = stops.then_some(ReadinessUpdate {
                 state: SyncState::Syncing { target: 21 },
                 is_cut_off: false,
             });
@@ -283,7 +286,7 @@ mod tests {
 
     #[test]
     fn duties_wait_for_gaps_no_longer_than_eight_slots_in_which_the_head_stands_still() {
-        let situation = Situation {
+        let situation = ReadinessInputs {
             head: 10,
             gap: Some(20),
             ..QUIET
@@ -291,17 +294,17 @@ mod tests {
         let mut readiness = synced();
         // The head has just been seen to move.
         readiness.on_tick(&situation);
-        for tick in 0..PATIENCE {
+        for tick in 0..MAX_WAIT_TICKS {
             readiness.on_tick(&situation);
             let outlook = readiness.update(&situation).map(|outlook| outlook.state);
             match tick {
                 0 => assert_eq!(outlook, Some(SyncState::Syncing { target: 20 })),
-                tick if tick + 1 == PATIENCE => assert_eq!(outlook, Some(SyncState::Synced)),
+                tick if tick + 1 == MAX_WAIT_TICKS => assert_eq!(outlook, Some(SyncState::Synced)),
                 _ => assert_eq!(outlook, None),
             }
         }
         // A block wins back a tick, and no more.
-        let moved = Situation {
+        let moved = ReadinessInputs {
             head: 11,
             ..situation
         };
@@ -313,34 +316,34 @@ mod tests {
     }
 
     #[test]
-    fn a_recent_head_and_the_end_of_patience_are_nothing_against_what_a_third_has_signed() {
+    fn duties_wait_for_what_a_third_has_signed_even_with_a_recent_head_or_after_eight_slots() {
         let mut readiness = synced();
-        let situation = Situation {
+        let situation = ReadinessInputs {
             missing: Some(17),
             ..QUIET
         };
-        let cut_off = Outlook {
+        let cut_off = ReadinessUpdate {
             state: SyncState::Syncing { target: 17 },
             is_cut_off: true,
         };
         assert_eq!(readiness.update(&situation), Some(cut_off));
-        let stuck = Situation {
+        let stuck = ReadinessInputs {
             head: 2,
             gap: Some(19),
             missing: Some(17),
             ..QUIET
         };
-        for _ in 0..=PATIENCE {
+        for _ in 0..=MAX_WAIT_TICKS {
             readiness.on_tick(&stuck);
         }
         assert_eq!(readiness.update(&stuck), None);
-        let closing = Situation {
+        let closing = ReadinessInputs {
             gap: Some(19),
             head: 10,
             ..situation
         };
         let outlook = synced().update(&closing);
-        let expected = Outlook {
+        let expected = ReadinessUpdate {
             state: SyncState::Syncing { target: 19 },
             is_cut_off: false,
         };
@@ -361,14 +364,14 @@ mod tests {
         let mut readiness = synced();
         let second = Duration::from_secs(1);
         assert_eq!(readiness.measure(QUIET.now + second, 20), None);
-        let situation = Situation {
+        let situation = ReadinessInputs {
             current_slot: 2_000,
             gap: Some(2_000),
             ..QUIET
         };
         readiness.update(&situation);
         let progress = readiness.measure(QUIET.now + 3 * second, 220);
-        let expected = Progress {
+        let expected = SyncProgress {
             speed: 100,
             behind: 1_780,
             seconds_left: Some(17),

@@ -2,7 +2,7 @@
 
 use quartet_types::{Checkpoint, Root, Slot};
 
-/// Why a block that has no place of its own is to be had.
+/// Why a block is needed that is not accepted by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// Attestations of others name it.
@@ -11,9 +11,9 @@ pub enum Need {
     Ancestor,
 }
 
-/// What sync needs to know of the chain and of what waits to enter it. Each question is to cost little: it is asked for many
-/// blocks at a time.
-pub trait View {
+/// What sync needs to know of the chain and of the blocks that wait to be imported. Each call must be cheap: it is made
+/// for many blocks at a time.
+pub trait ChainView {
     /// Whether the block is in the chain.
     fn in_chain(&self, root: &Root) -> bool;
     /// Whether the block has been received and waits for its parent or is being verified.

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use quartet_types::{Block, HISTORICAL_ROOTS_LIMIT, Root, Slot};
 
-use crate::{Need, PeerName, View};
+use crate::{ChainView, Need, PeerName};
 
 /// Roots in one request on the way forward.
 pub(crate) const BATCH: usize = 32;
 /// Requests at a time on the way forward.
 const FORWARD_REQUESTS: usize = 2;
-/// How far ahead of the chain the way forward fetches: bodies must find room in the parking.
+/// How many blocks ahead of the chain are fetched on the way forward: they must find room in the parking.
 pub(crate) const WINDOW: usize = 256;
 /// How often all peers are asked in vain before a walk is given up.
 const ROUNDS: u32 = 3;
@@ -37,13 +37,13 @@ pub(crate) struct Walk {
     step: Step,
     /// What has been fetched on the way forward.
     fetched: BTreeSet<Root>,
-    /// Who let us know of the gap.
+    /// The peer that let us know of the gap.
     hint: Option<PeerName>,
-    /// Who else has sent the first block, in one envelope or another.
+    /// Other peers that have sent the first block, in one envelope or another.
     senders: BTreeSet<PeerName>,
-    /// Who served the first block.
-    begun_by: Option<PeerName>,
-    /// Who could not help with the present step.
+    /// The peer that served the first block.
+    first_server: Option<PeerName>,
+    /// Peers that could not help with the present step.
     tried: BTreeSet<PeerName>,
     rounds: u32,
     idle_ticks: u32,
@@ -51,7 +51,7 @@ pub(crate) struct Walk {
 
 #[derive(Debug)]
 enum Step {
-    /// `missing` must lie below the slot of the block met last.
+    /// The slot of `missing` must be below that of the block met last.
     Back {
         missing: Root,
         below: Option<Slot>,
@@ -59,21 +59,21 @@ enum Step {
     Forward,
 }
 
-/// How a block that was served fits what a walk knows.
+/// Whether a served block fits the walk.
 ///
 /// Ordered from good to bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Link {
+pub(crate) enum BlockFit {
     Fits,
-    /// The way back passes the finalized slot beside our chain, or finality has overtaken the walk:
-    /// nothing on it can be imported. That need not be the fault of who served it.
+    /// The way back goes below the finalized slot on another chain, or finality has overtaken the walk: nothing on it
+    /// can be imported. That need not be the fault of the peer that served it.
     LeadsNowhere,
     /// It cannot be the parent of the block before.
     Broken,
 }
 
 /// What a walk needs next.
-pub(crate) enum Next {
+pub(crate) enum NextStep {
     Ask(Vec<Root>),
     Wait,
     Done,
@@ -100,7 +100,7 @@ impl Walk {
             fetched: BTreeSet::new(),
             hint,
             senders: BTreeSet::new(),
-            begun_by: None,
+            first_server: None,
             tried: BTreeSet::new(),
             rounds: 0,
             idle_ticks: 0,
@@ -121,12 +121,12 @@ impl Walk {
         self.is_authentic && self.confirmed()
     }
 
-    /// Whether it is nothing but the word of peers yet.
+    /// Whether it rests on peers' claims alone so far.
     pub(crate) fn is_mere_claim(&self) -> bool {
         self.need.is_none() && !self.is_authentic
     }
 
-    /// Whether it is nothing but the word of this peer yet.
+    /// Whether it rests on this peer's claim alone so far.
     pub(crate) fn is_claim_of(&self, peer: &PeerName) -> bool {
         self.is_mere_claim() && self.senders.is_empty() && self.hint.as_ref() == Some(peer)
     }
@@ -149,13 +149,13 @@ impl Walk {
     }
 
     /// Whether it looks for what votes name, which may be on no peer's chain.
-    pub(crate) fn is_for_name(&self) -> bool {
+    pub(crate) fn is_for_named_block(&self) -> bool {
         self.need == Some(Need::Name)
     }
 
-    /// Who has served the block that it began with.
-    pub(crate) fn begun_by(&self) -> Option<&PeerName> {
-        self.begun_by.as_ref()
+    /// The peer that served the block that it began with.
+    pub(crate) fn first_server(&self) -> Option<&PeerName> {
+        self.first_server.as_ref()
     }
 
     /// Whether its first block was served, in vain, and nothing but a claim asked for it.
@@ -174,7 +174,7 @@ impl Walk {
     }
 
     /// Why the block that it began with is needed; `None` while it is merely claimed.
-    pub(crate) fn own_need(&self) -> Option<Need> {
+    pub(crate) fn first_need(&self) -> Option<Need> {
         self.need
     }
 
@@ -193,13 +193,12 @@ impl Walk {
         let Some((position, need)) = self.position(root).zip(need) else {
             return;
         };
-        let from = match self.begins_with(root) {
-            true => {
-                self.need = self.need.max(Some(need));
-                self.is_authentic |= need == Need::Ancestor;
-                position + 1
-            }
-            false => position,
+        let from = if self.begins_with(root) {
+            self.need = self.need.max(Some(need));
+            self.is_authentic |= need == Need::Ancestor;
+            position + 1
+        } else {
+            position
         };
         self.needed_from = Some(self.needed_from.map_or(from, |earlier| earlier.min(from)));
     }
@@ -224,10 +223,10 @@ impl Walk {
 
     pub(crate) fn next(
         &mut self,
-        view: &impl View,
+        view: &impl ChainView,
         open: usize,
         requested: impl Fn(&Root) -> bool,
-    ) -> Next {
+    ) -> NextStep {
         while let Step::Back { missing, below } = &mut self.step {
             let ancestor = view.missing_ancestor(*missing);
             if view.in_chain(&ancestor) || view.pending(&ancestor) {
@@ -237,12 +236,12 @@ impl Walk {
                 // What waits here may wait for a block that its attestations name, of whatever slot.
                 (*missing, *below) = (ancestor, None);
             } else if self.is_mere_claim() && !self.roots.is_empty() {
-                // Whoever claims it can make up all that lies below it, too.
-                return Next::Wait;
+                // A peer that claims it can make up all its ancestors, too.
+                return NextStep::Wait;
             } else if open == 0 {
-                return Next::Ask(vec![ancestor]);
+                return NextStep::Ask(vec![ancestor]);
             } else {
-                return Next::Wait;
+                return NextStep::Wait;
             }
         }
         while self.roots.last().is_some_and(|root| view.in_chain(root)) {
@@ -250,14 +249,15 @@ impl Walk {
             self.idle_ticks = 0;
         }
         if self.roots.is_empty() {
-            return Next::Done;
+            return NextStep::Done;
         }
         let absent = |root: &&Root| !view.in_chain(root) && !view.pending(root) && !requested(root);
         let window = self.roots.iter().rev().take(WINDOW);
         let roots: Vec<Root> = window.filter(absent).take(BATCH).copied().collect();
-        match open < FORWARD_REQUESTS && !roots.is_empty() {
-            true => Next::Ask(roots),
-            false => Next::Wait,
+        if open < FORWARD_REQUESTS && !roots.is_empty() {
+            NextStep::Ask(roots)
+        } else {
+            NextStep::Wait
         }
     }
 
@@ -267,43 +267,43 @@ impl Walk {
         peer: &PeerName,
         root: Root,
         block: &Block,
-        view: &impl View,
-    ) -> Link {
+        view: &impl ChainView,
+    ) -> BlockFit {
         if self.begins_with(&root) {
-            self.begun_by.get_or_insert_with(|| peer.clone());
+            self.first_server.get_or_insert_with(|| peer.clone());
         }
         let Step::Back { missing, below } = &mut self.step else {
-            // What is served again and is of no use is no progress.
+            // A block that is served again is no progress.
             if self.fetched.insert(root) {
-                self.has_moved();
+                self.note_progress();
             }
-            return Link::Fits;
+            return BlockFit::Fits;
         };
         if *missing != root {
-            return Link::Fits;
+            return BlockFit::Fits;
         }
         self.tried.clear();
         (self.rounds, self.idle_ticks) = (0, 0);
-        // No block is imported before its slot, so no chain of ours can begin later than that.
+        // No block is imported before its slot, so no chain can end later than that.
         let limit = below.unwrap_or_else(|| view.current_slot().saturating_add(2));
         if block.slot >= limit || self.roots.len() >= HISTORICAL_ROOTS_LIMIT as usize {
-            return Link::Broken;
+            return BlockFit::Broken;
         }
         if block.slot <= view.finalized().slot {
-            return Link::LeadsNowhere;
+            return BlockFit::LeadsNowhere;
         }
         self.roots.push(root);
         *missing = block.parent_root;
         *below = Some(block.slot);
-        Link::Fits
+        BlockFit::Fits
     }
 
-    fn has_moved(&mut self) {
+    fn note_progress(&mut self) {
         self.tried.clear();
         (self.rounds, self.idle_ticks) = (0, 0);
     }
 
-    pub(crate) fn failed_with(&mut self, peer: PeerName) {
+    pub(crate) fn on_failure(&mut self, peer: PeerName) {
         self.tried.insert(peer);
     }
 
@@ -312,7 +312,7 @@ impl Walk {
         self.tried.contains(peer)
     }
 
-    /// Whom to ask: the peer that let us know, else the one with the least to do.
+    /// The peer to ask: the one that let us know of the gap, else the one with the fewest requests.
     pub(crate) fn choose(
         &self,
         peers: &[PeerName],
@@ -329,15 +329,15 @@ impl Walk {
         }
     }
 
-    /// Asks everyone again; false when that has been done often enough.
-    pub(crate) fn start_over(&mut self) -> bool {
+    /// Asks all peers again; false when that has been done often enough.
+    pub(crate) fn ask_all_again(&mut self) -> bool {
         self.tried.clear();
         self.rounds += 1;
         self.rounds < ROUNDS
     }
 
     /// Ranges of slots are being fetched meanwhile.
-    pub(crate) fn stand_still(&mut self) {
+    pub(crate) fn reset_idle_ticks(&mut self) {
         self.idle_ticks = 0;
     }
 

@@ -1,35 +1,37 @@
-//! Gaps as part of catching up: when one is closed and when given up, whom it asks, and what that earns or costs them.
+//! Gaps as part of catching up: when one is closed or given up, which peers are asked, and how that changes their
+//! merit.
 
 use std::sync::Arc;
 
 use quartet_types::{Root, SignedBlockWithAttestation, Slot};
 
 use crate::{
-    Action, Need, PeerName, Sync, View, block_root,
+    Action, ChainView, Need, PeerName, SyncMachine, block_root,
+    machine::{MAX_REQUESTS_PER_PEER, MAX_WALKS, Purpose, Request},
     peers::Peer,
-    sync::{MAX_REQUESTS_PER_PEER, MAX_WALKS, Purpose, Request},
-    walk::{Link, Next, Walk},
+    walk::{BlockFit, NextStep, Walk},
 };
 
-impl Sync {
-    /// A block of `slot` or before is missing, as `peer` has let us know. `need` says what needs it, `None` that it was merely
-    /// claimed.
+impl SyncMachine {
+    /// A block of `slot` or before is missing, as `peer` has let us know. `need` says what needs it, `None` that it was
+    /// merely claimed.
     pub fn want(
         &mut self,
         root: Root,
         slot: Slot,
         peer: Option<PeerName>,
         need: Option<Need>,
-        view: &impl View,
+        view: &impl ChainView,
     ) {
         let missing = view.missing_ancestor(root);
         if view.in_chain(&missing) || view.pending(&missing) {
             return;
         }
-        // What lies below a block that waits is needed by it.
-        let need = match missing == root {
-            true => need,
-            false => need.max(Some(Need::Ancestor)),
+        // A block that waits needs its ancestors.
+        let need = if missing == root {
+            need
+        } else {
+            need.max(Some(Need::Ancestor))
         };
         let mut walks = self.walks.values_mut();
         if let Some(walk) = walks.find(|walk| walk.covers(&missing)) {
@@ -38,10 +40,10 @@ impl Sync {
             }
             return walk.add_need(&missing, need);
         }
-        // Claims take no places from what is needed: each peer has one.
+        // Claims take no places from needed gaps: each peer has one of its own.
         if need.is_some() && self.needed_walks().count() >= MAX_WALKS {
             let unserved = self.needed_walks().filter(|(_, walk)| !walk.confirmed());
-            let least = unserved.map(|(number, walk)| (walk.own_need(), *number));
+            let least = unserved.map(|(number, walk)| (walk.first_need(), *number));
             match least.min().filter(|(least, _)| *least < need) {
                 Some((_, number)) => self.walks.remove(&number),
                 None => return,
@@ -62,18 +64,18 @@ impl Sync {
     pub fn on_authentic(&mut self, root: &Root) {
         for walk in self.walks.values_mut() {
             walk.on_authentic(root);
-            if let Some(peer) = walk.begun_by().filter(|_| walk.begins_with(root)) {
+            if let Some(peer) = walk.first_server().filter(|_| walk.begins_with(root)) {
                 self.peers.add_merit(peer, 1);
             }
         }
     }
 
-    /// A block is of no use to us: no walk needs to begin with it.
-    pub fn on_unwanted(&mut self, root: &Root) {
+    /// A block is of no use: no walk needs to begin with it.
+    pub fn on_useless(&mut self, root: &Root) {
         self.walks.retain(|_, walk| !walk.begins_with(root));
     }
 
-    /// A block turned out to be invalid: nobody needs what builds on it.
+    /// A block turned out to be invalid: no block that builds on it is needed.
     pub fn on_invalid(&mut self, root: &Root) {
         self.walks.retain(|_, walk| !walk.covers(root));
     }
@@ -82,9 +84,9 @@ impl Sync {
     pub fn on_bad_envelope(&mut self, root: &Root, peer: PeerName) {
         let mut walks = self.walks.values_mut();
         if let Some(walk) = walks.find(|walk| walk.covers(root)) {
-            walk.failed_with(peer);
+            walk.on_failure(peer);
         }
-        // Of what was merely claimed there is nothing left.
+        // A walk for a mere claim has nothing left to fetch.
         self.walks
             .retain(|_, walk| !(walk.begins_with(root) && walk.is_refuted()));
     }
@@ -97,7 +99,7 @@ impl Sync {
 
     fn needed_walks(&self) -> impl Iterator<Item = (&u64, &Walk)> {
         let walks = self.walks.iter();
-        walks.filter(|(_, walk)| walk.own_need().is_some())
+        walks.filter(|(_, walk)| walk.first_need().is_some())
     }
 
     /// Takes note of blocks that a peer served for a walk. False when they cannot be a chain: the walk
@@ -107,28 +109,28 @@ impl Sync {
         number: u64,
         peer: &PeerName,
         blocks: &[Arc<SignedBlockWithAttestation>],
-        view: &impl View,
+        view: &impl ChainView,
     ) -> bool {
         let Some(walk) = self.walks.get_mut(&number) else {
             return true;
         };
         if blocks.is_empty() {
-            walk.failed_with(peer.clone());
+            walk.on_failure(peer.clone());
         }
         let links = blocks
             .iter()
             .map(|block| walk.received(peer, block_root(block), block.block(), view));
-        let worst = links.max().unwrap_or(Link::Fits);
-        if worst == Link::Fits && !blocks.is_empty() && walk.is_certain() {
+        let worst = links.max().unwrap_or(BlockFit::Fits);
+        if worst == BlockFit::Fits && !blocks.is_empty() && walk.is_certain() {
             self.peers.add_merit(peer, 1);
         }
-        if worst != Link::Fits {
+        if worst != BlockFit::Fits {
             self.walks.remove(&number);
         }
-        worst != Link::Broken
+        worst != BlockFit::Broken
     }
 
-    pub(crate) fn poll_walk(&mut self, number: u64, view: &impl View) -> Option<Action> {
+    pub(crate) fn poll_walk(&mut self, number: u64, view: &impl ChainView) -> Option<Action> {
         let walk = self.walks.get_mut(&number)?;
         let open = self.requests.values().filter_map(|request| {
             let Purpose::Walk { walk, roots } = &request.purpose else {
@@ -139,9 +141,9 @@ impl Sync {
         let open: Vec<&Vec<Root>> = open.collect();
         let requested = |root: &Root| open.iter().any(|roots| roots.contains(root));
         let roots = match walk.next(view, open.len(), requested) {
-            Next::Ask(roots) => roots,
-            Next::Wait => return None,
-            Next::Done => {
+            NextStep::Ask(roots) => roots,
+            NextStep::Wait => return None,
+            NextStep::Done => {
                 self.walks.remove(&number);
                 return None;
             }
@@ -152,7 +154,7 @@ impl Sync {
                 .filter(|request| request.peer == *peer)
                 .count()
         };
-        // What is merely claimed, only those are asked for who claim it.
+        // A block that is merely claimed is requested only from the peers that claim it.
         let claims = |name: &PeerName, peer: &Peer| {
             walk.is_hinted_by(name) || walk.begins_with(&peer.status.head.root)
         };
@@ -168,12 +170,12 @@ impl Sync {
         let peers: Vec<PeerName> = able.cloned().collect();
         let peer = match walk.choose(&peers, load) {
             Some(peer) => peer,
-            // Who could help is busy with other walks, whose answers bring the turn of this one.
+            // The peers that could help are busy with other walks; when these are answered, it is this one's turn.
             None if serving.any(|name| !walk.has_tried(name)) => return None,
             // Nobody is left to ask; unless an answer is still under way, start over or give up.
-            None if open.is_empty() && !walk.start_over() => {
+            None if open.is_empty() && !walk.ask_all_again() => {
                 let walk = self.walks.remove(&number)?;
-                return self.blame(&walk);
+                return self.penalize_claimant(&walk);
             }
             None => return None,
         };
@@ -191,8 +193,8 @@ impl Sync {
         Some(action)
     }
 
-    /// A walk has come to nothing: who claimed a head, and did not serve it when asked again and again, pays for it.
-    fn blame(&self, walk: &Walk) -> Option<Action> {
+    /// Penalizes the peer whose claimed head a walk was for, if it did not serve that head when asked again and again.
+    fn penalize_claimant(&self, walk: &Walk) -> Option<Action> {
         let claimant = walk.hint().filter(|_| walk.is_mere_claim())?;
         let serves_blocks = self.peers.get(claimant)?.serves_blocks;
         serves_blocks.then(|| Action::Penalize {

@@ -50,7 +50,7 @@ pub struct AttestationData {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct Attestation {
-    /// Who attests.
+    /// The validator that attests.
     pub validator_id: ValidatorIndex,
     /// What is attested.
     pub data: AttestationData,

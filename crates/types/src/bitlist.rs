@@ -29,8 +29,8 @@ pub enum BitlistError {
     },
 }
 
-/// SSZ `Bitlist[N]`. A clone shares all chunks of 4096 bits; writing copies the one it touches, and chunks without a set
-/// bit are one.
+/// SSZ `Bitlist[N]`. A clone shares all chunks of 4096 bits; writing copies the chunk it touches, and all chunks
+/// without a set bit share one allocation.
 #[derive(Clone)]
 pub struct Bitlist<N> {
     chunks: Vec<Arc<Chunk>>,
@@ -94,7 +94,7 @@ impl<N: Unsigned> Bitlist<N> {
         (low | high) & mask(count)
     }
 
-    /// Sets those of the `count` bits from `start` on, at most 64, that are set in `bits`.
+    /// Of the `count` bits from `start` on, at most 64, sets those that are set in `bits`.
     ///
     /// # Errors
     /// When they reach beyond the length; nothing has changed then.
@@ -186,8 +186,8 @@ impl<N: Unsigned> Bitlist<N> {
         Ok(())
     }
 
-    /// The last bit before `end` that is set. Of a chunk without one nothing is looked at.
-    pub fn last_set_before(&self, end: usize) -> Option<usize> {
+    /// The last bit before `end` that is set. Chunks without a set bit are skipped.
+    pub(crate) fn last_set_before(&self, end: usize) -> Option<usize> {
         let end = end.min(self.length);
         let chunks = self.chunks.iter().enumerate();
         let last = |(index, chunk): (usize, &Arc<Chunk>)| {

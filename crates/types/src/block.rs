@@ -7,7 +7,7 @@ use tree_hash::TreeHash as _;
 use tree_hash_derive::TreeHash;
 use typenum::U4096;
 
-use crate::{Attestation, Checkpoint, Root, Signature, Slot, State, ValidatorIndex};
+use crate::{Attestation, Checkpoint, Root, Signature, Slot, ValidatorIndex};
 
 /// The attestations of a block body: at most 4,096, as many as validators in the largest registry.
 pub type Attestations = VariableList<Attestation, AttestationsLimit>;
@@ -42,7 +42,7 @@ pub struct BlockBody {
 pub struct BlockHeader {
     /// Slot of the block.
     pub slot: Slot,
-    /// Who proposed it.
+    /// The validator that proposed it.
     pub proposer_index: ValidatorIndex,
     /// Root of the block it builds on.
     pub parent_root: Root,
@@ -60,7 +60,7 @@ pub struct BlockHeader {
 pub struct Block {
     /// Slot of the block.
     pub slot: Slot,
-    /// Who proposed it.
+    /// The validator that proposed it.
     pub proposer_index: ValidatorIndex,
     /// Root of the block it builds on.
     pub parent_root: Root,
@@ -71,14 +71,6 @@ pub struct Block {
 }
 
 impl Block {
-    /// The block on which every chain of `genesis` builds: slot 0, no parent, empty body.
-    pub fn genesis(genesis: &State) -> Self {
-        Self {
-            state_root: genesis.tree_hash_root(),
-            ..Self::default()
-        }
-    }
-
     /// The block's header.
     pub fn header(&self) -> BlockHeader {
         BlockHeader {

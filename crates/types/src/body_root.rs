@@ -14,7 +14,7 @@ use crate::{
 /// Levels of the tree of attestations.
 const DEPTH: usize = AttestationsLimit::USIZE.ilog2() as usize;
 
-/// As derived, but that what several attestations have in common is hashed once: most blocks carry many votes with the
+/// The derived root, but what several attestations have in common is hashed once: most blocks carry many votes with the
 /// same data, and those for one head at least share source and target.
 impl TreeHash for BlockBody {
     fn tree_hash_type() -> TreeHashType {
@@ -39,11 +39,11 @@ impl TreeHash for BlockBody {
     }
 }
 
-/// What has been hashed of a body, by target and source; no more than attestations.
+/// What has been hashed of a body so far, by target and source; never more entries than attestations.
 #[derive(Default)]
-struct Shared(HashMap<(Checkpoint, Checkpoint), Link>);
+struct Shared(HashMap<(Checkpoint, Checkpoint), PairHashes>);
 
-struct Link {
+struct PairHashes {
     /// Parent of the target's and the source's roots.
     node: Node,
     /// The last data with these, and its root.
@@ -54,15 +54,18 @@ impl Shared {
     fn attestation(&mut self, attestation: &Attestation) -> Node {
         let data = &attestation.data;
         let (target, source) = (data.target, data.source);
-        let link = self.0.entry((target, source)).or_insert_with(|| Link {
-            node: merkle::pair(&[checkpoint(&target), checkpoint(&source)]),
-            last: None,
-        });
+        let link = self
+            .0
+            .entry((target, source))
+            .or_insert_with(|| PairHashes {
+                node: merkle::pair(&[checkpoint(&target), checkpoint(&source)]),
+                last: None,
+            });
         merkle::pair(&[merkle::leaf(attestation.validator_id), link.data(data)])
     }
 }
 
-impl Link {
+impl PairHashes {
     fn data(&mut self, data: &AttestationData) -> Node {
         match self.last {
             Some((last, root)) if last == *data => root,

@@ -11,8 +11,8 @@ use crate::{
 /// Everything of a [`State`] but the roots of its history and its registry, of which it has the lengths.
 ///
 /// Its size depends on the targets that have votes, 32 bytes and a bit for each validator, and not on the length of the
-/// history: which slots are justified takes a few bytes as long as either most are or most are not. At worst, where they
-/// alternate, it takes a bit a slot.
+/// history: which slots are justified takes a few bytes as long as either most are or most are not. At worst, where
+/// they alternate, it takes a bit a slot.
 ///
 /// Reading one allocates in proportion to the bytes read.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -70,8 +70,8 @@ impl State {
 }
 
 impl CompactState {
-    /// The state again, given what was left out. Whether these are the roots and validators that the state had, its root
-    /// tells; here only their number is checked.
+    /// The state again, given what was left out. Whether these are the roots and validators that the state had, its
+    /// root tells; here only their number is checked.
     ///
     /// # Errors
     /// When there are more or fewer than the state had, or its tallies are not a bit for each target and validator.
@@ -104,13 +104,14 @@ impl CompactState {
 
 fn check(what: &'static str, expected: u64, found: usize) -> Result<(), ExpandError> {
     let found = found as u64;
-    match expected == found {
-        true => Ok(()),
-        false => Err(ExpandError {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(ExpandError {
             what,
             expected,
             found,
-        }),
+        })
     }
 }
 
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn its_size_does_not_grow_with_history() {
+    fn the_size_of_a_compact_state_does_not_grow_with_history() {
         for (validators, targets, most) in
             [(64, 600, 24_400), (4096, 600, 326_800), (4096, 3, 2_000)]
         {

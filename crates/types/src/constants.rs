@@ -10,8 +10,8 @@ pub const SECONDS_PER_INTERVAL: u64 = SECONDS_PER_SLOT / INTERVALS_PER_SLOT;
 /// Most blocks by which an attestation's target steps back from the head towards the safe target. Source: leanSpec
 /// `subspecs/chain/config.py`.
 pub const JUSTIFICATION_LOOKBACK_SLOTS: u64 = 3;
-/// Most block roots that a state's history holds, one for each slot: a network lasts 2^18 slots, some twelve days. Source:
-/// leanSpec `subspecs/chain/config.py`.
+/// Most block roots that a state's history holds, one for each slot: a network lasts 2^18 slots, some twelve days.
+/// Source: leanSpec `subspecs/chain/config.py`.
 pub const HISTORICAL_ROOTS_LIMIT: u64 = 1 << 18;
 /// Most validators in the registry. Source: leanSpec `subspecs/chain/config.py`.
 pub const VALIDATOR_REGISTRY_LIMIT: u64 = 1 << 12;

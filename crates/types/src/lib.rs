@@ -40,6 +40,7 @@ mod byte_vectors;
 mod checkpoint;
 mod compact;
 mod constants;
+mod genesis;
 mod merkle;
 mod packed_bits;
 mod root_list;
@@ -56,9 +57,10 @@ pub use block::{
     SignedBlockWithAttestation,
 };
 pub use byte_vectors::{PublicKey, Signature, WrongLength};
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, CheckpointRole};
 pub use compact::{CompactState, ExpandError};
 pub use constants::*;
+pub use genesis::GenesisError;
 pub use packed_bits::PackedBits;
 pub use root_list::{RootList, TooManyRoots};
 pub use shared_roots::SharedRoots;
@@ -67,8 +69,8 @@ pub use slot::{
 };
 pub use slot_duration::{InvalidSlotDuration, SlotDuration};
 pub use state::{
-    Config, GenesisError, HistoricalBlockHashes, JustificationRoots, JustificationValidators,
-    JustifiedSlots, State, Validator, Validators,
+    Config, HistoricalBlockHashes, JustificationRoots, JustificationValidators, JustifiedSlots,
+    State, Validator, Validators,
 };
 pub use status::{BlocksByRangeRequest, BlocksByRootRequest, Status};
 

@@ -1,4 +1,4 @@
-//! Merkle trees over nodes that lie side by side, which is about twice as fast as hashing them as they come.
+//! Merkle trees over nodes in one slice: about twice as fast as hashing nodes one by one.
 
 use std::ops::Range;
 

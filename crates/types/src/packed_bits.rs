@@ -8,12 +8,12 @@ use crate::Bitlist;
 /// First byte of the encoded form: what the others are.
 const RUNS: u8 = 0;
 const PLAIN: u8 = 1;
-/// Of each byte of a run's length, the bits that count; the other one says that more follow.
+/// In each byte of a run's length, the bits that count; the remaining bit says that more bytes follow.
 const VARINT_BITS: u32 = 7;
 const VARINT_MORE: u8 = 1 << VARINT_BITS;
 
-/// A bit list for storing: the lengths of its runs where that is shorter than the bits, as it is when most of the bits that
-/// are next to each other are the same.
+/// A bit list for storing: the lengths of its runs where that is shorter than the bits, as it is when most of the bits
+/// that are next to each other are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackedBits<N: Unsigned>(Form<N>);
 

@@ -29,8 +29,9 @@ pub struct TooManyRoots {
 /// SSZ `List[Bytes32, N]`, to which roots are only ever appended.
 ///
 /// Chunks of 128 roots are shared by all lists that have them in common; so is the last one, which has room: of several
-/// clones the first that appends writes into it, and the others share that entry or, when theirs is another, take a copy.
-/// Beside that a clone has seven hashes of its own. Appending costs one hash on average, the root as many as the tree is deep.
+/// clones the first that appends writes into it, and the others share that entry or, when theirs is another, take a
+/// copy. Beside that a clone has seven hashes of its own. Appending costs one hash on average, the root as many as the
+/// tree is deep.
 #[derive(Clone)]
 pub struct RootList<N> {
     full: Arc<Full>,
@@ -139,9 +140,10 @@ impl<N: Unsigned> RootList<N> {
             return self.clone();
         }
         let (chunks, in_tail) = (length / CHUNK, length % CHUNK);
-        let full = match chunks == self.full.chunks().len() {
-            true => self.full.clone(),
-            false => Arc::new(self.full.beginning(chunks)),
+        let full = if chunks == self.full.chunks().len() {
+            self.full.clone()
+        } else {
+            Arc::new(self.full.beginning(chunks))
         };
         let tail = match self.full.chunks().get(chunks) {
             Some(chunk) => Arc::new(Tail::of(&chunk.roots()[..in_tail])),
@@ -162,27 +164,32 @@ impl<N: Unsigned> RootList<N> {
 
     fn check_room(&self, more: usize) -> Result<(), TooManyRoots> {
         let length = self.len().saturating_add(more);
-        match length > N::USIZE {
-            true => Err(TooManyRoots {
+        if length > N::USIZE {
+            Err(TooManyRoots {
                 length,
                 limit: N::USIZE,
-            }),
-            false => Ok(()),
+            })
+        } else {
+            Ok(())
         }
     }
 
     /// Root of the perfect subtree of this level that ends where no larger one does, if there is one.
     fn peak(&self, level: usize) -> Option<&Root> {
         let is_there = self.len() >> level & 1 == 1;
-        let peak = || match level < CHUNK_DEPTH {
-            true => self.peaks.get(level),
-            false => self.full.peaks().get(level - CHUNK_DEPTH),
+        let peak = || {
+            if level < CHUNK_DEPTH {
+                self.peaks.get(level)
+            } else {
+                self.full.peaks().get(level - CHUNK_DEPTH)
+            }
         };
         is_there.then(peak).flatten()
     }
 }
 
-/// Adds the leaf behind `count` others of a tree of `peaks.len()` levels, and returns the tree's root if that completes it.
+/// Adds the leaf behind `count` others of a tree of `peaks.len()` levels, and returns the tree's root if that completes
+/// it.
 fn add_leaf(peaks: &mut [Root], count: usize, leaf: Root) -> Option<Root> {
     let mut node = leaf;
     for (level, peak) in peaks.iter_mut().enumerate() {

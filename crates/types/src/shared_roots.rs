@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_agrees_with_the_plain_list() {
+    fn shared_roots_agree_with_the_plain_list() {
         for length in [0, 1, 2, 3, 7, 8, 600, 1025] {
             let roots: Vec<Root> = (0..length)
                 .map(|n: u64| Root::left_padding_from(&n.to_be_bytes()))

@@ -28,8 +28,8 @@ pub fn is_justifiable_after(slot: Slot, finalized: Slot) -> Result<bool, SlotBef
         || u128::from(root) * u128::from(root + 1) == u128::from(delta))
 }
 
-/// The first slot from `slot` on that may be justified while `finalized` is the latest finalized slot, or `None` where there
-/// is no such number.
+/// The first slot from `slot` on that may be justified while `finalized` is the latest finalized slot, or `None` where
+/// there is no such number.
 ///
 /// # Errors
 /// When `slot` lies before `finalized`.

@@ -4,12 +4,14 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use crate::{INTERVALS_PER_SLOT, SECONDS_PER_SLOT};
 
-/// The shortest slot, in milliseconds: a block has to be made, sent and checked, and votes signed, in a quarter of it each.
+/// The shortest slot, in milliseconds: a block has to be made, sent and checked, and votes signed, in a quarter of it
+/// each.
 const SHORTEST: u64 = 400;
 /// The longest, in milliseconds. Longer ones would only make people wait.
 const LONGEST: u64 = 60_000;
 
-/// The length of a slot: 400 to 60,000 milliseconds, in four equal intervals of whole milliseconds. Four seconds by default.
+/// The length of a slot: 400 to 60,000 milliseconds, in four equal intervals of whole milliseconds. Four seconds by
+/// default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotDuration {
     milliseconds: u64,
@@ -32,11 +34,12 @@ impl SlotDuration {
     /// When it is shorter than 400, longer than 60,000, or no multiple of 4.
     pub fn from_millis(milliseconds: u64) -> Result<Self, InvalidSlotDuration> {
         let fits = (SHORTEST..=LONGEST).contains(&milliseconds);
-        match fits && milliseconds.is_multiple_of(INTERVALS_PER_SLOT) {
-            true => Ok(Self { milliseconds }),
-            false => Err(InvalidSlotDuration {
+        if fits && milliseconds.is_multiple_of(INTERVALS_PER_SLOT) {
+            Ok(Self { milliseconds })
+        } else {
+            Err(InvalidSlotDuration {
                 found: milliseconds,
-            }),
+            })
         }
     }
 
@@ -114,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_read_from_a_command_line() {
+    fn a_slot_duration_is_read_from_a_command_line() {
         assert_eq!("4000".parse(), Ok(SlotDuration::default()));
         for wrong in ["0.4", "400ms", "-400", "", "399"] {
             assert!(wrong.parse::<SlotDuration>().is_err(), "{wrong}");

@@ -1,18 +1,17 @@
-//! The state, its persistent lists, and the genesis state.
+//! The state and its persistent lists.
 
 use milhouse::List;
 use serde::{Deserialize, Serialize};
 use ssz_derive::{Decode, Encode};
-use tree_hash::TreeHash as _;
 use tree_hash_derive::TreeHash;
 use typenum::{U4096, U262144, U1073741824};
 
 use crate::{
-    Bitlist, BlockBody, BlockHeader, Checkpoint, PublicKey, RootList, SharedRoots, Slot,
-    VALIDATOR_REGISTRY_LIMIT, ValidatorIndex,
+    Bitlist, BlockHeader, Checkpoint, PublicKey, RootList, SharedRoots, Slot, ValidatorIndex,
 };
 
-/// Root of the block of each slot, zero for an empty slot; at most [`HISTORICAL_ROOTS_LIMIT`](crate::HISTORICAL_ROOTS_LIMIT).
+/// Root of the block of each slot, zero for an empty slot; at most
+/// [`HISTORICAL_ROOTS_LIMIT`](crate::HISTORICAL_ROOTS_LIMIT).
 pub type HistoricalBlockHashes = RootList<U262144>;
 /// One bit per slot, at most 2^18: whether its block is justified.
 pub type JustifiedSlots = Bitlist<U262144>;
@@ -71,57 +70,7 @@ pub struct State {
     pub justifications_validators: JustificationValidators,
 }
 
-/// A genesis state cannot be built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum GenesisError {
-    /// There would be nobody to propose or attest.
-    #[error("a genesis needs at least one validator")]
-    NoValidators,
-    /// More validators than the registry holds.
-    #[error("{found} validators exceed the registry's limit of {limit}")]
-    TooManyValidators {
-        /// Validators given.
-        found: usize,
-        /// Validators the registry holds.
-        limit: u64,
-    },
-}
-
 impl State {
-    /// The genesis state: slot 0, an empty block's header, empty history, validators in the given order.
-    ///
-    /// # Errors
-    /// When there are no validators or more than the registry's limit.
-    pub fn genesis(genesis_time: u64, validators: &[PublicKey]) -> Result<Self, GenesisError> {
-        if validators.is_empty() {
-            return Err(GenesisError::NoValidators);
-        }
-        let entries = validators.iter().zip(0..).map(|(pubkey, index)| Validator {
-            pubkey: *pubkey,
-            index,
-        });
-        let validators =
-            Validators::try_from_iter(entries).map_err(|_| GenesisError::TooManyValidators {
-                found: validators.len(),
-                limit: VALIDATOR_REGISTRY_LIMIT,
-            })?;
-        Ok(Self {
-            config: Config { genesis_time },
-            slot: 0,
-            latest_block_header: BlockHeader {
-                body_root: BlockBody::default().tree_hash_root(),
-                ..BlockHeader::default()
-            },
-            latest_justified: Checkpoint::default(),
-            latest_finalized: Checkpoint::default(),
-            historical_block_hashes: RootList::new(),
-            justified_slots: Bitlist::new(),
-            validators,
-            justifications_roots: SharedRoots::default(),
-            justifications_validators: Bitlist::new(),
-        })
-    }
-
     /// Number of validators in the registry.
     pub fn validator_count(&self) -> u64 {
         self.validators.len() as u64
@@ -130,8 +79,8 @@ impl State {
     /// The checkpoint with the highest slot that this chain has justified, other than an empty slot.
     ///
     /// `latest_justified` is the one that was justified last. A proposer that carries a vote for an older target behind
-    /// one for a newer target moves it back, below the finalized slot even; votes that build on it would then make every
-    /// block invalid that they complete.
+    /// one for a newer target moves it back, below the finalized slot even; votes that build on it would then make
+    /// every block invalid that they complete.
     pub fn highest_justified(&self) -> Checkpoint {
         let bits = &self.justified_slots;
         let set = |end: usize| bits.last_set_before(end);

@@ -19,8 +19,8 @@ pub struct Status {
     pub head: Checkpoint,
 }
 
-/// Roots of the blocks that are asked for, at most [`MAX_REQUEST_BLOCKS`](crate::MAX_REQUEST_BLOCKS); on the wire the list is
-/// the whole message.
+/// Roots of the blocks that are asked for, at most [`MAX_REQUEST_BLOCKS`](crate::MAX_REQUEST_BLOCKS); on the wire the
+/// list is the whole message.
 pub type BlocksByRootRequest = VariableList<Root, U1024>;
 
 /// The slots whose blocks of the responder's chain are asked for.

@@ -1,4 +1,4 @@
-//! What a run has come by: a generator that cannot reach the bad case proves nothing.
+//! What a run has covered: a generator that cannot reach the bad case proves nothing.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ impl Counts {
         self.0.iter().map(|(name, count)| (*name, *count))
     }
 
-    /// What has to happen in a run of this size and did not.
+    /// What must happen in a run of this size and did not.
     pub fn missing(&self, blocks: u64) -> Vec<&'static str> {
         let rare = RARE.iter().filter(|_| blocks >= RARE_AFTER);
         let all = ALWAYS.iter().chain(rare).copied();

@@ -1,4 +1,4 @@
-//! Blocks and votes to be: near what counts, and wrong in all ways.
+//! Random blocks and votes: nearly right ones, and ones that are wrong in all ways.
 
 use quartet_oracle::State;
 use quartet_types::{Attestation, AttestationData, Block, BlockBody, Checkpoint, Root, Slot};

@@ -1,16 +1,16 @@
 //! The node's state transition and fork choice against the specification's naive transcription, on random chains.
 //!
 //! A run is a sequence of episodes, each of which is played from the seed and its number alone. In one half the state
-//! transition is compared on trees of states, in the other whole stores: blocks, votes, ticks, equivocations, prunings and
-//! proposals in any order, by the specification's rules, by ours, and by mixtures. Of each block it is compared whether it is
-//! valid, which rule it breaks first if it is not, and the root of its post-state; of stores, after each event, all that can
-//! be seen of them. State roots on the oracle's side are by its own hashing.
+//! transition is compared on trees of states, in the other whole stores: blocks, votes, ticks, equivocations, prunings
+//! and proposals in any order, by the specification's rules, by ours, and by mixtures. Of each block it is compared
+//! whether it is valid, which rule it breaks first if it is not, and the root of its post-state; of stores, after each
+//! event, all that can be seen of them. State roots on the oracle's side are by its own hashing.
 //!
-//! [`Counts`] say what a run has come by; what is missing there has not been tested.
+//! [`Counts`] say what a run has covered; what is missing there has not been tested.
 //!
 //! Not here: signatures, names that are vouched for, votes that name what came before the anchor, and what a store does
-//! with blocks that wait. Blocks on branches that the node has dropped are refused there, and the specification would go on
-//! with them; they are not shown to the oracle.
+//! with blocks that wait. Blocks on branches that the node has dropped are refused there, and the specification would
+//! go on with them; they are not shown to the oracle.
 
 mod count;
 mod draw;

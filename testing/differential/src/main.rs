@@ -74,8 +74,9 @@ fn main() -> anyhow::Result<ExitCode> {
             println!("not reached: {name}");
         }
     }
-    Ok(match missing.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    Ok(if missing.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     })
 }

@@ -1,4 +1,5 @@
-//! The node's pool of verified votes, plainly: four of a validator, by which it notices who votes twice in a slot.
+//! The node's pool of verified votes, plainly: four of a validator, by which it notices a validator that votes twice in
+//! a slot.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
 //! Names for refusals, the same for both sides.
 
-use quartet_fork_choice::{AttestationError, BlockError, CheckpointRole};
+use quartet_fork_choice::{AttestationError, BlockError};
 use quartet_oracle::{TransitionError, VoteError};
-use quartet_state_transition::{CheckpointRole as Role, Error};
+use quartet_state_transition::Error;
+use quartet_types::CheckpointRole;
 
 /// The specification's name of an error of ours; `None` for one that it has no counterpart for.
 pub(crate) fn transition(error: &Error) -> Option<TransitionError> {
@@ -13,7 +14,7 @@ pub(crate) fn transition(error: &Error) -> Option<TransitionError> {
         Error::HistoryFull { .. } => TransitionError::History,
         Error::BeyondHistory {
             attestation,
-            role: Role::Source,
+            role: CheckpointRole::Source,
             ..
         } => TransitionError::SourceBeyondHistory(*attestation),
         Error::BeyondHistory { attestation, .. } => {
@@ -22,7 +23,9 @@ pub(crate) fn transition(error: &Error) -> Option<TransitionError> {
         Error::BeforeFinalized { attestation, .. } => {
             TransitionError::BeforeFinalized(*attestation)
         }
-        Error::BeyondRegistry { attestation, .. } => TransitionError::Validator(*attestation),
+        Error::ValidatorNotInRegistry { attestation, .. } => {
+            TransitionError::Validator(*attestation)
+        }
         Error::StateRoot { .. } => TransitionError::StateRoot,
         _ => return None,
     })
@@ -46,7 +49,7 @@ pub(crate) fn transition_name(error: &TransitionError) -> &'static str {
 pub(crate) fn vote(error: &AttestationError) -> VoteError {
     use CheckpointRole::{Head, Source, Target};
     match error {
-        AttestationError::BeyondRegistry { .. } => VoteError::Validator,
+        AttestationError::ValidatorNotInRegistry { .. } => VoteError::Validator,
         AttestationError::UnknownBlock { role, .. } => match role {
             Source => VoteError::UnknownSource,
             Target => VoteError::UnknownTarget,

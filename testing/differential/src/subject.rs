@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use quartet_chain::{ImportError, ImportableBlock, LeanChain};
 use quartet_fork_choice::{
     AttestationError, AttestationOrigin, AttestationOutcome, BlockError, BlockInfo, BlockOutcome,
-    Checkpoints, ForkChoice, Names, Rules,
+    Checkpoints, ForkChoice, NamedBlocks, Rules,
 };
 use quartet_oracle::Deviations;
 use quartet_types::{
@@ -107,7 +107,7 @@ impl Subject {
                 let checkpoints = checkpoints(post_state, fork_choice.rules());
                 let body = &block.body.attestations;
                 let info = info(block, root);
-                Ok(fork_choice.on_block(info, checkpoints, body, proposer, Names::Known))
+                Ok(fork_choice.on_block(info, checkpoints, body, proposer, NamedBlocks::Known))
             }
         }
     }
@@ -143,7 +143,8 @@ impl Subject {
                     chain.accept_new_attestations();
                 }
             }
-            Self::Bare(fork_choice) => fork_choice.advance_to(time, has_proposal),
+            Self::Bare(fork_choice) if has_proposal => fork_choice.advance_to_proposal(time),
+            Self::Bare(fork_choice) => fork_choice.advance_to(time),
         }
     }
 }
@@ -159,9 +160,10 @@ pub(crate) fn info(block: &Block, root: Root) -> BlockInfo {
 
 /// The checkpoints of a post-state, by the rules.
 pub(crate) fn checkpoints(state: &State, rules: Rules) -> Checkpoints {
-    let justified: Checkpoint = match rules.justified_is_the_highest {
-        true => state.highest_justified(),
-        false => state.latest_justified,
+    let justified: Checkpoint = if rules.justified_is_the_highest {
+        state.highest_justified()
+    } else {
+        state.latest_justified
     };
     Checkpoints {
         justified,

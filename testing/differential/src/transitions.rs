@@ -85,9 +85,10 @@ fn step(
     fill: Option<u64>,
     counts: &mut Counts,
 ) -> Result<Option<Tip>> {
-    let place = match random.chance(850) {
-        true => tips.len() - 1,
-        false => random.below(tips.len() as u64) as usize,
+    let place = if random.chance(850) {
+        tips.len() - 1
+    } else {
+        random.below(tips.len() as u64) as usize
     };
     counts.when("fork", place + 1 < tips.len());
     let tip = &tips[place];

@@ -1,4 +1,4 @@
-//! Sync as a value: any events, any view of a chain, in any order.
+//! SyncMachine as a value: any events, any view of a chain, in any order.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,7 +6,8 @@ use std::{
 };
 
 use quartet_sync::{
-    Action, Backfill, BackfillAction, BatchOutcome, Need, PeerName, RequestError, Sync, View,
+    Action, Backfill, BackfillAction, BatchOutcome, ChainView, Need, PeerName, RequestError,
+    SyncMachine,
 };
 use quartet_types::{
     Checkpoint, MAX_REQUEST_BLOCKS, Root, SignedBlockWithAttestation, Slot, Status,
@@ -66,7 +67,7 @@ struct Shown {
     current: Slot,
 }
 
-impl View for Shown {
+impl ChainView for Shown {
     fn in_chain(&self, root: &Root) -> bool {
         self.chain.contains(root)
     }
@@ -168,7 +169,7 @@ impl Requests {
 }
 
 fn machine(input: &mut Input<'_>) {
-    let mut sync = Sync::default();
+    let mut sync = SyncMachine::default();
     let mut view = Shown::default();
     view.chain.insert(tree().roots[0]);
     let mut requests = Requests::default();
@@ -221,12 +222,12 @@ fn machine(input: &mut Input<'_>) {
                 sync.want(root, input.any_size(), hint, need, &view);
             }
             9 => sync.on_authentic(&root),
-            10 => sync.on_unwanted(&root),
+            10 => sync.on_useless(&root),
             11 => sync.on_invalid(&root),
             12 => sync.on_bad_envelope(&root, peer(input)),
             13 => {
                 if input.below(4) == 0 {
-                    sync.on_carried_in_vain(peer(input));
+                    sync.on_unconnected_blocks(peer(input));
                 }
                 batches.extend(sync.next_batch());
             }
@@ -271,7 +272,7 @@ fn machine(input: &mut Input<'_>) {
         requests.take(sync.poll(&view), &connected);
         let _ = (
             sync.target(view.head_slot()),
-            sync.has_heard(),
+            sync.has_peer_status(),
             sync.need(&root),
         );
     }
@@ -292,10 +293,10 @@ fn machine(input: &mut Input<'_>) {
             "nobody is there to be asked"
         );
     }
-    assert!(!sync.is_walking(), "a walk never ends");
+    assert!(!sync.has_gaps(), "a walk never ends");
 }
 
-fn answer(sync: &mut Sync, requests: &mut Requests, view: &Shown, input: &mut Input<'_>) {
+fn answer(sync: &mut SyncMachine, requests: &mut Requests, view: &Shown, input: &mut Input<'_>) {
     let nth = input.below(requests.open.len().max(1));
     let Some(request) = requests.open.keys().nth(nth).copied() else {
         assert!(
@@ -366,7 +367,7 @@ fn backfill(input: &mut Input<'_>) {
                     let count = input.below(20).min(end);
                     let missing: Vec<_> = (end - count..end).rev().map(checkpoint).collect();
                     let next = input.flag().then(|| input.any_size());
-                    backfill.on_looked(&missing, next);
+                    backfill.on_missing_found(&missing, next);
                 }
             }
             5 | 6 => {
@@ -377,7 +378,7 @@ fn backfill(input: &mut Input<'_>) {
                 let roots = open.remove(&request).unwrap();
                 if backfill.on_answer(request).is_some() {
                     let kept = roots.into_iter().filter(|_| input.below(4) != 0).collect();
-                    backfill.on_kept(request, &kept, input.any_size() as usize);
+                    backfill.on_stored(request, &kept, input.any_size() as usize);
                 }
             }
             7 => {
@@ -400,7 +401,7 @@ fn backfill(input: &mut Input<'_>) {
         }
         for action in backfill.poll(input.below(4) != 0) {
             match action {
-                BackfillAction::Look { limit, .. } => {
+                BackfillAction::FindMissing { limit, .. } => {
                     assert!(limit > 0 && !looking);
                     looking = true;
                 }

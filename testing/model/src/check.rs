@@ -71,7 +71,8 @@ impl Report {
     }
 }
 
-/// Searches a scope until about `limit` states were generated, repeated ones included. With `first` it ends at the first counterexample of whatever property.
+/// Searches a scope until about `limit` states were generated, repeated ones included. With `first` it ends at the
+/// first counterexample of whatever property.
 #[must_use]
 pub fn check(scope: Scope, search: Search, limit: usize, first: bool) -> Report {
     let model = Consensus { scope };

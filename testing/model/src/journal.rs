@@ -9,7 +9,7 @@ use crate::{
 
 /// One thing that a node did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
+pub enum NodeEvent {
     /// It imported a block, with its body's votes.
     Imported(Root),
     /// It heard a vote of which it knows all names.
@@ -20,24 +20,24 @@ pub enum Deed {
     Accepted,
 }
 
-/// The deeds of a node, if they are written down, each with its slot. No part of the node's state: two nodes that differ in
-/// this alone are the same.
+/// The events of a node, if they are recorded, each with its slot. No part of the node's state: two nodes that differ
+/// in this alone are the same.
 #[derive(Debug, Clone, Default)]
-pub struct Journal(Option<Vec<(Slot, Deed)>>);
+pub struct Journal(Option<Vec<(Slot, NodeEvent)>>);
 
 impl Journal {
     pub(crate) fn begin() -> Self {
         Self(Some(Vec::new()))
     }
 
-    pub(crate) fn note(&mut self, slot: Slot, deed: Deed) {
-        if let Some(deeds) = &mut self.0 {
-            deeds.push((slot, deed));
+    pub(crate) fn note(&mut self, slot: Slot, event: NodeEvent) {
+        if let Some(events) = &mut self.0 {
+            events.push((slot, event));
         }
     }
 
     /// What was done since this was asked last.
-    pub fn take(&mut self) -> Vec<(Slot, Deed)> {
+    pub fn take(&mut self) -> Vec<(Slot, NodeEvent)> {
         self.0.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }

@@ -5,9 +5,9 @@
 //! network and a Byzantine validator could take in a scope: whom each message reaches and when, and what is voted for,
 //! proposed, shown to some, withheld or invented.
 //!
-//! It shares no code with the node. What it says of the rules is true of the node only as far as the two agree: `tests/replay.rs`
-//! follows its runs, random ones, all short ones and the schedules by hand, with the real state transition and fork choice, and
-//! compares checkpoints, tallies, votes, head and safe target after each decision.
+//! It shares no code with the node. What it says of the rules is true of the node only as far as the two agree:
+//! `tests/replay.rs` follows its runs, random ones, all short ones and the schedules by hand, with the real state
+//! transition and fork choice, and compares checkpoints, tallies, votes, head and safe target after each decision.
 //!
 //! # What it found
 //!
@@ -15,7 +15,7 @@
 //! can make honest nodes finalize conflicting checkpoints (`tests/asynchrony.rs`), in three ways. Each is a schedule
 //! made by hand, and none is claimed to be the shortest:
 //!
-//! | because | slots | Byzantine deeds | prevented by |
+//! | because | slots | Byzantine actions | prevented by |
 //! | --- | --- | --- | --- |
 //! | the tally of a target takes votes of every source | 8 | one vote from a source that is not justified; no two votes in a slot | [`Rules::finality_counts_one_source`] |
 //! | an honest vote can surround an honest one | 10 | two votes in some slots | [`Rules::no_surround`] besides |
@@ -38,12 +38,12 @@
 //! of bytes and queues, checkpoint start, votes for an empty slot, blocks that are invalid by what they say, and the
 //! order of messages within a phase of a slot. All Byzantine validators hear everything and act as one.
 //!
-//! Of three deviations it has other notions than the node, so that runs are followed with these switched off or not at all:
-//! justified is what was justified last, equivocators weigh nothing at all or all that others do, and what a proposal carries is
-//! chosen more simply (a body is taken as the model made it). When a block is imported with names that are only vouched for, the
-//! model drops its votes for these and the node keeps them without weight: there a run is followed no further,
-//! and neither where a proposer's attestation names what is unknown (the model takes the block and not the vote) or where a
-//! proposer makes two blocks of the same votes (to the model they are two).
+//! Of three deviations it has other notions than the node, so that runs are followed with these switched off or not at
+//! all: justified is what was justified last, equivocators weigh nothing at all or all that others do, and what a
+//! proposal carries is chosen more simply (a body is taken as the model made it). When a block is imported with names
+//! that are only vouched for, the model drops its votes for these and the node keeps them without weight: there a run
+//! is followed no further, and neither where a proposer's attestation names what is unknown (the model takes the block
+//! and not the vote) or where a proposer makes two blocks of the same votes (to the model they are two).
 //!
 //! ```
 //! use quartet_model::{Mischief, Scope, check::{Search, check}, properties::SAFETY};

@@ -3,7 +3,7 @@
 use crate::{
     Scope,
     block::{Block, Blocks, Vote},
-    journal::{Deed, Journal},
+    journal::{Journal, NodeEvent},
     names::{Root, RootSet, Slot, Validator, Validators},
     rules::Rules,
 };
@@ -158,7 +158,7 @@ impl Node {
 
     /// What happens at three quarters of a slot, and before a proposal.
     pub fn accept_new_votes(&mut self, context: Context<'_>) {
-        self.journal.note(context.slot, Deed::Accepted);
+        self.journal.note(context.slot, NodeEvent::Accepted);
         for index in 0..self.new.len() {
             let Some(vote) = self.new[index].take() else {
                 continue;
@@ -176,7 +176,7 @@ impl Node {
 
     /// What happens at half a slot.
     pub fn update_safe_target(&mut self, context: Context<'_>) {
-        self.journal.note(context.slot, Deed::SafeTarget);
+        self.journal.note(context.slot, NodeEvent::SafeTarget);
         let quorum = (2 * u32::from(context.validators)).div_ceil(3);
         self.safe_target = self.ghost(context, &self.new, quorum);
     }
@@ -195,7 +195,7 @@ impl Node {
             }
             return;
         }
-        self.journal.note(context.slot, Deed::Heard(vote));
+        self.journal.note(context.slot, NodeEvent::Heard(vote));
         let blocks = context.blocks;
         if blocks.is_ancestor(vote.source, vote.target)
             && blocks.is_ancestor(vote.target, vote.head)
@@ -301,7 +301,7 @@ impl Node {
 
     fn import(&mut self, context: Context<'_>, root: Root, block: &Block) {
         let slot = |root| context.blocks.slot(root);
-        self.journal.note(context.slot, Deed::Imported(root));
+        self.journal.note(context.slot, NodeEvent::Imported(root));
         self.imported.insert(root);
         if slot(block.post.justified) > slot(self.justified) {
             self.justified = block.post.justified;

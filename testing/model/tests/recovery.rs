@@ -109,9 +109,9 @@ fn a_slot_or_two_of_disorder_leave_finality_and_one_head() {
     }
 }
 
-/// A proposer makes two blocks, shows one to node 0 and the other to the rest, and never sends anything again. Each side
-/// keeps the attestation of the block that it saw first: two against two for node 0, three against one for the others,
-/// forever. The network is timely throughout.
+/// A proposer makes two blocks, shows one to node 0 and the other to the rest, and never sends anything again. Each
+/// side keeps the attestation of the block that it saw first: two against two for node 0, three against one for the
+/// others, forever. The network is timely throughout.
 fn equivocates_once(rules: Rules) -> Scope {
     Scope {
         timely_mischief: Mischief {

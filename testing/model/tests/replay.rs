@@ -1,9 +1,12 @@
-//! Runs of the model, followed by the node's own code: what is proved of the one is true of the other as far as they agree.
+//! Runs of the model, followed by the node's own code: what is proved of the one is true of the other as far as they
+//! agree.
 
 mod common;
 
-use std::collections::{HashSet, VecDeque, hash_map::DefaultHasher};
-use std::hash::{Hash as _, Hasher as _};
+use std::{
+    collections::{HashSet, VecDeque, hash_map::DefaultHasher},
+    hash::{Hash as _, Hasher as _},
+};
 
 use common::replay::Replay;
 use quartet_model::{
@@ -11,7 +14,8 @@ use quartet_model::{
 };
 use stateright::Model as _;
 
-/// Every deed but an invented name: a block with one is imported only when it is vouched for, and then followed no further.
+/// Every event but an invented name: a block with one is imported only when it is vouched for, and then followed no
+/// further.
 fn mischief() -> Mischief {
     Mischief {
         invent: false,

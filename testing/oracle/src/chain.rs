@@ -89,8 +89,8 @@ impl Chain {
         Ok(())
     }
 
-    /// The block that `produce_block_with_signatures` makes on the head, of the known votes as they are. `None` where the
-    /// specification raises, or has more votes than fit a body.
+    /// The block that `produce_block_with_signatures` makes on the head, of the known votes as they are. `None` where
+    /// the specification raises, or has more votes than fit a body.
     pub fn produce_block(&self, slot: Slot) -> Option<Block> {
         let parent_root = self.store.head;
         let pre = self.states.get(&parent_root)?;
@@ -128,9 +128,10 @@ fn known(block: &Block, root: Root, state: &State, deviations: Deviations) -> Kn
         root,
         parent_root: block.parent_root,
         slot: block.slot,
-        justified: match deviations.justified_is_the_highest {
-            true => state.highest_justified(),
-            false => state.latest_justified,
+        justified: if deviations.justified_is_the_highest {
+            state.highest_justified()
+        } else {
+            state.latest_justified
         },
         finalized: state.latest_finalized,
     }

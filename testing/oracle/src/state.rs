@@ -108,8 +108,8 @@ impl State {
         merkle::merkleize(fields, 10).into()
     }
 
-    /// The checkpoint with the highest justified slot that has a block, or the latest one: what `docs/protocol.md` means by *the
-    /// highest*.
+    /// The checkpoint with the highest justified slot that has a block, or the latest one: what `docs/protocol.md`
+    /// means by *the highest*.
     pub fn highest_justified(&self) -> Checkpoint {
         let slots = 0..self.justified_slots.len();
         let highest = slots.rev().find(|slot| {

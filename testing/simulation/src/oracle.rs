@@ -6,10 +6,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use quartet_state_transition::{CheckpointRole, state_transition};
+use quartet_state_transition::state_transition;
 use quartet_types::{
-    Attestation, Block, Checkpoint, Root, Signature, SignedBlockWithAttestation, Slot, State,
-    ValidatorIndex,
+    Attestation, Block, Checkpoint, CheckpointRole, Root, Signature, SignedBlockWithAttestation,
+    Slot, State, ValidatorIndex,
 };
 use quartet_xmss::{Scheme, Verification};
 use tree_hash::TreeHash as _;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use quartet_fork_choice::{BlockInfo, Checkpoints, ForkChoice, Moment, RestoreError, Rules};
+use quartet_fork_choice::{BlockInfo, Checkpoints, ForkChoice, RestoreError, Rules, VolatileState};
 use quartet_storage::{Database, Started, StoredBlock};
 use quartet_types::{
     Attestation, Checkpoint, Root, Signature, SignedBlockWithAttestation, Slot, State,
@@ -74,8 +74,8 @@ impl LeanChain {
     }
 
     /// Takes up what a keyframe knows of a moment, in a chain that was restored from it.
-    pub(crate) fn resume(&mut self, moment: &Moment) {
-        self.fork_choice.resume(moment);
+    pub(crate) fn restore_volatile(&mut self, volatile: &VolatileState) {
+        self.fork_choice.restore_volatile(volatile);
         let known = self.fork_choice.known_attestations();
         let votes: Vec<Attestation> = known.chain(self.fork_choice.new_attestations()).collect();
         for vote in votes {

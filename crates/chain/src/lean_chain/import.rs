@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use quartet_fork_choice::{AttestationOrigin, AttestationOutcome, BlockInfo, BlockOutcome, Names};
+use quartet_fork_choice::{
+    AttestationOrigin, AttestationOutcome, BlockInfo, BlockOutcome, NamedBlocks,
+};
 use quartet_sync::SyncState;
 use quartet_types::{
     Attestation, BlockWithAttestation, Checkpoint, Root, Signature, SignedAttestation, Slot, State,
@@ -37,7 +39,7 @@ impl Pruned {
 impl LeanChain {
     /// Advances to `time`, in intervals since genesis, as if no block were proposed here.
     pub fn advance(&mut self, time: u64) {
-        self.fork_choice.advance_to(time, false);
+        self.fork_choice.advance_to(time);
     }
 
     /// Accepts the new attestations, as at the start of a slot in which this node proposes.
@@ -60,17 +62,17 @@ impl LeanChain {
     /// # Errors
     /// When its parent is unknown, or one of its attestations is invalid; the chain is then unchanged.
     pub fn import_block(&mut self, importable: ImportableBlock) -> Result<Pruned, ImportError> {
-        self.import_block_with(importable, Names::Known)
+        self.import_block_with(importable, NamedBlocks::Known)
     }
 
-    /// As [`Self::import_block`], where [`Names::Vouched`] lets the block's attestations name blocks that are not at hand.
+    /// As [`Self::import_block`], where [`NamedBlocks::Vouched`] lets the block's attestations name blocks that are not at hand.
     ///
     /// # Errors
     /// As [`Self::import_block`].
     pub(crate) fn import_block_with(
         &mut self,
         importable: ImportableBlock,
-        names: Names,
+        names: NamedBlocks,
     ) -> Result<Pruned, ImportError> {
         let ImportableBlock {
             root,

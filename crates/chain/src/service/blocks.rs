@@ -5,7 +5,7 @@ use std::sync::Arc;
 use metrics::counter;
 use quartet_processor::Priority;
 use quartet_recording::Decision;
-use quartet_sync::{Need, Noted};
+use quartet_sync::{Need, ResponseOutcome};
 use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation};
 use tracing::debug;
 
@@ -43,7 +43,7 @@ impl ChainService {
         result: Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>,
     ) {
         let noted = self.with_sync(|sync, view| sync.on_response(request, &result, view));
-        let Some(Noted {
+        let Some(ResponseOutcome {
             peer,
             actions,
             is_range,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 use quartet_clock::Stopwatch;
-use quartet_fork_choice::{BlockError, Names};
+use quartet_fork_choice::{BlockError, NamedBlocks};
 use quartet_processor::Priority;
 use quartet_recording::Decision;
 use quartet_storage::StoredBlock;
@@ -115,7 +115,7 @@ impl ChainService {
     pub(super) fn import_block(
         &mut self,
         importable: ImportableBlock,
-        names: Names,
+        names: NamedBlocks,
         origin: Source,
     ) -> Result<(), ImportError> {
         self.advance_to_now();
@@ -134,7 +134,7 @@ impl ChainService {
     pub(super) fn commit_block(
         &mut self,
         importable: ImportableBlock,
-        names: Names,
+        names: NamedBlocks,
         origin: Source,
     ) -> Result<Committed, ImportError> {
         let (root, block) = (importable.root, importable.block.clone());

@@ -13,7 +13,7 @@ impl ChainService {
     pub(super) fn drop_block(&mut self, pending: PendingBlock, verdict: Verdict) {
         let root = pending.root;
         if !pending.origin.is_gossip() && !self.chain.read().contains(&root) {
-            self.sync.on_unwanted(&root);
+            self.sync.on_useless(&root);
         }
         self.answer(pending, verdict);
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quartet_fork_choice::{BlockInfo, Checkpoints, Moment};
+use quartet_fork_choice::{BlockInfo, Checkpoints, VolatileState};
 use quartet_recording::{KeyBlock, Keyframe, Note};
 use quartet_sync::SyncState;
 use quartet_types::{
@@ -19,7 +19,7 @@ const MAX_BLOCKS: usize = 1 << 16;
 const QUIET_INTERVAL: u64 = INTERVALS_PER_SLOT - 1;
 
 /// A block of the tree, with its body if it is in memory.
-type Noted = (
+type ResponseOutcome = (
     BlockInfo,
     Checkpoints,
     Option<Arc<SignedBlockWithAttestation>>,
@@ -30,8 +30,8 @@ struct Gathered {
     at: Duration,
     is_beginning: bool,
     is_synced: bool,
-    blocks: Vec<Noted>,
-    moment: Moment,
+    blocks: Vec<ResponseOutcome>,
+    volatile: VolatileState,
     view: ForkChoiceView,
     votes: Vec<Attestation>,
     reader: ChainReader,
@@ -84,8 +84,8 @@ impl ChainService {
             Some((weighed.block, checkpoints, chain.block(root)))
         });
         let blocks = noted.collect();
-        let mut moment = fork_choice.moment();
-        moment
+        let mut volatile = fork_choice.volatile_state();
+        volatile
             .remembered
             .retain(|block| chain.canonical_root(block.slot) != Some(block.root));
         Some(Gathered {
@@ -93,7 +93,7 @@ impl ChainService {
             is_beginning,
             is_synced: chain.sync_state() == SyncState::Synced,
             blocks,
-            moment,
+            volatile,
             view: chain.view(),
             votes: fork_choice.known_attestations().collect(),
             reader: self.reader.clone(),
@@ -105,7 +105,7 @@ impl Gathered {
     fn into_keyframe(self) -> Result<Keyframe, StoreError> {
         let Self {
             reader,
-            moment,
+            volatile,
             view,
             ..
         } = self;
@@ -133,7 +133,7 @@ impl Gathered {
             at: self.at,
             is_beginning: self.is_beginning,
             is_synced: self.is_synced,
-            time: moment.time,
+            time: volatile.time,
             head: view.head,
             safe_target: view.safe_target,
             justified: view.justified,
@@ -142,9 +142,9 @@ impl Gathered {
             state,
             blocks,
             votes: self.votes,
-            new_votes: moment.new_votes,
-            equivocated: moment.equivocated,
-            remembered: moment.remembered,
+            new_votes: volatile.new_votes,
+            equivocated: volatile.equivocated,
+            remembered: volatile.remembered,
         })
     }
 }

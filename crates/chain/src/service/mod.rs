@@ -33,11 +33,11 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use quartet_clock::{Clock, Tick};
-use quartet_fork_choice::Names;
+use quartet_fork_choice::NamedBlocks;
 use quartet_processor::{Part, Processor};
 use quartet_recording::{Note, Recorder, Taken};
 use quartet_storage::Database;
-use quartet_sync::{Backfill, Readiness, Sync};
+use quartet_sync::{Backfill, Readiness, SyncMachine};
 use quartet_types::{Attestation, Root};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -86,7 +86,7 @@ pub struct ChainService {
     /// The same, stopped when the loop took what is being dealt with.
     clock: Clock,
     verifier: Verifier,
-    sync: Sync,
+    sync: SyncMachine,
     parking: Parking,
     early: EarlyItems,
     admissions: Admissions,
@@ -184,7 +184,7 @@ impl ChainService {
             processor: parts.processor,
             ticking: parts.clock,
             verifier: parts.verifier,
-            sync: Sync::default(),
+            sync: SyncMachine::default(),
             parking: Parking::default(),
             early: EarlyItems::default(),
             admissions: Admissions::default(),
@@ -317,7 +317,7 @@ impl ChainService {
                     block,
                     post_state,
                 };
-                let result = self.import_block(importable, Names::Known, Source::Own);
+                let result = self.import_block(importable, NamedBlocks::Known, Source::Own);
                 // The validator service may have stopped meanwhile.
                 let _ = imported.send(result);
             }

@@ -143,7 +143,7 @@ impl ChainService {
         for action in actions {
             let action = match action {
                 BackfillAction::Peer(action) => action,
-                BackfillAction::Look { below, limit } => {
+                BackfillAction::FindMissing { below, limit } => {
                     self.past.work.push_back(Work::Look { below, limit });
                     continue;
                 }
@@ -196,7 +196,9 @@ impl ChainService {
                 self.past.progress.kept_from = kept_from;
                 gauge!("quartet_backfill_slot").set(kept_from as f64);
                 match worked {
-                    Worked::Looked(Missing { blocks, next }) => backfill.on_looked(&blocks, next),
+                    Worked::Looked(Missing { blocks, next }) => {
+                        backfill.on_missing_found(&blocks, next)
+                    }
                     Worked::Kept {
                         request,
                         roots,
@@ -204,7 +206,7 @@ impl ChainService {
                     } => {
                         counter!("quartet_backfill_blocks_total").increment(roots.len() as u64);
                         self.past.progress.blocks += roots.len();
-                        backfill.on_kept(request, &roots, bytes);
+                        backfill.on_stored(request, &roots, bytes);
                     }
                 }
             }

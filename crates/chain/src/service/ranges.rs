@@ -9,7 +9,7 @@ use std::{
 };
 
 use metrics::counter;
-use quartet_fork_choice::{BlockError, Names};
+use quartet_fork_choice::{BlockError, NamedBlocks};
 use quartet_processor::Priority;
 use quartet_sync::{Batch, BatchOutcome, Need};
 use quartet_types::{Root, SignedBlockWithAttestation, Slot, ValidatorIndex};
@@ -154,7 +154,7 @@ impl ChainService {
         let carrier = carrier.filter(|_| first.is_some() && !carried.is_empty());
         let is_adrift = carrier.is_some();
         if let Some(carrier) = carrier {
-            self.sync.on_carried_in_vain(carrier);
+            self.sync.on_unconnected_blocks(carrier);
         }
         (blocks, is_adrift)
     }
@@ -195,7 +195,7 @@ impl ChainService {
         let (mut stuck, mut is_foreign) = (None, false);
         for next in importable.by_ref() {
             let (root, block) = (next.root, next.block.clone());
-            match self.commit_block(next, Names::Known, Source::Sync) {
+            match self.commit_block(next, NamedBlocks::Known, Source::Sync) {
                 Ok(committed) => {
                     imported.push(committed.stored);
                     pruned.extend(committed.pruned);

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ops::Deref, sync::Arc, time::Duration};
 
 use quartet_clock::Clock;
-use quartet_fork_choice::{BlockInfo, Checkpoints, Moment, Rules};
+use quartet_fork_choice::{BlockInfo, Checkpoints, Rules, VolatileState};
 use quartet_processor::Processor;
 use quartet_recording::{Answer, Decision, Event, Job, KeyBlock, Keyframe, Start, Taken};
 use quartet_state_transition::replay_block;
@@ -103,7 +103,7 @@ impl ReplayedService {
         service.load(stored(keyframe), &entries)?;
         service
             .chain
-            .change(|chain| chain.resume(&moment(keyframe)));
+            .change(|chain| chain.restore_volatile(&volatile_state(keyframe)));
         service.update_sync_state();
         service.tape.heard();
         Ok(Self { service, clock })
@@ -267,8 +267,8 @@ impl ReplayedService {
 }
 
 /// The parts of a keyframe that a restart would not know.
-fn moment(keyframe: &Keyframe) -> Moment {
-    Moment {
+fn volatile_state(keyframe: &Keyframe) -> VolatileState {
+    VolatileState {
         time: keyframe.time,
         safe_target: keyframe.safe_target,
         new_votes: keyframe.new_votes.clone(),

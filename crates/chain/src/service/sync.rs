@@ -3,7 +3,9 @@
 
 use std::{collections::HashMap, ops::RangeInclusive};
 
-use quartet_sync::{Action, Outlook, Progress, Situation, Sync, SyncState};
+use quartet_sync::{
+    Action, ReadinessInputs, ReadinessUpdate, SyncMachine, SyncProgress, SyncState,
+};
 use quartet_types::{Checkpoint, Root, Slot};
 use tracing::{debug, info, warn};
 
@@ -17,7 +19,7 @@ pub(super) struct SyncView<'a> {
     checking: &'a HashMap<Root, PendingBlock>,
 }
 
-impl quartet_sync::View for SyncView<'_> {
+impl quartet_sync::ChainView for SyncView<'_> {
     fn in_chain(&self, root: &Root) -> bool {
         self.chain.read().contains(root)
     }
@@ -49,7 +51,10 @@ impl quartet_sync::View for SyncView<'_> {
 
 impl ChainService {
     /// Runs sync against what it needs to know of the chain and the parking.
-    pub(super) fn with_sync<T>(&mut self, run: impl FnOnce(&mut Sync, &SyncView<'_>) -> T) -> T {
+    pub(super) fn with_sync<T>(
+        &mut self,
+        run: impl FnOnce(&mut SyncMachine, &SyncView<'_>) -> T,
+    ) -> T {
         let view = SyncView {
             chain: &self.chain,
             parking: &self.parking,
@@ -89,7 +94,7 @@ impl ChainService {
         }
     }
 
-    fn situation(&self) -> Situation {
+    fn situation(&self) -> ReadinessInputs {
         let (head, current_slot, state) = {
             let chain = self.chain.read();
             (chain.head().slot, chain.current_slot(), chain.sync_state())
@@ -97,7 +102,7 @@ impl ChainService {
         let missing_in = |slots| self.missing(slots);
         // Not followed up: it may merely be late.
         let is_starting = state == SyncState::Starting;
-        Situation {
+        ReadinessInputs {
             now: self.clock.now(),
             current_slot,
             head,
@@ -105,7 +110,7 @@ impl ChainService {
             missing: quartet_sync::missing_slots(current_slot).and_then(missing_in),
             lacks_recent: is_starting
                 && missing_in(quartet_sync::recent_slots(current_slot)).is_some(),
-            has_heard_all: self.sync.has_heard() && !self.sync.is_walking(),
+            has_heard_all: self.sync.has_peer_status() && !self.sync.has_gaps(),
         }
     }
 
@@ -134,8 +139,8 @@ impl ChainService {
         self.follow(&situation);
     }
 
-    fn follow(&mut self, situation: &Situation) {
-        let Some(Outlook { state, is_cut_off }) = self.readiness.update(situation) else {
+    fn follow(&mut self, situation: &ReadinessInputs) {
+        let Some(ReadinessUpdate { state, is_cut_off }) = self.readiness.update(situation) else {
             return;
         };
         let before = self.chain.read().sync_state();
@@ -163,7 +168,7 @@ impl ChainService {
         let Some(progress) = self.readiness.measure(self.clock.now(), head) else {
             return;
         };
-        let Progress {
+        let SyncProgress {
             speed,
             behind,
             seconds_left,

@@ -321,7 +321,7 @@ fn a_way_back_ends_at_what_builds_on_an_invalid_block() {
         service.on_requested_blocks(request, Ok(vec![block]));
     }
     assert_eq!(asked(&mut messages), None);
-    assert!(!service.sync.is_walking() && !service.parking.contains(&root));
+    assert!(!service.sync.has_gaps() && !service.parking.contains(&root));
 }
 
 #[test]
@@ -469,7 +469,7 @@ fn votes_of_our_own_validators_are_told_once_their_signatures_are_verified() {
     };
     let mut events = service.events.watch();
     service
-        .import_block(importable, Names::Known, Source::Own)
+        .import_block(importable, NamedBlocks::Known, Source::Own)
         .unwrap();
     // The block before what it changes, so that whoever draws the chain knows it by then.
     assert!(matches!(events.try_recv(), Ok(ChainEvent::Block(told)) if told.origin == Source::Own));

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use metrics::counter;
-use quartet_fork_choice::Names;
+use quartet_fork_choice::NamedBlocks;
 use quartet_processor::Priority;
 use quartet_types::{Checkpoint, PublicKey, Root};
 use tracing::debug;
@@ -109,7 +109,7 @@ impl ChainService {
             debug!(%root, slot = pending.slot(), "vouched for: what it names is not needed");
             counter!("quartet_blocks_vouched_total").increment(1);
             // This holds for the block: its envelope, which the root does not cover, is checked like any other.
-            pending.names = Names::Vouched;
+            pending.names = NamedBlocks::Vouched;
             self.dispatch(pending);
         }
     }

@@ -46,10 +46,11 @@ impl Tree {
     }
 
     fn level(&self, index: NodeIndex) -> u32 {
-        self.paths.path_of(index).hook.level
+        self.paths.path_of(index).attachment.level
     }
 
-    /// Every block sits where its path has it, every path hangs where it says, and none is too large for what it hangs on.
+    /// Every block is where its path has it, every path is attached where it says, and none is too large for the path
+    /// above it.
     fn check(&self) {
         let mut sizes = vec![1; self.nodes.len() as usize];
         for index in (1..self.nodes.len()).rev() {
@@ -57,7 +58,7 @@ impl Tree {
             sizes[parent as usize] += sizes[index as usize];
         }
         for index in 0..self.nodes.len() {
-            let Seat { path, position, .. } = self.paths.seat(index);
+            let BlockPlace { path, position, .. } = self.paths.place(index);
             let path = self.paths.paths.get(path);
             let member = path.member(position);
             assert_eq!(member.node, index);
@@ -67,21 +68,21 @@ impl Tree {
                 continue;
             }
             assert_eq!(path.size, sizes[index as usize]);
-            let Hook {
+            let Attachment {
                 level,
                 path: above,
                 position,
                 rivals,
                 rival,
-            } = path.hook;
+            } = path.attachment;
             let Some(parent) = parent else {
                 assert_eq!(level, 0);
                 continue;
             };
-            let seat = self.paths.seat(parent);
-            assert_eq!((above, position), (seat.path, seat.position));
+            let place = self.paths.place(parent);
+            assert_eq!((above, position), (place.path, place.position));
             let above = self.paths.paths.get(above);
-            assert_eq!(level, above.hook.level + 1);
+            assert_eq!(level, above.attachment.level + 1);
             assert_eq!(rivals, above.member(position).rivals);
             assert_eq!(self.paths.rivals.get(rivals).get(rival).child, index);
             assert!(3 * path.size <= 2 * above.size);
@@ -123,7 +124,7 @@ fn no_block_has_many_paths_above_its_own_whatever_the_shape() {
 }
 
 #[test]
-fn a_chain_that_always_goes_on_with_the_second_child_is_laid_anew() {
+fn a_chain_that_always_goes_on_with_the_second_child_is_rebuilt() {
     let mut tree = Tree::new();
     let mut tip = 0;
     let mut highest = 0;
@@ -133,14 +134,14 @@ fn a_chain_that_always_goes_on_with_the_second_child_is_laid_anew() {
         highest = highest.max(tree.level(tip));
         tree.check();
     }
-    // Never laid anew, it would have a thousand paths above it.
+    // Never rebuilt, it would have a thousand paths above it.
     assert!(highest < 20, "{highest}");
 }
 
 #[test]
-fn who_grows_a_branch_pays_for_laying_it_anew() {
+fn rebuilding_paths_costs_a_bounded_number_of_blocks_for_each_that_arrived() {
     // The worst that was found: at each step a second child on the tip, or on the newest block beside the tip's path.
-    let (mut tree, mut relaid) = (Tree::new(), 0);
+    let (mut tree, mut rebuilt) = (Tree::new(), 0);
     let mut tip = 0;
     for number in 0..20_000_u32 {
         let parent = match number % 3 {
@@ -148,10 +149,10 @@ fn who_grows_a_branch_pays_for_laying_it_anew() {
             1 => tree.nodes.parent(tip).unwrap_or(tip),
             _ => tree.nodes.len() - 1,
         };
-        let before = tree.paths.relaid;
+        let before = tree.paths.rebuilt;
         tip = tree.push(parent);
-        relaid += tree.paths.relaid - before;
+        rebuilt += tree.paths.rebuilt - before;
     }
-    let each = relaid / 20_000;
-    assert!(each <= 20, "{each} blocks laid anew for each that arrived");
+    let each = rebuilt / 20_000;
+    assert!(each <= 20, "{each} blocks built anew for each that arrived");
 }

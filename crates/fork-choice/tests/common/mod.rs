@@ -4,7 +4,7 @@
 pub(crate) mod shapes;
 pub(crate) mod walking;
 
-use quartet_fork_choice::{BlockInfo, Checkpoints, ForkChoice, Names, Rules};
+use quartet_fork_choice::{BlockInfo, Checkpoints, ForkChoice, NamedBlocks, Rules};
 use quartet_types::{Attestation, AttestationData, Checkpoint};
 
 /// A time that no vote of the tests reaches, in intervals.
@@ -41,7 +41,7 @@ pub(crate) fn import(store: &mut ForkChoice, block: BlockInfo, checkpoints: Chec
     let oldest = store.oldest_block().checkpoint();
     let own = vote(0, 0, oldest, oldest);
     store
-        .on_block(block, checkpoints, &[], &own, Names::Known)
+        .on_block(block, checkpoints, &[], &own, NamedBlocks::Known)
         .unwrap();
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn import(store: &mut ForkChoice, block: BlockInfo, checkpoints: Chec
 pub(crate) fn store_of(blocks: &[BlockInfo], validators: u64) -> ForkChoice {
     let anchor = blocks[0].checkpoint();
     let mut store = ForkChoice::new(blocks[0], unjustified(anchor), validators, Rules::QUARTET);
-    store.advance_to(FAR, false);
+    store.advance_to(FAR);
     for block in &blocks[1..] {
         import(&mut store, *block, unjustified(anchor));
     }

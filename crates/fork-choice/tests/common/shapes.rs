@@ -1,4 +1,4 @@
-//! Trees of the shapes that a chain without finality may take, by chance or by somebody's will.
+//! Trees of the shapes that a chain without finality may take, by chance or by an attack.
 
 use quartet_fork_choice::BlockInfo;
 use quartet_types::Root;
@@ -7,7 +7,8 @@ use quartet_types::Root;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Chain,
-    /// Every eighth block has a rival; every other time it is the rival, which comes second, that the chain goes on with.
+    /// Every eighth block has a rival; every other time it is the rival, which comes second, that the chain goes on
+    /// with.
     Forks,
     /// Every second block is a dead sibling of the one before it.
     Comb,

@@ -1,7 +1,9 @@
 //! The stores that are held against each other, and what must be true of them after each event.
 
 use proptest::sample::Index;
-use quartet_fork_choice::{AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, Names, Rules};
+use quartet_fork_choice::{
+    AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, NamedBlocks, Rules,
+};
 use quartet_oracle::{Deviations, KnownBlock, Origin, Store, Vote as NaiveVote};
 use quartet_types::{Attestation, AttestationData, Checkpoint, Root};
 
@@ -112,8 +114,13 @@ impl Stores {
                     self.naive
                         .tick_interval(*has_proposal && interval == *intervals);
                 }
-                self.indexed.advance_to(self.naive.time, *has_proposal);
-                self.own.advance_to(self.naive.time, *has_proposal);
+                for store in [&mut self.indexed, &mut self.own] {
+                    if *has_proposal {
+                        store.advance_to_proposal(self.naive.time);
+                    } else {
+                        store.advance_to(self.naive.time);
+                    }
+                }
             }
             Event::Prune if prunes => {
                 let before = self.indexed.blocks().len();
@@ -181,7 +188,7 @@ impl Stores {
                 let expected = self
                     .naive
                     .on_block(known(block, checkpoints), &body, &proposer);
-                let names = Names::Known;
+                let names = NamedBlocks::Known;
                 let checked = self.indexed.validate_block(&block, &body, &proposer, names);
                 let found = self
                     .indexed
@@ -229,7 +236,7 @@ impl Stores {
             .on_block(known(block, checkpoints), &[], &proposer)
             .unwrap();
         self.indexed
-            .on_block(block, checkpoints, &[], &proposer, Names::Known)
+            .on_block(block, checkpoints, &[], &proposer, NamedBlocks::Known)
             .unwrap();
         self.import_own(block, checkpoints, &[], &proposer, true);
     }
@@ -247,7 +254,7 @@ impl Stores {
         let foretold = self.own.attestation_data_for(&block, checkpoints);
         let found = self
             .own
-            .on_block(block, checkpoints, body, proposer, Names::Known);
+            .on_block(block, checkpoints, body, proposer, NamedBlocks::Known);
         assert_eq!(found.is_ok(), is_valid, "{found:?}");
         if is_valid && self.own.head() == block.checkpoint() {
             assert_eq!(self.own.attestation_data(block.slot), foretold);

@@ -34,7 +34,7 @@ pub(super) fn build_block(
         // Never more than the list takes.
         block.body.attestations = chosen.clone().try_into().unwrap_or_default();
         let mut post = advanced.clone();
-        let finalizing = match process_counting(&mut post, &block, &crate::observer::Nobody) {
+        let finalizing = match process_counting(&mut post, &block, &crate::observer::NoObserver) {
             Ok(finalizing) => finalizing,
             Err(error) => {
                 chosen.remove(error.attestation().ok_or(error)?);
@@ -42,8 +42,8 @@ pub(super) fn build_block(
             }
         };
         let countable = Countable::new(&post);
-        // One after another they would each cost a transition to be found out.
-        waiting.retain(|vote| !countable.spoils(vote));
+        // Found out one by one, each would cost a transition.
+        waiting.retain(|vote| !countable.would_invalidate_block(vote));
         let more = match (selection, finalizing) {
             (Selection::LatestSource, _) => {
                 let fits = |vote: &mut Attestation| vote.data.source == post.latest_justified;
@@ -54,7 +54,7 @@ pub(super) fn build_block(
                     let is_newest = newest.get(&vote.validator_id) == Some(&vote.data.slot);
                     let is_by_source = vote.data.source == countable.highest_justified()
                         || vote.data.slot.saturating_add(MAX_AGE_FOR_ITS_HEAD) >= slot;
-                    !countable.sets_back(vote)
+                    !countable.would_lower_justified(vote)
                         && (is_newest && is_by_source || countable.counts(vote))
                 };
                 waiting.extract_if(.., fits).collect()

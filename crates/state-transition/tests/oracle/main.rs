@@ -138,7 +138,7 @@ fn the_validator_right_behind_the_registry_is_refused() {
         for validator in [count, count + 1, u64::MAX] {
             let refused = matches!(
                 verdict(validator),
-                Err(quartet_state_transition::Error::BeyondRegistry { .. })
+                Err(quartet_state_transition::Error::ValidatorNotInRegistry { .. })
             );
             assert!(refused, "{validator} of {validators}");
         }

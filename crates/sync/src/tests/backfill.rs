@@ -1,5 +1,5 @@
-//! Backfilling against peers that have pruned, stall, leave gaps, lie, come and go: it ends, keeps its bounds, and does not
-//! ask in vain again and again.
+//! Backfilling against peers that have pruned, stall, leave gaps, lie, come and go: it ends, keeps its bounds, and does
+//! not ask in vain again and again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::{Action, Backfill, BackfillAction, PeerName, RequestError};
 
 /// Ticks for which a peer is not asked for what it did not have, or for anything if it does not serve blocks: 64 slots.
 const PAUSE: u64 = 256;
-/// Ticks for which one is left aside that has brought nothing, at first.
+/// Ticks for which a peer that brought nothing is paused at first.
 const SHORT_PAUSE: u64 = 16;
 const WINDOW: usize = 128;
 
@@ -130,7 +130,7 @@ impl Model {
             assert!(may_ask || actions.is_empty());
             for action in actions {
                 match action {
-                    BackfillAction::Look { below, limit } => {
+                    BackfillAction::FindMissing { below, limit } => {
                         looked = true;
                         self.look(below, limit);
                     }
@@ -156,7 +156,7 @@ impl Model {
             .collect();
         let next = found.last().map(|block| block.slot);
         let is_more = |slot: &Slot| self.missing.range(self.oldest..*slot).next().is_some();
-        self.backfill.on_looked(&found, next.filter(is_more));
+        self.backfill.on_missing_found(&found, next.filter(is_more));
     }
 
     fn carry_out(&mut self, action: Action) {
@@ -264,7 +264,7 @@ impl Model {
         assert_eq!(self.backfill.on_answer(request).unwrap().len(), roots.len());
         assert_eq!(self.backfill.on_answer(request), None);
         let bytes = kept.len() * self.block_bytes;
-        self.backfill.on_kept(request, &kept, bytes);
+        self.backfill.on_stored(request, &kept, bytes);
     }
 }
 
@@ -272,7 +272,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn what_a_peer_has_is_fetched_whatever_the_others_do(
+    fn blocks_that_one_peer_has_are_fetched_whatever_the_others_do(
         length in 1u64..900,
         others in vec(behaviour(), 0..6),
         delay in 1u64..4,
@@ -298,7 +298,7 @@ proptest! {
     }
 
     #[test]
-    fn what_nobody_has_is_asked_for_rarely(
+    fn blocks_that_no_peer_has_are_requested_rarely(
         peers in vec(prop_oneof![
             (901u64..999).prop_map(Behaviour::Pruned),
             Just(Behaviour::OtherChain),
@@ -314,7 +314,7 @@ proptest! {
             model.tick(true);
         }
         prop_assert!(!model.backfill.is_done());
-        // Those who bring nothing get some more chances at first.
+        // Peers that bring nothing get some more chances at first.
         let most = model.peers.len() * (pauses as usize + 6);
         prop_assert!(model.requests <= most, "{} of {most}", model.requests);
         let malformed = |peer: &&Behaviour| matches!(peer, Behaviour::Malformed);
@@ -361,7 +361,7 @@ fn requests_are_spread_over_the_peers_and_get_small_when_blocks_are_large() {
 }
 
 #[test]
-fn nothing_is_asked_for_while_the_node_has_something_better_to_do() {
+fn backfill_requests_nothing_while_the_node_may_not_ask() {
     let mut model = Model::new(200, vec![Behaviour::Honest; 3], 1);
     for _ in 0..50 {
         model.tick(false);
@@ -374,7 +374,7 @@ fn nothing_is_asked_for_while_the_node_has_something_better_to_do() {
 }
 
 #[test]
-fn it_ends_when_retention_passes_what_nobody_has() {
+fn backfill_ends_when_retention_passes_what_no_peer_has() {
     let mut model = Model::new(600, vec![Behaviour::Pruned(300)], 1);
     for _ in 0..2 * PAUSE {
         model.tick(true);

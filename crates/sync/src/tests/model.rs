@@ -3,19 +3,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    fmt,
     sync::Arc,
 };
 
-use quartet_types::{
-    Block, BlockWithAttestation, Checkpoint, Root, SignedBlockWithAttestation, Slot, Status,
-};
-use tree_hash::TreeHash as _;
+use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, Status};
 
-use super::room::Room;
+use super::{
+    room::Room,
+    tree::{Tree, peer, root},
+};
 use crate::{
-    Action, Batch, BatchOutcome, Need, Noted, PeerName, RequestError, Sync, View,
-    sync::{MAX_REQUESTS_PER_PEER, MAX_WALKS},
+    Action, Batch, BatchOutcome, ChainView, Need, PeerName, RequestError, ResponseOutcome,
+    SyncMachine,
+    machine::{MAX_REQUESTS_PER_PEER, MAX_WALKS},
     walk::BATCH,
 };
 
@@ -34,97 +34,6 @@ pub(super) enum Behaviour {
     Empty,
 }
 
-/// Blocks by number; 0 is the genesis block.
-#[derive(Clone)]
-pub(super) struct Tree(Vec<Arc<SignedBlockWithAttestation>>);
-
-impl fmt::Debug for Tree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let roots = self.roots();
-        let number = |root: &Root| roots.iter().position(|other| other == root);
-        let blocks = self.0.iter().map(|block| block.block());
-        let edges: Vec<_> = blocks
-            .map(|block| (block.slot, number(&block.parent_root)))
-            .collect();
-        // On one line, also in a pretty print.
-        write!(f, "slot and parent of each: {edges:?}")
-    }
-}
-
-impl Tree {
-    pub(super) fn new() -> Self {
-        Self(vec![envelope(Block::default())])
-    }
-
-    /// A chain of the slots from 0 to `length`, then one block at `last`, on a genesis that nobody has.
-    pub(super) fn invented(length: u64, last: Slot) -> Self {
-        let genesis = Block {
-            state_root: Root::repeat_byte(7),
-            ..Block::default()
-        };
-        let mut tree = Self(vec![envelope(genesis)]);
-        for _ in 0..length {
-            tree.grow(tree.len() - 1, 1);
-        }
-        tree.grow(tree.len() - 1, last - length);
-        tree
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn grow(&mut self, parent: usize, gap: u64) {
-        let parent = self.0[parent].block();
-        let block = Block {
-            slot: parent.slot + gap,
-            // Tells siblings apart.
-            proposer_index: self.0.len() as u64,
-            parent_root: parent.tree_hash_root(),
-            ..Block::default()
-        };
-        self.0.push(envelope(block));
-    }
-
-    pub(super) fn roots(&self) -> Vec<Root> {
-        self.0.iter().map(|block| root(block)).collect()
-    }
-
-    pub(super) fn blocks(&self) -> Vec<Arc<SignedBlockWithAttestation>> {
-        self.0.clone()
-    }
-
-    /// The block grown last.
-    pub(super) fn tip(&self) -> Checkpoint {
-        self.0[self.0.len() - 1].block().checkpoint()
-    }
-
-    /// The blocks that nothing builds on.
-    pub(super) fn tips(&self) -> Vec<(Root, Slot)> {
-        let parents: BTreeSet<Root> = self.0.iter().map(|b| b.block().parent_root).collect();
-        let blocks = self.0.iter().map(|block| (root(block), block.block().slot));
-        blocks.filter(|(root, _)| !parents.contains(root)).collect()
-    }
-}
-
-pub(super) fn peer(number: usize) -> PeerName {
-    PeerName::new(format!("peer-{number}"))
-}
-
-fn root(block: &SignedBlockWithAttestation) -> Root {
-    block.block().tree_hash_root()
-}
-
-fn envelope(block: Block) -> Arc<SignedBlockWithAttestation> {
-    Arc::new(SignedBlockWithAttestation {
-        message: BlockWithAttestation {
-            block,
-            ..BlockWithAttestation::default()
-        },
-        ..SignedBlockWithAttestation::default()
-    })
-}
-
 /// What a peer is asked for.
 #[derive(Clone, Debug)]
 enum Asked {
@@ -133,7 +42,7 @@ enum Asked {
 }
 
 pub(super) struct Model {
-    pub(super) sync: Sync,
+    pub(super) sync: SyncMachine,
     pub(super) current_slot: Slot,
     pub(super) finalized_slot: Slot,
     /// Peers that sync wanted to be rid of.
@@ -174,7 +83,7 @@ struct ModelView<'a> {
     current_slot: Slot,
 }
 
-impl View for ModelView<'_> {
+impl ChainView for ModelView<'_> {
     fn in_chain(&self, root: &Root) -> bool {
         self.chain.contains_key(root)
     }
@@ -214,7 +123,7 @@ impl Model {
         let blocks = tree.0.iter().enumerate();
         let chain = tree.0.iter().take(known.max(1));
         Self {
-            sync: Sync::default(),
+            sync: SyncMachine::default(),
             current_slot: tree.0.iter().map(|b| b.block().slot).max().unwrap_or(0),
             finalized_slot: 0,
             dismissed: Vec::new(),
@@ -254,7 +163,7 @@ impl Model {
 
     /// Whether sync has nothing left to do.
     pub(super) fn is_quiet(&self) -> bool {
-        self.open.is_empty() && !self.sync.is_walking()
+        self.open.is_empty() && !self.sync.has_gaps()
     }
 
     pub(super) fn connect(&mut self, number: usize, behaviour: Behaviour) {
@@ -291,19 +200,18 @@ impl Model {
         let (request, peer, asked) = self.open.swap_remove(index);
         let result = self.answer(&peer, &asked);
         let noted = self.with_view(|sync, view| sync.on_response(request, &result, view));
-        let Some(Noted {
+        let Some(ResponseOutcome {
             actions, is_range, ..
         }) = noted
         else {
             return;
         };
         self.act(actions);
-        match is_range {
-            true => self.take_batches(),
-            false => {
-                for block in result.unwrap_or_default() {
-                    self.dispatch(block, &peer);
-                }
+        if is_range {
+            self.take_batches()
+        } else {
+            for block in result.unwrap_or_default() {
+                self.dispatch(block, &peer);
             }
         }
         self.poll();
@@ -338,7 +246,7 @@ impl Model {
                 (None, false) => self.import(blocks, &peer),
             };
             if outcome == BatchOutcome::Adrift {
-                self.sync.on_carried_in_vain(peer.clone());
+                self.sync.on_unconnected_blocks(peer.clone());
             }
             self.with_view(|sync, view| sync.on_batch(number, &peer, outcome, view));
         }
@@ -508,7 +416,7 @@ impl Model {
         self.ever_targeted |= self.sync.target(0).is_some();
     }
 
-    fn with_view<T>(&mut self, run: impl FnOnce(&mut Sync, &ModelView<'_>) -> T) -> T {
+    fn with_view<T>(&mut self, run: impl FnOnce(&mut SyncMachine, &ModelView<'_>) -> T) -> T {
         let view = ModelView {
             chain: &self.chain,
             room: &self.room,

@@ -1,13 +1,13 @@
-//! The way forward by itself: what is asked for, and when it ends.
+//! Ranges by themselves: what is requested, and when they end.
 
 use std::collections::BTreeSet;
 
 use quartet_types::{Checkpoint, Root, Slot};
 
-use super::model::{Tree, peer};
+use super::tree::{Tree, peer};
 use crate::{
-    BatchOutcome, PeerName, View,
-    ranges::{Ask, Ranges},
+    BatchOutcome, ChainView, PeerName,
+    ranges::{RangeRequest, Ranges},
 };
 
 fn only_one(_: u64, _: bool, _: &BTreeSet<PeerName>) -> Vec<PeerName> {
@@ -15,23 +15,23 @@ fn only_one(_: u64, _: bool, _: &BTreeSet<PeerName>) -> Vec<PeerName> {
 }
 
 #[test]
-fn a_way_goes_on_while_answers_are_awaited_and_ends_when_all_have_been_asked_in_vain_twice() {
+fn ranges_go_on_while_answers_are_awaited_and_end_when_all_peers_have_been_asked_twice() {
     let mut ranges = Ranges::new(1, 100);
     let ask = |start, count| {
         let peer = peer(0);
-        Some(Ask { start, count, peer })
+        Some(RangeRequest { start, count, peer })
     };
-    assert_eq!(ranges.ask(only_one), ask(1, 64));
-    assert_eq!(ranges.ask(only_one), ask(65, 36));
-    assert_eq!(ranges.ask(only_one), None);
+    assert_eq!(ranges.next_request(only_one), ask(1, 64));
+    assert_eq!(ranges.next_request(only_one), ask(65, 36));
+    assert_eq!(ranges.next_request(only_one), None);
     // A second is not long, two are.
     assert_eq!(ranges.tick(), (BTreeSet::new(), true));
     assert_eq!(ranges.tick(), (BTreeSet::from([peer(0)]), true));
     // The same peer is asked no more, until nobody else is left.
     ranges.failed(1, &peer(0));
-    assert_eq!(ranges.ask(only_one), None);
+    assert_eq!(ranges.next_request(only_one), None);
     assert_eq!(ranges.tick(), (BTreeSet::new(), true));
-    assert_eq!(ranges.ask(only_one), ask(1, 64));
+    assert_eq!(ranges.next_request(only_one), ask(1, 64));
     ranges.failed(1, &peer(0));
     assert_eq!(ranges.tick(), (BTreeSet::new(), false));
 }
@@ -46,18 +46,24 @@ fn what_an_answer_lacks_at_its_end_is_asked_for_before_what_comes_after_it() {
     let mut ranges = Ranges::new(1, 128);
     let ask = |start, count| {
         let peer = peer(0);
-        Some(Ask { start, count, peer })
+        Some(RangeRequest { start, count, peer })
     };
-    assert_eq!(ranges.ask(only_one), ask(1, 64));
-    assert_eq!(ranges.ask(only_one), ask(65, 64));
+    assert_eq!(ranges.next_request(only_one), ask(1, 64));
+    assert_eq!(ranges.next_request(only_one), ask(65, 64));
     ranges.served(1, peer(0), blocks[1..=50].to_vec());
     ranges.served(65, peer(0), blocks[65..].to_vec());
-    assert_eq!(ranges.hand_on(1).map(|batch| batch.blocks.len()), Some(50));
-    assert!(ranges.hand_on(2).is_none());
-    assert_eq!(ranges.ask(only_one), ask(51, 14));
+    assert_eq!(
+        ranges.next_batch(1).map(|batch| batch.blocks.len()),
+        Some(50)
+    );
+    assert!(ranges.next_batch(2).is_none());
+    assert_eq!(ranges.next_request(only_one), ask(51, 14));
     // Nobody has more: what comes after it is tried as it is.
     ranges.served(51, peer(0), Vec::new());
-    assert_eq!(ranges.hand_on(3).map(|batch| batch.blocks.len()), Some(64));
+    assert_eq!(
+        ranges.next_batch(3).map(|batch| batch.blocks.len()),
+        Some(64)
+    );
 }
 
 /// A chain in which a block waits, or has been imported, or neither.
@@ -66,7 +72,7 @@ struct Waits {
     is_imported: bool,
 }
 
-impl View for Waits {
+impl ChainView for Waits {
     fn in_chain(&self, _: &Root) -> bool {
         self.is_imported
     }
@@ -109,27 +115,27 @@ fn two(_: Slot, _: bool, useless: &BTreeSet<PeerName>) -> Vec<PeerName> {
 
 /// The next range is served, and a block of it needs something else first.
 fn block_the_next(ranges: &mut Ranges, number: u64) -> Option<PeerName> {
-    let Ask { start, peer, .. } = ranges.ask(two)?;
+    let RangeRequest { start, peer, .. } = ranges.next_request(two)?;
     let mut tree = Tree::new();
     tree.grow(0, start);
     ranges.served(start, peer.clone(), tree.blocks().split_off(1));
-    assert!(ranges.hand_on(number).is_some());
+    assert!(ranges.next_batch(number).is_some());
     let root = tree.tip().root;
     assert!(ranges.on_outcome(number, BatchOutcome::Blocked { root }, 0));
     Some(peer)
 }
 
 #[test]
-fn a_way_that_waits_for_a_block_goes_on_with_it_or_in_the_end_without_who_served_it() {
+fn ranges_that_wait_for_a_block_go_on_with_it_or_at_last_without_the_peer_that_served_it() {
     let mut ranges = Ranges::new(1, 64);
     assert_eq!(block_the_next(&mut ranges, 1), Some(peer(0)));
     // Three slots are not too long, and then it has come.
     for _ in 0..12 {
-        ranges.look(&PENDING);
-        assert!(ranges.is_waiting() && ranges.ask(two).is_none());
+        ranges.check_awaited(&PENDING);
+        assert!(ranges.is_waiting() && ranges.next_request(two).is_none());
         assert_eq!(ranges.tick(), (BTreeSet::new(), true));
     }
-    ranges.look(&Waits {
+    ranges.check_awaited(&Waits {
         is_pending: false,
         is_imported: true,
     });
@@ -137,7 +143,7 @@ fn a_way_that_waits_for_a_block_goes_on_with_it_or_in_the_end_without_who_served
     // For the next one there are four slots again, but no more.
     assert_eq!(block_the_next(&mut ranges, 2), Some(peer(0)));
     for _ in 0..16 {
-        ranges.look(&PENDING);
+        ranges.check_awaited(&PENDING);
         assert!(ranges.is_waiting());
         assert_eq!(ranges.tick(), (BTreeSet::new(), true));
     }
@@ -145,5 +151,5 @@ fn a_way_that_waits_for_a_block_goes_on_with_it_or_in_the_end_without_who_served
     // Then each peer has its turn, and is waited for no more.
     assert_eq!(block_the_next(&mut ranges, 3), Some(peer(1)));
     assert!(!ranges.is_waiting());
-    assert_eq!(ranges.ask(two), None);
+    assert_eq!(ranges.next_request(two), None);
 }

@@ -1,4 +1,4 @@
-//! Where blocks wait for their parents, as the chain's parking has it: so many of them, and the newest gives way.
+//! Where blocks wait for their parents, like the chain's parking: at most so many of them, and the newest is dropped.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

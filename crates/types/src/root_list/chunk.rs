@@ -9,8 +9,8 @@ use crate::Root;
 
 /// Levels of a chunk's subtree.
 pub(super) const CHUNK_DEPTH: usize = 7;
-/// Roots of a chunk. What a branch takes a copy of is half as much on average; what a list has of its own for each chunk
-/// is a pointer.
+/// Roots of a chunk. A branch copies half a chunk on average; for each shared chunk a list has only a pointer of its
+/// own.
 pub(super) const CHUNK: usize = 1 << CHUNK_DEPTH;
 
 /// The full chunks of a list, shared until one is added.

@@ -123,9 +123,10 @@ impl Episode<'_> {
     ) -> Result<()> {
         if let Subject::Node(_) = self.subject {
             for vote in votes {
-                let is_second = match is_accepted {
-                    true => self.pool.keep(vote),
-                    false => self.pool.contradicts(vote),
+                let is_second = if is_accepted {
+                    self.pool.keep(vote)
+                } else {
+                    self.pool.contradicts(vote)
                 };
                 if is_second {
                     self.counts.add("equivocation");
@@ -215,9 +216,10 @@ impl Episode<'_> {
         self.left -= 1;
         let store = &self.oracle.store;
         let head = store.head;
-        let parent = match self.random.chance(720) {
-            true => head,
-            false => self.any_block().root,
+        let parent = if self.random.chance(720) {
+            head
+        } else {
+            self.any_block().root
         };
         self.counts.when("fork", parent != head);
         let oracle = &self.oracle;
@@ -260,9 +262,10 @@ impl Episode<'_> {
         if self.random.chance(90)
             && let Some(mut vote) = self.random.pick(&votes).copied()
         {
-            match self.random.chance(500) {
-                true => ground.flaw(self.random, &mut vote),
-                false => self.flaw(&mut vote),
+            if self.random.chance(500) {
+                ground.flaw(self.random, &mut vote)
+            } else {
+                self.flaw(&mut vote)
             }
             votes.insert(self.random.below(votes.len() as u64 + 1) as usize, vote);
         }
@@ -279,9 +282,10 @@ impl Episode<'_> {
             }
         }
         if let Ok(post) = before.apply(&block) {
-            block.state_root = match self.random.chance(10) {
-                true => Root::repeat_byte(1),
-                false => post.root(),
+            block.state_root = if self.random.chance(10) {
+                Root::repeat_byte(1)
+            } else {
+                post.root()
             };
         }
         let proposer = self.proposer_attestation(&block);

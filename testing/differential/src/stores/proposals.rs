@@ -17,9 +17,10 @@ impl Episode<'_> {
         let head: Root = store.head;
         // Now, or so early that some votes are for what comes later.
         let next = store.slot(head) + 1;
-        let slot = match self.random.chance(700) {
-            true => next.max(store.current_slot() + self.random.below(2)),
-            false => next,
+        let slot = if self.random.chance(700) {
+            next.max(store.current_slot() + self.random.below(2))
+        } else {
+            next
         };
         let state = self.states.get(&head).context("no state of the head")?;
         let candidates: Vec<_> = self.subject.fork_choice().known_attestations().collect();

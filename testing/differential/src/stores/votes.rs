@@ -9,9 +9,10 @@ impl Episode<'_> {
     /// A block that the oracle knows; most often a young one.
     pub(super) fn any_block(&mut self) -> KnownBlock {
         let blocks = &self.oracle.store.blocks;
-        let late = match self.random.chance(900) {
-            true => 10,
-            false => blocks.len(),
+        let late = if self.random.chance(900) {
+            10
+        } else {
+            blocks.len()
         };
         self.random
             .pick_late(blocks, late)
@@ -71,7 +72,7 @@ impl Episode<'_> {
         }
     }
 
-    /// The slot of a vote: the current one, a bit older, or one that has not come.
+    /// The slot of a vote: the current one, a bit older, or a future one.
     pub(super) fn vote_slot(&mut self) -> u64 {
         let current = self.oracle.store.current_slot();
         match self.random.weighted(&[650, 300, 35, 15]) {

@@ -25,7 +25,7 @@ use crate::{
 };
 
 const PEERS: usize = 6;
-/// What `Sync` says of itself: requests to one peer at a time, and the backfill's.
+/// What `SyncMachine` says of itself: requests to one peer at a time, and the backfill's.
 const MAX_REQUESTS: usize = PEERS * 4;
 /// In memory beside the tree: few, so that states are rebuilt from the database.
 const MEMORY: [usize; 2] = [0, 64 << 20];

@@ -1,12 +1,12 @@
 //! A run of the model, followed by the node's own state transition and fork choice.
 
 use quartet_fork_choice::{
-    AttestationError, AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, Names,
+    AttestationError, AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, NamedBlocks,
 };
 use quartet_model::{
     Rules, Scope,
     block::{Block as ModelBlock, Vote},
-    journal::Deed,
+    journal::NodeEvent,
     names::{Root as Name, Slot},
     node::Node,
     world::{Phase, World},
@@ -101,9 +101,9 @@ impl Replay {
             }
         }
         for index in 0..self.stores.len() {
-            let deeds = world.nodes[index].journal.take();
-            for (slot, deed) in deeds {
-                self.act(scope, world, index, slot, deed);
+            let events = world.nodes[index].journal.take();
+            for (slot, event) in events {
+                self.act(scope, world, index, slot, event);
             }
             self.compare(scope, world, index);
         }
@@ -186,19 +186,19 @@ impl Replay {
         block.map_or(Root::repeat_byte(0xee), |(root, _)| *root)
     }
 
-    fn act(&mut self, scope: &Scope, world: &World, index: usize, slot: Slot, deed: Deed) {
+    fn act(&mut self, scope: &Scope, world: &World, index: usize, slot: Slot, event: NodeEvent) {
         let Some(store) = &mut self.stores[index] else {
             return;
         };
         let start = 4 * u64::from(slot);
-        store.advance_to(start, false);
+        store.advance_to(start);
         let named = |name: Name| checkpoint(scope, name, world.blocks.slot(name));
-        match deed {
+        match event {
             // The second interval, and the third.
-            Deed::SafeTarget => store.advance_to(start + 2, false),
-            Deed::Accepted if store.time() == start + 2 => store.advance_to(start + 3, false),
-            Deed::Accepted => store.accept_new_attestations(),
-            Deed::Heard(vote) => {
+            NodeEvent::SafeTarget => store.advance_to(start + 2),
+            NodeEvent::Accepted if store.time() == start + 2 => store.advance_to(start + 3),
+            NodeEvent::Accepted => store.accept_new_attestations(),
+            NodeEvent::Heard(vote) => {
                 let found =
                     store.on_attestation(&attestation(&vote, named), AttestationOrigin::Gossip);
                 let is_on_chain = world.blocks.is_ancestor(vote.source, vote.target)
@@ -211,7 +211,7 @@ impl Replay {
                 assert_eq!(is_off_chain, !is_on_chain, "{found:?} for {vote:?}");
                 assert!(found.is_ok() || is_off_chain, "{found:?} for {vote:?}");
             }
-            Deed::Imported(name) => self.import(scope, world, index, name),
+            NodeEvent::Imported(name) => self.import(scope, world, index, name),
         }
     }
 
@@ -241,7 +241,8 @@ impl Replay {
         let Some(store) = &mut self.stores[index] else {
             return;
         };
-        // An envelope that a stranger made has an old vote: one that waits or, by the node's rules, counts changes nothing.
+        // An envelope that a stranger made has an old vote: one that waits or, by the node's rules, counts changes
+        // nothing.
         let counted = store
             .known_attestations()
             .filter(|_| scope.rules.votes_only_get_newer);
@@ -260,7 +261,7 @@ impl Replay {
         match proposer {
             Some(proposer) if names_are_known => {
                 store
-                    .on_block(info, checkpoints, &body, &proposer, Names::Known)
+                    .on_block(info, checkpoints, &body, &proposer, NamedBlocks::Known)
                     .unwrap();
                 self.imported += 1;
             }
@@ -312,9 +313,10 @@ impl Replay {
 fn checkpoint(scope: &Scope, name: Name, slot: Slot) -> Checkpoint {
     let mut root = Root::ZERO;
     root.0[0] = 1;
-    root.0[31] = match scope.older_wins_ties {
-        true => u8::MAX - name.0,
-        false => name.0,
+    root.0[31] = if scope.older_wins_ties {
+        u8::MAX - name.0
+    } else {
+        name.0
     };
     if name == Name::INVENTED {
         root = Root::repeat_byte(0xee);

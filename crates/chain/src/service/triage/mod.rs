@@ -221,7 +221,7 @@ pub(super) fn condemns_block(error: &ImportError) -> bool {
         ImportError::Block(error) => match error {
             BlockError::NotAfterParent { .. } => true,
             BlockError::BodyAttestation { error, .. } => match error {
-                AttestationError::BeyondRegistry { .. }
+                AttestationError::ValidatorNotInRegistry { .. }
                 | AttestationError::SourceAfterTarget { .. }
                 | AttestationError::WrongSlot { .. } => true,
                 AttestationError::UnknownBlock { .. }
@@ -235,7 +235,7 @@ pub(super) fn condemns_block(error: &ImportError) -> bool {
             | BlockError::ProposerAttestation(_) => false,
         },
         ImportError::SignatureCount { .. }
-        | ImportError::ValidatorOutOfRange { .. }
+        | ImportError::ValidatorNotInRegistry { .. }
         | ImportError::InvalidSignature { .. }
         | ImportError::UnknownParent(_)
         | ImportError::Attestation(_)

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use quartet_fork_choice::{CheckpointRole, Names};
+use quartet_fork_choice::NamedBlocks;
 use quartet_types::{
-    Attestation, AttestationData, Attestations, Block, BlockSignatures, Checkpoint,
+    Attestation, AttestationData, Attestations, Block, BlockSignatures, Checkpoint, CheckpointRole,
     INTERVALS_PER_SLOT, PublicKey, Signature, SignedBlockWithAttestation, State, ValidatorIndex,
 };
 use tree_hash::TreeHash as _;
@@ -114,7 +114,7 @@ fn authentic(message: BlockWithAttestation) -> PendingBlock {
 
 fn vouched(message: BlockWithAttestation) -> PendingBlock {
     PendingBlock {
-        names: Names::Vouched,
+        names: NamedBlocks::Vouched,
         ..pending(message)
     }
 }
@@ -412,7 +412,7 @@ fn errors_of_envelope_view_or_clock_condemn_no_root() {
             expected: 2,
             found: 1,
         },
-        ImportError::ValidatorOutOfRange {
+        ImportError::ValidatorNotInRegistry {
             validator: 9,
             validators: 4,
         },

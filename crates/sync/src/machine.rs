@@ -1,15 +1,16 @@
-//! The machine itself: gaps, the requests that are under way for them, and what came of these.
+//! The state machine: gaps, the requests that are under way for them, and their results.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use quartet_types::{Root, SignedBlockWithAttestation, Slot, Status};
 
 use crate::{
-    Action, Noted, PeerName, RequestError, SYNC_TOLERANCE_SLOTS, View, peers::Peers,
+    Action, ChainView, PeerName, RequestError, ResponseOutcome, SYNC_TOLERANCE_SLOTS, peers::Peers,
     ranges::Ranges, walk::Walk,
 };
 
-/// Most gaps that are closed at a time because something needs them. Beside these, each peer has one for its claim.
+/// Most gaps that are closed at a time because something needs them. Beside these, each peer may have one for the head
+/// that it claims.
 pub(crate) const MAX_WALKS: usize = 16;
 /// Most requests to one peer at a time.
 pub(crate) const MAX_REQUESTS_PER_PEER: usize = 4;
@@ -30,7 +31,7 @@ pub(crate) enum Purpose {
 
 /// The state of catching up.
 #[derive(Debug, Default)]
-pub struct Sync {
+pub struct SyncMachine {
     pub(crate) peers: Peers,
     pub(crate) walks: BTreeMap<u64, Walk>,
     pub(crate) ranges: Option<Ranges>,
@@ -42,16 +43,21 @@ pub struct Sync {
     next_number: u64,
 }
 
-impl Sync {
+impl SyncMachine {
     /// A peer has told us of its chain.
-    pub fn on_status(&mut self, peer: PeerName, status: Status, view: &impl View) -> Vec<Action> {
+    pub fn on_status(
+        &mut self,
+        peer: PeerName,
+        status: Status,
+        view: &impl ChainView,
+    ) -> Vec<Action> {
         if !on_our_chain(&status, view) {
             self.on_disconnected(&peer);
             let reason = "its finalized checkpoint is not on our chain";
             return vec![Action::Disconnect { peer, reason }];
         }
-        self.peers.heard(&peer, status);
-        // A head beyond the next slot cannot be: no block of ours would be accepted there either.
+        self.peers.update_status(&peer, status);
+        // No block beyond the next slot can be valid yet.
         if status.head.slot > view.finalized().slot && status.head.slot <= view.current_slot() + 1 {
             self.forget_claim(&peer, &status.head.root);
             self.want(status.head.root, status.head.slot, Some(peer), None, view);
@@ -64,16 +70,16 @@ impl Sync {
         self.peers.remove(peer);
         self.requests.retain(|_, request| request.peer != *peer);
         let ranges = self.ranges.iter_mut();
-        ranges.for_each(|ranges| ranges.lost(peer));
+        ranges.for_each(|ranges| ranges.on_disconnected(peer));
     }
 
-    /// A request has ended. The blocks themselves are the service's to import, after this.
+    /// A request has ended. The caller imports the blocks, after this call.
     pub fn on_response(
         &mut self,
         request: u64,
         result: &Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>,
-        view: &impl View,
-    ) -> Option<Noted> {
+        view: &impl ChainView,
+    ) -> Option<ResponseOutcome> {
         let Request { peer, purpose } = self.requests.remove(&request)?;
         let is_range = matches!(purpose, Purpose::Range { .. });
         let mut actions = Vec::new();
@@ -93,7 +99,7 @@ impl Sync {
             }
             (Purpose::Walk { walk, .. }, Err(error)) => {
                 if let Some(walk) = self.walks.get_mut(&walk) {
-                    walk.failed_with(peer.clone());
+                    walk.on_failure(peer.clone());
                 }
                 if let (RequestError::Unsupported, Some(known)) = (error, self.peers.get_mut(&peer))
                 {
@@ -102,7 +108,7 @@ impl Sync {
             }
             (Purpose::Range { start }, result) => self.on_range(start, &peer, result),
         }
-        Some(Noted {
+        Some(ResponseOutcome {
             peer,
             actions,
             is_range,
@@ -112,10 +118,10 @@ impl Sync {
     /// Time has passed: walks that came to a stop are given up.
     pub fn on_tick(&mut self) {
         self.pause = self.pause.saturating_sub(1);
-        let has_ranges = self.ranges_move();
+        let has_ranges = self.are_ranges_active();
         self.walks.retain(|_, walk| {
             if has_ranges && walk.is_certain() {
-                walk.stand_still();
+                walk.reset_idle_ticks();
             }
             walk.tick()
         });
@@ -131,14 +137,14 @@ impl Sync {
     }
 
     /// What to ask for now.
-    pub fn poll(&mut self, view: &impl View) -> Vec<Action> {
+    pub fn poll(&mut self, view: &impl ChainView) -> Vec<Action> {
         let mut actions = Vec::new();
         self.poll_ranges(view, &mut actions);
-        // Ranges get there sooner than a walk that goes back.
-        let has_ranges = self.ranges_move();
+        // Ranges close the gap sooner than a walk that goes back.
+        let has_ranges = self.are_ranges_active();
         let walks = self.walks.iter();
-        let walks =
-            walks.filter(|(_, walk)| !has_ranges || !walk.is_certain() || walk.is_for_name());
+        let walks = walks
+            .filter(|(_, walk)| !has_ranges || !walk.is_certain() || walk.is_for_named_block());
         let walks: Vec<u64> = walks.map(|(number, _)| *number).collect();
         for number in walks {
             while let Some(action) = self.poll_walk(number, view) {
@@ -153,7 +159,7 @@ impl Sync {
         requests.filter(|request| request.peer == *peer).count()
     }
 
-    /// The newest slot that signatures and peers that serve blocks say there is something to catch up to.
+    /// The newest slot to catch up to that signatures confirm and of which peers serve blocks.
     pub(crate) fn certain_target(&self) -> Option<Slot> {
         let certain = self.walks.values().filter(|walk| walk.is_certain());
         certain.map(Walk::target).max()
@@ -167,13 +173,13 @@ impl Sync {
         (target > head + SYNC_TOLERANCE_SLOTS).then_some(target)
     }
 
-    /// Whether any peer has told us of its chain.
-    pub fn has_heard(&self) -> bool {
+    /// Whether any peer has sent its status.
+    pub fn has_peer_status(&self) -> bool {
         !self.peers.is_empty()
     }
 
     /// Whether a gap is known, confirmed or not.
-    pub fn is_walking(&self) -> bool {
+    pub fn has_gaps(&self) -> bool {
         !self.walks.is_empty()
     }
 
@@ -184,7 +190,7 @@ impl Sync {
 }
 
 /// Whether what a peer has finalized can be part of our chain.
-fn on_our_chain(status: &Status, view: &impl View) -> bool {
+fn on_our_chain(status: &Status, view: &impl ChainView) -> bool {
     let theirs = status.finalized;
     // Some clients report the zero root until something beyond genesis is finalized.
     let at_genesis = theirs.slot == 0 && theirs.root == Root::ZERO;

@@ -1,4 +1,4 @@
-//! Peers that are left aside for a while, since they have been of no use.
+//! Peers that are not asked for a while, since they were of no use.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,13 @@ use quartet_types::INTERVALS_PER_SLOT;
 
 use crate::PeerName;
 
-/// For how many ticks a peer is not asked again for a block that it did not have, or for any if it does not serve blocks: 64
-/// slots.
+/// For how many ticks a peer is not asked again for a block that it did not have, or for any if it does not serve
+/// blocks: 64 slots.
 pub(crate) const PAUSE: u64 = 64 * INTERVALS_PER_SLOT;
-/// For how many it is left aside at first when it brought nothing, twice as many each time in a row.
+/// For how many ticks a peer that brought nothing is paused at first; twice as many each further time in a row.
 pub(crate) const SHORT_PAUSE: u64 = 4 * INTERVALS_PER_SLOT;
-/// How many peers are remembered: more than are connected at a time. Whose time ends first is forgotten.
+/// How many peers are remembered: more than are connected at a time. When there are more, the one whose pause ends
+/// first is forgotten.
 const MAX_PEERS: usize = 256;
 
 #[derive(Clone, Copy, Debug)]
@@ -21,29 +22,29 @@ struct Entry {
     times: u32,
 }
 
-/// Who is left aside, and until which tick. A peer that goes and comes back stays so.
+/// The paused peers, and until which tick each is paused. A peer that disconnects and comes back stays paused.
 #[derive(Debug, Default)]
-pub(crate) struct Aside(BTreeMap<PeerName, Entry>);
+pub(crate) struct PausedPeers(BTreeMap<PeerName, Entry>);
 
-impl Aside {
-    pub(crate) fn has(&self, peer: &PeerName, now: u64) -> bool {
+impl PausedPeers {
+    pub(crate) fn is_paused(&self, peer: &PeerName, now: u64) -> bool {
         self.0.get(peer).is_some_and(|entry| entry.until > now)
     }
 
     /// A peer was of use.
-    pub(crate) fn forget(&mut self, peer: &PeerName) {
+    pub(crate) fn resume(&mut self, peer: &PeerName) {
         self.0.remove(peer);
     }
 
     /// A peer has brought nothing.
-    pub(crate) fn leave(&mut self, peer: &PeerName, now: u64) {
+    pub(crate) fn pause(&mut self, peer: &PeerName, now: u64) {
         let times = self.0.get(peer).map_or(0, |entry| entry.times);
         let pause = (SHORT_PAUSE << times.min(8)).min(PAUSE);
         self.insert(peer, now + pause, times.saturating_add(1));
     }
 
     /// A peer does not serve blocks.
-    pub(crate) fn leave_long(&mut self, peer: &PeerName, now: u64) {
+    pub(crate) fn pause_long(&mut self, peer: &PeerName, now: u64) {
         self.insert(peer, now + PAUSE, 0);
     }
 
@@ -64,20 +65,20 @@ mod tests {
 
     #[test]
     fn pauses_grow_up_to_the_longest_and_those_remembered_are_bounded() {
-        let mut aside = Aside::default();
+        let mut paused = PausedPeers::default();
         let peer = PeerName::new("peer");
         for pause in [16, 32, 64, 128, 256, 256] {
-            aside.leave(&peer, 1_000);
-            assert!(aside.has(&peer, 1_000 + pause - 1));
-            assert!(!aside.has(&peer, 1_000 + pause));
+            paused.pause(&peer, 1_000);
+            assert!(paused.is_paused(&peer, 1_000 + pause - 1));
+            assert!(!paused.is_paused(&peer, 1_000 + pause));
         }
-        aside.forget(&peer);
-        aside.leave(&peer, 0);
-        assert!(!aside.has(&peer, 16));
+        paused.resume(&peer);
+        paused.pause(&peer, 0);
+        assert!(!paused.is_paused(&peer, 16));
         for number in 0..MAX_PEERS {
-            aside.leave_long(&PeerName::new(format!("{number}")), 0);
+            paused.pause_long(&PeerName::new(format!("{number}")), 0);
         }
-        assert_eq!(aside.0.len(), MAX_PEERS);
-        assert!(!aside.0.contains_key(&peer));
+        assert_eq!(paused.0.len(), MAX_PEERS);
+        assert!(!paused.0.contains_key(&peer));
     }
 }

@@ -4,19 +4,19 @@ use std::collections::{HashMap, VecDeque};
 
 use quartet_types::{Checkpoint, Root, Slot};
 
-/// Most blocks that are remembered, the last that were noted: nine hours of slots, and besides as many as the attestations of
-/// one block can name. Who names an older one is answered from the database, and it is noted again then: it must not be
-/// the first to be forgotten, or it would be looked up again at once.
+/// Most blocks that are remembered, the last that were noted: nine hours of slots, and besides as many as the
+/// attestations of one block can name. When an older one is named, it is looked up in the database and noted again; it
+/// must not be the first to be forgotten then, or it would be looked up again at once.
 const MAX_REMEMBERED: usize = 1 << 15;
 
 /// Slots of blocks by root, at most [`MAX_REMEMBERED`].
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Past {
+pub(crate) struct DroppedBlocks {
     slots: HashMap<Root, Slot>,
     order: VecDeque<Root>,
 }
 
-impl Past {
+impl DroppedBlocks {
     pub(crate) fn slot(&self, root: &Root) -> Option<Slot> {
         self.slots.get(root).copied()
     }
@@ -30,7 +30,7 @@ impl Past {
         })
     }
 
-    /// Remembers blocks, the last ones of more than can be remembered.
+    /// Remembers blocks; of more than can be remembered, the last ones.
     pub(crate) fn extend(&mut self, blocks: &[Checkpoint]) {
         let first = blocks.len().saturating_sub(MAX_REMEMBERED);
         for block in &blocks[first..] {
@@ -58,24 +58,24 @@ mod tests {
 
     #[test]
     fn the_blocks_that_were_noted_last_are_remembered() {
-        let mut past = Past::default();
+        let mut dropped = DroppedBlocks::default();
         let root = |slot: Slot| Root::left_padding_from(&slot.to_be_bytes());
         let slots = MAX_REMEMBERED as Slot + 10;
         for slot in 0..slots {
-            past.insert(root(slot), slot);
-            past.insert(root(slot), slot);
+            dropped.insert(root(slot), slot);
+            dropped.insert(root(slot), slot);
         }
-        assert_eq!(past.slots.len(), MAX_REMEMBERED);
-        assert_eq!(past.slots.len(), past.order.len());
-        assert_eq!(past.slot(&root(9)), None);
-        assert_eq!(past.slot(&root(10)), Some(10));
-        // Looked up, both stay, whichever is older.
-        past.insert(root(5), 5);
-        past.insert(root(4), 4);
+        assert_eq!(dropped.slots.len(), MAX_REMEMBERED);
+        assert_eq!(dropped.slots.len(), dropped.order.len());
+        assert_eq!(dropped.slot(&root(9)), None);
+        assert_eq!(dropped.slot(&root(10)), Some(10));
+        // Once looked up, both stay, whichever is older.
+        dropped.insert(root(5), 5);
+        dropped.insert(root(4), 4);
         assert_eq!(
-            [5, 4].map(|slot| past.slot(&root(slot))),
+            [5, 4].map(|slot| dropped.slot(&root(slot))),
             [Some(5), Some(4)]
         );
-        assert_eq!(past.slots.len(), MAX_REMEMBERED);
+        assert_eq!(dropped.slots.len(), MAX_REMEMBERED);
     }
 }

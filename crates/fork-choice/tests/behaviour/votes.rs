@@ -1,71 +1,6 @@
-//! What the specification's store does not show: refusals that name their cause, and life after pruning.
-#![allow(clippy::unwrap_used)]
+//! Which votes are accepted, what they count, and what we attest.
 
-use quartet_fork_choice::{
-    AttestationError, AttestationOrigin, AttestationOutcome, BlockError, BlockInfo, BlockOutcome,
-    CheckpointRole, Checkpoints, ForkChoice, Names, Rules,
-};
-use quartet_types::{Attestation, AttestationData, Checkpoint, Root};
-
-const VALIDATORS: u64 = 4;
-
-fn root(byte: u8) -> Root {
-    Root::repeat_byte(byte)
-}
-
-fn block(byte: u8, parent: u8, slot: u64) -> BlockInfo {
-    BlockInfo {
-        root: root(byte),
-        parent_root: root(parent),
-        slot,
-    }
-}
-
-fn attestation(
-    validator_id: u64,
-    slot: u64,
-    head: Checkpoint,
-    target: Checkpoint,
-    source: Checkpoint,
-) -> Attestation {
-    Attestation {
-        validator_id,
-        data: AttestationData {
-            slot,
-            head,
-            target,
-            source,
-        },
-    }
-}
-
-/// A post-state that has the same checkpoint justified and finalized.
-fn both(checkpoint: Checkpoint) -> Checkpoints {
-    Checkpoints {
-        justified: checkpoint,
-        finalized: checkpoint,
-    }
-}
-
-/// An anchor at `slot`, and the time well past it.
-fn store(slot: u64) -> ForkChoice {
-    let anchor = block(1, 0, slot);
-    let checkpoints = both(anchor.checkpoint());
-    let mut store = ForkChoice::new(anchor, checkpoints, VALIDATORS, Rules::QUARTET);
-    store.advance_to(4 * (slot + 20), false);
-    store
-}
-
-/// Imports a block that carries nothing, with a proposer's vote for the anchor.
-fn import(
-    store: &mut ForkChoice,
-    block: BlockInfo,
-    finalized: Checkpoint,
-) -> Result<BlockOutcome, BlockError> {
-    let oldest = store.oldest_block().checkpoint();
-    let own = attestation(0, 0, oldest, oldest, oldest);
-    store.on_block(block, both(finalized), &[], &own, Names::Known)
-}
+use super::*;
 
 #[test]
 fn an_attestation_that_names_an_unknown_block_says_which() {
@@ -99,12 +34,12 @@ fn an_attestation_that_names_an_unknown_block_says_which() {
 }
 
 #[test]
-fn a_vote_by_nobody_is_refused() {
+fn a_vote_of_a_validator_that_is_not_in_the_registry_is_refused() {
     let store = store(0);
     let known = store.head();
     for validator in [VALIDATORS, u64::MAX] {
         let vote = attestation(validator, 1, known, known, known);
-        let error = AttestationError::BeyondRegistry {
+        let error = AttestationError::ValidatorNotInRegistry {
             validator,
             validators: VALIDATORS,
         };
@@ -135,93 +70,6 @@ fn a_block_may_carry_votes_one_slot_ahead_but_gossip_may_not() {
     assert_eq!(outcome, Ok(AttestationOutcome::Recorded));
     let outcome = store.on_attestation(&ahead, AttestationOrigin::Block);
     assert_eq!(outcome, Ok(AttestationOutcome::Superseded));
-}
-
-#[test]
-fn one_bad_attestation_makes_a_block_change_nothing() {
-    let mut store = store(0);
-    let anchor = store.head();
-    let good = attestation(1, 1, anchor, anchor, anchor);
-    let mut bad = good;
-    bad.data.head.root = root(9);
-    let refused = AttestationError::UnknownBlock {
-        role: CheckpointRole::Head,
-        checkpoint: bad.data.head,
-    };
-    let incoming = block(2, 1, 1);
-
-    let found = store.on_block(incoming, both(anchor), &[good, bad], &good, Names::Known);
-    let error = BlockError::BodyAttestation {
-        index: 1,
-        error: refused,
-    };
-    assert_eq!(found, Err(error));
-    let found = store.on_block(incoming, both(anchor), &[good], &bad, Names::Known);
-    assert_eq!(found, Err(BlockError::ProposerAttestation(refused)));
-
-    assert!(!store.contains(&root(2)));
-    assert_eq!(store.known_attestations().count(), 0);
-    assert_eq!(store.head(), anchor);
-}
-
-#[test]
-fn what_came_before_the_anchor_has_to_be_remembered_or_vouched_for() {
-    let mut store = store(20);
-    let anchor = store.head();
-    let older = Checkpoint {
-        root: root(9),
-        slot: 17,
-    };
-    let unknown = Checkpoint {
-        root: root(8),
-        slot: 16,
-    };
-    let body = [
-        attestation(1, 21, anchor, anchor, older),
-        attestation(2, 21, older, older, older),
-        attestation(3, 21, unknown, older, unknown),
-    ];
-    let incoming = block(2, 1, 21);
-    let own = attestation(0, 21, incoming.checkpoint(), anchor, older);
-
-    // An invented root at an old slot is as unknown as any other.
-    let import = |store: &mut ForkChoice, body: &[Attestation], names| {
-        store.on_block(incoming, both(older), body, &own, names)
-    };
-    let unknown_block = |role, checkpoint| AttestationError::UnknownBlock { role, checkpoint };
-    let refused = import(&mut store, &body, Names::Known);
-    let error = unknown_block(CheckpointRole::Source, older);
-    assert_eq!(
-        refused,
-        Err(BlockError::BodyAttestation { index: 0, error })
-    );
-    store.remember(older);
-    let refused = import(&mut store, &body, Names::Known);
-    let error = unknown_block(CheckpointRole::Source, unknown);
-    assert_eq!(
-        refused,
-        Err(BlockError::BodyAttestation { index: 2, error })
-    );
-
-    let mut vouched = store.clone();
-    let imported = import(&mut vouched, &body, Names::Vouched);
-    assert_eq!(imported, Ok(BlockOutcome::Imported));
-    assert_eq!(vouched.known_attestations().count(), 3);
-    let weights: Vec<_> = vouched.blocks().map(|node| node.weight).collect();
-    assert_eq!(weights, [1, 0], "only the vote for the anchor can weigh");
-
-    // What is at hand is checked even so.
-    let mut wrong = body;
-    wrong[0].data.source.slot = 18;
-    let refused = import(&mut store, &wrong, Names::Vouched);
-    assert!(matches!(
-        refused,
-        Err(BlockError::BodyAttestation { index: 0, .. })
-    ));
-    assert_eq!(
-        import(&mut store, &body[..2], Names::Known),
-        Ok(BlockOutcome::Imported)
-    );
 }
 
 #[test]
@@ -288,7 +136,13 @@ fn votes_build_on_the_checkpoints_of_the_heads_own_state() {
         finalized: anchor,
     };
     store
-        .on_block(block(4, 2, 3), checkpoints, &[], &beside, Names::Known)
+        .on_block(
+            block(4, 2, 3),
+            checkpoints,
+            &[],
+            &beside,
+            NamedBlocks::Known,
+        )
         .unwrap();
     let head = block(3, 2, 2).checkpoint();
     for validator in 1..VALIDATORS {
@@ -304,73 +158,6 @@ fn votes_build_on_the_checkpoints_of_the_heads_own_state() {
 }
 
 #[test]
-fn pruning_rules_out_what_does_not_descend_from_the_finalized_block() {
-    let mut store = store(0);
-    let anchor = store.head();
-    for incoming in [
-        block(2, 1, 1),
-        block(3, 1, 2),
-        block(4, 2, 3),
-        block(5, 3, 4),
-    ] {
-        import(&mut store, incoming, anchor).unwrap();
-    }
-    let finalized = block(2, 1, 1).checkpoint();
-    import(&mut store, block(6, 4, 5), finalized).unwrap();
-    let vote = attestation(3, 5, block(5, 3, 4).checkpoint(), anchor, anchor);
-    store
-        .on_attestation(&vote, AttestationOrigin::Gossip)
-        .unwrap();
-
-    assert_eq!(store.prune(), [root(1), root(3), root(5)]);
-    assert_eq!(store.prune(), [] as [Root; 0]);
-    assert_eq!(store.oldest_block(), block(2, 1, 1));
-    assert_eq!(store.head().root, root(6));
-    assert!(store.is_ancestor(&root(4), &root(6)));
-    assert!(!store.is_ancestor(&root(1), &root(6)));
-
-    // The branch of 5 is gone, yet a block may still carry votes for it.
-    let later = attestation(2, 6, block(5, 3, 4).checkpoint(), finalized, finalized);
-    let outcome = store.on_attestation(&later, AttestationOrigin::Block);
-    assert_eq!(outcome, Ok(AttestationOutcome::Recorded));
-    let ruled_out = BlockError::RuledOut {
-        root: root(7),
-        slot: 6,
-        oldest: finalized,
-    };
-    assert_eq!(
-        import(&mut store, block(7, 5, 6), finalized),
-        Err(ruled_out)
-    );
-    let unknown = BlockError::UnknownParent {
-        root: root(7),
-        parent_root: root(8),
-    };
-    assert_eq!(import(&mut store, block(7, 8, 6), finalized), Err(unknown));
-}
-
-#[test]
-fn a_tree_whose_justified_block_is_on_another_branch_is_not_pruned() {
-    let mut store = store(0);
-    let anchor = store.head();
-    let (finalized, justified) = (block(2, 1, 1), block(3, 1, 2));
-    import(&mut store, finalized, anchor).unwrap();
-    import(&mut store, justified, anchor).unwrap();
-    let own = attestation(0, 0, anchor, anchor, anchor);
-    let child = block(4, 3, 3);
-    let (justified, finalized) = (justified.checkpoint(), finalized.checkpoint());
-    let checkpoints = Checkpoints {
-        justified,
-        finalized,
-    };
-    store
-        .on_block(child, checkpoints, &[], &own, Names::Known)
-        .unwrap();
-    assert_eq!(store.prune(), [] as [Root; 0]);
-    assert_eq!(store.head(), child.checkpoint());
-}
-
-#[test]
 fn a_target_is_found_when_finality_has_overtaken_the_safe_target() {
     let mut store = store(0);
     let anchor = store.head();
@@ -381,31 +168,6 @@ fn a_target_is_found_when_finality_has_overtaken_the_safe_target() {
     assert_eq!(store.attestation_target(), Some(finalized));
     store.prune();
     assert_eq!(store.attestation_target(), Some(finalized));
-}
-
-#[test]
-fn a_node_that_slept_for_ages_wakes_at_once() {
-    let mut store = store(0);
-    let anchor = store.head();
-    import(&mut store, block(2, 1, 1), anchor).unwrap();
-    let head = block(2, 1, 1).checkpoint();
-    for validator in 0..VALIDATORS {
-        let vote = attestation(validator, 1, head, anchor, anchor);
-        store
-            .on_attestation(&vote, AttestationOrigin::Gossip)
-            .unwrap();
-    }
-    store.advance_to(u64::MAX, true);
-    assert_eq!(store.time(), u64::MAX);
-    assert_eq!(store.head(), head);
-    assert_eq!(
-        store.safe_target(),
-        anchor,
-        "votes have become known long ago"
-    );
-    assert_eq!(store.known_attestations().count() as u64, VALIDATORS);
-    store.advance_to(0, true);
-    assert_eq!(store.time(), u64::MAX, "time does not run backwards");
 }
 
 #[test]
@@ -499,38 +261,6 @@ fn a_validators_votes_are_found_by_their_slots() {
 }
 
 #[test]
-fn a_block_is_known_that_is_in_the_tree_or_remembered() {
-    let mut store = store(0);
-    let anchor = store.head();
-    import(&mut store, block(2, 1, 1), anchor).unwrap();
-    let past = Checkpoint {
-        root: root(8),
-        slot: 0,
-    };
-    assert!(!store.is_known(&past.root));
-    store.remember(past);
-    for (byte, is_known, parent) in [(1, true, Some(0)), (2, true, Some(1)), (8, true, None)] {
-        assert_eq!(store.is_known(&root(byte)), is_known, "block {byte}");
-        assert_eq!(store.parent_of(&root(byte)), parent.map(root));
-    }
-    assert!(!store.is_known(&root(9)));
-    assert!(!store.contains(&past.root));
-}
-
-#[test]
-fn roles_say_what_they_are() {
-    let roles = [
-        CheckpointRole::Source,
-        CheckpointRole::Target,
-        CheckpointRole::Head,
-    ];
-    assert_eq!(
-        roles.map(|role| role.to_string()),
-        ["source", "target", "head"]
-    );
-}
-
-#[test]
 fn a_vote_has_the_safe_target_as_its_target_where_that_is_after_its_source() {
     let mut store = store(0);
     let anchor = store.head();
@@ -542,7 +272,7 @@ fn a_vote_has_the_safe_target_as_its_target_where_that_is_after_its_source() {
             .on_attestation(&vote, AttestationOrigin::Gossip)
             .unwrap();
     }
-    store.advance_to(4 * 21, false);
+    store.advance_to(4 * 21);
     let data = store.attestation_data(21);
     assert_eq!((data.source, data.target), (anchor, safe));
 }
