@@ -21,7 +21,7 @@ impl Pool {
     }
 
     /// Keeps a vote that was accepted. True if another one of its slot is at hand, which stays.
-    pub(crate) fn keep(&mut self, vote: &Attestation) -> bool {
+    pub(crate) fn insert(&mut self, vote: &Attestation) -> bool {
         if self.contradicts(vote) {
             return true;
         }

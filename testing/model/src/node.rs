@@ -212,7 +212,7 @@ impl Node {
         if newer(self.new[index]) && newer_than_known {
             self.new[index] = Some(vote);
         }
-        self.keep(context, vote);
+        self.store_for_proposals(context, vote);
     }
 
     /// A vote from an imported block's body.
@@ -232,7 +232,7 @@ impl Node {
         if self.new[index].is_some_and(|held| held.slot <= vote.slot) {
             self.new[index] = None;
         }
-        self.keep(context, vote);
+        self.store_for_proposals(context, vote);
     }
 
     fn notice_equivocation(&mut self, vote: Vote) {
@@ -245,7 +245,7 @@ impl Node {
     }
 
     /// Keeps a vote for proposals, if it may still justify something.
-    fn keep(&mut self, context: Context<'_>, vote: Vote) {
+    fn store_for_proposals(&mut self, context: Context<'_>, vote: Vote) {
         let slot = |root| context.blocks.slot(root);
         if slot(vote.target) <= slot(vote.source) || slot(vote.target) <= slot(self.finalized) {
             return;

@@ -40,7 +40,7 @@ fn sound(directory: &Path) -> Vec<Made> {
     blocks
 }
 
-fn look(directory: &Path) -> (Verified, Vec<String>) {
+fn verify_files(directory: &Path) -> (Verified, Vec<String>) {
     let mut problems = Vec::new();
     let done = verify(directory, &mut |what| problems.push(what.to_owned())).unwrap();
     assert_eq!(done.problems, problems.len() as u64);
@@ -56,7 +56,7 @@ fn planted(change: impl Fn(&WriteTransaction, &[Made])) -> Vec<String> {
     change(&transaction, &blocks);
     transaction.commit().unwrap();
     drop(file);
-    look(directory.path()).1
+    verify_files(directory.path()).1
 }
 
 /// A record with a right checksum.
@@ -83,7 +83,7 @@ fn found(problems: &[String], what: &str) {
 fn a_sound_database_has_no_problems() {
     let directory = tempdir().unwrap();
     sound(directory.path());
-    let (done, problems) = look(directory.path());
+    let (done, problems) = verify_files(directory.path());
     assert_eq!(problems, [""; 0]);
     assert_eq!((done.blocks, done.states, done.finalized), (32, 8, 21));
     assert_eq!(done.unattached, 0);
@@ -101,9 +101,9 @@ fn a_database_that_was_killed_pruned_or_started_from_a_checkpoint_has_no_problem
     database
         .put(blocks[30].child(1500, 2).stored(true))
         .unwrap();
-    assert_eq!(look(killed(&directory).path()).1, [""; 0]);
+    assert_eq!(verify_files(killed(&directory).path()).1, [""; 0]);
     database.flush().unwrap();
-    assert_eq!(look(killed(&directory).path()).1, [""; 0]);
+    assert_eq!(verify_files(killed(&directory).path()).1, [""; 0]);
     let mut chain: Vec<_> = blocks[21..].iter().map(Made::checkpoint).collect();
     chain.push(blocks[30].child(1500, 2).checkpoint());
     database
@@ -111,7 +111,7 @@ fn a_database_that_was_killed_pruned_or_started_from_a_checkpoint_has_no_problem
         .unwrap();
     while database.prune().unwrap().more {}
     drop(database);
-    assert_eq!(look(directory.path()).1, [""; 0]);
+    assert_eq!(verify_files(directory.path()).1, [""; 0]);
 
     let other = tempdir().unwrap();
     let database = open(other.path());
@@ -125,7 +125,7 @@ fn a_database_that_was_killed_pruned_or_started_from_a_checkpoint_has_no_problem
         .unwrap();
     database.extend_kept().unwrap();
     drop(database);
-    let (done, problems) = look(other.path());
+    let (done, problems) = verify_files(other.path());
     assert_eq!(problems, [""; 0]);
     assert_eq!(done.finalized, 13);
 }
@@ -322,7 +322,7 @@ fn blocks_whose_parent_is_gone_are_counted() {
     drop(signatures);
     transaction.commit().unwrap();
     drop(file);
-    let (done, problems) = look(directory.path());
+    let (done, problems) = verify_files(directory.path());
     assert_eq!(done.unattached, 1);
     // The states above cannot be put together without it.
     found(&problems, "not found by its root");

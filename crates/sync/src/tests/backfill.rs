@@ -132,7 +132,7 @@ impl Model {
                 match action {
                     BackfillAction::FindMissing { below, limit } => {
                         looked = true;
-                        self.look(below, limit);
+                        self.find_missing(below, limit);
                     }
                     BackfillAction::Peer(action) => self.carry_out(action),
                 }
@@ -143,7 +143,7 @@ impl Model {
         }
     }
 
-    fn look(&mut self, below: Option<Slot>, limit: usize) {
+    fn find_missing(&mut self, below: Option<Slot>, limit: usize) {
         assert!((1..=WINDOW).contains(&limit));
         let below = below.unwrap_or(Slot::MAX).max(self.oldest);
         // As many rows at a time as make several looks of it.

@@ -124,7 +124,7 @@ impl Episode<'_> {
         if let Subject::Node(_) = self.subject {
             for vote in votes {
                 let is_second = if is_accepted {
-                    self.pool.keep(vote)
+                    self.pool.insert(vote)
                 } else {
                     self.pool.contradicts(vote)
                 };
