@@ -1,9 +1,8 @@
-//! Why a block or an attestation is not imported.
+//! Why a block or an attestation is not imported, and why the store has failed.
 
 use quartet_fork_choice::{AttestationError, BlockError};
+use quartet_storage::DatabaseError;
 use quartet_types::{Root, Slot, ValidatorIndex};
-
-use crate::StoreError;
 
 /// Why a block or an attestation is not imported.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -50,4 +49,15 @@ pub enum ImportError {
     /// The parent's state cannot be rebuilt; the item may be valid.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// The store failed. The text is the store's own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("block store: {0}")]
+pub struct StoreError(pub String);
+
+impl From<DatabaseError> for StoreError {
+    fn from(error: DatabaseError) -> Self {
+        Self(error.to_string())
+    }
 }

@@ -5,13 +5,11 @@
 
 mod database;
 mod import;
+mod production;
 
 use std::sync::Arc;
 
-use quartet_fork_choice::{
-    AttestationOrigin, BlockInfo, Checkpoints, ForkChoice, Rules, WeighedBlock,
-};
-use quartet_state_transition::Selection;
+use quartet_fork_choice::{BlockInfo, Checkpoints, ForkChoice, Rules, WeighedBlock};
 use quartet_sync::SyncState;
 use quartet_types::{
     Attestation, AttestationData, Block, BlockSignatures, BlockWithAttestation, Checkpoint,
@@ -22,10 +20,10 @@ use tree_hash::TreeHash as _;
 
 pub(crate) use database::Stored;
 pub use import::Pruned;
+pub use production::{ProducedBlock, ProposalBasis};
 
 use crate::{
     Equivocations,
-    production::ProposalBasis,
     recent::{MemoryLimits, RecentBlocks, RecentStates},
     vote_pool::VotePool,
 };
@@ -304,38 +302,6 @@ impl LeanChain {
     /// What the validators of this node attest to in `slot`.
     pub fn attestation_data(&self, slot: Slot) -> AttestationData {
         self.fork_choice.attestation_data(slot)
-    }
-
-    /// All that is needed to build a block on the head, by value. `None` when the head's post-state is not at hand, see
-    /// [`Self::head_state`].
-    pub fn proposal_basis(&self) -> Option<ProposalBasis> {
-        let state = self.head_state()?.clone();
-        let selection = if self.fork_choice.rules().proposals_carry_all_that_counts {
-            Selection::AllThatCount
-        } else {
-            Selection::LatestSource
-        };
-        let known = self.fork_choice.known_attestations().collect();
-        let carried = self.votes.data().copied();
-        let carried = carried.filter(|data| self.may_be_carried(data)).collect();
-        let with_others = selection == Selection::AllThatCount;
-        Some(ProposalBasis {
-            state,
-            attestations: self.votes.candidates(known, carried, with_others),
-            selection,
-        })
-    }
-
-    /// Whether votes with this data name only blocks that every store has, so that every store accepts a block which carries them.
-    fn may_be_carried(&self, data: &AttestationData) -> bool {
-        let message = Attestation {
-            validator_id: 0,
-            data: *data,
-        };
-        let verdict = self
-            .fork_choice
-            .validate_attestation(&message, AttestationOrigin::Block);
-        verdict.is_ok() && self.contains(&data.head.root)
     }
 }
 

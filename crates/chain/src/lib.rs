@@ -53,7 +53,6 @@ mod parking;
 mod past;
 mod peers;
 mod pending;
-mod production;
 mod reader;
 mod recent;
 mod service;
@@ -64,18 +63,20 @@ mod vote_pool;
 
 pub use envelope::max_useful_block_bytes;
 pub use equivocations::{Equivocation, Equivocations};
-pub use error::ImportError;
+pub use error::{ImportError, StoreError};
 pub use events::{ChainEvent, Duty, DutyKind, DutyOutcome, EventBus, ImportedBlock, Source};
-pub use lean_chain::{ForkChoiceNode, ForkChoiceView, ImportableBlock, LeanChain, Pruned};
+pub use lean_chain::{
+    ForkChoiceNode, ForkChoiceView, ImportableBlock, LeanChain, ProducedBlock, ProposalBasis,
+    Pruned,
+};
 pub use messages::{
     ChainHandle, ChainInbox, ChainMessage, GossipAttestation, NetworkHandle, NetworkMessage,
     Stopped, Verdict, VerdictSender, chain_channel, network_channel,
 };
 pub use peers::{Direction, PeerChange, PeerFigures, PeerInfo, Peers};
-pub use production::{ProducedBlock, ProposalBasis};
 pub use quartet_storage::Finality;
 pub use quartet_sync::{PeerName, RequestError, SyncState};
-pub use reader::{ChainReader, StoreError};
+pub use reader::ChainReader;
 pub use recent::MemoryLimits;
 pub use service::{
     ChainService, ChainServiceConfig, ChainServiceParts, ReplayedService, Standing, Waiting,

@@ -4,11 +4,11 @@ use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::Mutex;
 use quartet_state_transition::replay_block;
-use quartet_storage::{Database, DatabaseError, Finality};
+use quartet_storage::{Database, Finality};
 use quartet_types::{Root, SignedBlockWithAttestation, Slot, State};
 use tree_hash::TreeHash as _;
 
-use crate::{ImportError, SharedChain};
+use crate::{ImportError, SharedChain, StoreError};
 
 /// The post-state of the first block of so many slots on each branch is stored; others are rebuilt from the nearest one. A
 /// transition costs less than reading a state of this size would, and a state rebuilt takes at most so many.
@@ -18,17 +18,6 @@ pub(crate) const STATE_INTERVAL: Slot = 128;
 const MAX_REPLAYED: usize = 4 * STATE_INTERVAL as usize;
 /// Rebuilt states that are remembered: a reader that needs one asks for its neighbours next.
 const MAX_REBUILT: usize = 4;
-
-/// The store failed. The text is the store's own.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("block store: {0}")]
-pub struct StoreError(pub String);
-
-impl From<DatabaseError> for StoreError {
-    fn from(error: DatabaseError) -> Self {
-        Self(error.to_string())
-    }
-}
 
 /// States by the root of their block, the one that was rebuilt first in front.
 type Rebuilt = VecDeque<(Root, Arc<State>)>;

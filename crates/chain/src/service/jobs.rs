@@ -10,7 +10,7 @@ use quartet_storage::Missing;
 use quartet_types::{Attestation, Root, Slot, State};
 use tokio::sync::oneshot;
 
-use super::{ChainService, writes::Written};
+use super::ChainService;
 use crate::{
     ChainMessage, GossipAttestation, ImportError, ImportableBlock, StoreError,
     batch::{AppliedBatch, CheckedBatch},
@@ -68,6 +68,13 @@ pub(super) enum Done {
         state: Result<Option<Arc<State>>, StoreError>,
         ready: oneshot::Sender<()>,
     },
+}
+
+/// What has been written.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) roots: Vec<Root>,
+    pub(super) more_to_prune: bool,
 }
 
 impl Done {

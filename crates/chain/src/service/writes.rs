@@ -4,10 +4,13 @@ use std::{mem, sync::Arc};
 
 use quartet_processor::Priority;
 use quartet_storage::StoredBlock;
-use quartet_types::{Checkpoint, Root, Slot, State};
+use quartet_types::{Checkpoint, Slot, State};
 use tracing::error;
 
-use super::{ChainService, jobs::Done};
+use super::{
+    ChainService,
+    jobs::{Done, Written},
+};
 use crate::{ImportError, StoreError, lean_chain::Pruned};
 
 /// How many slots the anchor, where a start and a snapshot begin, may be behind finality: writing a state of a few hundred bytes
@@ -37,13 +40,6 @@ struct Finality {
     at: Slot,
     /// The finalized block's post-state, where it is at hand.
     state: Option<Arc<State>>,
-}
-
-/// What has been written.
-#[derive(Debug)]
-pub(super) struct Written {
-    pub(super) roots: Vec<Root>,
-    pub(super) more_to_prune: bool,
 }
 
 impl Unwritten {

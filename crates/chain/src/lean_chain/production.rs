@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use quartet_fork_choice::BlockInfo;
+use quartet_fork_choice::{AttestationOrigin, BlockInfo};
 use quartet_processor::Part;
 use quartet_state_transition::{Error as TransitionError, Selection, build_block};
-use quartet_types::{AttestationData, Block, Root, Signature, Slot, State};
+use quartet_types::{Attestation, AttestationData, Block, Root, Signature, Slot, State};
 use tree_hash::TreeHash as _;
 
-use crate::{Candidates, LeanChain, lean_chain::checkpoints};
+use super::{LeanChain, checkpoints};
+use crate::Candidates;
 
 /// All that is needed to build a block on the head.
 #[derive(Clone, Debug)]
@@ -32,6 +33,40 @@ pub struct ProducedBlock {
     pub post_state: State,
     /// The signatures of the body's attestations, in the body's order.
     pub signatures: Vec<Signature>,
+}
+
+impl LeanChain {
+    /// All that is needed to build a block on the head, by value. `None` when the head's post-state is not at hand, see
+    /// [`Self::head_state`].
+    pub fn proposal_basis(&self) -> Option<ProposalBasis> {
+        let state = self.head_state()?.clone();
+        let selection = if self.fork_choice.rules().proposals_carry_all_that_counts {
+            Selection::AllThatCount
+        } else {
+            Selection::LatestSource
+        };
+        let known = self.fork_choice.known_attestations().collect();
+        let carried = self.votes.data().copied();
+        let carried = carried.filter(|data| self.may_be_carried(data)).collect();
+        let with_others = selection == Selection::AllThatCount;
+        Some(ProposalBasis {
+            state,
+            attestations: self.votes.candidates(known, carried, with_others),
+            selection,
+        })
+    }
+
+    /// Whether votes with this data name only blocks that every store has, so that every store accepts a block which carries them.
+    fn may_be_carried(&self, data: &AttestationData) -> bool {
+        let message = Attestation {
+            validator_id: 0,
+            data: *data,
+        };
+        let verdict = self
+            .fork_choice
+            .validate_attestation(&message, AttestationOrigin::Block);
+        verdict.is_ok() && self.contains(&data.head.root)
+    }
 }
 
 impl ProposalBasis {
