@@ -15,7 +15,7 @@ use crate::{
 pub type HistoricalBlockHashes = RootList<U262144>;
 /// One bit per slot, at most 2^18: whether its block is justified.
 pub type JustifiedSlots = Bitlist<U262144>;
-/// The validator registry: at most [`VALIDATOR_REGISTRY_LIMIT`].
+/// The validator registry: at most [`VALIDATOR_REGISTRY_LIMIT`](crate::VALIDATOR_REGISTRY_LIMIT).
 pub type Validators = List<Validator, U4096>;
 /// Targets that have votes and are not justified yet, sorted by root; at most 2^18.
 pub type JustificationRoots = SharedRoots<U262144>;
