@@ -193,3 +193,18 @@ fn names_of_benchmarks(text: &str) -> Vec<&str> {
     }
     names
 }
+
+/// Rustdoc compiles and runs what a fence without a word holds.
+#[test]
+fn the_docs_of_every_library_crate_have_an_example_that_runs() {
+    let without: Vec<_> = sources(&["crates"])
+        .into_iter()
+        .filter(|source| source.path.ends_with("/src/lib.rs"))
+        .filter(|source| {
+            let fence = |line: &&str| line.starts_with("//! ```");
+            source.text.lines().find(fence) != Some("//! ```")
+        })
+        .map(|source| source.path)
+        .collect();
+    assert!(without.is_empty(), "{without:?}");
+}
