@@ -87,7 +87,8 @@ struct Request {
     is_answered: bool,
 }
 
-/// The state of fetching the finalized chain's past.
+/// The state of fetching the finalized chain's past: at most 128 missing blocks are known at a time, and two requests under way,
+/// each to another peer.
 #[derive(Debug)]
 pub struct Backfill {
     peers: BTreeMap<PeerName, PeerRank>,

@@ -29,7 +29,8 @@ pub(crate) enum Purpose {
     Range { start: Slot },
 }
 
-/// The state of catching up.
+/// The state of catching up. At most 16 gaps are closed at a time because something needs them, and one for the claim of each
+/// peer; at most four requests to a peer are under way.
 #[derive(Debug, Default)]
 pub struct SyncMachine {
     pub(crate) peers: Peers,
@@ -73,7 +74,7 @@ impl SyncMachine {
         ranges.for_each(|ranges| ranges.on_disconnected(peer));
     }
 
-    /// A request has ended. The caller imports the blocks, after this call.
+    /// A request has ended. The caller imports the blocks, after this call. `None` where it is not under way any more.
     pub fn on_response(
         &mut self,
         request: u64,
