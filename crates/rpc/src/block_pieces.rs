@@ -1,35 +1,17 @@
 //! The blocks of a range of slots, as a JSON array.
 
-use quartet_types::{Root, Slot};
+use quartet_types::Root;
 
 use crate::{
     block_views::NamedBlockView,
     error::ApiError,
     node::NodeView,
     pieces::{HasMore, PIECE, PieceSource},
+    slot_range::SlotRange,
 };
 
 /// Slots in one range: as many as peers may ask each other for.
 pub(crate) const MOST_SLOTS: u64 = 1024;
-
-/// A range of slots, checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SlotRange {
-    pub(crate) start: Slot,
-    pub(crate) count: u64,
-}
-
-impl SlotRange {
-    /// # Errors
-    /// 400 when there are no slots in it or more than `most`.
-    pub(crate) fn new(start: Slot, count: u64, most: u64) -> Result<Self, ApiError> {
-        if !(1..=most).contains(&count) {
-            let message = format!("expected `count` to be 1 to {most}, found {count}");
-            return Err(ApiError::bad_request(message));
-        }
-        Ok(Self { start, count })
-    }
-}
 
 /// Writes the blocks of the head's chain, as it was at the start. Signatures, most of a block's bytes, are only counted.
 #[derive(Debug)]

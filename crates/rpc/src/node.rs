@@ -4,8 +4,8 @@ use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
 use metrics::counter;
 use quartet_chain::{
-    ChainEvent, ChainReader, Equivocation, EventBus, ForkChoiceNode, LeanChain, PeerChange,
-    PeerInfo, PeerName, Peers, StoreError, SyncState,
+    ChainEvent, ChainReader, Equivocation, EventBus, Finality, ForkChoiceNode, LeanChain,
+    PeerChange, PeerInfo, PeerName, Peers, StoreError, SyncState,
 };
 use quartet_clock::Clock;
 use quartet_metrics::Metrics;
@@ -20,11 +20,10 @@ use tracing::error;
 
 use crate::{
     block_id::BlockId,
-    block_pieces::SlotRange,
     condition::{Condition, Facts},
     error::ApiError,
     feed::Feed,
-    views::FinalizedView,
+    slot_range::SlotRange,
 };
 
 /// Requests that may read the disk or encode something large at the same time; more wait.
@@ -232,13 +231,11 @@ impl NodeView {
     }
 
     /// The moves of finality to slots of a range, in ascending order. Reads the disk.
-    pub(crate) fn finality(&self, range: SlotRange) -> Result<Vec<FinalizedView>, StoreError> {
+    pub(crate) fn finality(&self, range: SlotRange) -> Result<Vec<Finality>, StoreError> {
         let SlotRange { start, count } = range;
-        let moves = self.0.chain.finality(start, count as usize)?;
-        let in_range = moves
-            .into_iter()
-            .filter(|finality| finality.checkpoint.slot - start < count);
-        Ok(in_range.map(FinalizedView::from).collect())
+        let mut moves = self.0.chain.finality(start, count as usize)?;
+        moves.retain(|finality| finality.checkpoint.slot - start < count);
+        Ok(moves)
     }
 
     /// How many validators were found to have signed two messages for one slot, and the pairs that are kept.

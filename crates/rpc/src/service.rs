@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::{
-    feed,
+    event_publisher,
     node::NodeView,
     router::{metrics_router, router},
     server::{self, AllowedHosts, AllowedOrigins, Limits},
@@ -163,8 +163,8 @@ impl RpcService {
             });
         }
 
-        let mut feed = JoinSet::new();
-        feed.spawn(feed::run(self.node.clone()));
+        let mut publisher = JoinSet::new();
+        publisher.spawn(event_publisher::run(self.node.clone()));
         let mut upkeep = time::interval(UPKEEP);
         loop {
             tokio::select! {

@@ -14,13 +14,15 @@ use super::{IdResult, JSON, block_id, json, views::HeadView};
 use crate::{
     accept::{Form, negotiate},
     block_id::BlockId,
-    block_pieces::{BlockPieces, MOST_SLOTS, SlotRange},
+    block_pieces::{BlockPieces, MOST_SLOTS},
     block_views::{NamedHeaderView, SignedBlockView, StateView},
     error::ApiError,
     node::NodeView,
     pieces,
+    slot_range::SlotRange,
     state_pieces::StatePieces,
     tree_pieces::TreePieces,
+    views::FinalizedView,
 };
 
 const SSZ_OR_JSON: &[Form] = &[Form::Ssz, Form::Json];
@@ -99,6 +101,7 @@ pub(super) async fn finality(
     let range = slot_range(query)?;
     negotiate(&headers, JSON)?;
     let moves = node.heavy(move |node| node.finality(range)).await??;
+    let moves: Vec<_> = moves.into_iter().map(FinalizedView::from).collect();
     Ok(Json(moves).into_response())
 }
 

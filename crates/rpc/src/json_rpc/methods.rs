@@ -7,7 +7,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{MAX_ANSWERS, fault::Fault, params::Params};
 use crate::{
     block_id::BlockId,
-    block_pieces::{BlockPieces, SlotRange},
+    block_pieces::BlockPieces,
     block_views::NamedBlockView,
     error::ApiError,
     feed::KEPT_SLOTS,
@@ -17,8 +17,9 @@ use crate::{
         VotesView,
     },
     pieces::{HasMore, PieceSource},
+    slot_range::SlotRange,
     tree_pieces::TreePieces,
-    views::{EquivocationsView, FinalityView, PeersView, SyncingView, VersionView},
+    views::{EquivocationsView, FinalityView, FinalizedView, PeersView, SyncingView, VersionView},
 };
 
 /// Slots of one call, whose answer is in memory at once; the HTTP API has more.
@@ -183,7 +184,8 @@ async fn whole<S: PieceSource>(
 async fn finality_history(node: NodeView, params: Params) -> Answer {
     let range: SlotRange = params.range(MOST_SLOTS)?;
     let moves = node.heavy(move |node| node.finality(range)).await?;
-    json(&moves.map_err(ApiError::from)?)
+    let moves = moves.map_err(ApiError::from)?.into_iter();
+    json(&moves.map(FinalizedView::from).collect::<Vec<_>>())
 }
 
 /// The evidence that is kept; with its signatures it can be large.

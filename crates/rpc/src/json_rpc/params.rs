@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::fault::Fault;
 use crate::{
     block_id::{BlockId, BlockIdError},
-    block_pieces::SlotRange,
+    slot_range::SlotRange,
 };
 
 /// The parameters of a call.

@@ -1,23 +1,13 @@
-//! The events as JSON. All have their `topic`, and `at`, when they happened, in Unix milliseconds by the node's clock.
+//! The members of each event in JSON, beside its topic and time.
 
 use quartet_chain::{Duty, DutyKind, DutyOutcome, PeerChange, Source};
 use quartet_types::{AttestationData, Checkpoint, Root, Slot, ValidatorIndex};
 use serde::Serialize;
 
-use super::topic::Topic;
 use crate::{
     condition::Condition,
     views::{PeerView, SyncingView},
 };
-
-/// An event.
-#[derive(Serialize)]
-pub(super) struct Event<T> {
-    pub(super) topic: Topic,
-    pub(super) at: u64,
-    #[serde(flatten)]
-    pub(super) payload: T,
-}
 
 #[derive(Serialize)]
 pub(super) struct HeadEvent {
