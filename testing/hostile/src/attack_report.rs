@@ -213,6 +213,22 @@ impl AttackReport {
     }
 }
 
+impl Limits {
+    /// The limits for an attack, given what a run without one has shown: nothing is missed, late or unanswered
+    /// beyond that, and finality is as far behind as two empty slots alone leave it. Only nodes that are stopped,
+    /// so that slots stay empty, miss anything there.
+    pub fn beyond(self, baseline: &AttackReport) -> Self {
+        Self {
+            missed: self.missed.max(baseline.missed),
+            late: self.late.max(baseline.late),
+            http_unanswered: (self.http_unanswered)
+                .max(baseline.http_asked.saturating_sub(baseline.http_answered)),
+            lag_during: self.lag_during.max(baseline.lag_during.unwrap_or_default()),
+            ..self
+        }
+    }
+}
+
 fn beyond((found, limit, what): (u64, u64, &str)) -> Option<String> {
     (found > limit).then(|| format!("{found} {what}, at most {limit} allowed"))
 }
@@ -341,5 +357,22 @@ mod tests {
             v.gone_after_seconds = Some(60.0);
         };
         assert_eq!(reasons(tolerated_times), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_missed_without_an_attack_is_not_held_against_one() {
+        let baseline = AttackReport {
+            missed: 2,
+            late: 1,
+            lag_during: Some(7),
+            ..AttackReport::default()
+        };
+        let limits = Limits::default().beyond(&baseline);
+        assert_eq!((limits.missed, limits.late, limits.lag_during), (2, 1, 7));
+        assert_eq!(limits.rss_growth, Limits::default().rss_growth);
+        assert_eq!(
+            Limits::default().beyond(&AttackReport::default()),
+            Limits::default()
+        );
     }
 }

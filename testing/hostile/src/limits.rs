@@ -2,8 +2,6 @@
 
 use quartet_types::Slot;
 
-use crate::attack_report::AttackReport;
-
 /// One MiB, in bytes.
 pub(crate) const MIB: u64 = 1 << 20;
 
@@ -83,41 +81,5 @@ impl Limits {
             http_p99: f64::MAX,
             ..self
         }
-    }
-
-    /// The limits for an attack, given what a run without one has shown: nothing is missed, late or unanswered
-    /// beyond that, and finality is as far behind as two empty slots alone leave it. Only nodes that are stopped,
-    /// so that slots stay empty, miss anything there.
-    pub fn beyond(self, baseline: &AttackReport) -> Self {
-        Self {
-            missed: self.missed.max(baseline.missed),
-            late: self.late.max(baseline.late),
-            http_unanswered: (self.http_unanswered)
-                .max(baseline.http_asked.saturating_sub(baseline.http_answered)),
-            lag_during: self.lag_during.max(baseline.lag_during.unwrap_or_default()),
-            ..self
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_missed_without_an_attack_is_not_held_against_one() {
-        let baseline = AttackReport {
-            missed: 2,
-            late: 1,
-            lag_during: Some(7),
-            ..AttackReport::default()
-        };
-        let limits = Limits::default().beyond(&baseline);
-        assert_eq!((limits.missed, limits.late, limits.lag_during), (2, 1, 7));
-        assert_eq!(limits.rss_growth, Limits::default().rss_growth);
-        assert_eq!(
-            Limits::default().beyond(&AttackReport::default()),
-            Limits::default()
-        );
     }
 }
