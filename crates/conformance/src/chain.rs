@@ -7,9 +7,9 @@ use quartet_types::{Block, Root, SignedBlockWithAttestation, State};
 use tree_hash::TreeHash as _;
 
 use crate::{
-    case::{Failure, broken, unsupported},
     context::CaseContext,
     peer::Peer,
+    verdict::{Failure, broken, unsupported},
 };
 
 /// Most blocks that are fetched from a head back to a known block.

@@ -13,7 +13,6 @@ use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
 use crate::{
     Options,
-    case::{Failure, broken, unsupported},
     chain::Chain,
     frames,
     gossip::Gossip,
@@ -21,6 +20,7 @@ use crate::{
     peer::{BLOCKS_BY_ROOT, Peer, PeerConfig, STATUS},
     requests::{self, Answer},
     signing::Keys,
+    verdict::{Failure, broken, unsupported},
 };
 
 /// How long a message must not come to count as not forwarded, with slots of four seconds; valid messages are forwarded

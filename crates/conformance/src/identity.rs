@@ -7,7 +7,7 @@ use futures::AsyncReadExt as _;
 use libp2p::{PeerId, identity::PublicKey};
 use tokio::time::timeout;
 
-use crate::{frames::read_varint, gossip::rpc::fields, peer::Peer};
+use crate::{frames::read_varint, gossip_log::rpc::fields, peer::Peer};
 
 /// Identify's protocol.
 pub(crate) const IDENTIFY: &str = "/ipfs/id/1.0.0";

@@ -10,9 +10,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tree_hash::TreeHash as _;
 
 use crate::{
-    case::Failure,
     frames::{self, MAX_ERROR, MAX_SSZ, Malformed, read_payload},
     peer::Peer,
+    verdict::Failure,
 };
 
 /// The longest answer that is read.

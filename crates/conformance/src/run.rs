@@ -7,9 +7,9 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     Case, Options, Played, Report, Verdict,
-    case::{CaseResult, Failure},
     context::CaseContext,
     peer::OpenError,
+    verdict::{CaseResult, Failure},
 };
 
 /// No case takes longer, whatever the node does: a validator of a small network has its turn meanwhile, twice.

@@ -9,7 +9,7 @@ use quartet_types::{
 use quartet_xmss::{Scheme, SecretKey, Verification};
 use tree_hash::TreeHash as _;
 
-use crate::case::{Failure, broken, unsupported};
+use crate::verdict::{Failure, broken, unsupported};
 
 /// The keys by validator.
 #[derive(Clone, Default)]

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use super::hearing::{blocks, votes};
 use crate::{
-    case::{Failure, broken, unsupported},
     context::CaseContext,
+    verdict::{Failure, broken, unsupported},
 };
 
 /// Slots in which one of a few validators has its turn.

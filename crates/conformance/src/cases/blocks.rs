@@ -6,13 +6,14 @@ use quartet_types::{Root, SignedBlockWithAttestation, State};
 
 use super::{case, liveness, source};
 use crate::{
-    case::{Case, CaseResult, Failure, Group, broken, differs, fail, pass, pass_if, unsupported},
+    case::{Case, Group},
     chain::Envelope,
     context::CaseContext,
     frames::MAX_ERROR,
     peer::Peer,
     requests::{Answer, End},
     signing::is_signed,
+    verdict::{CaseResult, Failure, broken, differs, fail, pass, pass_if, unsupported},
 };
 
 const GROUP: Group = Group::Blocks;

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{case, liveness, source};
 use crate::{
-    case::{Case, CaseResult, Failure, Group, broken, differs, fail, pass, pass_if, unsupported},
+    case::{Case, Group},
     context::CaseContext,
     frames::{
         COMPRESSED, IDENTIFIER, UNCOMPRESSED, chunk, compressed_body, framed, payload, plain_body,
@@ -15,6 +15,7 @@ use crate::{
     },
     peer::{BLOCKS_BY_ROOT, Peer, STATUS},
     requests::{Answer, End, by_root, read_answer},
+    verdict::{CaseResult, Failure, broken, differs, fail, pass, pass_if, unsupported},
 };
 
 const GROUP: Group = Group::Framing;

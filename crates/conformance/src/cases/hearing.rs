@@ -7,10 +7,11 @@ use ssz::Decode as _;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    case::{Failure, unsupported},
     context::CaseContext,
     frames::unblock,
-    gossip::{Gossip, Message, Sounds},
+    gossip::Gossip,
+    gossip_log::{Sounds, rpc::Message},
+    verdict::{Failure, unsupported},
 };
 
 /// Slots in which something is heard where validators are at work.

@@ -6,10 +6,11 @@ use tokio::time::{Instant, sleep};
 
 use super::{case, hearing::votes, liveness, source};
 use crate::{
-    case::{Case, CaseResult, Group, fail, pass, pass_if, unsupported},
+    case::{Case, Group},
     context::CaseContext,
     frames::{self, block, varint},
-    gossip::Message,
+    gossip_log::rpc::Message,
+    verdict::{CaseResult, fail, pass, pass_if, unsupported},
 };
 
 const GROUP: Group = Group::Invalid;
@@ -375,7 +376,7 @@ async fn unknown_topic(context: &CaseContext) -> CaseResult {
     .await;
     let subscriptions = vec![(false, topic.to_owned())];
     listener
-        .send(&crate::gossip::Rpc {
+        .send(&crate::gossip_log::rpc::Rpc {
             subscriptions,
             ..Default::default()
         })

@@ -1,8 +1,8 @@
 //! The last case of each group: the node still answers.
 
 use crate::{
-    case::{CaseResult, Verdict, fail, pass_if},
     context::CaseContext,
+    verdict::{CaseResult, Verdict, fail, pass_if},
 };
 
 /// The rule, in one sentence.

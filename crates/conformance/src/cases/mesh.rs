@@ -5,11 +5,13 @@ use tokio::time::{Instant, sleep};
 
 use super::{case, liveness, source};
 use crate::{
-    case::{Case, CaseResult, Failure, Group, differs, fail, pass, pass_if},
+    case::{Case, Group},
     context::CaseContext,
     frames::varint,
-    gossip::{Gossip, Rpc},
+    gossip::Gossip,
+    gossip_log::rpc::Rpc,
     peer::MESHSUB,
+    verdict::{CaseResult, Failure, differs, fail, pass, pass_if},
 };
 
 const GROUP: Group = Group::Mesh;

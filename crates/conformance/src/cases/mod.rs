@@ -17,7 +17,7 @@ mod votes;
 
 use futures::future::BoxFuture;
 
-use crate::{Case, Group, case::CaseResult, context::CaseContext};
+use crate::{Case, Group, context::CaseContext, verdict::CaseResult};
 
 /// All cases, in the order in which they are played.
 #[must_use]

@@ -7,10 +7,12 @@ use tree_hash::TreeHash as _;
 
 use super::{ballots::Draft, case, invalid::spoil, liveness, source};
 use crate::{
-    case::{Case, CaseResult, Failure, Group, differs, fail, pass, pass_if, unsupported},
+    case::{Case, Group},
     context::CaseContext,
     frames::block,
-    gossip::{Gossip, Message},
+    gossip::Gossip,
+    gossip_log::rpc::Message,
+    verdict::{CaseResult, Failure, differs, fail, pass, pass_if, unsupported},
 };
 
 const GROUP: Group = Group::Proposals;

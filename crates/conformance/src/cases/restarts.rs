@@ -10,10 +10,11 @@ use tokio::{
 
 use super::{case, liveness, source};
 use crate::{
-    case::{Case, CaseResult, Failure, Group, broken, fail, pass, pass_if, unsupported},
+    case::{Case, Group},
     context::CaseContext,
     gossip::Gossip,
     peer::Peer,
+    verdict::{CaseResult, Failure, broken, fail, pass, pass_if, unsupported},
 };
 
 const GROUP: Group = Group::Restarts;

@@ -8,11 +8,12 @@ use tokio::time::{Instant, sleep};
 
 use super::{case, liveness, source};
 use crate::{
-    case::{Case, CaseResult, Failure, Group, broken, differs, fail, pass, pass_if, unsupported},
+    case::{Case, Group},
     context::CaseContext,
     frames::{self, varint},
     peer::{Peer, STATUS},
     requests::End,
+    verdict::{CaseResult, Failure, broken, differs, fail, pass, pass_if, unsupported},
 };
 
 const GROUP: Group = Group::Status;

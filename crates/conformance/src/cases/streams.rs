@@ -7,10 +7,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{case, framing::for_nobody, liveness, source};
 use crate::{
-    case::{Case, CaseResult, Group, differs, fail, pass, pass_if, unsupported},
+    case::{Case, Group},
     context::CaseContext,
     peer::{BLOCKS_BY_ROOT, STATUS},
     requests::{Answer, End, by_root, read_answer},
+    verdict::{CaseResult, differs, fail, pass, pass_if, unsupported},
 };
 
 const GROUP: Group = Group::Streams;

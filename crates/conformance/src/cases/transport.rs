@@ -9,10 +9,11 @@ use tokio::{net::UdpSocket, time::timeout};
 
 use super::{case, liveness, source};
 use crate::{
-    case::{Case, CaseResult, Group, broken, differs, fail, pass, pass_if, unsupported},
+    case::{Case, Group},
     context::CaseContext,
     identity::{self, IDENTIFY},
     peer::{BLOCKS_BY_ROOT, MESHSUB, OpenError, Peer, STATUS},
+    verdict::{CaseResult, broken, differs, fail, pass, pass_if, unsupported},
 };
 
 const GROUP: Group = Group::Transport;

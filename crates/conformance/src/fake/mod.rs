@@ -28,7 +28,8 @@ use tree_hash::TreeHash as _;
 
 use crate::{
     frames::{self, read_payload, read_varint, varint},
-    gossip::{Message, Rpc, message_id},
+    gossip::message_id,
+    gossip_log::rpc::{Message, Rpc},
     options::Address,
     peer::{BLOCKS_BY_ROOT, MESHSUB, STATUS, Streams, Wanted},
 };

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{BLOCKS_BY_ROOT, STATUS, ServedBlocks};
 use crate::{
     frames::{self, read_payload, read_varint},
-    gossip::Log,
+    gossip_log::Log,
 };
 
 /// How long an exchange may take.

@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::gossip::Log;
+use crate::gossip_log::Log;
 pub(crate) use streams::OpenError;
 #[cfg(test)]
 pub(crate) use streams::Streams;

@@ -6,10 +6,11 @@ use tokio::time::{Instant, sleep};
 
 use super::GOSSIP_SLOTS;
 use crate::{
-    case::{CaseResult, differs, pass, pass_if},
     context::CaseContext,
     frames::unblock,
-    gossip::{Gossip, Rpc, Sounds, message_id, mistaken_ids},
+    gossip::{Gossip, message_id, mistaken_ids},
+    gossip_log::{Sounds, rpc::Rpc},
+    verdict::{CaseResult, differs, pass, pass_if},
 };
 
 pub(super) async fn by_id(context: &CaseContext) -> CaseResult {

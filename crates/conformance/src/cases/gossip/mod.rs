@@ -14,11 +14,13 @@ use super::{
     liveness, source,
 };
 use crate::{
-    case::{Case, CaseResult, Group, fail, pass, pass_if, unsupported},
+    case::{Case, Group},
     context::CaseContext,
     frames::{IDENTIFIER, unblock},
-    gossip::{Sounds, message_id},
+    gossip::message_id,
+    gossip_log::Sounds,
     signing::is_signed,
+    verdict::{CaseResult, fail, pass, pass_if, unsupported},
 };
 
 const GROUP: Group = Group::Gossip;

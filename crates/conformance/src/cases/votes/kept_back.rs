@@ -5,10 +5,10 @@ use ssz::Encode as _;
 
 use super::{super::ballots::Ballot, super::invalid::spoil, compressed, ready, said};
 use crate::{
-    case::{CaseResult, Failure, fail, pass, pass_if},
     context::CaseContext,
     frames::{self, block},
-    gossip::Message,
+    gossip_log::rpc::Message,
+    verdict::{CaseResult, Failure, fail, pass, pass_if},
 };
 
 /// Publishes a vote made from a valid one, which must not be passed on.

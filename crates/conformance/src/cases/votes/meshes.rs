@@ -7,10 +7,11 @@ use tokio::time::{Instant, sleep};
 
 use super::ready;
 use crate::{
-    case::{CaseResult, differs, fail, pass, pass_if, unsupported},
     context::CaseContext,
     frames::block,
-    gossip::{Message, Rpc, message_id},
+    gossip::message_id,
+    gossip_log::rpc::{Message, Rpc},
+    verdict::{CaseResult, differs, fail, pass, pass_if, unsupported},
 };
 
 pub(super) async fn pruned(context: &CaseContext) -> CaseResult {

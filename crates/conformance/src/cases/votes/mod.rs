@@ -9,10 +9,11 @@ use tokio::time::Instant;
 
 use super::{ballots::Ballot, case, hearing::blocks, liveness, source};
 use crate::{
-    case::{Case, CaseResult, Failure, Group, differs, fail, pass, pass_if, unsupported},
+    case::{Case, Group},
     context::CaseContext,
     frames::block,
-    gossip::Message,
+    gossip_log::rpc::Message,
+    verdict::{CaseResult, Failure, differs, fail, pass, pass_if, unsupported},
 };
 
 const GROUP: Group = Group::Votes;

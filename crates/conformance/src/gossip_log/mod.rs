@@ -1,5 +1,7 @@
 //! The gossip that a peer has received.
 
+pub(crate) mod rpc;
+
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use parking_lot::Mutex;
@@ -8,8 +10,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::rpc::{Message, Rpc};
 use crate::frames::unblock;
+use rpc::{Message, Rpc};
 
 /// Most messages, and most bytes of them, that are kept.
 const MAX_MESSAGES: usize = 4096;

@@ -1,8 +1,5 @@
 //! Gossipsub as far as a checker needs it: it says and hears everything itself, and keeps no mesh.
 
-mod log;
-pub(crate) mod rpc;
-
 use std::time::Duration;
 
 use futures::AsyncWriteExt as _;
@@ -12,10 +9,12 @@ use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
     frames::{unblock, varint},
+    gossip_log::{
+        Log,
+        rpc::{Message, Rpc},
+    },
     peer::{MESHSUB, OpenError, Peer},
 };
-pub(crate) use log::{Log, Sounds};
-pub(crate) use rpc::{Message, Rpc};
 
 /// How long the node may take to take an RPC.
 const WRITING: Duration = Duration::from_secs(10);
