@@ -1,6 +1,6 @@
 //! The subcommands of `quartet devnet`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
 
@@ -11,6 +11,7 @@ use super::{
     scale::{self, ScaleArgs},
     status::StatusArgs,
     terminal::{self, note},
+    which::Which,
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -33,14 +34,6 @@ pub(super) enum DevnetCommand {
     /// Become another program, which ends with the devnet
     #[command(hide = true)]
     Leash(LeashArgs),
-}
-
-/// Which devnet.
-#[derive(Debug, clap::Args)]
-pub(super) struct Which {
-    /// The devnet's directory [default: that of the one that runs in a temporary directory]
-    #[arg(long, value_name = "DIR")]
-    pub(super) data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

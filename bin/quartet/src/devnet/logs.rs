@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio::time::sleep;
 
-use super::{commands::Which, control::locate, description::Description, process::log_tail};
+use super::{control::locate, description::Description, process::log_tail, which::Which};
 
 /// The log of a devnet in the background.
 pub(super) const DEVNET_LOG: &str = "devnet.log";

@@ -39,6 +39,7 @@ mod terminal;
 mod usage;
 mod view;
 mod watch;
+mod which;
 
 use std::process::ExitCode;
 

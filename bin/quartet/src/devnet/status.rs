@@ -7,12 +7,12 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::{
-    commands::Which,
     control::{NodeStatus, Reply, Request, Status, Unreached, ask, locate},
     description::Description,
     node_state::NodeState,
     terminal,
     view::{NodeView, Point, Seen},
+    which::Which,
 };
 use crate::keys::table;
 

@@ -13,8 +13,9 @@ use quartet_types::{PublicKey, ValidatorIndex};
 use serde_json::json;
 
 use super::{
+    files::{index_of, key_files},
     generate::add_to_manifest,
-    inspect::{index_of, is_encrypted, key_files},
+    inspect::is_encrypted,
     output,
     passphrase::{PassphraseArgs, read_file},
     print, table,

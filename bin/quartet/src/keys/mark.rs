@@ -6,7 +6,7 @@ use clap::Args;
 use quartet_keystore::{MarkReport, inspect, set_mark};
 use serde_json::json;
 
-use super::{inspect::key_files, output, print, table};
+use super::{files::key_files, output, print, table};
 
 /// The arguments of `quartet keys mark`.
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 //! signing records.
 
 mod convert;
+mod files;
 mod generate;
 mod inspect;
 mod mark;
