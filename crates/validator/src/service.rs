@@ -24,7 +24,7 @@ pub struct ValidatorServiceConfig {
 pub struct ValidatorServiceParts {
     /// The chain that it reads.
     pub chain: SharedChain,
-    /// The way to the chain service.
+    /// The way to the chain service, whose answer each duty waits for before anything is published.
     pub chain_service: ChainHandle,
     /// The way to the network service.
     pub network: NetworkHandle,
