@@ -329,7 +329,12 @@ async fn serve(mut swarm: Swarm<Behaviour>, world: Arc<Mutex<World>>) {
                 streams.open(peer_id, NotifyHandler::Any, Wanted { protocol, opened });
                 tokio::spawn(speak(peer_id, stream, world.clone()));
             }
-            SwarmEvent::ConnectionClosed { peer_id, .. } => {
+            // A peer that came back is a listener by its new connection.
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                num_established: 0,
+                ..
+            } => {
                 world.lock().unwrap().listeners.remove(&peer_id);
             }
             _ => {}

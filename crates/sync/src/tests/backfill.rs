@@ -386,3 +386,42 @@ fn backfill_ends_when_retention_passes_what_no_peer_has() {
     }
     assert!(model.backfill.is_done());
 }
+
+#[test]
+fn it_waits_when_blocks_are_missing_and_no_peer_has_brought_any_for_a_while() {
+    let mut model = Model::new(20, vec![Behaviour::Honest, Behaviour::Pruned(12)], 1);
+    assert!(
+        !model.backfill.is_waiting(),
+        "nothing is known to be missing"
+    );
+    // The peer that has all is gone; the other one has the newest blocks.
+    model.backfill.on_disconnected(&name(0));
+    model.peers[0] = Behaviour::Silent;
+    while model
+        .missing
+        .last_key_value()
+        .is_some_and(|(slot, _)| *slot >= 12)
+    {
+        model.tick(true);
+        assert!(!model.backfill.is_waiting(), "they have just come");
+    }
+    let moved = model.now;
+    while !model.backfill.is_waiting() {
+        model.tick(true);
+        assert!(model.now <= moved + 3 * SHORT_PAUSE, "nobody is asked");
+    }
+    assert!(model.now > moved + SHORT_PAUSE, "not at once");
+    model.backfill.on_peer(&name(0));
+    model.peers[0] = Behaviour::Honest;
+    model.tick(true);
+    assert!(!model.backfill.is_waiting(), "a peer is asked");
+    while !model.backfill.is_done() {
+        model.tick(true);
+    }
+    for _ in 0..3 * SHORT_PAUSE {
+        model.tick(true);
+        assert!(!model.backfill.is_waiting(), "nothing is missing");
+    }
+    let others = [0, 1, (1 << 63) - 1];
+    assert!(others.iter().all(|number| !Backfill::is_request(*number)));
+}
