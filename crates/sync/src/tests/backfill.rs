@@ -425,3 +425,54 @@ fn it_waits_when_blocks_are_missing_and_no_peer_has_brought_any_for_a_while() {
     let others = [0, 1, (1 << 63) - 1];
     assert!(others.iter().all(|number| !Backfill::is_request(*number)));
 }
+
+#[test]
+fn a_peer_is_asked_again_after_a_pause_for_what_it_did_not_have() {
+    let mut model = Model::new(20, vec![Behaviour::Pruned(12)], 1);
+    for _ in 0..SHORT_PAUSE {
+        model.tick(true);
+    }
+    assert!(!model.backfill.is_done());
+    model.peers[0] = Behaviour::Honest;
+    for _ in 0..2 * PAUSE {
+        model.tick(true);
+    }
+    assert!(model.backfill.is_done() && model.missing.is_empty());
+}
+
+#[test]
+fn a_peer_that_leaves_blocks_out_is_asked_after_those_that_do_not() {
+    let peers = vec![Behaviour::Gaps(3), Behaviour::Honest, Behaviour::Honest];
+    let mut model = Model::new(2_000, peers, 1);
+    let mut asked = BTreeMap::new();
+    for _ in 0..40 {
+        model.tick(true);
+        asked.extend(
+            model
+                .asked
+                .iter()
+                .map(|(number, request)| (*number, request.peer)),
+        );
+    }
+    let of = |peer: usize| asked.values().filter(|other| **other == peer).count();
+    assert!(of(0) <= 2 && of(1) > 15 && of(2) > 15, "{asked:?}");
+}
+
+#[test]
+fn no_more_than_four_requests_are_made_in_a_tick_however_soon_they_are_answered() {
+    let mut model = Model::new(2_000, vec![Behaviour::Honest; 5], 1);
+    model.block_bytes = 300_000;
+    for _ in 0..20 {
+        model.tick(true);
+    }
+    let before = model.requests;
+    model.backfill.on_tick();
+    for _ in 0..5 {
+        let numbers: Vec<u64> = model.asked.keys().copied().collect();
+        for number in numbers {
+            model.answer(number);
+        }
+        model.poll(true);
+    }
+    assert_eq!(model.requests - before, 4);
+}
