@@ -204,6 +204,8 @@ async fn anonymous(context: &CaseContext) -> CaseResult {
 async fn once(context: &CaseContext) -> CaseResult {
     let listener = context.listener().await?;
     context.hear(&listener, "block").await?;
+    // A copy may come some time after the first.
+    sleep(context.silence()).await;
     let (all, twice) = listener.log().look(|sounds| {
         let mut counts: HashMap<Vec<u8>, (usize, &str)> = HashMap::new();
         for heard in sounds.of_others() {
