@@ -15,16 +15,22 @@ const MAX_STEPS: usize = 64;
 /// Bytes that a disk writes atomically.
 const SECTOR: usize = 512;
 
-/// The granted messages by key and epoch.
+/// The granted messages.
 #[derive(Default)]
-struct Granted(BTreeMap<(PublicKeyBytes, u64), Root>);
+struct Granted {
+    /// By key and epoch.
+    known: BTreeMap<(PublicKeyBytes, u64), Root>,
+    /// Messages whose grant may be on the disk although the machine stopped before anybody heard of it. The same message
+    /// may be granted again at any time, as it has the same signature.
+    unheard: BTreeSet<(PublicKeyBytes, u64, Root)>,
+}
 
 type PublicKeyBytes = [u8; 52];
 
 impl Granted {
     fn note(&mut self, request: &SigningRequest) {
         let place = (request.public_key.0, request.epoch);
-        let message = *self.0.entry(place).or_insert(request.message_root);
+        let message = *self.known.entry(place).or_insert(request.message_root);
         assert_eq!(
             message, request.message_root,
             "two messages in one epoch: {request:?}"
@@ -34,15 +40,20 @@ impl Granted {
     /// What the record must refuse: another message in an epoch, and any new one below the newest.
     fn forbids(&self, request: &SigningRequest) -> bool {
         let key = request.public_key.0;
-        match self.0.get(&(key, request.epoch)) {
+        match self.known.get(&(key, request.epoch)) {
             Some(message) => *message != request.message_root,
+            None if self.unheard.contains(&unheard(request)) => false,
             None => self
-                .0
+                .known
                 .range((key, request.epoch)..=(key, u64::MAX))
                 .next()
                 .is_some(),
         }
     }
+}
+
+fn unheard(request: &SigningRequest) -> (PublicKeyBytes, u64, Root) {
+    (request.public_key.0, request.epoch, request.message_root)
 }
 
 /// However it is interrupted, no key is ever granted two messages in an epoch, and the record always opens again.
@@ -72,8 +83,9 @@ pub fn run(data: &[u8]) {
             5 | 6 => {
                 let before = fs::read(&path).unwrap();
                 let requests = requests(&mut input);
-                // Whether it was granted nobody has heard: the machine stops before that.
+                // The machine stops before anybody hears of the grants.
                 record.authorise_many(&requests).unwrap();
+                granted.unheard.extend(requests.iter().map(unheard));
                 drop(record);
                 tear(&path, &before, &mut input);
                 record = SigningRecord::open(&path).unwrap();
