@@ -62,7 +62,8 @@ fn slow(nodes: usize, ms: u64) -> Result<Pace, SimulationError> {
     })
 }
 
-/// Not a test: where full pace ends, and where finality does.
+/// Where full pace ends, and where finality does. It asserts nothing; to see the figures:
+/// `cargo test --release -p quartet-simulation --test clocks figures -- --ignored --nocapture`.
 #[test]
 #[ignore = "it only shows figures"]
 fn figures() -> Outcome {
