@@ -133,26 +133,34 @@ pub(crate) struct Tables {
     data: Vec<AttestationData>,
 }
 
-/// Reads values. Everything that the encoder would not write is an error, and no memory is reserved for bytes that are
-/// not there.
+/// Reads values. No memory is reserved for bytes that are not there, and items take no more than was said.
 #[derive(Debug)]
 pub(crate) struct Decoder<'a> {
     rest: &'a [u8],
     tables: &'a mut Tables,
+    /// Bytes of memory that items may still take: one byte can stand for some hundred of them.
+    budget: usize,
 }
 
 type Decoded<T> = Result<T, Malformed>;
 
 impl<'a> Decoder<'a> {
-    pub(crate) fn new(bytes: &'a [u8], tables: &'a mut Tables) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], tables: &'a mut Tables, budget: usize) -> Self {
         Self {
             rest: bytes,
             tables,
+            budget,
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
+    }
+
+    /// An item of a list, for whose memory there has to be room.
+    pub(crate) fn item<T>(&mut self, decode: impl FnOnce(&mut Self) -> Decoded<T>) -> Decoded<T> {
+        self.budget = self.budget.checked_sub(size_of::<T>()).ok_or(Malformed)?;
+        decode(self)
     }
 
     fn take(&mut self, count: usize) -> Decoded<&'a [u8]> {
@@ -177,7 +185,11 @@ impl<'a> Decoder<'a> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
-            number |= u64::from(byte & 0x7f) << shift;
+            let bits = u64::from(byte & 0x7f);
+            number |= bits << shift;
+            if number >> shift != bits {
+                return Err(Malformed);
+            }
             if byte < 0x80 {
                 return Ok(number);
             }
@@ -240,7 +252,7 @@ impl<'a> Decoder<'a> {
         mut decode: impl FnMut(&mut Self) -> Decoded<T>,
     ) -> Decoded<Vec<T>> {
         let length = self.length()?;
-        (0..length).map(|_| decode(self)).collect()
+        (0..length).map(|_| self.item(&mut decode)).collect()
     }
 
     pub(crate) fn peer(&mut self) -> Decoded<PeerName> {

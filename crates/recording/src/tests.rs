@@ -234,13 +234,39 @@ fn what_a_slow_writer_cannot_take_is_lost_up_to_the_next_keyframe() {
     assert_eq!(frames.last(), Some(&Frame::End));
 }
 
+#[test]
+fn few_bytes_cannot_stand_for_much_memory() {
+    let mut encoder = Encoder::default();
+    encoder.list(&[vote(1, 4).message; 100], Encoder::attestation);
+    assert!(encoder.out.len() < 400);
+    let decode = |budget| {
+        let mut tables = Tables::default();
+        let mut decoder = Decoder::new(&encoder.out, &mut tables, budget);
+        decoder.list(Decoder::attestation).map(|votes| votes.len())
+    };
+    let needed = 100 * size_of::<quartet_types::Attestation>();
+    assert_eq!(decode(needed).ok(), Some(100));
+    assert!(decode(needed - 1).is_err());
+}
+
+#[test]
+fn a_number_beyond_64_bits_is_refused() {
+    let number = |bytes: &[u8]| Decoder::new(bytes, &mut Tables::default(), 0).number().ok();
+    let mut bytes = [0xff; 10];
+    bytes[9] = 1;
+    assert_eq!(number(&bytes), Some(u64::MAX));
+    bytes[9] = 2;
+    assert_eq!(number(&bytes), None);
+    assert_eq!(number(&[0x80; 11]), None);
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_decoded_or_refused(
         bytes in proptest::collection::vec(any::<u8>(), 0..600),
     ) {
         let mut tables = Tables::default();
-        let mut decoder = Decoder::new(&bytes, &mut tables);
+        let mut decoder = Decoder::new(&bytes, &mut tables, 1 << 20);
         while !decoder.is_empty() && Frame::decode(&mut decoder).is_ok() {}
         let directory = tempdir().unwrap();
         let path = directory.path().join("00000000.qrec");
