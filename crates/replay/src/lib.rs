@@ -13,7 +13,7 @@
 //! # use quartet_recording::{Event, KeyBlock, Keyframe, Limits, MIN_LIMIT, Note, RecordedScheme, Recorder, Start, Taken};
 //! # use quartet_types::{Block, BlockWithAttestation, Checkpoint, PublicKey, Root, State};
 //! use quartet_recording::{Decision, Recording};
-//! use quartet_replay::{ReplayOptions, Rules, play};
+//! use quartet_replay::{ReplayOptions, play};
 //!
 //! # let state = State::genesis(0, &[PublicKey::default()])?;
 //! # let message = BlockWithAttestation { block: Block::genesis(&state), ..Default::default() };
@@ -63,13 +63,7 @@
 //! # recorder.note(Note::Decided(vec![Decision::Finalized(elsewhere)]));
 //! # recorder.note(Note::End);
 //! # drop(recorder);
-//! let options = ReplayOptions {
-//!     from: None,
-//!     until: None,
-//!     explain: None,
-//!     verifier: &quartet_xmss::Scheme::Test,
-//!     rules: Rules::QUARTET,
-//! };
+//! let options = ReplayOptions::new(&quartet_xmss::Scheme::Test);
 //! let outcome = play(&Recording::open(directory)?, options, |told| println!("{told:?}"));
 //! assert_eq!((outcome.events, outcome.differences), (1, 1));
 //! let difference = outcome.first.ok_or("a difference")?;

@@ -35,6 +35,19 @@ pub struct ReplayOptions {
     pub rules: Rules,
 }
 
+impl ReplayOptions {
+    /// All of a recording, with the node's rules and no explanation.
+    pub const fn new(verifier: Verifier) -> Self {
+        Self {
+            from: None,
+            until: None,
+            explain: None,
+            verifier,
+            rules: Rules::QUARTET,
+        }
+    }
+}
+
 /// What the service begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beginning {

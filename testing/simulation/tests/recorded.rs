@@ -23,13 +23,7 @@ use tempfile::tempdir;
 /// Random plans where nothing is said.
 const PLANS: u64 = 6;
 
-const OPTIONS: ReplayOptions = ReplayOptions {
-    from: None,
-    until: None,
-    explain: None,
-    verifier: &Scheme::Test,
-    rules: Rules::QUARTET,
-};
+const OPTIONS: ReplayOptions = ReplayOptions::new(&Scheme::Test);
 
 /// What a replay reports.
 #[derive(Default)]

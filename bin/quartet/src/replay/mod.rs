@@ -12,12 +12,10 @@ use std::{
 };
 
 use clap::Args;
+use quartet_chain::VerifySignatures;
 use quartet_clock::Stopwatch;
 use quartet_recording::{RecordedScheme, Recording};
-
-use quartet_replay::{
-    ExplainTarget, ReplayEvent, ReplayOptions, ReplayOutcome, RootPattern, Rules, play,
-};
+use quartet_replay::{ExplainTarget, ReplayEvent, ReplayOptions, ReplayOutcome, RootPattern, play};
 use quartet_types::{Slot, VALIDATOR_REGISTRY_LIMIT};
 use quartet_xmss::{Scheme, Verifier};
 
@@ -69,16 +67,16 @@ impl ReplayArgs {
         };
         let of_tests =
             |session: &quartet_recording::Session| session.start.scheme == RecordedScheme::Test;
+        let verifier: &dyn VerifySignatures = if recording.sessions.iter().any(of_tests) {
+            &Scheme::Test
+        } else {
+            &*VERIFIER
+        };
         let options = ReplayOptions {
             from: self.from,
             until: self.until,
             explain: self.explain,
-            verifier: if recording.sessions.iter().any(of_tests) {
-                &Scheme::Test
-            } else {
-                &*VERIFIER
-            },
-            rules: Rules::QUARTET,
+            ..ReplayOptions::new(verifier)
         };
         let mut output = BufWriter::new(io::stdout().lock());
         let mut failed = None;
