@@ -61,8 +61,8 @@ mod unknown;
 pub use assignments::{AnnotatedKey, AssignedValidator, NodeAssignment, ValidatorAssignments};
 pub use bootnodes::{Bootnode, BootnodesError};
 pub use client::{
-    ClientTemplate, ClientViewSources, Filled, GenesisFile, KeyForm, Placeholder, Served, Source,
-    StopSignal,
+    ClientTemplate, ClientViewSources, Filled, GenesisFile, KeyForm, MetricPattern, Placeholder,
+    Served, Source, StopSignal,
 };
 pub use directory::{GenesisDirectory, ValidatorKey, WrongKeyCount};
 pub use error::{FileError, Problem};

@@ -1,5 +1,7 @@
 //! As much of Prometheus' text form as is needed to read a node's metrics.
 
+use quartet_config::MetricPattern;
+
 /// A counter's value, over all its labels. One that is not listed has never counted anything.
 pub(super) fn counter(metrics: &str, name: &str) -> u64 {
     let values = samples(metrics, name).map(|(_, value)| value);
@@ -13,10 +15,21 @@ pub(super) fn labelled(metrics: &str, name: &str, label: &str, word: &str) -> u6
     values.map(|(_, value)| value).sum::<f64>() as u64
 }
 
-/// A metric's value, summed over all its labels; `None` if it is absent.
-pub(super) fn sum(metrics: &str, name: &str) -> Option<f64> {
-    samples(metrics, name)
-        .map(|(_, value)| value)
+/// The sum of all series that a pattern is for; `None` if there is none.
+pub(super) fn sum(metrics: &str, pattern: &MetricPattern) -> Option<f64> {
+    let value = |line: &str| {
+        let end = match (line.starts_with('#'), line.rfind('}')) {
+            (true, _) => return None,
+            (false, Some(brace)) => brace + 1,
+            (false, None) => line.find(' ')?,
+        };
+        let (series, rest) = line.split_at(end);
+        let value = rest.split_whitespace().next()?.parse::<f64>().ok()?;
+        pattern.matches(series).then_some(value)
+    };
+    metrics
+        .lines()
+        .filter_map(value)
         .reduce(|sum, value| sum + value)
 }
 
@@ -95,6 +108,18 @@ quartet_none_bucket{le=\"+Inf\"} 0
         assert_eq!((of("b"), of("c")), (4, 0));
         assert_eq!(gauge(METRICS, "quartet_longest"), Some(1.25));
         assert_eq!(gauge(METRICS, "quartet_other"), None);
+    }
+
+    #[test]
+    fn a_pattern_sums_the_series_that_it_is_for() {
+        let of = |expression| sum(METRICS, &MetricPattern::new(expression).unwrap());
+        assert_eq!(of("quartet_attestations_late_total"), Some(7.0));
+        let second = r#"quartet_attestations_late_total\{reason="b"\}"#;
+        assert_eq!(of(second), Some(4.0));
+        assert_eq!(of("quartet_(longest|import_sum)"), Some(4.25));
+        assert_eq!(of("quartet_proposals_missed_total"), Some(2.0));
+        assert_eq!(of("quartet_other"), None);
+        assert_eq!(of("# TYPE.*"), None);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::MetricPattern;
+
 /// Where one thing is read: a field of an answer in JSON, or a metric in Prometheus' text form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
@@ -13,12 +15,12 @@ pub enum Source {
         /// Names of members, with dots in between.
         field: String,
     },
-    /// A metric at the client's metrics port, summed over its labels.
+    /// The sum of some series at the client's metrics port.
     Metric {
         /// Where all metrics are; with its slash.
         path: String,
-        /// Its name.
-        name: String,
+        /// Which series.
+        pattern: MetricPattern,
     },
 }
 
@@ -48,12 +50,13 @@ impl TryFrom<Fields> for Source {
             Fields {
                 json: None,
                 field: None,
-                metric: Some(name),
+                metric: Some(expression),
                 path,
-            } => {
-                let path = path.unwrap_or_else(|| METRICS_PATH.to_owned());
-                Self::Metric { path, name }
-            }
+            } => Self::Metric {
+                path: path.unwrap_or_else(|| METRICS_PATH.to_owned()),
+                pattern: MetricPattern::new(&expression)
+                    .map_err(|error| format!("metric: {error}"))?,
+            },
             _ => {
                 return Err(
                     "a source is `{json: /a/path, field: a.field}` or `{metric: a_name}`, which may have a `path`"
@@ -87,8 +90,8 @@ impl From<Source> for Fields {
                 field: Some(field),
                 ..none
             },
-            Source::Metric { path, name } => Self {
-                metric: Some(name),
+            Source::Metric { path, pattern } => Self {
+                metric: Some(pattern.to_string()),
                 path: Some(path),
                 ..none
             },

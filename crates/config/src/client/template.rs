@@ -312,6 +312,11 @@ view:
                 ["view.head_slot: unknown field `of`", "line 9"],
             ),
             (
+                "metric: lean_head_slot",
+                "metric: lean_(head_slot",
+                ["view: metric: regex parse error", "unclosed group"],
+            ),
+            (
                 "path: /m",
                 "path: m",
                 ["view: \"m\" is not the path", "line 9"],

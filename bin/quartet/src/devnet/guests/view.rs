@@ -101,7 +101,7 @@ fn member(text: &str, field: &str) -> Option<Value> {
 /// Clients write numbers as numbers or as strings.
 fn read_number(source: &Source, text: &str) -> Option<u64> {
     match source {
-        Source::Metric { name, .. } => exposition::sum(text, name).map(|value| value as u64),
+        Source::Metric { pattern, .. } => exposition::sum(text, pattern).map(|value| value as u64),
         Source::Json { field, .. } => match member(text, field)? {
             Value::String(digits) => digits.parse().ok(),
             value => value.as_u64(),
@@ -138,6 +138,8 @@ impl From<GuestView> for Seen {
 
 #[cfg(test)]
 mod tests {
+    use quartet_config::MetricPattern;
+
     use super::*;
 
     fn json(path: &str, field: &str) -> Source {
@@ -150,7 +152,7 @@ mod tests {
     fn metric(name: &str) -> Source {
         Source::Metric {
             path: "/metrics".to_owned(),
-            name: name.to_owned(),
+            pattern: MetricPattern::new(name).unwrap(),
         }
     }
 
