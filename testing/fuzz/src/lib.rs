@@ -21,6 +21,7 @@ pub mod gossip;
 pub mod http;
 pub mod key_files;
 pub mod peers;
+pub mod recordings;
 pub mod signatures;
 pub mod signing;
 pub mod signing_file;
@@ -47,6 +48,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http", http::run),
     ("key_files", key_files::run),
     ("peers", peers::run),
+    ("recordings", recordings::run),
     ("signatures", signatures::run),
     ("signing", signing::run),
     ("signing_file", signing_file::run),

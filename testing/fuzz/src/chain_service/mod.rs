@@ -3,6 +3,8 @@
 
 mod node;
 
+use std::path::Path;
+
 use quartet_types::Checkpoint;
 
 use crate::{input::Input, world::World};
@@ -16,11 +18,20 @@ const SLOTS_TO_REST: u64 = 80;
 /// blocks with a valid transition and signature are imported, nothing that an honest peer can send is rejected, requests stay
 /// within their limits, every verdict is given or dropped in the end, and a stop is a clean one.
 pub fn run(data: &[u8]) {
-    play(data);
+    play(data, None);
 }
 
-/// Plays a whole run; what was finalized in the end.
-fn play(data: &[u8]) -> Checkpoint {
+/// Twenty slots of four honest validators, with a block and all votes in each.
+pub(crate) fn honest_run() -> Vec<u8> {
+    let mut input = vec![3, 0, 1, 0, 0];
+    for _ in 0..20 {
+        input.extend([0, 0, 1, 0x7f, 0, 22, 3]);
+    }
+    input
+}
+
+/// Plays a whole run, and records it where a directory is given; what was finalized in the end.
+pub(crate) fn play(data: &[u8], record_to: Option<&Path>) -> Checkpoint {
     let mut input = Input::new(data);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -29,7 +40,7 @@ fn play(data: &[u8]) -> Checkpoint {
         .unwrap();
     runtime.block_on(async {
         let mut world = World::new(1 + input.below(6));
-        let mut node = Node::start(&world, &mut input).await;
+        let mut node = Node::start(&world, &mut input, record_to).await;
         for _ in 0..MAX_STEPS {
             if input.is_empty() {
                 break;
@@ -49,13 +60,8 @@ mod tests {
 
     #[test]
     fn honest_validators_finalize() {
-        // The invariants would say little of a chain that never got anywhere: four validators, a block in each slot with all
-        // votes, and four seconds.
-        let mut input = vec![3, 0, 1, 0, 0];
-        for _ in 0..20 {
-            input.extend([0, 0, 1, 0x7f, 0, 22, 3]);
-        }
-        let finalized = play(&input);
+        // The invariants would say little of a chain that never got anywhere.
+        let finalized = play(&honest_run(), None);
         assert!(finalized.slot > 5, "{finalized:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 mod messages;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use quartet_chain::{
     ChainHandle, ChainMessage, ChainService, ChainServiceConfig, ChainServiceParts, ChainWriter,
@@ -11,6 +11,7 @@ use quartet_chain::{
 };
 use quartet_clock::Clock;
 use quartet_processor::Processor;
+use quartet_recording::{Limits, MIN_LIMIT, RecordedScheme, Recorder, Start};
 use quartet_storage::Database;
 use quartet_types::{Checkpoint, Root, SECONDS_PER_SLOT, Slot, State};
 use tokio::{
@@ -58,7 +59,11 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) async fn start(world: &World, input: &mut Input<'_>) -> Self {
+    pub(super) async fn start(
+        world: &World,
+        input: &mut Input<'_>,
+        record_to: Option<&Path>,
+    ) -> Self {
         let genesis = world.genesis();
         let now = Duration::from_secs(GENESIS_TIME + SECONDS_PER_SLOT * input.below(4) as u64);
         let clock = Clock::manual(GENESIS_TIME, now);
@@ -82,7 +87,13 @@ impl Node {
             clock: clock.clone(),
             verifier: &StandIn,
         };
-        let service = ChainService::new(config, parts);
+        let mut service = ChainService::new(config, parts).unwrap();
+        if let Some(directory) = record_to {
+            let start = start_of(genesis.root, config, limits);
+            let size = Limits::of(MIN_LIMIT);
+            let recorder = Recorder::start_blocking(directory, size, start);
+            service = service.with_recorder(recorder.unwrap());
+        }
         let stop = CancellationToken::new();
         Self {
             chain,
@@ -95,7 +106,7 @@ impl Node {
             latest: 0,
             finalized: genesis.checkpoint(),
             stop: stop.clone(),
-            service: tokio::spawn(service.unwrap().run(stop)),
+            service: tokio::spawn(service.run(stop)),
         }
     }
 
@@ -246,6 +257,24 @@ impl Node {
         self.stop.cancel();
         self.service.await.unwrap().unwrap();
         self.finalized
+    }
+}
+
+/// What a recording says of the node.
+fn start_of(network: Root, config: ChainServiceConfig, limits: MemoryLimits) -> Start {
+    let memory = [limits.states, limits.blocks, limits.unwritten];
+    Start {
+        software: "fuzz".to_owned(),
+        node: "fuzzed".to_owned(),
+        session: 1,
+        part: 0,
+        network,
+        genesis_time: GENESIS_TIME,
+        slot_milliseconds: SECONDS_PER_SLOT * 1_000,
+        scheme: RecordedScheme::Test,
+        expects_peers: config.expects_peers,
+        backfill: config.backfill,
+        memory: memory.map(|bytes| bytes as u64),
     }
 }
 
