@@ -302,11 +302,18 @@ impl Plan {
         self.skews.get(node).copied().unwrap_or(0)
     }
 
-    /// The validators whose proposals may leave votes out: an adversary's, and foreign ones with sources of their own.
+    /// The validators whose blocks may not carry the votes that justify something: an adversary's, foreign ones with sources of
+    /// their own, and those of a client that leaves its own votes out when too few are left without them.
     pub(crate) fn unreliable_proposers(&self) -> BTreeSet<ValidatorIndex> {
         let adversaries = self.adversaries.iter().flat_map(|group| &group.validators);
+        let faulty = self.hostile_validators() + self.unreliable_validators();
+        let carries_too_few = |group: &Foreigners| {
+            let missing = group.validators.len() + faulty;
+            !group.manners.carries_own && 3 * missing > self.validators()
+        };
         let foreigners = self.foreigners.iter();
-        let foreigners = foreigners.filter(|group| group.manners.are_unreliable());
+        let foreigners =
+            foreigners.filter(|group| group.manners.are_unreliable() || carries_too_few(group));
         adversaries
             .chain(foreigners.flat_map(|group| &group.validators))
             .copied()
@@ -338,5 +345,33 @@ impl Manners {
     /// Whether votes of such validators may not count although the network is healthy.
     pub(crate) fn are_unreliable(&self) -> bool {
         self.source != Source::Head || self.source_after_target
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_without_a_third_of_the_votes_justify_nothing() {
+        let mut plan = Plan::draw(0);
+        plan.assignment = vec![Some(0); 7];
+        plan.adversaries.clear();
+        let mut unreliable = |validators: &[ValidatorIndex], carries_own| {
+            plan.foreigners = vec![Foreigners {
+                validators: validators.to_vec(),
+                host: 0,
+                manners: Manners {
+                    attests_to_parent: false,
+                    source: Source::Head,
+                    source_after_target: false,
+                    carries_own,
+                },
+            }];
+            Vec::from_iter(plan.unreliable_proposers())
+        };
+        assert_eq!(unreliable(&[0, 5, 6], false), [0, 5, 6]);
+        assert!(unreliable(&[0, 5, 6], true).is_empty());
+        assert!(unreliable(&[5, 6], false).is_empty());
     }
 }
