@@ -192,3 +192,39 @@ impl Nodes {
         index
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ancestor_is_found_in_steps_that_grow_with_the_logarithm() {
+        let mut nodes = Nodes::default();
+        let root = quartet_types::Root::ZERO;
+        let checkpoint = quartet_types::Checkpoint { root, slot: 0 };
+        let checkpoints = Checkpoints {
+            justified: checkpoint,
+            finalized: checkpoint,
+        };
+        for slot in 0..1 << 14 {
+            let block = BlockInfo {
+                root,
+                parent_root: root,
+                slot,
+            };
+            let parent = nodes.len().checked_sub(1);
+            nodes.push(block, checkpoints, parent);
+        }
+        let steps = |from: NodeIndex, depth: u32| {
+            let next = |index: &NodeIndex| {
+                let node = nodes.node(*index);
+                let is_beyond = nodes.node(node.jump).depth >= depth;
+                (node.depth > depth).then_some(if is_beyond { node.jump } else { node.parent })
+            };
+            successors(Some(from), next).count()
+        };
+        let last = nodes.len() - 1;
+        let most = (0..last).map(|depth| steps(last, depth)).max();
+        assert!(most.is_some_and(|most| most < 3 * 14), "{most:?}");
+    }
+}

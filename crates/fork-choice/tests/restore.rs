@@ -9,8 +9,8 @@ use common::{
     unjustified, vote,
 };
 use quartet_fork_choice::{
-    AttestationError, BlockError, BlockInfo, Checkpoints, ForkChoice, NamedBlocks, RestoreError,
-    Rules,
+    AttestationError, AttestationOrigin, BlockError, BlockInfo, Checkpoints, ForkChoice,
+    NamedBlocks, RestoreError, Rules, VolatileState,
 };
 use quartet_types::{Attestation, Checkpoint, Root};
 
@@ -126,6 +126,59 @@ fn a_restored_store_equals_the_one_that_was_given_the_blocks_one_by_one() {
         assert_same(&restored, &given.store);
     }
     assert!(dropped > 300, "{dropped}");
+}
+
+#[test]
+fn what_a_restart_forgets_is_restored_too() {
+    let given = given(Shape::Bush, 60);
+    let mut store = given.store.clone();
+    let oldest = store.oldest_block().checkpoint();
+    let blocks: Vec<_> = store.blocks().map(|node| node.block.checkpoint()).collect();
+    let dropped = [3, 1, 2].map(|slot| Checkpoint {
+        root: Root::repeat_byte(0xd0 + slot as u8),
+        slot,
+    });
+    dropped.iter().for_each(|block| store.remember(*block));
+    store.on_equivocation(5, 40);
+    for validator in 0..VALIDATORS {
+        let vote = vote(
+            validator,
+            70 + validator % 2,
+            blocks[blocks.len() - 1],
+            oldest,
+        );
+        let origin = AttestationOrigin::Gossip;
+        store.on_attestation(&vote, origin).unwrap();
+    }
+    store.update_safe_target();
+    let volatile = store.volatile_state();
+    assert!(volatile.remembered.ends_with(&dropped));
+    assert_eq!(volatile.equivocated, [(5, 40)]);
+    assert_eq!(volatile.new_votes.len(), VALIDATORS as usize);
+    assert_ne!(volatile.safe_target, oldest);
+
+    let mut restored = given.restored();
+    restored.restore_volatile(&volatile);
+    assert_eq!(restored.volatile_state(), volatile);
+    assert!(dropped.iter().all(|block| restored.is_known(&block.root)));
+    for store in [&mut store, &mut restored] {
+        store.accept_new_attestations();
+    }
+    assert_same(&restored, &store);
+}
+
+#[test]
+fn restored_votes_of_validators_that_are_not_there_are_left_out() {
+    let mut store = given(Shape::Chain, 5).store;
+    let oldest = store.oldest_block().checkpoint();
+    let new_votes =
+        [0, VALIDATORS - 1, VALIDATORS].map(|validator| vote(validator, 9, oldest, oldest));
+    let volatile = VolatileState {
+        new_votes: new_votes.to_vec(),
+        ..store.volatile_state()
+    };
+    store.restore_volatile(&volatile);
+    assert_eq!(store.new_attestations().collect::<Vec<_>>(), new_votes[..2]);
 }
 
 #[test]

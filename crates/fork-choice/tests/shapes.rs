@@ -47,13 +47,13 @@ impl Play {
     }
 
     /// Imports the next block of the shape, if what it builds on is still there, and with a chance of one in `chance`
-    /// lets it justify one ancestor and finalize another.
-    fn grow(&mut self, chance: u64) {
+    /// lets it justify one ancestor and finalize another. The checkpoints of its post-state, if it is imported.
+    fn grow(&mut self, chance: u64) -> Option<Checkpoints> {
         let number = self.blocks.len() as u64;
         let block = self.shape.block(number);
         self.blocks.push(block);
         if !self.store.contains(&block.parent_root) {
-            return;
+            return None;
         }
         let parent = self.store.block(&block.parent_root).unwrap();
         let mut checkpoints = Checkpoints {
@@ -69,6 +69,7 @@ impl Play {
         }
         import(&mut self.store, block, checkpoints);
         self.walking.insert(block);
+        Some(checkpoints)
     }
 
     fn chain(&self, tip: Checkpoint) -> impl Iterator<Item = Checkpoint> {
@@ -177,7 +178,7 @@ fn any_number_of_votes_may_move_at_once() {
     const VALIDATORS: u64 = 512;
     for shape in SHAPES {
         let mut play = Play::new(shape, VALIDATORS, 7);
-        (0..3_000).for_each(|_| play.grow(u64::MAX));
+        (0..3_000).for_each(|_| _ = play.grow(u64::MAX));
         for _ in 0..6 {
             (0..2 * VALIDATORS).for_each(|_| play.vote(AttestationOrigin::Gossip));
             play.store.update_safe_target();
@@ -192,7 +193,7 @@ fn two_thirds_are_found_wherever_they_agree() {
     // Votes at random never agree in a large tree; these do on one chain, at different heights.
     for shape in SHAPES {
         let mut play = Play::new(shape, 30, 3);
-        (0..500).for_each(|_| play.grow(u64::MAX));
+        (0..500).for_each(|_| _ = play.grow(u64::MAX));
         let mut agreed = 0;
         for tip in (20..500).step_by(7) {
             let chain: Vec<_> = play.chain(play.blocks[tip].checkpoint()).collect();
@@ -230,6 +231,38 @@ fn a_reorganization_is_as_deep_as_a_walk_finds() {
             let chain = walking.chain(old).count() as u64;
             assert_eq!(store.reorg_depth(&blocks[old].root, &unknown), chain);
             assert_eq!(store.reorg_depth(&unknown, &blocks[new].root), 0);
+        }
+    }
+}
+
+#[test]
+fn ancestors_children_and_checkpoints_are_what_a_walk_finds() {
+    for (seed, shape) in (200..).zip(SHAPES) {
+        let mut play = Play::new(shape, 4, seed);
+        let mut given = vec![play.store.checkpoints_of(&play.blocks[0].root)];
+        for step in 0..400 {
+            given.push(play.grow(25));
+            if step % 90 == 89 {
+                play.prune();
+            }
+        }
+        let (store, walking) = (&play.store, &play.walking);
+        assert_eq!(store.block_count(), walking.len());
+        for (block, checkpoints) in play.blocks.iter().zip(given) {
+            let Some(index) = walking.find(&block.root) else {
+                assert_eq!(store.checkpoints_of(&block.root), None);
+                assert_eq!(store.ancestor_at(&block.root, FAR), None);
+                continue;
+            };
+            assert_eq!(store.checkpoints_of(&block.root), checkpoints);
+            let children = walking.children(index).iter();
+            let children = children.map(|child| walking.block(*child));
+            assert!(store.children_of(&block.root).eq(children));
+            for slot in [0, 1, 7, 60, block.slot.saturating_sub(1), block.slot, FAR] {
+                let mut chain = walking.chain(index).map(|index| walking.block(index));
+                let ancestor = chain.find(|ancestor| ancestor.slot <= slot);
+                assert_eq!(store.ancestor_at(&block.root, slot), ancestor.copied());
+            }
         }
     }
 }

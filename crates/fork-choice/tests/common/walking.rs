@@ -53,6 +53,11 @@ impl WalkingTree {
         &self.nodes[index].block
     }
 
+    /// In order of arrival.
+    pub(crate) fn children(&self, index: usize) -> &[usize] {
+        &self.nodes[index].children
+    }
+
     /// Counts votes anew, each for a block and its ancestors.
     pub(crate) fn recount(&mut self, votes: impl Iterator<Item = usize>) {
         self.nodes.iter_mut().for_each(|node| node.weight = 0);
