@@ -45,9 +45,8 @@ impl ForkChoice {
         for (validator, slot) in &volatile.equivocated {
             self.on_equivocation(*validator, *slot);
         }
-        let of_registry = |vote: &&Attestation| vote.validator_id < self.validators;
-        let votes: Vec<_> = volatile.new_votes.iter().filter(of_registry).collect();
-        for Attestation { validator_id, data } in votes {
+        // Those of validators that are not there find no place.
+        for Attestation { validator_id, data } in &volatile.new_votes {
             let node = self.tree.find(&data.head.root);
             self.new.replace(*validator_id as usize, *data, node);
         }
