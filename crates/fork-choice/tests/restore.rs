@@ -182,6 +182,18 @@ fn restored_votes_of_validators_that_are_not_there_are_left_out() {
 }
 
 #[test]
+fn of_restored_votes_the_newest_counts_and_of_one_slot_the_first() {
+    let blocks = Shape::Chain.blocks(4);
+    let [anchor, first, second, third] = [0, 1, 2, 3].map(|number: usize| blocks[number]);
+    let plain = unjustified(anchor.checkpoint());
+    let by = |slot, head: BlockInfo| vote(2, slot, head.checkpoint(), anchor.checkpoint());
+    let votes = [by(3, first), by(5, second), by(5, third), by(4, third)];
+    let above = [first, second, third].map(|block| (block, plain));
+    let store = ForkChoice::restore(anchor, plain, above, votes, 4, Rules::QUARTET).unwrap();
+    assert_eq!(store.known_attestations().collect::<Vec<_>>(), votes[1..2]);
+}
+
+#[test]
 fn what_cannot_have_been_accepted_is_refused() {
     let anchor = Shape::Chain.block(0);
     let oldest = anchor.checkpoint();

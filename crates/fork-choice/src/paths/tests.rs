@@ -154,5 +154,8 @@ fn rebuilding_paths_costs_a_bounded_number_of_blocks_for_each_that_arrived() {
         rebuilt += tree.paths.rebuilt - before;
     }
     let each = rebuilt / 20_000;
-    assert!(each <= 20, "{each} blocks built anew for each that arrived");
+    assert!(
+        (1..=20).contains(&each),
+        "{each} blocks built anew for each that arrived"
+    );
 }
