@@ -7,7 +7,7 @@ use quartet_types::{SignedBlockWithAttestation, Slot};
 use crate::{
     Action, Batch, BatchOutcome, ChainView, PeerName, RequestError, SyncMachine,
     machine::{MAX_REQUESTS_PER_PEER, Purpose, Request},
-    peers::{MAX_MERIT, Peer},
+    peers::Peer,
     ranges::{RangeRequest, Ranges},
 };
 
@@ -72,8 +72,7 @@ impl SyncMachine {
             // Blocks that were imported before may be made up.
             BatchOutcome::Imported { is_new, .. } => i32::from(is_new),
             BatchOutcome::Unattached | BatchOutcome::Adrift | BatchOutcome::Blocked { .. } => 0,
-            BatchOutcome::Foreign => -1,
-            BatchOutcome::Invalid => -MAX_MERIT,
+            BatchOutcome::Foreign | BatchOutcome::Invalid => -1,
         };
         self.peers.add_merit(peer, merit);
         if let (BatchOutcome::Invalid, Some(peer)) = (outcome, self.peers.get_mut(peer)) {

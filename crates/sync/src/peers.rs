@@ -9,7 +9,7 @@ use std::{
 use quartet_types::Status;
 
 /// What a peer's merit may grow to.
-pub(crate) const MAX_MERIT: i32 = 8;
+const MAX_MERIT: i32 = 8;
 
 /// A peer's name: the text form of its identity, unique on the network.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
