@@ -170,7 +170,7 @@ impl Ranges {
             if range.asked.len() >= range.hedge {
                 continue;
             }
-            let is_urgent = range.hedge > 1 || range.is_last_round || !range.tried.is_empty();
+            let is_urgent = range.hedge > 1 || !range.tried.is_empty();
             let mut peers = candidates(range.start, is_urgent, useless).into_iter();
             let fresh =
                 |peer: &PeerName| !range.asked.contains(peer) && !range.tried.contains(peer);

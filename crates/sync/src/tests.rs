@@ -7,6 +7,7 @@ mod model;
 mod range_sync;
 mod ranges;
 mod room;
+mod status;
 mod tree;
 
 use proptest::{collection::vec, prelude::*, sample::Index};
@@ -16,7 +17,7 @@ use self::{
     model::{Behaviour, Model},
     tree::{Tree, peer},
 };
-use crate::{Need, walk::WINDOW};
+use crate::{Need, PeerName, walk::WINDOW};
 
 /// More than any walk here may take; a run that is not quiet by then never would be.
 const MAX_STEPS: usize = 200_000;

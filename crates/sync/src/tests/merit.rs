@@ -56,6 +56,11 @@ struct World {
     by_root: Vec<(u64, Vec<Root>)>,
 }
 
+/// The first block of the gap, after one that nobody has.
+fn gap() -> Tree {
+    Tree::invented(0, 1)
+}
+
 impl World {
     /// Peers without merit, so many, that have the whole gap.
     fn new(peers: usize) -> Self {
@@ -75,16 +80,15 @@ impl World {
         }
         // A peer has served a block of the gap, and is gone again.
         world.connect(99, Slot::MAX);
-        let tip = Tree::invented(0, 1);
         let hint = Some(peer(99));
         let need = Some(Need::Ancestor);
         let World { sync, view, .. } = &mut world;
-        sync.want(tip.tip().root, Slot::MAX, hint, need, view);
+        sync.want(gap().tip().root, Slot::MAX, hint, need, view);
         let actions = sync.poll(view);
         let [Action::RequestBlocks { request, .. }] = &actions[..] else {
             panic!("{actions:?}");
         };
-        sync.on_response(*request, &Ok(tip.blocks().split_off(1)), view);
+        sync.on_response(*request, &Ok(gap().blocks().split_off(1)), view);
         sync.on_disconnected(&peer(99));
         world
     }
@@ -224,6 +228,17 @@ fn while_some_peer_has_merit_others_are_asked_only_for_what_is_urgent() {
 }
 
 #[test]
+fn what_a_peer_with_merit_leaves_behind_when_it_goes_is_not_urgent() {
+    let mut world = World::new(3);
+    world.earn(1, 1);
+    world.earn(2, 1);
+    assert_eq!(world.grow(6).len(), 6);
+    world.sync.on_disconnected(&peer(1));
+    // The other one has three to serve already.
+    assert_eq!(world.poll(), [(1, peer(2))]);
+}
+
+#[test]
 fn of_peers_with_merit_the_least_busy_one_is_asked_and_of_these_the_one_with_the_most() {
     let mut world = World::new(3);
     for (number, batches) in [(0, 1), (1, 3), (2, 2)] {
@@ -250,7 +265,7 @@ fn ranges_that_have_brought_nothing_are_tried_again_ten_slots_later_and_then_aft
     assert_eq!(world.grow(1), [(1, peer(0))]);
     let pauses = [2, 2, 40, 80, 160, 320, 640, 1_280, 1_280, 2, 40];
     for pause in pauses {
-        let blocks = Tree::invented(0, 1).blocks().split_off(1);
+        let blocks = gap().blocks().split_off(1);
         world.answer(1, 0, &Ok(blocks));
         let batch = world.sync.next_batch();
         let Some(Batch { number, peer, .. }) = batch else {
@@ -266,6 +281,16 @@ fn ranges_that_have_brought_nothing_are_tried_again_ten_slots_later_and_then_aft
         });
         assert_eq!(ticks, Some(pause));
     }
+}
+
+#[test]
+fn duties_wait_for_ranges_although_nothing_else_says_that_there_is_a_gap() {
+    let mut world = World::new(1);
+    assert_eq!(world.grow(1), [(1, peer(0))]);
+    world.sync.on_useless(&gap().tip().root);
+    assert!(!world.sync.has_gaps());
+    assert_eq!(world.sync.target(61), Some(64));
+    assert_eq!(world.sync.target(62), None);
 }
 
 #[test]

@@ -37,6 +37,34 @@ fn ranges_go_on_while_answers_are_awaited_and_end_when_all_peers_have_been_asked
 }
 
 #[test]
+fn a_last_range_of_one_slot_is_asked_for_again_when_it_does_not_fit() {
+    let mut tree = Tree::new();
+    for _ in 0..65 {
+        tree.grow(tree.len() - 1, 1);
+    }
+    let blocks = tree.blocks();
+    let mut ranges = Ranges::new(1, 65);
+    let ask = |start, count| {
+        let peer = peer(0);
+        Some(RangeRequest { start, count, peer })
+    };
+    assert_eq!(ranges.next_request(only_one), ask(1, 64));
+    assert_eq!(ranges.next_request(only_one), ask(65, 1));
+    ranges.served(1, peer(0), blocks[1..=64].to_vec());
+    ranges.served(65, peer(0), blocks[65..].to_vec());
+    let (end, is_new) = (64, true);
+    for (number, outcome) in [
+        (1, BatchOutcome::Imported { end, is_new }),
+        (2, BatchOutcome::Unattached),
+    ] {
+        assert!(ranges.next_batch(number).is_some());
+        assert!(ranges.on_outcome(number, outcome, 0));
+        assert!(!ranges.is_done());
+    }
+    assert_eq!(ranges.next_request(only_one), ask(65, 1));
+}
+
+#[test]
 fn what_an_answer_lacks_at_its_end_is_asked_for_before_what_comes_after_it() {
     let mut tree = Tree::new();
     for _ in 0..128 {
