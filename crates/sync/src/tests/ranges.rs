@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use quartet_types::{Checkpoint, Root, Slot};
 
-use super::tree::{Tree, peer};
+use super::{
+    chain,
+    tree::{Tree, peer},
+};
 use crate::{
     BatchOutcome, ChainView, PeerName,
     ranges::{RangeRequest, Ranges},
@@ -38,11 +41,7 @@ fn ranges_go_on_while_answers_are_awaited_and_end_when_all_peers_have_been_asked
 
 #[test]
 fn a_last_range_of_one_slot_is_asked_for_again_when_it_does_not_fit() {
-    let mut tree = Tree::new();
-    for _ in 0..65 {
-        tree.grow(tree.len() - 1, 1);
-    }
-    let blocks = tree.blocks();
+    let blocks = chain(65).blocks();
     let mut ranges = Ranges::new(1, 65);
     let ask = |start, count| {
         let peer = peer(0);
@@ -66,11 +65,7 @@ fn a_last_range_of_one_slot_is_asked_for_again_when_it_does_not_fit() {
 
 #[test]
 fn what_an_answer_lacks_at_its_end_is_asked_for_before_what_comes_after_it() {
-    let mut tree = Tree::new();
-    for _ in 0..128 {
-        tree.grow(tree.len() - 1, 1);
-    }
-    let blocks = tree.blocks();
+    let blocks = chain(128).blocks();
     let mut ranges = Ranges::new(1, 128);
     let ask = |start, count| {
         let peer = peer(0);
@@ -92,6 +87,61 @@ fn what_an_answer_lacks_at_its_end_is_asked_for_before_what_comes_after_it() {
         ranges.next_batch(3).map(|batch| batch.blocks.len()),
         Some(64)
     );
+}
+
+#[test]
+fn an_answer_that_ends_where_its_range_does_lacks_nothing_whatever_comes_after_it() {
+    let mut ranges = Ranges::new(1, 65);
+    assert!(ranges.next_request(only_one).is_some());
+    assert!(ranges.next_request(only_one).is_some());
+    ranges.served(1, peer(0), chain(64).blocks().split_off(1));
+    let other = Tree::invented(0, 65).blocks().split_off(1);
+    ranges.served(65, peer(0), other);
+    assert!(ranges.next_batch(1).is_some());
+    assert!(ranges.next_batch(2).is_some());
+}
+
+#[test]
+fn two_batches_are_imported_at_a_time() {
+    let blocks = chain(192).blocks();
+    let mut ranges = Ranges::new(1, 192);
+    for start in [1, 65, 129] {
+        assert!(ranges.next_request(only_one).is_some());
+        let served = blocks[start..start + 64].to_vec();
+        ranges.served(start as Slot, peer(0), served);
+    }
+    assert!(ranges.next_batch(1).is_some());
+    assert!(ranges.next_batch(2).is_some());
+    assert!(ranges.next_batch(3).is_none());
+    let (end, is_new) = (64, true);
+    assert!(ranges.on_outcome(1, BatchOutcome::Imported { end, is_new }, 0));
+    assert!(ranges.next_batch(4).is_some());
+}
+
+/// The next range is served, and that is what becomes of it: whether ranges go on.
+fn end_the_next(ranges: &mut Ranges, number: u64, outcome: BatchOutcome) -> bool {
+    let ask = ranges.next_request(only_one);
+    let RangeRequest { start, count, peer } = ask.expect("there is more to ask for");
+    let last = Tree::invented(0, start + count - 1);
+    ranges.served(start, peer, last.blocks().split_off(1));
+    assert!(ranges.next_batch(number).is_some());
+    ranges.on_outcome(number, outcome, 0)
+}
+
+#[test]
+fn ranges_end_when_they_begin_anew_for_the_sixth_time_without_progress() {
+    let mut ranges = Ranges::new(1, 1_000);
+    let (end, is_new) = (64, true);
+    let progress = BatchOutcome::Imported { end, is_new };
+    let outcomes = [
+        [BatchOutcome::Adrift; 5].as_slice(),
+        &[progress],
+        &[BatchOutcome::Adrift; 5],
+    ];
+    for (number, outcome) in (1..).zip(outcomes.concat()) {
+        assert!(end_the_next(&mut ranges, number, outcome), "{number}");
+    }
+    assert!(!end_the_next(&mut ranges, 12, BatchOutcome::Adrift));
 }
 
 /// A chain in which a block waits, or has been imported, or neither.
