@@ -316,6 +316,30 @@ mod tests {
     }
 
     #[test]
+    fn time_without_a_gap_or_with_a_recent_head_leaves_duties_as_long_to_wait() {
+        let situation = ReadinessInputs {
+            head: 10,
+            gap: Some(20),
+            ..QUIET
+        };
+        let (gap, current_slot) = (None, 12);
+        for before in [
+            ReadinessInputs { gap, ..situation },
+            ReadinessInputs {
+                current_slot,
+                ..situation
+            },
+        ] {
+            let mut readiness = synced();
+            for _ in 0..=MAX_WAIT_TICKS {
+                readiness.on_tick(&before);
+            }
+            let outlook = readiness.update(&situation).map(|outlook| outlook.state);
+            assert_eq!(outlook, Some(SyncState::Syncing { target: 20 }));
+        }
+    }
+
+    #[test]
     fn duties_wait_for_what_a_third_has_signed_even_with_a_recent_head_or_after_eight_slots() {
         let mut readiness = synced();
         let situation = ReadinessInputs {
