@@ -2,6 +2,7 @@
 //! asked for stays within its bounds.
 
 mod backfill;
+mod gaps;
 mod merit;
 mod model;
 mod range_sync;

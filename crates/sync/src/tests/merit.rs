@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, Status};
 
-use super::tree::{Tree, peer};
+use super::{
+    chain,
+    tree::{Tree, peer},
+};
 use crate::{
     Action, Batch, BatchOutcome, ChainView, Need, PeerName, RequestError, SyncMachine, walk::Walk,
 };
@@ -236,6 +239,26 @@ fn what_a_peer_with_merit_leaves_behind_when_it_goes_is_not_urgent() {
     world.sync.on_disconnected(&peer(1));
     // The other one has three to serve already.
     assert_eq!(world.poll(), [(1, peer(2))]);
+}
+
+#[test]
+fn a_peer_that_serves_by_root_what_signatures_confirm_is_asked_first() {
+    for (need, first) in [(Some(Need::Ancestor), 1), (None, 0)] {
+        let mut world = World::new(2);
+        let tree = chain(1);
+        let World { sync, view, .. } = &mut world;
+        sync.want(tree.tip().root, 1, Some(peer(1)), need, view);
+        assert_eq!(world.poll(), []);
+        for (request, roots) in &world.by_root {
+            let answer = if *roots == [tree.tip().root] {
+                Ok(tree.blocks().split_off(1))
+            } else {
+                Err(RequestError::NotSent)
+            };
+            world.sync.on_response(*request, &answer, &world.view);
+        }
+        assert_eq!(world.grow(1), [(1, peer(first))]);
+    }
 }
 
 #[test]

@@ -1,0 +1,136 @@
+//! Which gaps are closed, when one is given up, and what is forgotten with a claim.
+
+use super::*;
+
+/// A root that no peer has.
+fn absent(number: u8) -> Root {
+    Root::repeat_byte(100 + number)
+}
+
+/// A model in slot 10, with peers that behave alike and have this chain.
+fn model(tree: &Tree, peers: usize, behaviour: Behaviour) -> Model {
+    let mut model = Model::new(tree, 1, 1);
+    model.current_slot = 10;
+    for number in 0..peers {
+        model.connect(number, behaviour);
+    }
+    model
+}
+
+/// Whether a gap that begins with this block is being closed.
+fn is_sought(model: &Model, root: &Root) -> bool {
+    let mut walks = model.sync.walks.values();
+    walks.any(|walk| walk.begins_with(root))
+}
+
+#[test]
+fn when_all_places_are_taken_an_ancestor_takes_the_oldest_of_a_named_block_that_nobody_has_served()
+{
+    let tree = chain(3);
+    let mut model = model(&tree, 1, Behaviour::Honest);
+    let served = tree.tip().root;
+    model.want(served, Some(Need::Name));
+    // It is asked for, and then it comes.
+    model.step();
+    model.step();
+    let names: Vec<Root> = (1..=16).map(absent).collect();
+    for root in &names {
+        model.want(*root, Some(Need::Name));
+    }
+    let sought = |model: &Model| {
+        let roots = names.iter();
+        roots.map(|root| is_sought(model, root)).collect::<Vec<_>>()
+    };
+    // The last one finds no place.
+    let mut expected = [[true; 15].as_slice(), &[false]].concat();
+    assert_eq!(sought(&model), expected);
+    for (number, place) in (20..).zip(0..15) {
+        model.want(absent(number), Some(Need::Ancestor));
+        expected[place] = false;
+        assert_eq!(sought(&model), expected);
+        assert!(is_sought(&model, &absent(number)) && is_sought(&model, &served));
+    }
+    model.want(absent(50), Some(Need::Ancestor));
+    assert!(!is_sought(&model, &absent(50)) && is_sought(&model, &served));
+}
+
+#[test]
+fn an_invalid_block_ends_the_gaps_above_it_and_no_others() {
+    let tree = chain(3);
+    let mut model = model(&tree, 1, Behaviour::Honest);
+    model.want(tree.tip().root, Some(Need::Ancestor));
+    model.step();
+    model.step();
+    model.want(absent(1), Some(Need::Ancestor));
+    model.sync.on_invalid(&tree.roots()[2]);
+    assert!(!is_sought(&model, &tree.tip().root));
+    assert!(is_sought(&model, &absent(1)));
+    model.sync.on_invalid(&absent(1));
+    assert!(!model.sync.has_gaps());
+}
+
+#[test]
+fn a_bad_envelope_ends_only_the_claim_of_its_block() {
+    // Two branches of one block each.
+    let mut tree = chain(1);
+    tree.grow(1, 1);
+    tree.grow(1, 2);
+    let [first, second] = [2, 3].map(|number| tree.roots()[number]);
+    let mut model = model(&tree, 2, Behaviour::Honest);
+    model.is_authentic = None;
+    for (number, root) in [first, second].into_iter().enumerate() {
+        let slot = number as Slot + 2;
+        model.status(number, Checkpoint { root, slot });
+    }
+    model.step();
+    model.step();
+    model.want(absent(1), Some(Need::Ancestor));
+    let sought = |model: &Model| [first, second, absent(1)].map(|root| is_sought(model, &root));
+    assert_eq!(sought(&model), [true, true, true]);
+    model.sync.on_bad_envelope(&absent(1), peer(0));
+    assert_eq!(sought(&model), [true, true, true]);
+    model.sync.on_bad_envelope(&first, peer(0));
+    assert_eq!(sought(&model), [false, true, true]);
+}
+
+#[test]
+fn a_peer_that_claims_something_else_leaves_what_others_claim_or_what_is_needed() {
+    let mut model = model(&Tree::new(), 4, Behaviour::Silent);
+    let [own, others, shared, needed, new] = [1, 2, 3, 4, 5].map(absent);
+    let slot = 5;
+    for (number, root) in [(0, own), (1, others), (2, shared), (3, shared)] {
+        model.status(number, Checkpoint { root, slot });
+    }
+    model.want(needed, Some(Need::Name));
+    let sought = |model: &Model| [own, others, shared, needed].map(|root| is_sought(model, &root));
+    model.status(0, Checkpoint { root: own, slot });
+    assert_eq!(sought(&model), [true; 4]);
+    for number in [0, 2] {
+        model.status(number, Checkpoint { root: new, slot });
+    }
+    assert_eq!(sought(&model), [false, true, true, true]);
+}
+
+#[test]
+fn a_gap_is_given_up_when_all_peers_have_been_asked_three_times_in_vain() {
+    for peers in [1, 2] {
+        let mut model = model(&Tree::new(), peers, Behaviour::Silent);
+        model.want(absent(1), Some(Need::Ancestor));
+        model.run(100);
+        assert!(model.is_quiet());
+        assert_eq!(model.requests(), 3 * peers);
+    }
+}
+
+#[test]
+fn a_gap_that_no_peer_has_time_for_waits() {
+    let mut model = model(&Tree::new(), 1, Behaviour::Silent);
+    for number in 0..5 {
+        model.want(absent(number), Some(Need::Ancestor));
+    }
+    for _ in 0..10 {
+        model.tick();
+    }
+    assert_eq!(model.requests(), 4);
+    assert!(is_sought(&model, &absent(4)));
+}
