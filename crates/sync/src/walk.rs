@@ -28,8 +28,8 @@ pub(crate) struct Walk {
     need: Option<Need>,
     /// Whether the proposer of the block that it began with has signed it, or that of a block which builds on it.
     is_authentic: bool,
-    /// From which place on, counted from the first block backwards, all blocks are needed.
-    needed_from: Option<usize>,
+    /// Whether what the first block builds on is needed, by whatever.
+    is_rest_needed: bool,
     /// Slot up to which the gap is said to reach.
     target: Slot,
     /// Roots met on the way back, newest first.
@@ -90,7 +90,7 @@ impl Walk {
             first: missing,
             need,
             is_authentic: need == Some(Need::Ancestor),
-            needed_from: need.map(|_| 1),
+            is_rest_needed: need.is_some(),
             target,
             roots: Vec::new(),
             step: Step::Back {
@@ -123,7 +123,7 @@ impl Walk {
 
     /// Whether it rests on peers' claims alone so far.
     pub(crate) fn is_mere_claim(&self) -> bool {
-        self.need.is_none() && !self.is_authentic
+        !self.is_rest_needed
     }
 
     /// Whether it rests on this peer's claim alone so far.
@@ -183,42 +183,24 @@ impl Walk {
         if self.begins_with(root) {
             return self.need;
         }
-        let position = self.position(root)?;
-        let is_needed = self.needed_from.is_some_and(|from| position >= from);
-        is_needed.then_some(Need::Ancestor)
+        (self.is_rest_needed && self.covers(root)).then_some(Need::Ancestor)
     }
 
     /// Something else needs a block of the walk, and so all that it builds on.
-    pub(crate) fn add_need(&mut self, root: &Root, need: Option<Need>) {
-        let Some((position, need)) = self.position(root).zip(need) else {
-            return;
-        };
-        let from = if self.begins_with(root) {
+    pub(crate) fn add_need(&mut self, root: &Root, need: Need) {
+        if self.begins_with(root) {
             self.need = self.need.max(Some(need));
             self.is_authentic |= need == Need::Ancestor;
-            position + 1
-        } else {
-            position
-        };
-        self.needed_from = Some(self.needed_from.map_or(from, |earlier| earlier.min(from)));
+        }
+        self.is_rest_needed = true;
     }
 
     /// The proposer of a block has signed it: whether or not the block is of use, what it builds on is needed.
     pub(crate) fn on_authentic(&mut self, root: &Root) {
         if self.begins_with(root) {
             self.is_authentic = true;
-            self.needed_from = Some(1);
+            self.is_rest_needed = true;
         }
-    }
-
-    /// Place of a block on the way back; the one that is looked for comes next.
-    fn position(&self, root: &Root) -> Option<usize> {
-        let missing = match &self.step {
-            Step::Back { missing, .. } if missing == root => Some(self.roots.len()),
-            _ => None,
-        };
-        // On the way forward the oldest come first.
-        missing.or_else(|| self.roots.iter().rposition(|other| other == root))
     }
 
     pub(crate) fn next(

@@ -38,7 +38,10 @@ impl SyncMachine {
             if let Some(peer) = peer {
                 walk.add_sender(&missing, peer);
             }
-            return walk.add_need(&missing, need);
+            if let Some(need) = need {
+                walk.add_need(&missing, need);
+            }
+            return;
         }
         // Claims take no places from needed gaps: each peer has one of its own.
         if need.is_some() && self.needed_walks().count() >= MAX_WALKS {

@@ -91,6 +91,46 @@ fn a_bad_envelope_ends_only_the_claim_of_its_block() {
     assert_eq!(sought(&model), [true, true, true]);
     model.sync.on_bad_envelope(&first, peer(0));
     assert_eq!(sought(&model), [false, true, true]);
+    // What a signed block builds on is needed, whatever this envelope holds.
+    model.sync.on_authentic(&second);
+    model.sync.on_bad_envelope(&second, peer(1));
+    assert_eq!(sought(&model), [false, true, true]);
+}
+
+#[test]
+fn what_lies_below_a_claim_is_fetched_when_something_else_needs_it() {
+    let tree = chain(6);
+    let [tip, below] = [6, 5].map(|number| tree.roots()[number]);
+    for is_bad in [false, true] {
+        let mut model = model(&tree, 1, Behaviour::Honest);
+        model.is_authentic = None;
+        model.status(0, tree.tip());
+        model.step();
+        model.want(below, Some(Need::Name));
+        assert_eq!(model.sync.need(&below), Some(Need::Ancestor));
+        if is_bad {
+            model.sync.on_bad_envelope(&tip, peer(0));
+        }
+        model.run(100);
+        assert!(model.in_chain(&below), "{is_bad}");
+    }
+}
+
+#[test]
+fn a_claim_that_something_needs_is_a_gap_to_wait_for_if_a_block_builds_on_it() {
+    let tree = chain(6);
+    let [tip, below] = [6, 5].map(|number| tree.roots()[number]);
+    for (need, target) in [(Need::Name, None), (Need::Ancestor, Some(6))] {
+        let mut model = model(&tree, 1, Behaviour::Honest);
+        model.is_authentic = None;
+        model.status(0, tree.tip());
+        model.want(tip, Some(need));
+        model.step();
+        assert_eq!(model.sync.need(&tip), Some(need));
+        assert_eq!(model.sync.need(&below), Some(Need::Ancestor));
+        assert_eq!(model.sync.need(&absent(1)), None);
+        assert_eq!(model.sync.target(0), target);
+    }
 }
 
 #[test]
