@@ -10,6 +10,7 @@ mod ranges;
 mod room;
 mod status;
 mod tree;
+mod walk;
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use quartet_types::{Checkpoint, Root, Slot};
@@ -164,6 +165,7 @@ fn an_invented_chain_cannot_start_in_the_far_future() {
     model.run(MAX_STEPS);
     assert!(model.is_quiet());
     assert_eq!(model.requests(), 1);
+    assert_eq!(model.penalized, [peer(0)]);
 }
 
 /// A chain of so many slots.

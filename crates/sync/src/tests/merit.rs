@@ -317,6 +317,14 @@ fn duties_wait_for_ranges_although_nothing_else_says_that_there_is_a_gap() {
 }
 
 #[test]
+fn a_gap_that_ranges_close_is_not_given_up_meanwhile() {
+    let mut world = World::new(1);
+    assert_eq!(world.grow(1), [(1, peer(0))]);
+    (0..40).for_each(|_| world.sync.on_tick());
+    assert!(world.sync.has_gaps());
+}
+
+#[test]
 fn while_ranges_close_a_gap_claims_and_what_votes_name_are_fetched_by_root() {
     let mut world = World::new(1);
     assert_eq!(world.grow(1), [(1, peer(0))]);
