@@ -186,7 +186,8 @@ impl Walk {
         (self.is_rest_needed && self.covers(root)).then_some(Need::Ancestor)
     }
 
-    /// Something else needs a block of the walk, and so all that it builds on.
+    /// Something else needs a block of the walk, and so all that it builds on: a mere claim has gone no further than to the first
+    /// block's parent, so that this is always all below the first block.
     pub(crate) fn add_need(&mut self, root: &Root, need: Need) {
         if self.begins_with(root) {
             self.need = self.need.max(Some(need));
