@@ -299,12 +299,25 @@ mod tests {
         (process, node, deaths)
     }
 
+    /// Whether this process ignores a signal from its start on, as what a script runs in the background does: a shell that it
+    /// starts cannot trap it then.
+    fn is_ignored(name: &str) -> bool {
+        let number = if name == "INT" { 2 } else { 15 };
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        ignored.is_some_and(|mask| mask >> (number - 1) & 1 == 1)
+    }
+
     #[tokio::test]
     async fn a_guest_is_told_by_its_signal_and_gets_its_environment() {
         for (signal, name) in [
             (StopSignal::Interrupt, "INT"),
             (StopSignal::Terminate, "TERM"),
         ] {
+            if is_ignored(name) {
+                continue;
+            }
             let directory = tempfile::tempdir().unwrap();
             let script = format!(
                 "trap 'echo $MOOD $0 bye; exit' {name}; echo on; while :; do sleep 0.01; done"
