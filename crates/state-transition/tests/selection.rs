@@ -268,3 +268,18 @@ fn a_block_with_a_vote_of_every_validator_fits_a_gossip_message() {
         chain.build(&votes).0.tree_hash_root()
     );
 }
+
+#[test]
+fn votes_that_count_only_after_others_find_no_more_room_than_is_left() {
+    let mut chain = Chain::new(4096);
+    chain.grow_to(6);
+    let justifying = (0..2731).map(|validator| chain.vote(validator, 0, 4));
+    let newest = (3000..3300).map(|validator| chain.vote(validator, 0, 6));
+    // Their source is justified by the first ones.
+    let later = (3000..3300).map(|validator| chain.vote(validator, 4, 5));
+    let votes: Vec<_> = justifying.chain(newest).chain(later).collect();
+    let carried = chain.carried(&votes);
+    assert_eq!(carried.len(), MAX_PROPOSED_ATTESTATIONS);
+    let is_later = |vote: &&Attestation| vote.data.source.slot == 4;
+    assert_eq!(carried.iter().filter(is_later).count(), 3227 - 2731 - 300);
+}
