@@ -5,6 +5,7 @@ mod backfill;
 mod gaps;
 mod merit;
 mod model;
+mod plain_view;
 mod range_sync;
 mod ranges;
 mod room;

@@ -6,53 +6,17 @@ use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation, Slot, Status};
 
 use super::{
     chain,
+    plain_view::PlainView,
     tree::{Tree, peer},
 };
-use crate::{
-    Action, Batch, BatchOutcome, ChainView, Need, PeerName, RequestError, SyncMachine, walk::Walk,
-};
-
-/// A chain of nothing but genesis, and a clock.
-struct OnlyGenesis {
-    current_slot: Slot,
-}
-
-impl ChainView for OnlyGenesis {
-    fn in_chain(&self, _: &Root) -> bool {
-        false
-    }
-
-    fn pending(&self, _: &Root) -> bool {
-        false
-    }
-
-    fn missing_ancestor(&self, root: Root) -> Root {
-        root
-    }
-
-    fn head_slot(&self) -> Slot {
-        0
-    }
-
-    fn canonical_root(&self, _: Slot) -> Option<Root> {
-        None
-    }
-
-    fn finalized(&self) -> Checkpoint {
-        Checkpoint::default()
-    }
-
-    fn current_slot(&self) -> Slot {
-        self.current_slot
-    }
-}
+use crate::{Action, Batch, BatchOutcome, Need, PeerName, RequestError, SyncMachine, walk::Walk};
 
 type Answer = Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>;
 
 /// A node in slot 0 that knows of a gap which grows with the clock.
 struct World {
     sync: SyncMachine,
-    view: OnlyGenesis,
+    view: PlainView,
     /// The requests for ranges.
     asked: BTreeMap<(Slot, PeerName), u64>,
     /// The requests by root that were made last.
@@ -74,7 +38,7 @@ impl World {
     fn with_heads(heads: &[Slot]) -> Self {
         let mut world = Self {
             sync: SyncMachine::default(),
-            view: OnlyGenesis { current_slot: 0 },
+            view: PlainView::at(0),
             asked: BTreeMap::new(),
             by_root: Vec::new(),
         };

@@ -1,48 +1,9 @@
 //! A walk by itself: what it asks for, whom, and when it ends.
 
-use std::collections::BTreeSet;
+use super::{plain_view::PlainView, *};
+use crate::walk::{BlockFit, NextStep, Walk};
 
-use super::*;
-use crate::{
-    ChainView,
-    walk::{BlockFit, NextStep, Walk},
-};
-
-#[derive(Default)]
-struct Chain {
-    roots: BTreeSet<Root>,
-    pending: BTreeSet<Root>,
-}
-
-impl ChainView for Chain {
-    fn in_chain(&self, root: &Root) -> bool {
-        self.roots.contains(root)
-    }
-
-    fn pending(&self, root: &Root) -> bool {
-        self.pending.contains(root)
-    }
-
-    fn missing_ancestor(&self, root: Root) -> Root {
-        root
-    }
-
-    fn head_slot(&self) -> Slot {
-        0
-    }
-
-    fn canonical_root(&self, _: Slot) -> Option<Root> {
-        None
-    }
-
-    fn finalized(&self) -> Checkpoint {
-        Checkpoint::default()
-    }
-
-    fn current_slot(&self) -> Slot {
-        100
-    }
-}
+const NOW: Slot = 100;
 
 /// A walk that peer 1 has let us know of.
 fn walk(tree: &Tree) -> Walk {
@@ -51,7 +12,7 @@ fn walk(tree: &Tree) -> Walk {
 }
 
 /// A walk that has gone all the way back to genesis.
-fn back_at_genesis(tree: &Tree, view: &mut Chain) -> Walk {
+fn back_at_genesis(tree: &Tree, view: &mut PlainView) -> Walk {
     let mut walk = walk(tree);
     let (roots, blocks) = (tree.roots(), tree.blocks());
     for (root, block) in roots.iter().zip(blocks).skip(1).rev() {
@@ -63,7 +24,7 @@ fn back_at_genesis(tree: &Tree, view: &mut Chain) -> Walk {
 }
 
 /// What is asked for while so many requests are under way.
-fn next(walk: &mut Walk, view: &Chain, open: usize, requested: &[Root]) -> Option<Vec<Root>> {
+fn next(walk: &mut Walk, view: &PlainView, open: usize, requested: &[Root]) -> Option<Vec<Root>> {
     match walk.next(view, open, |root| requested.contains(root)) {
         NextStep::Ask(roots) => Some(roots),
         NextStep::Wait => None,
@@ -75,7 +36,7 @@ fn next(walk: &mut Walk, view: &Chain, open: usize, requested: &[Root]) -> Optio
 fn on_the_way_forward_what_is_not_here_is_asked_for_in_two_requests_at_a_time() {
     let tree = chain(70);
     let roots = tree.roots();
-    let mut view = Chain::default();
+    let mut view = PlainView::at(NOW);
     let mut walk = back_at_genesis(&tree, &mut view);
     let first = &roots[1..33];
     assert_eq!(next(&mut walk, &view, 0, &[]).as_deref(), Some(first));
@@ -92,7 +53,7 @@ fn on_the_way_forward_what_is_not_here_is_asked_for_in_two_requests_at_a_time() 
 #[test]
 fn a_walk_is_given_up_five_slots_after_it_has_fetched_something_new() {
     let tree = chain(3);
-    let mut view = Chain::default();
+    let mut view = PlainView::at(NOW);
     let mut walk = back_at_genesis(&tree, &mut view);
     assert!(next(&mut walk, &view, 0, &[]).is_some());
     for (number, is_new) in [(1, true), (2, true), (2, false)] {
@@ -114,7 +75,7 @@ fn on_the_way_back_the_peer_that_let_us_know_is_asked_first_and_then_the_least_b
         _ => 1,
     };
     let tree = chain(3);
-    let mut view = Chain::default();
+    let mut view = PlainView::at(NOW);
     let mut back = walk(&tree);
     assert_eq!(back.choose(&peers, load), Some(peer(1)));
     back.on_failure(peer(1));
