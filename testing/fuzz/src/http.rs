@@ -17,12 +17,10 @@ use quartet_clock::Clock;
 use quartet_rpc::{NodeInfo, NodeParts, NodeView, router};
 use quartet_storage::Database;
 use quartet_types::{Root, State};
+use quartet_world::{GENESIS_TIME, World};
 use tower::ServiceExt as _;
 
-use crate::{
-    input::Input,
-    world::{GENESIS_TIME, World},
-};
+use crate::{input::Input, world::Guided as _};
 
 const PATHS: [&str; 16] = [
     "/",

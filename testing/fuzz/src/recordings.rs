@@ -4,9 +4,10 @@ use std::{fs, path::Path, sync::OnceLock};
 
 use quartet_recording::{Frame, Recording, SegmentReader};
 use quartet_replay::{ExplainTarget, ReplayOptions, ReplayOutcome, RootPattern, play};
+use quartet_world::StandIn;
 use tempfile::tempdir;
 
-use crate::{chain_service, input::Input, world::StandIn};
+use crate::{chain_service, input::Input};
 
 const MARK_BYTES: usize = 8;
 

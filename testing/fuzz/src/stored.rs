@@ -7,8 +7,9 @@ use std::{
 
 use quartet_storage::{Database, StorageBackend, StoredBlock, snapshot};
 use quartet_types::{Root, State};
+use quartet_world::World;
 
-use crate::{input::Input, world::World};
+use crate::{input::Input, world::Guided as _};
 
 const SLOTS: u64 = 12;
 

@@ -6,8 +6,9 @@ mod node;
 use std::path::Path;
 
 use quartet_types::Checkpoint;
+use quartet_world::World;
 
-use crate::{input::Input, world::World};
+use crate::input::Input;
 use node::Node;
 
 const MAX_STEPS: usize = 96;

@@ -14,16 +14,14 @@ use quartet_processor::Processor;
 use quartet_recording::{Limits, MIN_LIMIT, RecordedScheme, Recorder, Start};
 use quartet_storage::Database;
 use quartet_types::{Checkpoint, Root, SECONDS_PER_SLOT, Slot, State};
+use quartet_world::{GENESIS_TIME, StandIn, World};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    input::Input,
-    world::{GENESIS_TIME, StandIn, World},
-};
+use crate::{input::Input, world::Guided as _};
 
 const PEERS: usize = 6;
 /// What `SyncMachine` says of itself: requests to one peer at a time, and the backfill's.
@@ -212,7 +210,7 @@ impl Node {
         assert!(justified.slot >= finalized.slot);
         for node in chain.fork_choice().blocks() {
             assert!(
-                world.is_valid(&node.block.root),
+                world.find(&node.block.root).is_some(),
                 "imported: {:?}",
                 node.block
             );

@@ -7,7 +7,9 @@ use quartet_types::{Attestation, Checkpoint, Root, SignedBlockWithAttestation, S
 use tokio::sync::oneshot;
 
 use super::{Awaited, Node, peer};
-use crate::{input::Input, world::World};
+use quartet_world::World;
+
+use crate::{input::Input, world::Guided as _};
 
 impl Node {
     pub(super) async fn tell(&self, message: ChainMessage) {
