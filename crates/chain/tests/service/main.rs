@@ -1,0 +1,7 @@
+//! The chain service as the other services see it: what it answers, asks for, tells and keeps.
+// A test that unwraps fails as it should.
+#![allow(clippy::unwrap_used)]
+
+mod gossip;
+mod node;
+mod sync;

@@ -1,0 +1,309 @@
+//! A chain service that runs, on virtual time, and what a test says to it and hears from it.
+
+use std::{ops::Range, sync::Arc, time::Duration};
+
+use quartet_chain::{
+    ChainEvent, ChainHandle, ChainMessage, ChainService, ChainServiceConfig, ChainServiceParts,
+    ChainWriter, EventBus, GossipAttestation, LeanChain, MemoryLimits, NetworkMessage, PeerName,
+    RequestError, SharedChain, StoreError, Verdict, chain_channel, network_channel,
+};
+use quartet_clock::Clock;
+use quartet_processor::Processor;
+use quartet_storage::Database;
+use quartet_types::{
+    Attestation, Checkpoint, INTERVALS_PER_SLOT, Root, SECONDS_PER_SLOT,
+    SignedBlockWithAttestation, Slot, State, Status,
+};
+use quartet_world::{GENESIS_TIME, StandIn, World};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+/// By then all that does not wait for a slot is done: votes wait eight milliseconds for others.
+const A_MOMENT: Duration = Duration::from_millis(20);
+/// How long an interval lasts, in milliseconds.
+const INTERVAL: u64 = SECONDS_PER_SLOT * 1_000 / INTERVALS_PER_SLOT;
+
+/// How a node starts.
+pub(crate) struct Setup {
+    pub(crate) config: ChainServiceConfig,
+    /// The slot that it is.
+    pub(crate) slot: Slot,
+    pub(crate) memory: MemoryLimits,
+    /// What it has kept from before.
+    pub(crate) store: Option<Arc<Database>>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            config: ChainServiceConfig::default(),
+            slot: 0,
+            memory: MemoryLimits::of(64 << 20),
+            store: None,
+        }
+    }
+}
+
+pub(crate) struct Node {
+    pub(crate) chain: SharedChain,
+    pub(crate) store: Arc<Database>,
+    pub(crate) clock: Clock,
+    pub(crate) events: broadcast::Receiver<ChainEvent>,
+    handle: ChainHandle,
+    messages: mpsc::Receiver<NetworkMessage>,
+    stop: CancellationToken,
+    service: JoinHandle<Result<(), StoreError>>,
+}
+
+/// A request that the node has sent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Request {
+    pub(crate) number: u64,
+    pub(crate) peer: String,
+    pub(crate) wanted: Wanted,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Wanted {
+    Roots(Vec<Root>),
+    Slots(Range<Slot>),
+}
+
+/// An item from gossip whose verdict is awaited.
+pub(crate) struct Awaited(oneshot::Receiver<Verdict>);
+
+impl Awaited {
+    /// The verdict, if there is one: an item that is dropped counts as ignored.
+    pub(crate) fn verdict(&mut self) -> Option<Verdict> {
+        match self.0.try_recv() {
+            Ok(verdict) => Some(verdict),
+            Err(oneshot::error::TryRecvError::Closed) => Some(Verdict::Ignore),
+            Err(oneshot::error::TryRecvError::Empty) => None,
+        }
+    }
+}
+
+impl Setup {
+    /// A node in a slot, without peers.
+    pub(crate) fn at(slot: Slot) -> Self {
+        Self {
+            slot,
+            ..Self::default()
+        }
+    }
+
+    /// Starts it, a moment after the start of the slot.
+    pub(crate) async fn start(self, world: &World) -> Node {
+        let genesis = world.genesis();
+        let since = Duration::from_secs(GENESIS_TIME + SECONDS_PER_SLOT * self.slot);
+        let clock = Clock::manual(GENESIS_TIME, since);
+        let chain = LeanChain::from_genesis(State::clone(&genesis.state));
+        let writer = ChainWriter::new(chain.with_memory_limits(self.memory));
+        let chain = writer.reader();
+        let (handle, inbox) = chain_channel();
+        let (network, messages) = network_channel();
+        let store = self
+            .store
+            .unwrap_or_else(|| Arc::new(Database::in_memory(genesis.root).unwrap()));
+        let events = EventBus::new();
+        let parts = ChainServiceParts {
+            chain: writer,
+            inbox,
+            network,
+            store: store.clone(),
+            events: events.clone(),
+            processor: Processor::inline(),
+            clock: clock.clone(),
+            verifier: &StandIn,
+        };
+        let service = ChainService::new(self.config, parts).unwrap();
+        let stop = CancellationToken::new();
+        let node = Node {
+            chain,
+            store,
+            clock,
+            events: events.watch(),
+            handle,
+            messages,
+            stop: stop.clone(),
+            service: tokio::spawn(service.run(stop)),
+        };
+        node.a_moment().await;
+        node
+    }
+}
+
+impl Node {
+    pub(crate) async fn a_moment(&self) {
+        tokio::time::sleep(A_MOMENT).await;
+    }
+
+    /// Waits until an interval of a slot, and a moment more.
+    pub(crate) async fn until(&self, slot: Slot, interval: u64) {
+        let due = Duration::from_millis((slot * INTERVALS_PER_SLOT + interval) * INTERVAL);
+        let left = due.saturating_sub(self.clock.since_genesis());
+        tokio::time::sleep(left).await;
+        self.a_moment().await;
+    }
+
+    pub(crate) async fn tell(&self, message: ChainMessage) {
+        self.handle.send(message).await.unwrap();
+        self.a_moment().await;
+    }
+
+    /// A block comes by gossip.
+    pub(crate) async fn block(
+        &self,
+        peer: &str,
+        block: &Arc<SignedBlockWithAttestation>,
+    ) -> Awaited {
+        let (verdict, awaited) = oneshot::channel();
+        let (block, peer) = (block.clone(), PeerName::new(peer));
+        self.tell(ChainMessage::Block {
+            block,
+            peer,
+            verdict,
+        })
+        .await;
+        Awaited(awaited)
+    }
+
+    /// Blocks of the world come by gossip, each of which is imported at once.
+    pub(crate) async fn import(&self, world: &World, blocks: &[usize]) {
+        for block in blocks {
+            let mut awaited = self.block("importer", &world.made[*block].block).await;
+            let verdict = awaited.verdict();
+            assert_eq!(verdict, Some(Verdict::Accept), "block {block}");
+        }
+    }
+
+    /// Votes come by gossip, all at once and well signed.
+    pub(crate) async fn votes(
+        &self,
+        world: &World,
+        peer: &str,
+        votes: &[Attestation],
+    ) -> Vec<Awaited> {
+        let awaited = votes.iter().map(|vote| {
+            let (verdict, awaited) = oneshot::channel();
+            self.handle.attestation(GossipAttestation {
+                attestation: world.sign(*vote),
+                peer: PeerName::new(peer),
+                verdict,
+            });
+            Awaited(awaited)
+        });
+        let awaited = awaited.collect();
+        self.a_moment().await;
+        awaited
+    }
+
+    /// A peer says what its head is; what it has finalized is genesis.
+    pub(crate) async fn status(&self, world: &World, peer: &str, head: Checkpoint) {
+        let finalized = world.genesis().checkpoint();
+        self.tell(ChainMessage::Status {
+            peer: PeerName::new(peer),
+            status: Status { finalized, head },
+        })
+        .await;
+    }
+
+    /// What the node has told the network since the last time.
+    pub(crate) fn messages(&mut self) -> Vec<NetworkMessage> {
+        std::iter::from_fn(|| self.messages.try_recv().ok()).collect()
+    }
+
+    /// Its requests since the last time; all else that it has told the network is passed over.
+    pub(crate) fn requests(&mut self) -> Vec<Request> {
+        let requests = self.messages().into_iter().filter_map(|message| {
+            let (number, peer, wanted) = match message {
+                NetworkMessage::RequestBlocks {
+                    request,
+                    peer,
+                    roots,
+                } => (request, peer, Wanted::Roots(roots)),
+                NetworkMessage::RequestRange {
+                    request,
+                    peer,
+                    start_slot,
+                    count,
+                } => (request, peer, Wanted::Slots(start_slot..start_slot + count)),
+                _ => return None,
+            };
+            let peer = peer.to_string();
+            Some(Request {
+                number,
+                peer,
+                wanted,
+            })
+        });
+        requests.collect()
+    }
+
+    /// A request is answered, or fails.
+    pub(crate) async fn answer(
+        &self,
+        request: u64,
+        result: Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>,
+    ) {
+        self.tell(ChainMessage::RequestedBlocks { request, result })
+            .await;
+    }
+
+    /// Answers requests as a peer does whose head is this block, until none has come for an interval.
+    pub(crate) async fn serve(&mut self, world: &World, head: usize) {
+        loop {
+            let mut requests = self.requests();
+            if requests.is_empty() {
+                tokio::time::sleep(Duration::from_millis(INTERVAL)).await;
+                requests = self.requests();
+            }
+            if requests.is_empty() {
+                return;
+            }
+            for request in requests {
+                let blocks = served(world, head, &request.wanted);
+                self.answer(request.number, Ok(blocks)).await;
+            }
+        }
+    }
+
+    /// What watchers have been told since the last time.
+    pub(crate) fn told(&mut self) -> Vec<ChainEvent> {
+        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+    }
+
+    pub(crate) fn head(&self) -> Root {
+        self.chain.read().head().root
+    }
+
+    /// Stops it; its database, as the next start finds it.
+    pub(crate) async fn stop(self) -> Arc<Database> {
+        self.stop.cancel();
+        self.service.await.unwrap().unwrap();
+        self.store
+    }
+}
+
+/// What a peer whose head is this block answers.
+fn served(world: &World, head: usize, wanted: &Wanted) -> Vec<Arc<SignedBlockWithAttestation>> {
+    match wanted {
+        Wanted::Roots(roots) => {
+            let found = roots.iter().filter_map(|root| world.find(root));
+            found.map(|made| made.block.clone()).collect()
+        }
+        Wanted::Slots(slots) => {
+            let parent = |block: &usize| (*block > 0).then(|| world.made[*block].parent);
+            let chain = std::iter::successors(Some(head), parent);
+            let mut blocks: Vec<_> = chain
+                .filter(|block| *block > 0 && slots.contains(&world.made[*block].slot()))
+                .map(|block| world.made[block].block.clone())
+                .collect();
+            blocks.reverse();
+            blocks
+        }
+    }
+}
