@@ -4,4 +4,5 @@
 
 mod gossip;
 mod node;
+mod recording;
 mod sync;

@@ -1,6 +1,6 @@
 //! A chain service that runs, on virtual time, and what a test says to it and hears from it.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use quartet_chain::{
     ChainEvent, ChainHandle, ChainMessage, ChainService, ChainServiceConfig, ChainServiceParts,
@@ -9,6 +9,7 @@ use quartet_chain::{
 };
 use quartet_clock::Clock;
 use quartet_processor::Processor;
+use quartet_recording::{Limits, RecordedScheme, Recorder, Start};
 use quartet_storage::Database;
 use quartet_types::{
     Attestation, Checkpoint, INTERVALS_PER_SLOT, Root, SECONDS_PER_SLOT,
@@ -34,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) memory: MemoryLimits,
     /// What it has kept from before.
     pub(crate) store: Option<Arc<Database>>,
+    /// Where it records what it does, and how much of that is kept.
+    pub(crate) recording: Option<(PathBuf, Limits)>,
 }
 
 impl Default for Setup {
@@ -43,6 +46,7 @@ impl Default for Setup {
             slot: 0,
             memory: MemoryLimits::of(64 << 20),
             store: None,
+            recording: None,
         }
     }
 }
@@ -119,7 +123,15 @@ impl Setup {
             clock: clock.clone(),
             verifier: &StandIn,
         };
-        let service = ChainService::new(self.config, parts).unwrap();
+        let mut service = ChainService::new(self.config, parts).unwrap();
+        if let Some((directory, limits)) = self.recording {
+            let start = Start {
+                session: self.slot,
+                ..start_of(genesis.root, self.config, self.memory)
+            };
+            let recorder = Recorder::start_blocking(&directory, limits, start);
+            service = service.with_recorder(recorder.unwrap());
+        }
         let stop = CancellationToken::new();
         let node = Node {
             chain,
@@ -288,8 +300,30 @@ impl Node {
     }
 }
 
+/// What a recording says of the node.
+fn start_of(network: Root, config: ChainServiceConfig, memory: MemoryLimits) -> Start {
+    let memory = [memory.states, memory.blocks, memory.unwritten];
+    Start {
+        software: "a test".to_owned(),
+        node: "a node".to_owned(),
+        session: 0,
+        part: 0,
+        network,
+        genesis_time: GENESIS_TIME,
+        slot_milliseconds: SECONDS_PER_SLOT * 1_000,
+        scheme: RecordedScheme::Test,
+        expects_peers: config.expects_peers,
+        backfill: config.backfill,
+        memory: memory.map(|bytes| bytes as u64),
+    }
+}
+
 /// What a peer whose head is this block answers.
-fn served(world: &World, head: usize, wanted: &Wanted) -> Vec<Arc<SignedBlockWithAttestation>> {
+pub(crate) fn served(
+    world: &World,
+    head: usize,
+    wanted: &Wanted,
+) -> Vec<Arc<SignedBlockWithAttestation>> {
     match wanted {
         Wanted::Roots(roots) => {
             let found = roots.iter().filter_map(|root| world.find(root));
