@@ -205,6 +205,11 @@ async fn read_varint<R: AsyncRead + Unpin>(stream: &mut R) -> Result<u64, WireEr
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
     use proptest::prelude::*;
 
     use super::*;
@@ -254,10 +259,60 @@ mod tests {
     }
 
     #[test]
+    fn a_varint_is_taken_from_the_front_of_whatever_follows() {
+        for number in [0, 300, u64::from(u32::MAX), u64::MAX] {
+            for follow in 0..20 {
+                let rest = vec![0xff; follow];
+                let bytes = [encode_varint(number), rest.clone()].concat();
+                assert_eq!(decode_varint(&bytes), Ok((number, &rest[..])));
+            }
+        }
+    }
+
+    /// A stream that breaks.
+    struct Broken(ErrorKind);
+
+    impl AsyncRead for Broken {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut [u8],
+        ) -> Poll<std::io::Result<usize>> {
+            Poll::Ready(Err(self.0.into()))
+        }
+    }
+
+    #[test]
+    fn a_stream_may_end_before_a_result_and_not_break_there() {
+        let read = |bytes: &[u8]| {
+            read_result_code(&mut Cursor::new(bytes))
+                .now_or_never()
+                .unwrap()
+        };
+        assert_eq!(read(&[2, 9]), Ok(Some(ResultCode::ServerError)));
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&[9]), Err(WireError::ResultCode(9)));
+        let reset = ErrorKind::ConnectionReset;
+        let broken = read_result_code(&mut Broken(reset)).now_or_never().unwrap();
+        assert_eq!(broken, Err(WireError::Stream(reset)));
+    }
+
+    #[test]
     fn a_fixed_payload_may_announce_its_compressed_length() {
         let data = [7; 80];
         let frames = encode_frames(&data).unwrap();
-        for announced in [80, frames.len() as u64] {
+        // An identifier, a chunk's header and checksum, and the data at its worst.
+        let longest = 10 + 8 + snap::raw::max_compress_len(80) as u64;
+        let too_long = [encode_varint(longest + 1), frames.clone()].concat();
+        assert_eq!(
+            fixed(&too_long, 80),
+            Err(WireError::Length {
+                min: 1,
+                max: longest as usize,
+                found: longest + 1,
+            })
+        );
+        for announced in [80, frames.len() as u64, longest] {
             let bytes = [encode_varint(announced), frames.clone()].concat();
             assert_eq!(fixed(&bytes, 80).unwrap(), data);
         }

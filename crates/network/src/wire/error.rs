@@ -159,3 +159,42 @@ impl WireError {
         error.get_ref()?.downcast_ref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stream_may_do_is_told_from_what_only_a_peer_can() {
+        let timeout = WireError::Stream(io::ErrorKind::TimedOut);
+        let reset = WireError::Stream(io::ErrorKind::ConnectionReset);
+        let cases = [
+            (timeout, "stream", true, true),
+            (reset, "stream", true, false),
+            (WireError::Truncated, "truncated", true, false),
+            (WireError::TrailingBytes(1), "truncated", false, false),
+            (WireError::NotFramedSnappy, "snappy", false, false),
+            (WireError::ResultCode(9), "result_code", false, false),
+        ];
+        for (error, reason, is_broken_stream, is_timeout) in cases {
+            assert_eq!(error.reason(), reason);
+            assert_eq!(error.is_broken_stream(), is_broken_stream, "{error}");
+            assert_eq!(error.is_timeout(), is_timeout, "{error}");
+        }
+    }
+
+    #[test]
+    fn an_io_error_carries_what_the_bytes_were_and_is_what_the_stream_did() {
+        let wrong = io::Error::from(WireError::Varint);
+        assert_eq!(wrong.kind(), io::ErrorKind::InvalidData);
+        assert_eq!(WireError::in_io_error(&wrong), Some(&WireError::Varint));
+        for of_stream in [
+            WireError::Truncated,
+            WireError::Stream(io::ErrorKind::TimedOut),
+        ] {
+            let carried = io::Error::from(of_stream.clone());
+            assert_eq!(WireError::in_io_error(&carried), None);
+            assert_eq!(WireError::from(carried), of_stream);
+        }
+    }
+}

@@ -251,6 +251,33 @@ mod tests {
     }
 
     #[test]
+    fn padding_may_be_as_much_as_a_sensible_sender_takes_for_the_data() {
+        let framed = encode_frames(&[7; 80]).unwrap();
+        let (identifier, data) = framed.split_at(IDENTIFIER.len());
+        let most = 1024 + 2 * max_compressed_bytes(80);
+        let padded = |taken: usize| {
+            let padding = chunk(0xfe, &vec![0; taken - data.len() - 4]);
+            decode_frames(&[identifier, &padding, data].concat(), 80)
+        };
+        assert_eq!(padded(most).unwrap(), [7; 80]);
+        assert_eq!(padded(most + 1), Err(WireError::WastefulFrames(most)));
+    }
+
+    #[test]
+    fn a_chunk_may_be_as_long_as_the_format_allows_and_no_longer() {
+        let framed = |length: usize| {
+            let body = chunk(UNCOMPRESSED, &vec![0; length]);
+            decode_frames(&[&IDENTIFIER[..], &body].concat(), 1 << 20)
+        };
+        let max = MAX_CHUNK_BODY;
+        // It is read; what it holds is damaged.
+        assert!(matches!(framed(max), Err(WireError::DamagedFrames(_))));
+        let found = max + 1;
+        let too_long = WireError::SnappyChunkLength { max, found };
+        assert_eq!(framed(found), Err(too_long));
+    }
+
+    #[test]
     fn a_reader_takes_no_byte_beyond_the_data() {
         let framed = encode_frames(b"first").unwrap();
         let two = [framed.clone(), framed.clone()].concat();

@@ -35,3 +35,14 @@ pub const MAX_ERROR_BYTES: usize = 256;
 pub const fn max_compressed_bytes(plain: usize) -> usize {
     32 + plain + plain / 6
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_bound_of_what_compression_makes_is_the_formats_own() {
+        for plain in [0, 1, 5, 6, 80, 3_248, 1 << 16, super::MAX_MESSAGE_BYTES] {
+            let bound = snap::raw::max_compress_len(plain);
+            assert_eq!(super::max_compressed_bytes(plain), bound, "{plain}");
+        }
+    }
+}
