@@ -478,3 +478,22 @@ fn votes_of_our_own_validators_are_told_once_their_signatures_are_verified() {
     assert_eq!(told, Vec::from_iter(block.attestations().copied()));
     assert!(!told.is_empty());
 }
+
+#[test]
+fn second_blocks_of_a_slot_find_no_more_room_than_others() {
+    let (mut service, _messages) = service();
+    let message = due(&service.chain.read());
+    let slot = message.block.slot;
+    let first = Root::repeat_byte(9);
+    service.admissions.admit(slot, first, Binding::Bound);
+    // As many as a peer likes: nobody has signed them.
+    for number in 0..100 {
+        let mut forged = message.clone();
+        forged.block.state_root = Root::repeat_byte(number);
+        let root = tree_hash::TreeHash::tree_hash_root(&forged.block);
+        forged.proposer_attestation.data.head = Checkpoint { root, slot };
+        let peer = PeerName::new("a forger");
+        service.on_block(envelope(forged), Origin::Gossip(peer), None);
+    }
+    assert_eq!(service.checking.len(), MAX_CHECKED_PER_PEER);
+}

@@ -101,7 +101,8 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
         }
         if !circumstances.has_place {
             let is_evidence = binding == Binding::Bound && circumstances.wants_evidence;
-            return if is_evidence {
+            // Whoever can make them needs no key: they are looked at where there is room.
+            return if is_evidence && circumstances.has_room {
                 CheckEvidence
             } else {
                 Answer(Verdict::Ignore)

@@ -195,6 +195,10 @@ fn each_circumstance_has_its_verdict() {
         has_room: false,
         ..usual()
     };
+    let busy_with_second = || Circumstances {
+        has_room: false,
+        ..second()
+    };
     let parent_wanted = Park(invented(0).root, Wait::Parent);
     let name_wanted = |slot| Park(invented(slot).root, Wait::Name);
     let [recent, sibling, old] = [4, NOW, 1].map(name_wanted);
@@ -260,6 +264,12 @@ fn each_circumstance_has_its_verdict() {
             &ignore,
         ),
         ("second", pending(good.clone()), second(), &CheckEvidence),
+        (
+            "second, no room",
+            pending(good.clone()),
+            busy_with_second(),
+            &ignore,
+        ),
         ("third", pending(good.clone()), third(), &ignore),
         (
             "second, named by others",
