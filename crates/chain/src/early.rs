@@ -10,7 +10,7 @@ use crate::{GossipAttestation, pending::PendingBlock};
 pub(crate) const MAX_EARLY_ATTESTATIONS: usize = 256;
 /// Most blocks that wait for one slot to begin.
 const MAX_EARLY_BLOCKS: usize = 16;
-/// Most of these attestations of one validator: two prove that it votes twice.
+/// Most of these blocks or attestations of one validator: two prove that it signs twice.
 const MAX_EARLY_PER_VALIDATOR: usize = 2;
 
 /// What waits for a slot to begin, by that slot: within a few slots, or it would not be held.
@@ -21,10 +21,18 @@ pub(crate) struct EarlyItems {
 }
 
 impl EarlyItems {
-    /// Holds a block until a slot begins, its own or that of a vote it carries.
+    /// Holds a block until a slot begins, its own or that of a vote it carries. Of two copies the first is held, and who sent the
+    /// other one is remembered.
     pub(crate) fn hold_block(&mut self, block: PendingBlock, until: Slot) {
         let held = self.blocks.entry(until).or_default();
-        if held.len() < MAX_EARLY_BLOCKS && held.iter().all(|other| other.root != block.root) {
+        if let Some(same) = held.iter_mut().find(|other| other.root == block.root) {
+            return same.add_copy(&block);
+        }
+        let proposer = |block: &PendingBlock| block.block.block().proposer_index;
+        let of_proposer = held
+            .iter()
+            .filter(|other| proposer(other) == proposer(&block));
+        if of_proposer.count() < MAX_EARLY_PER_VALIDATOR && held.len() < MAX_EARLY_BLOCKS {
             held.push(block);
         }
     }

@@ -7,7 +7,7 @@ use quartet_types::{Root, SignedAttestation, SignedBlockWithAttestation, Slot};
 
 use crate::{PeerName, VerdictSender, envelope::Binding, origin::Origin, recent::block_bytes};
 
-/// Most peers that are remembered as having sent another copy of a block that is being checked: one may be the honest one.
+/// Most peers that are remembered as having sent another copy of a block on its way: one may be the honest one.
 const MAX_OTHER_SENDERS: usize = 16;
 
 /// A block on its way into the chain.
@@ -18,7 +18,7 @@ pub(crate) struct PendingBlock {
     pub(crate) origin: Origin,
     /// The verdicts that are owed for it. One that is dropped unsent means "ignore".
     pub(crate) verdicts: Vec<VerdictSender>,
-    /// Peers that sent copies in other envelopes while this one was checked.
+    /// Peers that sent copies in other envelopes while this one waited or was checked.
     pub(crate) other_senders: Vec<PeerName>,
     /// Whether its proposer's signature has been verified.
     pub(crate) is_authentic: bool,
@@ -42,6 +42,13 @@ impl PendingBlock {
             other_senders: Vec::new(),
             is_authentic: false,
             names: NamedBlocks::Known,
+        }
+    }
+
+    /// The same block has come once more while this one waits.
+    pub(crate) fn add_copy(&mut self, copy: &Self) {
+        if copy.block != self.block {
+            self.add_other_sender(copy.origin.peer().clone());
         }
     }
 

@@ -145,10 +145,11 @@ impl Parking {
             .filter(|root| self.contains(root))
     }
 
-    /// Parks a block until the block `waits_for` is imported. When full, the newest gives way.
+    /// Parks a block until the block `waits_for` is imported. When full, the newest gives way. Of two copies the first waits, and who
+    /// sent the other one is remembered.
     pub(crate) fn park_block(&mut self, block: PendingBlock, waits_for: Root, wait: Wait) {
-        if self.blocks.contains_key(&block.root) {
-            return;
+        if let Some(same) = self.blocks.get_mut(&block.root) {
+            return same.block.add_copy(&block);
         }
         let (key, bytes) = ((block.slot(), block.root), block.bytes());
         while self.blocks.len() >= MAX_BLOCKS || self.block_bytes + bytes > MAX_BLOCK_BYTES {
