@@ -35,7 +35,8 @@ pub enum BatchOutcome {
         /// The block.
         root: Root,
     },
-    /// It does not build on what is left of the batch before, and the peer that served that one was reported.
+    /// It does not build on what is left of the batch before, or that cannot be imported; the peer that served that one was
+    /// reported.
     Adrift,
     /// It cannot be imported since the proposers have not signed its envelopes; another peer may serve the same blocks
     /// with good ones.

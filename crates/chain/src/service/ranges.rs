@@ -35,10 +35,10 @@ pub(super) struct BatchQueue {
     batches: VecDeque<Queued>,
     /// Whether the first one is being applied.
     is_applying: bool,
-    /// The end of the batch before, which waits for a block that needs it.
-    carried: Vec<Rooted>,
-    /// Who served the last of it.
-    carrier: Option<PeerName>,
+    /// The end of the batch before, which waits for a block that needs it, and who served each block of it.
+    carried: Vec<(Rooted, PeerName)>,
+    /// Who served those blocks of the batch that is being applied that came with earlier ones.
+    earlier: HashMap<Root, PeerName>,
 }
 
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl ChainService {
             return;
         };
         let peer = first.peer.clone();
-        let (mut blocks, is_adrift) = self.with_carried(checked.blocks);
+        let (mut blocks, earlier, is_adrift) = self.with_carried(checked.blocks);
         let end = blocks.last().map(|(_, block)| block.block().slot);
         let (parent, cut) = {
             let chain = self.chain.read();
@@ -129,9 +129,13 @@ impl ChainService {
                 self.end_batch(BatchOutcome::Foreign);
             }
             (Some(Some(parent)), error) => {
+                let carried = carried.into_iter().map(|block| {
+                    let server = earlier.get(&block.0).unwrap_or(&peer).clone();
+                    (block, server)
+                });
+                self.batch_queue.carried = carried.collect();
+                self.batch_queue.earlier = earlier;
                 self.batch_queue.is_applying = true;
-                self.batch_queue.carrier = (!carried.is_empty()).then_some(peer);
-                self.batch_queue.carried = carried;
                 let reader = self.reader.clone();
                 let work = move || apply_batch(&reader, parent, blocks, error);
                 self.spawn(Priority::Block, work, move |applied| Done::BatchApplied {
@@ -142,21 +146,27 @@ impl ChainService {
         }
     }
 
-    /// The blocks of a batch behind those that the batch before has left, and whether they do not follow on these.
-    fn with_carried(&mut self, mut blocks: Vec<Rooted>) -> (Vec<Rooted>, bool) {
-        let mut carried = std::mem::take(&mut self.batch_queue.carried);
-        let carrier = self.batch_queue.carrier.take();
+    /// The blocks of a batch behind those that the batch before has left, who served these, and whether it does not follow on them.
+    fn with_carried(
+        &mut self,
+        blocks: Vec<Rooted>,
+    ) -> (Vec<Rooted>, HashMap<Root, PeerName>, bool) {
+        let carried = std::mem::take(&mut self.batch_queue.carried);
         let first = blocks.first().map(|(_, block)| block.block().parent_root);
-        if carried.last().map(|(root, _)| *root) == first {
-            carried.append(&mut blocks);
-            return (carried, false);
+        let Some(((last, _), carrier)) = carried.last() else {
+            return (blocks, HashMap::new(), false);
+        };
+        if first != Some(*last) {
+            if first.is_some() {
+                self.sync.on_unconnected_blocks(carrier.clone());
+            }
+            return (blocks, HashMap::new(), first.is_some());
         }
-        let carrier = carrier.filter(|_| first.is_some() && !carried.is_empty());
-        let is_adrift = carrier.is_some();
-        if let Some(carrier) = carrier {
-            self.sync.on_unconnected_blocks(carrier);
-        }
-        (blocks, is_adrift)
+        let servers = carried.iter();
+        let servers = servers.map(|((root, _), peer)| (*root, peer.clone()));
+        let servers = servers.collect();
+        let carried = carried.into_iter().map(|(block, _)| block);
+        (carried.chain(blocks).collect(), servers, false)
     }
 
     /// How many blocks there are up to the last one that may pass by itself; all before it are its ancestors.
@@ -187,6 +197,7 @@ impl ChainService {
         applied: Result<AppliedBatch, ImportError>,
     ) {
         self.batch_queue.is_applying = false;
+        let earlier = std::mem::take(&mut self.batch_queue.earlier);
         let AppliedBatch { importable, error } = applied.unwrap_or_default();
         self.advance_to_now();
         let mut imported = Vec::with_capacity(importable.len());
@@ -217,7 +228,14 @@ impl ChainService {
             self.release(root);
         }
         match (stuck, error) {
-            (Some(_), _) if is_foreign => self.end_batch(BatchOutcome::Foreign),
+            (Some((root, _)), _) if is_foreign => match earlier.get(&root) {
+                // Who served this batch has not served that envelope.
+                Some(carrier) => {
+                    self.sync.on_unconnected_blocks(carrier.clone());
+                    self.end_batch(BatchOutcome::Adrift);
+                }
+                None => self.end_batch(BatchOutcome::Foreign),
+            },
             (Some(stuck), _) => self.end_singly(stuck, importable),
             (None, Some((root, block, error))) => self.end_badly(root, block, &error),
             (None, None) => self.end_batch(up_to(end, is_new)),

@@ -4,5 +4,6 @@
 
 mod gossip;
 mod node;
+mod ranges;
 mod recording;
 mod sync;

@@ -62,6 +62,9 @@ pub(crate) struct Node {
     service: JoinHandle<Result<(), StoreError>>,
 }
 
+/// What comes of a request.
+pub(crate) type Served = Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>;
+
 /// A request that the node has sent.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Request {
@@ -256,17 +259,19 @@ impl Node {
     }
 
     /// A request is answered, or fails.
-    pub(crate) async fn answer(
-        &self,
-        request: u64,
-        result: Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>,
-    ) {
+    pub(crate) async fn answer(&self, request: u64, result: Served) {
         self.tell(ChainMessage::RequestedBlocks { request, result })
             .await;
     }
 
     /// Answers requests as a peer does whose head is this block, until none has come for an interval.
     pub(crate) async fn serve(&mut self, world: &World, head: usize) {
+        self.serve_by(|request| Ok(served(world, head, &request.wanted)))
+            .await;
+    }
+
+    /// Answers requests until none has come for an interval.
+    pub(crate) async fn serve_by(&mut self, mut answer: impl FnMut(&Request) -> Served) {
         loop {
             let mut requests = self.requests();
             if requests.is_empty() {
@@ -277,8 +282,7 @@ impl Node {
                 return;
             }
             for request in requests {
-                let blocks = served(world, head, &request.wanted);
-                self.answer(request.number, Ok(blocks)).await;
+                self.answer(request.number, answer(&request)).await;
             }
         }
     }
