@@ -120,23 +120,29 @@ impl ChainService {
     ) -> Result<(), ImportError> {
         self.advance_to_now();
         let root = importable.root;
-        let Committed {
+        let Some(Committed {
             stored,
             pruned,
             justifies,
-        } = self.commit_block(importable, names, origin)?;
+        }) = self.commit_block(importable, names, origin)?
+        else {
+            return Ok(());
+        };
         self.persist(vec![stored], pruned, justifies);
         self.release(root);
         Ok(())
     }
 
-    /// Imports a checked block and tells the watchers.
+    /// Imports a checked block and tells the watchers. `None` where it has come by another way meanwhile.
     pub(super) fn commit_block(
         &mut self,
         importable: ImportableBlock,
         names: NamedBlocks,
         origin: Source,
-    ) -> Result<Committed, ImportError> {
+    ) -> Result<Option<Committed>, ImportError> {
+        if self.chain.read().contains(&importable.root) {
+            return Ok(None);
+        }
         let (root, block) = (importable.root, importable.block.clone());
         let slot = block.block().slot;
         let watch = Stopwatch::start();
@@ -177,11 +183,11 @@ impl ChainService {
         self.admissions.admit(inner.slot, root, binding);
         self.tell_of_sightings(block.attestations());
         debug!(%root, slot = inner.slot, proposer = inner.proposer_index, "imported");
-        Ok(Committed {
+        Ok(Some(Committed {
             stored,
             pruned,
             justifies,
-        })
+        }))
     }
 
     /// Dispatches the blocks and votes that waited for a block.

@@ -207,7 +207,8 @@ impl ChainService {
         for next in importable.by_ref() {
             let (root, block) = (next.root, next.block.clone());
             match self.commit_block(next, NamedBlocks::Known, Source::Sync) {
-                Ok(committed) => {
+                Ok(None) => {}
+                Ok(Some(committed)) => {
                     imported.push(committed.stored);
                     pruned.extend(committed.pruned);
                     justifies |= committed.justifies;

@@ -497,3 +497,24 @@ fn second_blocks_of_a_slot_find_no_more_room_than_others() {
     }
     assert_eq!(service.checking.len(), MAX_CHECKED_PER_PEER);
 }
+
+#[test]
+fn a_block_that_comes_by_two_ways_at_once_is_told_and_written_once() {
+    let (mut service, _messages) = service();
+    let block = envelope(due(&service.chain.read()));
+    let check = {
+        let chain = service.chain.read();
+        BlockCheck::new(&chain, crate::reader::block_root(&block), block, true).unwrap()
+    };
+    let importable = check.run(&Scheme::Test, &service.reader).unwrap();
+    let mut events = service.events.watch();
+    for source in [Source::Gossip, Source::Sync] {
+        let names = NamedBlocks::Known;
+        let imported = service.import_block(importable.clone(), names, source);
+        assert_eq!(imported, Ok(()));
+    }
+    let told = std::iter::from_fn(|| events.try_recv().ok());
+    let blocks = told.filter(|event| matches!(event, ChainEvent::Block(_)));
+    assert_eq!(blocks.count(), 1);
+    assert_eq!(service.jobs.len(), 1);
+}
