@@ -2,8 +2,11 @@
 // A test that unwraps fails as it should.
 #![allow(clippy::unwrap_used)]
 
+mod blocks;
 mod gossip;
 mod node;
 mod ranges;
 mod recording;
 mod sync;
+mod votes;
+mod vouching;

@@ -12,7 +12,7 @@ use quartet_processor::Processor;
 use quartet_recording::{Limits, RecordedScheme, Recorder, Start};
 use quartet_storage::Database;
 use quartet_types::{
-    Attestation, Checkpoint, INTERVALS_PER_SLOT, Root, SECONDS_PER_SLOT,
+    Attestation, Checkpoint, INTERVALS_PER_SLOT, Root, SECONDS_PER_SLOT, SignedAttestation,
     SignedBlockWithAttestation, Slot, State, Status,
 };
 use quartet_world::{GENESIS_TIME, StandIn, World};
@@ -202,10 +202,20 @@ impl Node {
         peer: &str,
         votes: &[Attestation],
     ) -> Vec<Awaited> {
-        let awaited = votes.iter().map(|vote| {
+        let signed = votes.iter().map(|vote| world.sign(*vote));
+        self.signed_votes(peer, signed.collect()).await
+    }
+
+    /// Votes come by gossip, all at once.
+    pub(crate) async fn signed_votes(
+        &self,
+        peer: &str,
+        votes: Vec<SignedAttestation>,
+    ) -> Vec<Awaited> {
+        let awaited = votes.into_iter().map(|attestation| {
             let (verdict, awaited) = oneshot::channel();
             self.handle.attestation(GossipAttestation {
-                attestation: world.sign(*vote),
+                attestation,
                 peer: PeerName::new(peer),
                 verdict,
             });
@@ -214,6 +224,11 @@ impl Node {
         let awaited = awaited.collect();
         self.a_moment().await;
         awaited
+    }
+
+    /// A vote comes by gossip, well signed.
+    pub(crate) async fn vote(&self, world: &World, vote: Attestation) -> Awaited {
+        self.votes(world, "peer", &[vote]).await.remove(0)
     }
 
     /// A peer says what its head is; what it has finalized is genesis.

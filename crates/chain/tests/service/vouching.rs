@@ -1,0 +1,100 @@
+//! Blocks whose bodies name blocks that are not here.
+
+use std::sync::Arc;
+
+use quartet_chain::{NetworkMessage, Verdict};
+use quartet_types::{Signature, SignedBlockWithAttestation};
+use quartet_world::World;
+
+use crate::node::{Node, Setup, Wanted};
+
+/// A block in slot 3, that of its parent, and a block beside the parent, which its body names.
+struct Names {
+    parent: usize,
+    sibling: usize,
+    block: usize,
+}
+
+fn names(world: &mut World) -> Names {
+    let first = world.grow(0, 1..=1);
+    let parent = world.propose(first, 2, &[]).unwrap();
+    // Of slot 2, too.
+    let sibling = world.propose(0, 2, &[]).unwrap();
+    let vote = world.vote(3, sibling, 2);
+    let block = world.propose(parent, 3, &[vote]).unwrap();
+    Names {
+        parent,
+        sibling,
+        block,
+    }
+}
+
+/// A node in slot 3 that lacks the sibling, with a peer.
+async fn node(world: &World, names: &Names) -> Node {
+    let node = Setup::at(3).start(world).await;
+    node.import(world, &[world.made[names.parent].parent, names.parent])
+        .await;
+    node.status(world, "peer", world.genesis().checkpoint())
+        .await;
+    node
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_that_is_named_is_fetched_although_it_has_no_place() {
+    let mut world = World::new(4);
+    let names = names(&mut world);
+    let mut node = node(&world, &names).await;
+    let mut awaited = node.block("peer", &world.made[names.block].block).await;
+    let [request] = &node.requests()[..] else {
+        panic!("one request");
+    };
+    let root = world.made[names.sibling].root;
+    assert_eq!(request.wanted, Wanted::Roots(vec![root]));
+    let sibling = world.made[names.sibling].block.clone();
+    node.answer(request.number, Ok(vec![sibling])).await;
+    assert_eq!(awaited.verdict(), Some(Verdict::Accept));
+    for block in [names.sibling, names.block] {
+        assert!(node.chain.read().contains(&world.made[block].root));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_a_third_of_the_validators_vouch_for_a_block_that_names_what_nobody_has() {
+    let mut world = World::new(4);
+    let names = names(&mut world);
+    let mut node = node(&world, &names).await;
+    let block = &world.made[names.block];
+    let mut awaited = node.block("peer", &block.block).await;
+    // Its proposer alone.
+    node.until(3, 1).await;
+    assert_eq!(awaited.verdict(), None);
+    node.vote(&world, world.vote(1, names.block, 3)).await;
+    node.until(3, 2).await;
+    assert_eq!(awaited.verdict(), Some(Verdict::Accept));
+    assert_eq!(node.head(), block.root);
+    assert!(!node.chain.read().contains(&world.made[names.sibling].root));
+    let penalized = |message: &NetworkMessage| matches!(message, NetworkMessage::Penalize { .. });
+    assert!(!node.messages().iter().any(penalized));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_whose_votes_are_forged_makes_way_for_one_whose_votes_vouch() {
+    let mut world = World::new(7);
+    let names = names(&mut world);
+    let votes = [1, 2].map(|voter| world.vote(voter, names.block, 3));
+    let child = world.propose(names.block, 4, &votes).unwrap();
+    let node = node(&world, &names).await;
+    let mut awaited = node.block("peer", &world.made[names.block].block).await;
+    node.until(4, 0).await;
+    let good = &world.made[child].block;
+    let mut forged = SignedBlockWithAttestation::clone(good);
+    forged.signature[1] = Signature::default();
+    let mut forged = node.block("forger", &Arc::new(forged)).await;
+    assert_eq!(forged.verdict(), None);
+    node.until(4, 1).await;
+    assert_eq!(forged.verdict(), Some(Verdict::Reject));
+    // The two proposers and one of the voters.
+    assert_eq!(awaited.verdict(), Some(Verdict::Accept));
+    node.block("peer", good).await;
+    assert_eq!(node.head(), world.made[child].root);
+}
