@@ -1,6 +1,8 @@
 // A test that unwraps fails as it should.
 #![allow(clippy::unwrap_used)]
 
+mod room;
+
 use std::time::Duration;
 
 use quartet_clock::{Clock, Stopwatch, Tick};
@@ -18,14 +20,17 @@ use super::{
     *,
 };
 use crate::{
-    ChainEvent, NetworkMessage, PeerName, Source, SyncState, Verdict, chain_channel,
+    ChainEvent, LeanChain, NetworkMessage, PeerName, Source, SyncState, Verdict, chain_channel,
     envelope::Binding,
     network_channel,
     verification::{BlockCheck, invalid_signature},
 };
 
 fn service() -> (ChainService, Receiver<NetworkMessage>) {
-    let chain = chain();
+    service_of(chain())
+}
+
+fn service_of(chain: LeanChain) -> (ChainService, Receiver<NetworkMessage>) {
     let now = Duration::from_secs(chain.current_slot() * SECONDS_PER_SLOT);
     let (_, inbox) = chain_channel();
     let (network, messages) = network_channel();

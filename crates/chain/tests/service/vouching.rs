@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quartet_chain::{NetworkMessage, Verdict};
-use quartet_types::{Signature, SignedBlockWithAttestation};
+use quartet_types::{Checkpoint, Root, Signature, SignedBlockWithAttestation};
 use quartet_world::World;
 
 use crate::node::{Node, Setup, Wanted};
@@ -97,4 +97,32 @@ async fn a_copy_whose_votes_are_forged_makes_way_for_one_whose_votes_vouch() {
     assert_eq!(awaited.verdict(), Some(Verdict::Accept));
     node.block("peer", good).await;
     assert_eq!(node.head(), world.made[child].root);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_sixteen_blocks_are_asked_for_because_a_body_names_them() {
+    for (names, is_asked) in [(16, true), (17, false)] {
+        let mut world = World::new(17);
+        let invented = |number: u64| Checkpoint {
+            root: Root::left_padding_from(&(number + 1).to_be_bytes()),
+            slot: 1,
+        };
+        let votes: Vec<_> = (0..names)
+            .map(|voter| {
+                let mut vote = world.vote(voter, 0, 1);
+                vote.data.head = invented(voter);
+                vote
+            })
+            .collect();
+        let block = world.propose(0, 2, &votes).unwrap();
+        let mut node = Setup::at(2).start(&world).await;
+        node.status(&world, "peer", world.genesis().checkpoint())
+            .await;
+        node.block("peer", &world.made[block].block).await;
+        let asked = node.requests();
+        assert_eq!(!asked.is_empty(), is_asked, "{names} names");
+        if is_asked {
+            assert_eq!(asked[0].wanted, Wanted::Roots(vec![invented(0).root]));
+        }
+    }
 }

@@ -1,0 +1,95 @@
+//! How many blocks are checked at a time.
+
+use super::*;
+use crate::MemoryLimits;
+
+/// A block of the slot that it is, unlike others with another number.
+fn numbered(service: &ChainService, number: u64) -> Arc<quartet_types::SignedBlockWithAttestation> {
+    let mut message = due(&service.chain.read());
+    message.block.state_root = Root::left_padding_from(&number.to_be_bytes());
+    let root = tree_hash::TreeHash::tree_hash_root(&message.block);
+    message.proposer_attestation.data.head.root = root;
+    envelope(message)
+}
+
+/// Whether a block is checked that arrives.
+fn is_checked(service: &mut ChainService, number: u64, origin: Origin) -> bool {
+    let block = numbered(service, number);
+    let root = crate::reader::block_root(&block);
+    service.on_block(block, origin, None);
+    service.checking.contains_key(&root)
+}
+
+fn gossip(peer: &str) -> Origin {
+    Origin::Gossip(PeerName::new(peer))
+}
+
+fn sync(peer: &str) -> Origin {
+    Origin::Sync(PeerName::new(peer))
+}
+
+#[test]
+fn a_peer_has_sixteen_blocks_checked_but_for_those_that_are_asked_for_or_needed() {
+    let (mut service, _messages) = service();
+    for number in 0..16 {
+        assert!(is_checked(&mut service, number, gossip("greedy")));
+    }
+    assert!(!is_checked(&mut service, 16, gossip("greedy")));
+    assert!(is_checked(&mut service, 17, gossip("other")));
+    assert!(is_checked(&mut service, 18, sync("greedy")));
+    let block = numbered(&service, 19);
+    let slot = service.chain.read().current_slot();
+    let root = crate::reader::block_root(&block);
+    assert!(service.parking.park_attestation(root, vote(2, slot)));
+    assert!(is_checked(&mut service, 19, gossip("greedy")));
+}
+
+#[test]
+fn sixty_four_blocks_are_checked_at_a_time() {
+    let (mut service, _messages) = service();
+    for number in 0..64 {
+        assert!(is_checked(&mut service, number, sync("peer")), "{number}");
+    }
+    assert!(!is_checked(&mut service, 64, sync("peer")));
+}
+
+#[test]
+fn thirty_two_mebibytes_of_blocks_are_checked_at_a_time() {
+    let (mut service, _messages) = service();
+    let limit = 32 << 20;
+    // Large ones, until no small one is left room for.
+    let (mut held, mut number) = (0, 0);
+    loop {
+        let mut large = quartet_types::SignedBlockWithAttestation::default();
+        let signatures = (limit - held) / (SIGNATURE_BYTES + size_of::<Signature>());
+        let signatures = vec![Signature::default(); signatures.saturating_sub(1).min(4_000)];
+        if signatures.is_empty() {
+            break;
+        }
+        large.signature = signatures.try_into().unwrap();
+        let root = Root::repeat_byte(number);
+        let large = PendingBlock::new(root, Arc::new(large), sync("peer"), Vec::new());
+        held += large.bytes();
+        service.checking.insert(root, large);
+        number += 1;
+    }
+    assert!(held < limit);
+    assert!(!is_checked(&mut service, 1, gossip("peer")));
+    service.checking.remove(&Root::repeat_byte(number - 1));
+    assert!(is_checked(&mut service, 1, gossip("peer")));
+}
+
+#[test]
+fn no_block_is_checked_while_too_much_waits_for_the_disk() {
+    let waits = service().0.chain.read().memory().unwritten;
+    assert!(waits > 0);
+    for (room, expected) in [(0, false), (1, true)] {
+        let limits = MemoryLimits {
+            unwritten: waits + room,
+            ..MemoryLimits::default()
+        };
+        let (mut service, _messages) = service_of(chain().with_memory_limits(limits));
+        let is_checked = is_checked(&mut service, 0, gossip("peer"));
+        assert_eq!(is_checked, expected, "room for {room} bytes");
+    }
+}
