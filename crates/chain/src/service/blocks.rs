@@ -168,6 +168,8 @@ impl ChainService {
                 self.tell_of_sightings([&pending.block.message.proposer_attestation].into_iter());
                 self.sync.on_authentic(&root);
                 self.dispatch(pending);
+                // What was a mere claim may be something to catch up with now.
+                self.after_check();
             }
             Err(error) => self.on_invalid_block(pending, &error),
         }

@@ -90,7 +90,8 @@ impl ChainService {
         self.after_check();
     }
 
-    fn after_check(&mut self) {
+    /// Goes on with what waited for the outcome.
+    pub(super) fn after_check(&mut self) {
         self.poll_sync();
         self.update_sync_state();
     }

@@ -4,8 +4,9 @@ use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use quartet_chain::{
     ChainEvent, ChainHandle, ChainMessage, ChainService, ChainServiceConfig, ChainServiceParts,
-    ChainWriter, EventBus, GossipAttestation, LeanChain, MemoryLimits, NetworkMessage, PeerName,
-    RequestError, SharedChain, StoreError, Verdict, chain_channel, network_channel,
+    ChainWriter, EventBus, GossipAttestation, LeanChain, MemoryLimits, NetworkHandle,
+    NetworkMessage, PeerName, RequestError, SharedChain, StoreError, Verdict, chain_channel,
+    network_channel,
 };
 use quartet_clock::Clock;
 use quartet_processor::Processor;
@@ -57,6 +58,7 @@ pub(crate) struct Node {
     pub(crate) clock: Clock,
     pub(crate) events: broadcast::Receiver<ChainEvent>,
     handle: ChainHandle,
+    network: NetworkHandle,
     messages: mpsc::Receiver<NetworkMessage>,
     stop: CancellationToken,
     service: JoinHandle<Result<(), StoreError>>,
@@ -119,7 +121,7 @@ impl Setup {
         let parts = ChainServiceParts {
             chain: writer,
             inbox,
-            network,
+            network: network.clone(),
             store: store.clone(),
             events: events.clone(),
             processor: Processor::inline(),
@@ -142,6 +144,7 @@ impl Setup {
             clock,
             events: events.watch(),
             handle,
+            network,
             messages,
             stop: stop.clone(),
             service: tokio::spawn(service.run(stop)),
@@ -241,6 +244,13 @@ impl Node {
         .await;
     }
 
+    /// The network has no room for anything more.
+    pub(crate) async fn fill_network(&self) {
+        let nothing = || NetworkMessage::PublishAttestations(Vec::new());
+        let full = async { while self.network.send(nothing()).await.is_ok() {} };
+        let _ = tokio::time::timeout(Duration::from_millis(1), full).await;
+    }
+
     /// What the node has told the network since the last time.
     pub(crate) fn messages(&mut self) -> Vec<NetworkMessage> {
         std::iter::from_fn(|| self.messages.try_recv().ok()).collect()
@@ -309,6 +319,11 @@ impl Node {
 
     pub(crate) fn head(&self) -> Root {
         self.chain.read().head().root
+    }
+
+    /// How it has ended by itself.
+    pub(crate) async fn ended(self) -> Result<(), StoreError> {
+        self.service.await.unwrap()
     }
 
     /// Stops it; its database, as the next start finds it.
