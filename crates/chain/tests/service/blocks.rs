@@ -140,7 +140,7 @@ async fn what_builds_on_an_invalid_block_falls_with_it_now_and_later() {
     node.answer(request.number, Ok(vec![invalid.clone()])).await;
     assert_eq!(waiting.verdict(), Some(Verdict::Reject));
     assert_eq!(vote_waiting.verdict(), Some(Verdict::Ignore));
-    assert_eq!(penalized(&mut node), [request.peer.clone()]);
+    assert_eq!(penalized(&mut node), [request.peer.as_str()]);
     for block in [&invalid, &child, &grandchild] {
         let mut later = node.block("later", block).await;
         assert_eq!(later.verdict(), Some(Verdict::Reject));

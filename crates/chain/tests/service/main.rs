@@ -3,10 +3,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod blocks;
+mod disk;
+mod duties;
 mod gossip;
 mod node;
+mod past;
 mod ranges;
 mod recording;
+mod restarts;
 mod sync;
 mod votes;
 mod vouching;
+mod writes;

@@ -126,3 +126,34 @@ async fn no_more_than_sixteen_blocks_are_asked_for_because_a_body_names_them() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_envelope_that_names_what_builds_on_its_own_block_keeps_neither_from_the_chain() {
+    for is_first in [true, false] {
+        let mut world = World::new(4);
+        let block = world.grow(0, 1..=1);
+        let child = world.grow(block, 2..=2);
+        let node = Setup::at(2).start(&world).await;
+        node.status(&world, "peer", world.genesis().checkpoint())
+            .await;
+        let (good, child) = (&world.made[block].block, &world.made[child]);
+        // Its proposer has signed it.
+        let mut own = good.message.proposer_attestation;
+        own.data.target = child.checkpoint();
+        let naming = Arc::new(world.envelope(good.block().clone(), own));
+        let mut waiting = if is_first {
+            node.block("faulty", &naming).await;
+            node.block("peer", &child.block).await
+        } else {
+            let waiting = node.block("peer", &child.block).await;
+            let mut naming = node.block("faulty", &naming).await;
+            assert_eq!(naming.verdict(), Some(Verdict::Reject));
+            waiting
+        };
+        assert_eq!(waiting.verdict(), None);
+        let mut block = node.block("peer", good).await;
+        assert_eq!(block.verdict(), Some(Verdict::Accept), "{is_first}");
+        assert_eq!(waiting.verdict(), Some(Verdict::Accept), "{is_first}");
+        assert_eq!(node.head(), child.root);
+    }
+}
