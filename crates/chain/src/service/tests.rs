@@ -523,3 +523,38 @@ fn a_block_that_comes_by_two_ways_at_once_is_told_and_written_once() {
     assert_eq!(blocks.count(), 1);
     assert_eq!(service.jobs.len(), 1);
 }
+
+#[test]
+fn of_two_blocks_of_a_slot_that_are_checked_at_once_the_one_that_is_through_first_has_the_place() {
+    let (mut service, _messages) = service();
+    let first = due(&service.chain.read());
+    let parent = service.chain.read().state(first.block.parent_root).unwrap();
+    let mut second = first.clone();
+    second.block.body = Default::default();
+    let (block, _) = quartet_state_transition::seal_block(&parent, second.block).unwrap();
+    second.proposer_attestation.data.head = block.checkpoint();
+    second.block = block;
+    let mut checked = Vec::new();
+    for message in [first, second] {
+        let block = envelope(message);
+        let root = crate::reader::block_root(&block);
+        let (verdict, judged) = tokio::sync::oneshot::channel();
+        let peer = PeerName::new("peer");
+        service.on_block(block.clone(), Origin::Gossip(peer), Some(verdict));
+        let check = BlockCheck::new(&service.chain.read(), root, block, true).unwrap();
+        let importable = check.run(&Scheme::Test, &service.reader).unwrap();
+        checked.push((root, importable, judged));
+    }
+    let slot = service.chain.read().current_slot();
+    for ((root, importable, mut judged), expected) in
+        checked.into_iter().zip([Verdict::Accept, Verdict::Ignore])
+    {
+        service.on_block_checked(root, Stopwatch::start(), Ok(importable));
+        assert_eq!(judged.try_recv(), Ok(expected));
+        let is_imported = expected == Verdict::Accept;
+        assert_eq!(service.chain.read().contains(&root), is_imported);
+    }
+    // Both are signed.
+    let newest = service.chain.read().equivocations().newest();
+    assert_eq!(newest, Some((slot % 4, slot)));
+}

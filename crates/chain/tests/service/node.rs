@@ -75,6 +75,32 @@ pub(crate) struct Request {
     pub(crate) wanted: Wanted,
 }
 
+impl Request {
+    /// The message as one, if it is one.
+    pub(crate) fn of(message: NetworkMessage) -> Option<Self> {
+        let (number, peer, wanted) = match message {
+            NetworkMessage::RequestBlocks {
+                request,
+                peer,
+                roots,
+            } => (request, peer, Wanted::Roots(roots)),
+            NetworkMessage::RequestRange {
+                request,
+                peer,
+                start_slot,
+                count,
+            } => (request, peer, Wanted::Slots(start_slot..start_slot + count)),
+            _ => return None,
+        };
+        let peer = peer.to_string();
+        Some(Self {
+            number,
+            peer,
+            wanted,
+        })
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Wanted {
     Roots(Vec<Root>),
@@ -258,29 +284,10 @@ impl Node {
 
     /// Its requests since the last time; all else that it has told the network is passed over.
     pub(crate) fn requests(&mut self) -> Vec<Request> {
-        let requests = self.messages().into_iter().filter_map(|message| {
-            let (number, peer, wanted) = match message {
-                NetworkMessage::RequestBlocks {
-                    request,
-                    peer,
-                    roots,
-                } => (request, peer, Wanted::Roots(roots)),
-                NetworkMessage::RequestRange {
-                    request,
-                    peer,
-                    start_slot,
-                    count,
-                } => (request, peer, Wanted::Slots(start_slot..start_slot + count)),
-                _ => return None,
-            };
-            let peer = peer.to_string();
-            Some(Request {
-                number,
-                peer,
-                wanted,
-            })
-        });
-        requests.collect()
+        self.messages()
+            .into_iter()
+            .filter_map(Request::of)
+            .collect()
     }
 
     /// A request is answered, or fails.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use quartet_chain::RequestError;
-use quartet_types::{SignedBlockWithAttestation, Slot};
+use quartet_chain::{NetworkMessage, RequestError};
+use quartet_types::{Root, Signature, SignedBlockWithAttestation, Slot};
 use quartet_world::World;
 
-use crate::node::{Node, Request, Setup, Wanted, served};
+use crate::node::{Node, Request, Served, Setup, Wanted, served};
 
 /// A node of the slot after a chain of 600 blocks, of which it has nothing, and peers that have all.
 async fn late(world: &mut World, peers: &[&str]) -> (Node, usize) {
@@ -28,14 +28,17 @@ fn first_slot(request: &Request) -> Option<Slot> {
     }
 }
 
-/// The block in an envelope with the vote of somebody else for the world's last block, as anybody can make it.
-fn disguised(world: &World, block: &SignedBlockWithAttestation) -> Arc<SignedBlockWithAttestation> {
+/// The block in an envelope with the vote of somebody else for this head, as anybody can make it.
+fn disguised(
+    world: &World,
+    head: usize,
+    block: &SignedBlockWithAttestation,
+) -> Arc<SignedBlockWithAttestation> {
     let inner = block.block();
-    let last = world.made.len() - 1;
     let vote = world.vote(
         (inner.proposer_index + 1) % 4,
-        last,
-        world.made[last].slot(),
+        head,
+        world.made[head].slot(),
     );
     let mut disguised = world.envelope(inner.clone(), vote);
     let votes = inner.body.attestations.len();
@@ -60,7 +63,7 @@ async fn who_serves_a_range_is_not_blamed_for_the_envelopes_at_the_end_of_the_on
                 }
                 let end = blocks.len() - 4;
                 for block in &mut blocks[end..] {
-                    *block = disguised(&world, block);
+                    *block = disguised(&world, head, block);
                 }
             }
         }
@@ -70,6 +73,174 @@ async fn who_serves_a_range_is_not_blamed_for_the_envelopes_at_the_end_of_the_on
     assert_eq!(node.head(), world.made[head].root);
     // The last four blocks of the first 64 slots were asked for again.
     let again = asked.iter().position(|(_, slot)| *slot == 61).unwrap();
+    let others = asked[again..].iter().filter(|(peer, _)| peer != "honest");
+    assert_eq!(others.count(), 0, "{asked:?}");
+}
+
+/// What a forger answers: the end of the first range is as `alter` makes it, and later ranges never come.
+fn forged_end(
+    world: &World,
+    head: usize,
+    request: &Request,
+    alter: impl Fn(&mut Vec<Arc<SignedBlockWithAttestation>>),
+) -> Served {
+    let mut blocks = served(world, head, &request.wanted);
+    match first_slot(request) {
+        Some(1) => alter(&mut blocks),
+        Some(_) => return Err(RequestError::NoAnswer),
+        None => {}
+    }
+    Ok(blocks)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_ends_a_range_with_what_the_chain_does_not_have_is_left_out() {
+    let mut world = World::new(4);
+    let (mut node, head) = late(&mut world, &["forger", "honest"]).await;
+    // Valid blocks, which nobody has signed.
+    let made_up = [61, 62, 63, 64]
+        .into_iter()
+        .fold(vec![60], |mut blocks, slot| {
+            let parent = blocks[blocks.len() - 1];
+            blocks.extend(world.propose(parent, slot, &[]));
+            blocks
+        });
+    let mut asked = Vec::new();
+    node.serve_by(|request| {
+        asked.extend(first_slot(request).map(|slot| (request.peer.clone(), slot)));
+        if request.peer == "honest" {
+            return Ok(served(&world, head, &request.wanted));
+        }
+        forged_end(&world, head, request, |blocks| {
+            blocks.truncate(60);
+            let made_up = made_up[1..].iter();
+            blocks.extend(made_up.map(|block| disguised(&world, head, &world.made[*block].block)));
+        })
+    })
+    .await;
+    assert_eq!(node.head(), world.made[head].root);
+    for block in &made_up[1..] {
+        assert!(!node.chain.read().contains(&world.made[*block].root));
+    }
+    let again = asked.iter().position(|(_, slot)| *slot == 61).unwrap();
+    let others = asked[again..].iter().filter(|(peer, _)| peer != "honest");
+    assert_eq!(others.count(), 0, "{asked:?}");
+    let penalized = |message: &NetworkMessage| matches!(message, NetworkMessage::Penalize { .. });
+    assert!(!node.messages().iter().any(penalized));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_serves_an_invalid_block_by_range_is_penalized_and_asked_for_no_more_ranges() {
+    for is_signature in [true, false] {
+        let mut world = World::new(4);
+        let (mut node, head) = late(&mut world, &["forger", "honest"]).await;
+        let mut asked = Vec::new();
+        let mut penalized = Vec::new();
+        loop {
+            let messages = node.messages();
+            if messages.is_empty() && asked.len() > 2 {
+                break;
+            }
+            if messages.is_empty() {
+                node.a_moment().await;
+            }
+            for message in messages {
+                if let NetworkMessage::Penalize { peer, .. } = &message {
+                    penalized.push(peer.to_string());
+                }
+                let Some(request) = Request::of(message) else {
+                    continue;
+                };
+                asked.extend(first_slot(&request).map(|slot| (request.peer.clone(), slot)));
+                let mut blocks = served(&world, head, &request.wanted);
+                if request.peer == "forger" && blocks.len() > 40 {
+                    let mut bad = SignedBlockWithAttestation::clone(&blocks[40]);
+                    if is_signature {
+                        bad.signature[0] = Signature::default();
+                    } else {
+                        bad.message.block.state_root = Root::repeat_byte(9);
+                        let mut own = bad.message.proposer_attestation;
+                        own.data.head = bad.block().checkpoint();
+                        bad = world.envelope(bad.message.block, own);
+                    }
+                    blocks[40] = Arc::new(bad);
+                }
+                node.answer(request.number, Ok(blocks)).await;
+            }
+        }
+        assert!(!penalized.is_empty());
+        assert!(penalized.iter().all(|peer| peer == "forger"));
+        assert_eq!(node.head(), world.made[head].root);
+        let again = asked.iter().position(|(peer, _)| peer == "honest").unwrap();
+        let others = asked[again..].iter().filter(|(peer, _)| peer != "honest");
+        assert_eq!(others.count(), 0, "{asked:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_on_a_branch_that_the_others_have_left_begins_anew_from_what_is_final() {
+    let mut world = World::new(4);
+    let common = world.grow(0, 1..=8);
+    let mut left = common;
+    for slot in 9..=12 {
+        left = world.propose(left, slot, &[]).unwrap();
+    }
+    let head = world.grow(common, 10..=200);
+    let mut node = Setup::at(201).start(&world).await;
+    let blocks: Vec<usize> = (1..=left).collect();
+    node.import(&world, &blocks).await;
+    assert_eq!(node.head(), world.made[left].root);
+    node.status(&world, "peer", world.made[head].checkpoint())
+        .await;
+    let mut asked = Vec::new();
+    node.serve_by(|request| {
+        asked.extend(first_slot(request));
+        Ok(served(&world, head, &request.wanted))
+    })
+    .await;
+    assert_eq!(node.head(), world.made[head].root);
+    assert_eq!(asked[..4], [13, 77, 141, 7], "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocks_of_a_range_that_need_something_else_first_wait_for_it() {
+    let mut world = World::new(4);
+    let common = world.grow(0, 1..=8);
+    let abandoned = world.propose(common, 9, &[]).unwrap();
+    let chain = world.grow(common, 10..=40);
+    let vote = world.vote(3, abandoned, 9);
+    let naming = world.propose(chain, 41, &[vote]).unwrap();
+    let head = world.grow(naming, 42..=100);
+    let mut node = Setup::at(101).start(&world).await;
+    node.status(&world, "peer", world.made[head].checkpoint())
+        .await;
+    node.serve(&world, head).await;
+    assert_eq!(node.head(), world.made[head].root);
+    assert!(!node.chain.read().contains(&world.made[abandoned].root));
+    let penalized = |message: &NetworkMessage| matches!(message, NetworkMessage::Penalize { .. });
+    assert!(!node.messages().iter().any(penalized));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_64_blocks_in_others_envelopes_are_carried() {
+    let mut world = World::new(4);
+    let (mut node, head) = late(&mut world, &["forger", "honest"]).await;
+    let mut asked = Vec::new();
+    node.serve_by(|request| {
+        let mut blocks = served(&world, head, &request.wanted);
+        if let Some(slot) = first_slot(request) {
+            asked.push((request.peer.clone(), slot));
+            if request.peer == "forger" {
+                for block in &mut blocks {
+                    *block = disguised(&world, head, block);
+                }
+            }
+        }
+        Ok(blocks)
+    })
+    .await;
+    assert_eq!(node.head(), world.made[head].root);
+    let again = asked.iter().rposition(|(_, slot)| *slot == 1).unwrap();
     let others = asked[again..].iter().filter(|(peer, _)| peer != "honest");
     assert_eq!(others.count(), 0, "{asked:?}");
 }

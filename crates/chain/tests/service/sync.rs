@@ -148,3 +148,25 @@ async fn a_node_that_catches_up_says_how_fast() {
     assert_eq!(node.chain.read().head().slot, 64);
     assert_eq!(node.chain.read().sync_speed(), 64);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_node_is_synced_as_soon_as_what_its_peers_claim_is_imported() {
+    let mut world = World::new(4);
+    let head = world.grow(0, 1..=1);
+    let config = ChainServiceConfig {
+        expects_peers: true,
+        ..ChainServiceConfig::default()
+    };
+    let setup = Setup {
+        config,
+        ..Setup::at(1)
+    };
+    let mut node = setup.start(&world).await;
+    node.status(&world, "peer", world.made[head].checkpoint())
+        .await;
+    assert_eq!(node.chain.read().sync_state(), SyncState::Starting);
+    let request = node.requests().remove(0);
+    node.answer(request.number, Ok(served(&world, head, &request.wanted)))
+        .await;
+    assert_eq!(node.chain.read().sync_state(), SyncState::Synced);
+}
