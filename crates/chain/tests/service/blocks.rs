@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quartet_chain::{ChainEvent, NetworkMessage, Verdict};
+use quartet_chain::{ChainEvent, ChainServiceConfig, NetworkMessage, SyncState, Verdict};
 use quartet_types::{Root, Signature, SignedBlockWithAttestation};
 use quartet_world::World;
 use tree_hash::TreeHash as _;
@@ -155,12 +155,16 @@ async fn what_builds_on_an_invalid_block_falls_with_it_now_and_later() {
 async fn a_forged_copy_costs_its_sender_and_says_nothing_of_the_block() {
     let mut world = World::new(4);
     let head = world.grow(0, 1..=2);
-    let node = Setup::at(2).start(&world).await;
+    let mut node = Setup::at(2).start(&world).await;
+    node.status(&world, "peer", world.genesis().checkpoint())
+        .await;
     for block in 1..=head {
         let good = &world.made[block].block;
         let forged = without_its_proposers_signature(good);
         let mut awaited = node.block("forger", &forged).await;
         assert_eq!(awaited.verdict(), Some(Verdict::Reject));
+        // Nothing needs it.
+        assert_eq!(node.requests(), []);
         node.import(&world, &[block]).await;
     }
     assert_eq!(node.head(), world.made[head].root);
@@ -195,4 +199,50 @@ async fn a_forged_copy_of_a_block_that_others_need_is_asked_for_elsewhere() {
     assert!(messages.iter().any(is_penalty));
     node.answer(number, Ok(vec![good.clone()])).await;
     assert_eq!(awaited.verdict(), Some(Verdict::Accept));
+}
+
+/// The block in an envelope with somebody else's vote.
+fn unbound(world: &World, block: &SignedBlockWithAttestation) -> Arc<SignedBlockWithAttestation> {
+    let inner = block.block();
+    let vote = world.vote((inner.proposer_index + 1) % 4, 0, inner.slot);
+    Arc::new(world.envelope(inner.clone(), vote))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_is_of_no_use_does_not_end_the_way_to_a_block() {
+    let mut world = World::new(4);
+    let head = world.grow(0, 1..=3);
+    let mut node = Setup::at(3).start(&world).await;
+    let claimed = &world.made[head];
+    node.status(&world, "peer", claimed.checkpoint()).await;
+    let request = node.requests().remove(0);
+    let mut awaited = node.block("forger", &unbound(&world, &claimed.block)).await;
+    assert_eq!(awaited.verdict(), Some(Verdict::Reject));
+    node.answer(request.number, Ok(vec![claimed.block.clone()]))
+        .await;
+    let request = node.requests().remove(0);
+    let parent = world.made[claimed.parent].root;
+    assert_eq!(request.wanted, Wanted::Roots(vec![parent]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_block_is_of_no_use_is_nothing_to_wait_for() {
+    let mut world = World::new(4);
+    let head = world.grow(0, 1..=3);
+    let config = ChainServiceConfig {
+        expects_peers: true,
+        ..ChainServiceConfig::default()
+    };
+    let setup = Setup {
+        config,
+        ..Setup::at(3)
+    };
+    let mut node = setup.start(&world).await;
+    let claimed = &world.made[head];
+    node.status(&world, "forger", claimed.checkpoint()).await;
+    let request = node.requests().remove(0);
+    assert_eq!(node.chain.read().sync_state(), SyncState::Starting);
+    let unbound = unbound(&world, &claimed.block);
+    node.answer(request.number, Ok(vec![unbound])).await;
+    assert_eq!(node.chain.read().sync_state(), SyncState::Synced);
 }

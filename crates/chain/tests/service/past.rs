@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use quartet_chain::{ChainServiceConfig, LeanChain, NetworkMessage, RequestError};
+use quartet_chain::{
+    ChainMessage, ChainServiceConfig, LeanChain, NetworkMessage, PeerName, RequestError,
+};
 use quartet_storage::Database;
 use quartet_types::{Root, Signature, SignedBlockWithAttestation, Slot, State};
 use quartet_world::World;
@@ -187,4 +189,20 @@ async fn nothing_of_the_past_is_asked_for_before_the_node_has_caught_up() {
         panic!("a request by roots");
     };
     assert_eq!(roots[0], newest);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_has_left_is_not_asked_for_the_past() {
+    let (world, head, store) = checkpoint();
+    let mut node = start(&world, &store, true).await;
+    for peer in ["gone", "here"] {
+        node.status(&world, peer, world.made[head].checkpoint())
+            .await;
+    }
+    let peer = PeerName::new("gone");
+    node.tell(ChainMessage::Disconnected { peer }).await;
+    node.until(ANCHOR + 1, 1).await;
+    let requests = node.requests();
+    assert!(!requests.is_empty());
+    assert!(requests.iter().all(|request| request.peer == "here"));
 }

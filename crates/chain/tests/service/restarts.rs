@@ -77,14 +77,22 @@ async fn names_of_abandoned_blocks_are_found_in_the_database() {
     let mut world = World::new(4);
     let first = world.grow(0, 1..=1);
     let abandoned = world.propose(first, 2, &[]).unwrap();
-    let chain = world.grow(first, 3..=8);
+    // The next start begins with slot 32.
+    let chain = world.grow(first, 3..=40);
     let vote = world.vote(3, abandoned, 2);
-    let naming = world.propose(chain, 9, &[vote]).unwrap();
-    let mut node = Setup::at(9).start(&world).await;
+    let naming = world.propose(chain, 41, &[vote]).unwrap();
+    let mut node = Setup::at(41).start(&world).await;
     let blocks: Vec<usize> = (1..=chain).collect();
     node.import(&world, &blocks).await;
     assert!(!node.chain.read().contains(&world.made[abandoned].root));
-    node = restart(&world, node, 9).await;
+    node = restart(&world, node, 41).await;
+    assert_eq!(node.store.anchor().unwrap().unwrap().slot, 32);
+    for slot in 0..=40 {
+        let found = node.chain.read().canonical_root(slot);
+        let made = world.made[..=chain].iter().find(|made| made.slot() == slot);
+        let made = made.filter(|_| slot != 2).map(|made| made.root);
+        assert_eq!(found, made, "slot {slot}");
+    }
     node.import(&world, &[naming]).await;
     assert_eq!(node.requests(), []);
 }

@@ -59,6 +59,23 @@ async fn a_block_that_is_named_is_fetched_although_it_has_no_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_fetched_block_names_is_fetched_too() {
+    let mut world = World::new(4);
+    let names = names(&mut world);
+    let mut node = node(&world, &names).await;
+    let (block, sibling) = (&world.made[names.block], &world.made[names.sibling]);
+    node.status(&world, "peer", block.checkpoint()).await;
+    let request = node.requests().remove(0);
+    node.answer(request.number, Ok(vec![block.block.clone()]))
+        .await;
+    let request = node.requests().remove(0);
+    assert_eq!(request.wanted, Wanted::Roots(vec![sibling.root]));
+    node.answer(request.number, Ok(vec![sibling.block.clone()]))
+        .await;
+    assert!(node.chain.read().contains(&block.root));
+}
+
+#[tokio::test(start_paused = true)]
 async fn more_than_a_third_of_the_validators_vouch_for_a_block_that_names_what_nobody_has() {
     let mut world = World::new(4);
     let names = names(&mut world);
@@ -88,14 +105,17 @@ async fn a_copy_whose_votes_are_forged_makes_way_for_one_whose_votes_vouch() {
     node.until(4, 0).await;
     let good = &world.made[child].block;
     let mut forged = SignedBlockWithAttestation::clone(good);
+    forged.signature[0] = Signature::default();
     forged.signature[1] = Signature::default();
     let mut forged = node.block("forger", &Arc::new(forged)).await;
     assert_eq!(forged.verdict(), None);
     node.until(4, 1).await;
     assert_eq!(forged.verdict(), Some(Verdict::Reject));
-    // The two proposers and one of the voters.
-    assert_eq!(awaited.verdict(), Some(Verdict::Accept));
+    // The two proposers are no more than a third of seven.
+    assert_eq!(awaited.verdict(), None);
     node.block("peer", good).await;
+    node.until(4, 2).await;
+    assert_eq!(awaited.verdict(), Some(Verdict::Accept));
     assert_eq!(node.head(), world.made[child].root);
 }
 

@@ -1,5 +1,7 @@
 //! How many blocks are checked at a time.
 
+use futures::FutureExt as _;
+
 use super::*;
 use crate::MemoryLimits;
 
@@ -92,4 +94,52 @@ fn no_block_is_checked_while_too_much_waits_for_the_disk() {
         let is_checked = is_checked(&mut service, 0, gossip("peer"));
         assert_eq!(is_checked, expected, "room for {room} bytes");
     }
+}
+
+/// Takes the outcomes of all jobs.
+fn work(service: &mut ChainService) {
+    while let Some(Some(done)) = service.jobs.next().now_or_never() {
+        service.on_done(done).unwrap();
+    }
+}
+
+#[test]
+fn what_is_imported_while_a_job_writes_is_written_next() {
+    let (mut service, _messages) = service();
+    let message = due(&service.chain.read());
+    let parent = service.chain.read().state(message.block.parent_root);
+    let parent = parent.unwrap();
+    let mut roots = Vec::new();
+    for votes in 0..3 {
+        let mut message = message.clone();
+        let votes: Vec<_> = message
+            .block
+            .body
+            .attestations
+            .iter()
+            .copied()
+            .take(votes)
+            .collect();
+        message.block.body.attestations = votes.try_into().unwrap();
+        let (block, post_state) =
+            quartet_state_transition::seal_block(&parent, message.block).unwrap();
+        let (root, slot) = (block.checkpoint().root, block.slot);
+        message.block = block;
+        message.proposer_attestation.data.head = Checkpoint { root, slot };
+        let importable = ImportableBlock {
+            root,
+            block: envelope(message),
+            post_state: Arc::new(post_state),
+        };
+        let imported = service.import_block(importable, NamedBlocks::Known, Source::Gossip);
+        assert_eq!(imported, Ok(()));
+        assert_eq!(service.jobs.len(), 1);
+        roots.push(root);
+    }
+    let unwritten = service.chain.read().memory().unwritten;
+    work(&mut service);
+    for root in &roots {
+        assert!(service.store.contains(*root).unwrap());
+    }
+    assert!(service.chain.read().memory().unwritten < unwritten);
 }
