@@ -59,6 +59,8 @@ pub(crate) struct Node {
     pub(crate) events: broadcast::Receiver<ChainEvent>,
     handle: ChainHandle,
     network: NetworkHandle,
+    /// The peers of all penalties that it has told the network of, as far as that has been looked at.
+    pub(crate) penalized: Vec<String>,
     messages: mpsc::Receiver<NetworkMessage>,
     stop: CancellationToken,
     service: JoinHandle<Result<(), StoreError>>,
@@ -171,6 +173,7 @@ impl Setup {
             events: events.watch(),
             handle,
             network,
+            penalized: Vec::new(),
             messages,
             stop: stop.clone(),
             service: tokio::spawn(service.run(stop)),
@@ -279,7 +282,14 @@ impl Node {
 
     /// What the node has told the network since the last time.
     pub(crate) fn messages(&mut self) -> Vec<NetworkMessage> {
-        std::iter::from_fn(|| self.messages.try_recv().ok()).collect()
+        let messages = std::iter::from_fn(|| self.messages.try_recv().ok());
+        let messages: Vec<NetworkMessage> = messages.collect();
+        for message in &messages {
+            if let NetworkMessage::Penalize { peer, .. } = message {
+                self.penalized.push(peer.to_string());
+            }
+        }
+        messages
     }
 
     /// Its requests since the last time; all else that it has told the network is passed over.

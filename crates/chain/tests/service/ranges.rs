@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quartet_chain::{NetworkMessage, RequestError};
+use quartet_chain::RequestError;
 use quartet_types::{Root, Signature, SignedBlockWithAttestation, Slot};
 use quartet_world::World;
 
@@ -125,8 +125,47 @@ async fn who_ends_a_range_with_what_the_chain_does_not_have_is_left_out() {
     let again = asked.iter().position(|(_, slot)| *slot == 61).unwrap();
     let others = asked[again..].iter().filter(|(peer, _)| peer != "honest");
     assert_eq!(others.count(), 0, "{asked:?}");
-    let penalized = |message: &NetworkMessage| matches!(message, NetworkMessage::Penalize { .. });
-    assert!(!node.messages().iter().any(penalized));
+    assert!(node.penalized.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_makes_up_does_not_send_a_node_back_to_what_is_final() {
+    let mut world = World::new(4);
+    let common = world.grow(0, 1..=8);
+    let head = world.grow(common, 9..=200);
+    let made_up = (9..=72).fold(vec![common], |mut blocks, slot| {
+        let parent = blocks[blocks.len() - 1];
+        let votes = [world.vote(0, common, 8)];
+        blocks.extend(world.propose(parent, slot, &votes));
+        blocks
+    });
+    let mut node = Setup::at(201).start(&world).await;
+    let blocks: Vec<usize> = (1..=common).collect();
+    node.import(&world, &blocks).await;
+    for (peer, claimed) in ["forger", "honest"].into_iter().zip([head, head - 1]) {
+        node.status(&world, peer, world.made[claimed].checkpoint())
+            .await;
+    }
+    let mut asked = Vec::new();
+    node.serve_by(|request| {
+        asked.extend(first_slot(request));
+        let mut blocks = served(&world, head, &request.wanted);
+        if request.peer == "forger" {
+            match first_slot(request) {
+                Some(9) => {
+                    let forged = made_up[1..].iter().map(|block| &world.made[*block].block);
+                    blocks = forged.map(|block| disguised(&world, head, block)).collect();
+                }
+                Some(_) => return Err(RequestError::NoAnswer),
+                None => {}
+            }
+        }
+        Ok(blocks)
+    })
+    .await;
+    assert_eq!(node.head(), world.made[head].root);
+    assert_eq!(asked.iter().filter(|slot| **slot == 9).count(), 2);
+    assert_eq!(asked.iter().min(), Some(&9));
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,41 +174,26 @@ async fn who_serves_an_invalid_block_by_range_is_penalized_and_asked_for_no_more
         let mut world = World::new(4);
         let (mut node, head) = late(&mut world, &["forger", "honest"]).await;
         let mut asked = Vec::new();
-        let mut penalized = Vec::new();
-        loop {
-            let messages = node.messages();
-            if messages.is_empty() && asked.len() > 2 {
-                break;
-            }
-            if messages.is_empty() {
-                node.a_moment().await;
-            }
-            for message in messages {
-                if let NetworkMessage::Penalize { peer, .. } = &message {
-                    penalized.push(peer.to_string());
+        node.serve_by(|request| {
+            asked.extend(first_slot(request).map(|slot| (request.peer.clone(), slot)));
+            let mut blocks = served(&world, head, &request.wanted);
+            if request.peer == "forger" && blocks.len() > 40 {
+                let mut bad = SignedBlockWithAttestation::clone(&blocks[40]);
+                if is_signature {
+                    bad.signature[0] = Signature::default();
+                } else {
+                    bad.message.block.state_root = Root::repeat_byte(9);
+                    let mut own = bad.message.proposer_attestation;
+                    own.data.head = bad.block().checkpoint();
+                    bad = world.envelope(bad.message.block, own);
                 }
-                let Some(request) = Request::of(message) else {
-                    continue;
-                };
-                asked.extend(first_slot(&request).map(|slot| (request.peer.clone(), slot)));
-                let mut blocks = served(&world, head, &request.wanted);
-                if request.peer == "forger" && blocks.len() > 40 {
-                    let mut bad = SignedBlockWithAttestation::clone(&blocks[40]);
-                    if is_signature {
-                        bad.signature[0] = Signature::default();
-                    } else {
-                        bad.message.block.state_root = Root::repeat_byte(9);
-                        let mut own = bad.message.proposer_attestation;
-                        own.data.head = bad.block().checkpoint();
-                        bad = world.envelope(bad.message.block, own);
-                    }
-                    blocks[40] = Arc::new(bad);
-                }
-                node.answer(request.number, Ok(blocks)).await;
+                blocks[40] = Arc::new(bad);
             }
-        }
-        assert!(!penalized.is_empty());
-        assert!(penalized.iter().all(|peer| peer == "forger"));
+            Ok(blocks)
+        })
+        .await;
+        assert!(!node.penalized.is_empty());
+        assert!(node.penalized.iter().all(|peer| peer == "forger"));
         assert_eq!(node.head(), world.made[head].root);
         let again = asked.iter().position(|(peer, _)| peer == "honest").unwrap();
         let others = asked[again..].iter().filter(|(peer, _)| peer != "honest");
@@ -217,8 +241,7 @@ async fn blocks_of_a_range_that_need_something_else_first_wait_for_it() {
     node.serve(&world, head).await;
     assert_eq!(node.head(), world.made[head].root);
     assert!(!node.chain.read().contains(&world.made[abandoned].root));
-    let penalized = |message: &NetworkMessage| matches!(message, NetworkMessage::Penalize { .. });
-    assert!(!node.messages().iter().any(penalized));
+    assert!(node.penalized.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
