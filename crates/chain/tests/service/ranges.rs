@@ -267,3 +267,26 @@ async fn no_more_than_64_blocks_in_others_envelopes_are_carried() {
     let others = asked[again..].iter().filter(|(peer, _)| peer != "honest");
     assert_eq!(others.count(), 0, "{asked:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_whose_proposers_attest_to_the_parents_of_their_blocks_passes_by_range() {
+    let mut world = World::new(4);
+    let (mut node, head) = late(&mut world, &["peer"]).await;
+    let attesting_to_its_parent = |block: &Arc<SignedBlockWithAttestation>| {
+        let inner = block.block();
+        let parent = world.position(&inner.parent_root).unwrap();
+        let own = world.vote(inner.proposer_index, parent, inner.slot);
+        Arc::new(world.envelope(inner.clone(), own))
+    };
+    let mut asked = Vec::new();
+    node.serve_by(|request| {
+        asked.extend(first_slot(request));
+        let blocks = served(&world, head, &request.wanted);
+        Ok(blocks.iter().map(attesting_to_its_parent).collect())
+    })
+    .await;
+    assert_eq!(node.head(), world.made[head].root);
+    // Each once, although the last block of each waits for the next range's word.
+    let expected: Vec<Slot> = (0..10).map(|range| 1 + 64 * range).collect();
+    assert_eq!(asked, expected);
+}
