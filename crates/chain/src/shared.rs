@@ -5,9 +5,8 @@ use std::sync::Arc;
 use metrics::histogram;
 use parking_lot::{RwLock, RwLockReadGuard};
 use quartet_clock::Stopwatch;
-use quartet_types::{Slot, ValidatorIndex};
 
-use crate::{Equivocations, ForkChoiceView, LeanChain};
+use crate::{ForkChoiceView, LeanChain, equivocations::Found};
 
 /// The chain, for reading. Clones share the chain; none of them can change it:
 ///
@@ -49,19 +48,8 @@ pub(crate) struct Changes {
     pub(crate) after: ForkChoiceView,
     /// Blocks of the old head's branch that the new head's does not have.
     pub(crate) reorg_depth: u64,
-    pub(crate) equivocations: Option<NewEquivocations>,
-}
-
-/// The equivocations that one change has found, at least one.
-#[derive(Debug)]
-pub(crate) struct NewEquivocations {
-    pub(crate) count: u64,
-    /// Of the newest of them.
-    pub(crate) validator: ValidatorIndex,
-    /// Of the newest of them.
-    pub(crate) slot: Slot,
-    /// Whether the newest is the first one known of its validator.
-    pub(crate) is_first: bool,
+    /// The equivocations that it has found, in order.
+    pub(crate) equivocations: Vec<Found>,
 }
 
 impl ChainWriter {
@@ -115,20 +103,7 @@ impl Changes {
             before,
             after,
             reorg_depth,
-            equivocations: NewEquivocations::since(known, chain.equivocations()),
+            equivocations: chain.equivocations().since(known).collect(),
         }
-    }
-}
-
-impl NewEquivocations {
-    fn since(known: u64, equivocations: &Equivocations) -> Option<Self> {
-        let count = equivocations.total().saturating_sub(known);
-        let (validator, slot) = equivocations.newest().filter(|_| count > 0)?;
-        Some(Self {
-            count,
-            validator,
-            slot,
-            is_first: equivocations.is_first_of(validator),
-        })
     }
 }

@@ -5,10 +5,7 @@ use quartet_types::{Attestation, Checkpoint};
 use tracing::{info, warn};
 
 use super::{ChainService, tape};
-use crate::{
-    ChainEvent, LeanChain, NetworkMessage,
-    shared::{Changes, NewEquivocations},
-};
+use crate::{ChainEvent, LeanChain, NetworkMessage, equivocations::Found, shared::Changes};
 
 impl ChainService {
     /// Tells of votes whose signatures have been verified.
@@ -88,19 +85,18 @@ impl ChainService {
         if let Some(safe_target) = changed(before.safe_target, after.safe_target) {
             self.tell_watchers(ChainEvent::SafeTarget(safe_target));
         }
-        if let Some(found) = &changes.equivocations {
-            self.announce_equivocations(found);
+        for found in &changes.equivocations {
+            self.announce_equivocation(found);
         }
     }
 
-    fn announce_equivocations(&self, found: &NewEquivocations) {
-        let NewEquivocations {
-            count,
+    fn announce_equivocation(&self, found: &Found) {
+        let Found {
             validator,
             slot,
             is_first,
         } = *found;
-        counter!("quartet_equivocations_total").increment(count);
+        counter!("quartet_equivocations_total").increment(1);
         // Once for each validator: a client with this fault repeats it in every slot.
         if is_first {
             warn!(
