@@ -61,3 +61,6 @@ impl EarlyItems {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

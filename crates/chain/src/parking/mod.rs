@@ -263,7 +263,14 @@ impl Parking {
         let votes = self.attestations.iter();
         let votes = votes
             .map(|item| &item.attestation.message)
-            .map(|vote| (vote.validator_id, vote.data.slot, vote.data.head.slot))
+            // Nobody can have seen a head of a later slot than that of the vote.
+            .map(|vote| {
+                (
+                    vote.validator_id,
+                    vote.data.slot,
+                    vote.data.head.slot.min(vote.data.slot),
+                )
+            })
             .filter(|(_, slot, _)| slots.contains(slot));
         let (mut signers, mut newest) = (BTreeSet::new(), None);
         for (signer, slot, head) in blocks.chain(votes) {
@@ -380,4 +387,4 @@ impl Parking {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,3 +1,5 @@
+mod model;
+
 use std::sync::Arc;
 
 use quartet_types::{Block, BlockWithAttestation, SIGNATURE_BYTES, SignedBlockWithAttestation};
@@ -7,18 +9,14 @@ use super::{
     attestations::{MAX_ATTESTATIONS, MAX_ATTESTATIONS_PER_VALIDATOR},
     *,
 };
-use crate::{
-    PeerName,
-    early::{EarlyItems, MAX_EARLY_ATTESTATIONS},
-    origin::Origin,
-};
+use crate::{PeerName, origin::Origin};
 
 fn park(parking: &mut Parking, block: PendingBlock) {
     let parent_root = block.parent_root();
     parking.park_block(block, parent_root, Wait::Parent);
 }
 
-fn block(slot: Slot, parent_root: Root) -> PendingBlock {
+pub(crate) fn block(slot: Slot, parent_root: Root) -> PendingBlock {
     let block = Block {
         slot,
         parent_root,
@@ -115,17 +113,7 @@ fn finality_clears_what_it_leaves_behind() {
     assert_eq!(parking.waiting.len(), 3);
 }
 
-#[test]
-fn early_blocks_wait_for_their_slot() {
-    let mut early = EarlyItems::default();
-    early.hold_block(block(5, Root::ZERO), 5);
-    early.hold_block(block(5, Root::ZERO), 5);
-    assert!(early.take_until(4).0.is_empty());
-    assert_eq!(early.take_until(5).0.len(), 1);
-    assert!(early.take_until(6).0.is_empty());
-}
-
-fn vote(validator_id: ValidatorIndex, head: Root, slot: Slot) -> Attestation {
+pub(crate) fn vote(validator_id: ValidatorIndex, head: Root, slot: Slot) -> Attestation {
     let head = quartet_types::Checkpoint { root: head, slot };
     Attestation {
         validator_id,
@@ -137,7 +125,7 @@ fn vote(validator_id: ValidatorIndex, head: Root, slot: Slot) -> Attestation {
     }
 }
 
-fn gossiped(message: Attestation) -> GossipAttestation {
+pub(crate) fn gossiped(message: Attestation) -> GossipAttestation {
     let (verdict, _) = tokio::sync::oneshot::channel();
     let signature = Signature::from([7; SIGNATURE_BYTES]);
     GossipAttestation {
@@ -342,18 +330,12 @@ fn a_block_that_merely_names_an_invalid_one_is_not_its_descendant() {
 }
 
 #[test]
-fn early_votes_of_one_validator_leave_places_for_others() {
-    let mut early = EarlyItems::default();
-    for invented in 0..2 * MAX_EARLY_ATTESTATIONS as u64 {
-        let head = Root::left_padding_from(&invented.to_be_bytes());
-        early.hold_attestation(gossiped(vote(3, head, 5)));
+fn a_vote_says_of_no_later_slot_than_its_own_that_something_is_missing() {
+    let mut parking = Parking::default();
+    let root = Root::repeat_byte(9);
+    for (validator, head) in [(1, 7), (2, u64::MAX)] {
+        parking.park_attestation(root, gossiped(vote(validator, root, head)));
     }
-    early.hold_attestation(gossiped(vote(1, Root::ZERO, 5)));
-    let (_, held) = early.take_until(9);
-    let of_validator = |validator| {
-        held.iter()
-            .filter(|item| item.validator_and_slot().0 == validator)
-            .count()
-    };
-    assert_eq!((of_validator(3), of_validator(1)), (2, 1));
+    let (signers, newest) = parking.signers(0..=9, |_, _| false);
+    assert_eq!((signers.len(), newest), (2, Some(9)));
 }

@@ -5,6 +5,7 @@
 mod blocks;
 mod disk;
 mod duties;
+mod equivocations;
 mod gossip;
 mod node;
 mod past;
