@@ -208,3 +208,6 @@ pub(crate) fn block_bytes(block: &SignedBlockWithAttestation) -> usize {
         + block.block().body.attestations.len() * size_of::<Attestation>()
         + block.signature.len() * (SIGNATURE_BYTES + size_of::<Signature>())
 }
+
+#[cfg(test)]
+mod tests;
