@@ -103,3 +103,6 @@ pub(crate) fn apply_batch(
     }
     Ok(AppliedBatch { importable, error })
 }
+
+#[cfg(test)]
+mod tests;

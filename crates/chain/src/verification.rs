@@ -357,3 +357,6 @@ fn record(results: &[bool], seconds: f64) {
     let invalid = results.len() - valid;
     counter!("lean_pq_sig_attestation_signatures_invalid_total").increment(invalid as u64);
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
