@@ -338,3 +338,6 @@ pub(crate) fn unsigned(block: Block) -> SignedBlockWithAttestation {
         signature: BlockSignatures::default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,3 +173,6 @@ impl ChainReader {
 pub(crate) fn block_root(block: &SignedBlockWithAttestation) -> Root {
     block.block().tree_hash_root()
 }
+
+#[cfg(test)]
+mod tests;
