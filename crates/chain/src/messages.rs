@@ -311,3 +311,6 @@ impl NetworkHandle {
         self.0.try_send(message).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,4 +177,23 @@ mod tests {
         );
         assert_eq!(peers.count(), 0);
     }
+
+    #[test]
+    fn the_table_is_listed_by_name_and_seen_by_all_who_share_it() {
+        let peers = Peers::default();
+        let shared = peers.clone();
+        let of = |address: &str| PeerInfo {
+            address: address.to_owned(),
+            ..info()
+        };
+        let [a, b] = ["a", "b"].map(PeerName::new);
+        peers.insert(b.clone(), of("first"));
+        peers.insert(a.clone(), of("second"));
+        let mut changes = shared.watch();
+        shared.insert(b.clone(), of("third"));
+        let table = [(a, of("second")), (b.clone(), of("third"))];
+        assert_eq!((peers.list(), peers.count()), (table.to_vec(), 2));
+        let updated = PeerChange::Updated(b, of("third"));
+        assert_eq!(changes.try_recv(), Ok(updated));
+    }
 }

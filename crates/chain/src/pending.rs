@@ -85,3 +85,40 @@ impl PendingBlock {
         size_of::<Self>() + block_bytes(&self.block)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quartet_types::{SIGNATURE_BYTES, Signature};
+
+    use super::*;
+    use crate::parking::tests::block;
+
+    #[test]
+    fn sixteen_other_senders_of_a_block_are_remembered_each_once() {
+        let mut pending = block(3, Root::ZERO);
+        for number in 0..40 {
+            pending.add_other_sender(PeerName::new(format!("peer {}", number / 2)));
+        }
+        let senders = (0..16).map(|number| PeerName::new(format!("peer {number}")));
+        assert!(pending.other_senders.into_iter().eq(senders));
+    }
+
+    #[test]
+    fn a_block_is_signed_by_its_proposer_with_the_last_of_its_signatures() {
+        let mut pending = block(3, Root::ZERO);
+        assert_eq!(pending.signed_proposer_attestation(), None);
+        let bare = pending.bytes();
+        let mut envelope = pending.block.as_ref().clone();
+        let [first, last] = [1, 2].map(|byte| Signature::from([byte; SIGNATURE_BYTES]));
+        envelope.signature = vec![first, last.clone()].try_into().unwrap_or_default();
+        let message = envelope.message.proposer_attestation;
+        pending.block = Arc::new(envelope);
+        let signed = SignedAttestation {
+            message,
+            signature: last,
+        };
+        assert_eq!(pending.signed_proposer_attestation(), Some(signed));
+        assert!(pending.bytes() >= bare + 2 * SIGNATURE_BYTES);
+        assert!(bare > size_of::<PendingBlock>());
+    }
+}
