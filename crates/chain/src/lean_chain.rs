@@ -46,6 +46,16 @@ pub struct LeanChain {
     equivocations: Equivocations,
     sync_state: SyncState,
     sync_speed: u64,
+    /// The last move of the head with which a branch was dropped.
+    pruned_move: PrunedMove,
+}
+
+/// A move of the head, and how many blocks it left behind, as the tree had it before finality dropped them.
+#[derive(Clone, Copy, Debug, Default)]
+struct PrunedMove {
+    from: Root,
+    to: Root,
+    depth: u64,
 }
 
 /// A block of the fork choice's tree.
@@ -141,6 +151,7 @@ impl LeanChain {
             equivocations: Equivocations::default(),
             sync_state: SyncState::Starting,
             sync_speed: 0,
+            pruned_move: PrunedMove::default(),
         }
     }
 
@@ -215,6 +226,16 @@ impl LeanChain {
     /// The fork choice, for reading.
     pub fn fork_choice(&self) -> &ForkChoice {
         &self.fork_choice
+    }
+
+    /// How many blocks the head's move from one block to another has left behind, even if finality has dropped them with the same
+    /// import.
+    pub(crate) fn reorg_depth(&self, from: &Root, to: &Root) -> u64 {
+        let pruned = &self.pruned_move;
+        if (pruned.from, pruned.to) == (*from, *to) {
+            return pruned.depth;
+        }
+        self.fork_choice.reorg_depth(from, to)
     }
 
     /// Whether the block is in the tree.

@@ -97,7 +97,7 @@ impl Changes {
         let reorg_depth = if from == to {
             0
         } else {
-            chain.fork_choice().reorg_depth(&from, &to)
+            chain.reorg_depth(&from, &to)
         };
         Self {
             before,
@@ -107,3 +107,6 @@ impl Changes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

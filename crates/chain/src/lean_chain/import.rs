@@ -11,7 +11,7 @@ use quartet_types::{
     ValidatorIndex,
 };
 
-use super::{ImportableBlock, LeanChain, checkpoints};
+use super::{ImportableBlock, LeanChain, PrunedMove, checkpoints};
 use crate::{Equivocation, ImportError};
 
 /// What an import leaves behind.
@@ -88,6 +88,7 @@ impl LeanChain {
             parent_root: inner.parent_root,
             slot: inner.slot,
         };
+        let from = self.head().root;
         let outcome = self.fork_choice.on_block(
             info,
             checkpoints(&post_state, self.fork_choice.rules()),
@@ -104,7 +105,7 @@ impl LeanChain {
         self.blocks.insert(root, block);
         let head = self.head().root;
         let states = self.states.insert(root, post_state, &head);
-        let mut pruned = self.prune();
+        let mut pruned = self.prune(from);
         pruned.states.extend(states);
         Ok(pruned)
     }
@@ -167,10 +168,15 @@ impl LeanChain {
         self.equivocations.record(Equivocation { first, second });
     }
 
-    /// Drops what finality has left behind.
-    fn prune(&mut self) -> Pruned {
+    /// Drops what finality has left behind, now that the head has moved on from this block.
+    fn prune(&mut self, from: Root) -> Pruned {
         let before = self.fork_choice.oldest_block();
         let final_chain = self.chain_after(before.slot, self.latest_finalized().root);
+        if !final_chain.is_empty() {
+            let to = self.head().root;
+            let depth = self.fork_choice.reorg_depth(&from, &to);
+            self.pruned_move = PrunedMove { from, to, depth };
+        }
         let dropped = self.fork_choice.prune();
         if dropped.is_empty() {
             return Pruned::default();
