@@ -108,6 +108,12 @@ impl RecentStates {
         Some(state)
     }
 
+    /// How many places are remembered.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> usize {
+        self.order.len()
+    }
+
     /// Forgets the places of states that were removed.
     pub(crate) fn tidy(&mut self) {
         let states = &self.states;

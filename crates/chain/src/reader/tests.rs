@@ -71,7 +71,7 @@ fn a_state_is_rebuilt_from_the_nearest_one_below_it() {
 fn a_state_is_rebuilt_over_no_more_blocks_than_lie_between_two_stored_ones() {
     let mut world = World::new(4);
     let mut head = 0;
-    for slot in 1..=MAX_REPLAYED as Slot + 1 {
+    for slot in 1..=4 * 128 + 1 {
         head = world.propose(head, slot, &[]).unwrap();
     }
     let reader = reader(&world, &[0]);
@@ -104,4 +104,40 @@ fn the_roots_of_a_range_are_those_of_the_heads_chain() {
     assert_eq!(slots(9, u64::MAX), [9, 10]);
     assert_eq!(slots(11, 5), [0; 0]);
     assert_eq!(slots(4, 0), [0; 0]);
+}
+
+#[test]
+fn the_four_states_that_were_rebuilt_last_are_remembered() {
+    let mut world = World::new(4);
+    world.grow(0, 1..=7);
+    let reader = reader(&world, &[0]);
+    for block in [7, 3, 3, 6, 2, 5] {
+        let state = reader.state(world.made[block].root);
+        assert_eq!(state, Ok(Some(world.made[block].state.clone())));
+    }
+    let rebuilt = reader.rebuilt.lock();
+    let remembered = rebuilt
+        .iter()
+        .map(|(root, _)| world.position(root).unwrap());
+    assert_eq!(remembered.collect::<Vec<_>>(), [3, 6, 2, 5]);
+}
+
+#[test]
+fn when_finality_moved_is_read_from_the_database() {
+    let mut world = World::new(4);
+    world.grow(0, 1..=4);
+    let reader = reader(&world, &[0]);
+    let [first, second, third] = [1, 2, 3].map(|block| world.made[block].checkpoint());
+    reader.store().finalize(first, &[first], 4).unwrap();
+    reader.store().finalize(third, &[second, third], 6).unwrap();
+    let moves = |start, limit| {
+        let moves = reader.finality(start, limit).unwrap();
+        moves
+            .iter()
+            .map(|moved| moved.checkpoint)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(moves(0, 9), [first, third]);
+    assert_eq!(moves(2, 9), [third]);
+    assert_eq!(moves(0, 1), [first]);
 }

@@ -129,6 +129,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(states.bytes(), all(&kept));
+            prop_assert_eq!(states.places(), kept.len());
             for number in 0..24 {
                 let found = states.get(&root(number));
                 let expected = kept.iter().find(|kept| kept.number == number);

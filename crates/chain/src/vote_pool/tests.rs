@@ -72,6 +72,32 @@ fn a_second_vote_of_a_slot_is_told_and_left_out() {
 }
 
 #[test]
+fn only_another_vote_of_the_slot_conflicts() {
+    let mut pool = VotePool::new(1);
+    let [first, later] = [1, 2].map(|byte| Signature::from([byte; quartet_types::SIGNATURE_BYTES]));
+    pool.insert(&vote(3, 1), &first);
+    pool.insert(&vote(4, 2), &later);
+    assert_eq!(pool.count(), 2);
+    assert_eq!(pool.conflicting(&vote(3, 1)), None);
+    assert_eq!(pool.conflicting(&vote(5, 1)), None);
+    let held = pool
+        .conflicting(&vote(4, 1))
+        .map(|held| (held.message, held.signature));
+    assert_eq!(held, Some((vote(4, 2), later)));
+    let nobody = Attestation {
+        validator_id: 1,
+        ..vote(4, 1)
+    };
+    assert_eq!(pool.conflicting(&nobody), None);
+    let data = [vote(3, 1).data, vote(4, 2).data];
+    assert!(pool.of_validator(0).eq(data));
+    let mut candidates = pool.candidates(Vec::new(), data.into(), true);
+    assert_eq!(candidates.votes(), [vote(3, 1), vote(4, 2)]);
+    candidates.clear();
+    assert_eq!(candidates.votes(), []);
+}
+
+#[test]
 fn a_vote_by_nobody_is_left_out() {
     let mut pool = VotePool::new(0);
     assert_eq!(pool.insert(&vote(3, 1), &Signature::default()), None);

@@ -37,6 +37,8 @@ fn two_messages_of_one_validator_for_a_slot_are_evidence_whichever_way_they_come
     assert!(!chain.has_verified(&one.message, &other.signature));
     assert!(!chain.has_verified(&other.message, &other.signature));
     assert_eq!((pairs(&chain), chain.held_votes()), (vec![], held(&chain)));
+    chain.note_evidence(&one);
+    assert_eq!(pairs(&chain), []);
     chain.import_attestation(&other).unwrap();
     assert_eq!(pairs(&chain), [(one.clone(), other.clone())]);
     assert!(chain.fork_choice().has_equivocated(3, 2));

@@ -84,6 +84,12 @@ fn memory_is_counted_by_what_it_is_for() {
     let states = (0..=head).filter(|block| chain.state(world.made[*block].root).is_some());
     let newest = (head - 7..=head).filter(|block| world.made[*block].slot() >= oldest);
     assert!(states.eq(newest));
+    let count = world
+        .made
+        .iter()
+        .filter(|made| chain.state(made.root).is_some())
+        .count();
+    assert_eq!(chain.states.places(), count);
     let roots: Vec<Root> = world.made.iter().map(|made| made.root).collect();
     let before = chain.memory();
     assert!(before.states > 0 && before.unwritten > 0);
