@@ -181,7 +181,6 @@ impl LeanChain {
         if dropped.is_empty() {
             return Pruned::default();
         }
-        self.past.resize(before.slot as usize, Root::ZERO);
         let oldest = final_chain.iter().rev().skip(1).rev();
         for block in std::iter::once(&before.checkpoint()).chain(oldest) {
             self.past.resize(block.slot as usize, Root::ZERO);

@@ -196,7 +196,7 @@ fn a_proposal_carries_the_votes_at_hand_with_their_signatures() {
     let mut chain = genesis_chain(&world);
     import(&mut chain, &world, 1);
     import(&mut chain, &world, head);
-    let votes: Vec<_> = [0, 1, 3]
+    let votes: Vec<_> = [0, 3]
         .map(|validator| world.sign(world.vote(validator, head, 2)))
         .to_vec();
     for vote in &votes {
@@ -234,14 +234,41 @@ fn a_proposal_carries_the_votes_at_hand_with_their_signatures() {
         root: Root::repeat_byte(7),
         slot: 1,
     });
-    let mut elsewhere = world.vote(2, head, 2);
+    let mut elsewhere = world.vote(1, head, 2);
     elsewhere.data.head = Checkpoint {
         root: Root::repeat_byte(7),
         slot: 1,
     };
     chain.insert_vote(&elsewhere, &world.sign(elsewhere).signature);
+    assert_eq!(chain.votes_of(1).last(), Some(&elsewhere));
     let produced = chain.proposal_basis().unwrap().build(3).unwrap();
     assert!(!produced.block.body.attestations.contains(&elsewhere));
     chain.states.remove(&world.made[head].root);
     assert!(chain.proposal_basis().is_none() && chain.head_state().is_none());
+}
+
+#[test]
+fn empty_slots_between_blocks_that_become_final_at_once_stay_empty() {
+    let mut world = World::new(4);
+    let mut head = 0;
+    for slot in [1, 3, 4, 5] {
+        head = world.propose(head, slot, &[]).unwrap();
+    }
+    let target = head - 1;
+    let earlier = [0, 1, 2].map(|validator| world.vote(validator, target, 4));
+    let later = [0, 1, 2].map(|validator| {
+        let mut vote = world.vote(validator, head, 5);
+        vote.data.source = world.made[target].checkpoint();
+        vote
+    });
+    let last = world.propose(head, 7, &[earlier, later].concat()).unwrap();
+    let mut chain = genesis_chain(&world);
+    for block in 1..=last {
+        import(&mut chain, &world, block);
+    }
+    assert_eq!(chain.latest_finalized(), world.made[target].checkpoint());
+    for slot in 0..9 {
+        let expected = canonical(&world, last, slot);
+        assert_eq!(chain.canonical_root(slot), expected, "slot {slot}");
+    }
 }
