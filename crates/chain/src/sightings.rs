@@ -48,7 +48,8 @@ mod tests {
 
     #[test]
     fn votes_of_watched_validators_are_told_until_the_queue_is_full() {
-        let (sightings, mut seen) = watch_validators([2, 5]);
+        let (sightings, mut seen) = watch_validators([5, 2]);
+        assert!(sightings.validators().eq([2, 5]));
         let vote = |validator_id| Attestation {
             validator_id,
             ..Attestation::default()

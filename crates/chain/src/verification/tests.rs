@@ -286,3 +286,15 @@ fn a_block_with_another_state_root_than_its_transition_has_is_invalid() {
     let error = TransitionError::StateRoot { expected, found };
     assert_eq!(state_transition(&parent.state, &block).err(), Some(error));
 }
+
+#[test]
+fn the_scheme_has_a_verdict_for_each_signature_with_and_without_its_memory() {
+    let world = World::new(4);
+    let votes = [0, 1, 2].map(|validator| world.sign(world.vote(validator, 0, 0)));
+    let remembering = quartet_xmss::Verifier::new(Scheme::Test, 4);
+    for verifier in [&Scheme::Test as Verifier, Box::leak(Box::new(remembering))] {
+        let valid = verify_attestations(verifier, &world.keys[..3], &votes);
+        // A stand-in is no signature.
+        assert_eq!(valid, [false; 3]);
+    }
+}
