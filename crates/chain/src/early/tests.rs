@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use quartet_types::Root;
 
 use super::*;
@@ -36,7 +38,9 @@ fn each_slot_has_its_own_places_for_early_blocks_and_votes() {
     for until in [6, 7] {
         // Blocks of slots before wait too, for a vote that they carry.
         for slot in 1..=20 {
-            early.hold_block(block(slot, Root::ZERO), until);
+            let mut block = block(slot, Root::ZERO);
+            Arc::make_mut(&mut block.block).message.block.proposer_index = slot;
+            early.hold_block(block, until);
         }
         for validator in 0..300 {
             let mut vote = vote(validator, Root::ZERO, 5);

@@ -28,13 +28,14 @@ impl ChainService {
             );
         }
         self.advance_to_now();
+        // At any tick: the one at which the slot began may have been missed.
+        let (blocks, attestations) = self.early.take_until(tick.slot);
+        for block in blocks {
+            self.dispatch(block);
+        }
+        // Their signatures were verified before they were held.
+        self.count(attestations);
         if tick.interval == 0 {
-            let (blocks, attestations) = self.early.take_until(tick.slot);
-            for block in blocks {
-                self.dispatch(block);
-            }
-            // Their signatures were verified before they were held.
-            self.count(attestations);
             // By the chain's own time, which goes on when the clock is set back.
             let current = self.chain.read().current_slot();
             self.parking.drop_late_verdicts(current);

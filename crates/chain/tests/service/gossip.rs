@@ -94,6 +94,21 @@ async fn an_honest_copy_is_asked_for_when_a_forged_one_has_waited_for_its_parent
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_came_early_is_looked_at_even_if_the_start_of_its_slot_is_slept_through() {
+    let mut world = World::new(4);
+    let block = world.propose(0, 2, &[]).unwrap();
+    let node = Setup::at(1).start(&world).await;
+    let mut early = node.block("peer", &world.made[block].block).await;
+    let mut votes = node.votes(&world, "peer", &[world.vote(0, 0, 2)]).await;
+    assert_eq!((early.verdict(), votes[0].verdict()), (None, None));
+    // The machine sleeps for a slot and a quarter: the next tick is the one at three quarters.
+    node.clock.step(5_000);
+    node.until(2, 3).await;
+    assert_eq!(early.verdict(), Some(Verdict::Accept));
+    assert_eq!(votes[0].verdict(), Some(Verdict::Accept));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_proposer_of_many_early_blocks_takes_no_place_from_the_next_one() {
     let mut world = World::new(4);
     let parent = world.grow(0, 1..=1);
