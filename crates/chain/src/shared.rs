@@ -48,7 +48,9 @@ pub(crate) struct Changes {
     pub(crate) after: ForkChoiceView,
     /// Blocks of the old head's branch that the new head's does not have.
     pub(crate) reorg_depth: u64,
-    /// The equivocations that it has found, in order.
+    /// How many equivocations it has found.
+    pub(crate) equivocation_count: u64,
+    /// The last 256 of them, in order.
     pub(crate) equivocations: Vec<Found>,
 }
 
@@ -103,6 +105,7 @@ impl Changes {
             before,
             after,
             reorg_depth,
+            equivocation_count: chain.equivocations().total() - known,
             equivocations: chain.equivocations().since(known).collect(),
         }
     }

@@ -228,21 +228,6 @@ impl World {
         }
     }
 
-    /// What the proposer of a block attests with it, which binds the block to its proposer.
-    fn own_vote(&self, block: &Block, state: &State, parent: usize) -> Attestation {
-        let source = state.highest_justified();
-        let data = self.attestation_data(parent, block.slot);
-        Attestation {
-            validator_id: block.proposer_index,
-            data: AttestationData {
-                head: block.checkpoint(),
-                target: not_before(source, data.target),
-                source,
-                ..data
-            },
-        }
-    }
-
     /// A block on top of one there is, with these votes, by the slot's proposer: its place, or nothing where no such block is
     /// valid. It counts as honest where its parent is.
     pub fn propose(&mut self, parent: usize, slot: Slot, votes: &[Attestation]) -> Option<usize> {
@@ -256,9 +241,13 @@ impl World {
             },
         };
         let (block, state) = seal_block(&self.made[parent].state, block).ok()?;
-        let own = self.own_vote(&block, &state, parent);
-        let signed = self.envelope(block, own);
-        Some(self.add(signed, state, parent, self.made[parent].is_honest))
+        let mut signed = SignedBlockWithAttestation::default();
+        signed.message.block = block.clone();
+        let made = self.add(signed, state, parent, self.made[parent].is_honest);
+        // It attests what all will who see its block, which binds the block to it.
+        let own = self.vote(block.proposer_index, made, slot);
+        self.made[made].block = self.envelope(block, own).into();
+        Some(made)
     }
 
     /// An honest chain on top of a block: one block in each slot, which carries all votes for the one before. The last one's place.

@@ -85,6 +85,9 @@ impl ChainService {
         if let Some(safe_target) = changed(before.safe_target, after.safe_target) {
             self.tell_watchers(ChainEvent::SafeTarget(safe_target));
         }
+        if changes.equivocation_count > 0 {
+            counter!("quartet_equivocations_total").increment(changes.equivocation_count);
+        }
         for found in &changes.equivocations {
             self.announce_equivocation(found);
         }
@@ -96,7 +99,6 @@ impl ChainService {
             slot,
             is_first,
         } = *found;
-        counter!("quartet_equivocations_total").increment(1);
         // Once for each validator: a client with this fault repeats it in every slot.
         if is_first {
             warn!(

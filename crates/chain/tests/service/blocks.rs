@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use quartet_chain::{ChainEvent, ChainServiceConfig, NetworkMessage, SyncState, Verdict};
-use quartet_types::{Root, Signature, SignedBlockWithAttestation};
+use quartet_types::{Block, Root, Signature, SignedBlockWithAttestation};
 use quartet_world::World;
-use tree_hash::TreeHash as _;
 
 use crate::node::{Node, Setup, Wanted};
 
@@ -34,12 +33,9 @@ fn invalid(
     world: &World,
     block: &SignedBlockWithAttestation,
 ) -> (Root, Arc<SignedBlockWithAttestation>) {
-    let mut inner = block.block().clone();
-    inner.state_root = Root::repeat_byte(9);
-    let root = inner.tree_hash_root();
-    let mut own = block.message.proposer_attestation;
-    own.data.head.root = root;
-    (root, Arc::new(world.envelope(inner, own)))
+    changed(world, block, |inner| {
+        inner.state_root = Root::repeat_byte(9);
+    })
 }
 
 /// The block on top of another parent, signed by its proposer.
@@ -48,12 +44,26 @@ fn on(
     block: &SignedBlockWithAttestation,
     parent_root: Root,
 ) -> (Root, Arc<SignedBlockWithAttestation>) {
+    changed(world, block, |inner| inner.parent_root = parent_root)
+}
+
+/// The block with a change, signed by its proposer.
+fn changed(
+    world: &World,
+    block: &SignedBlockWithAttestation,
+    change: impl FnOnce(&mut Block),
+) -> (Root, Arc<SignedBlockWithAttestation>) {
     let mut inner = block.block().clone();
-    inner.parent_root = parent_root;
-    let root = inner.tree_hash_root();
+    let before = inner.checkpoint();
+    change(&mut inner);
+    let after = inner.checkpoint();
     let mut own = block.message.proposer_attestation;
-    own.data.head.root = root;
-    (root, Arc::new(world.envelope(inner, own)))
+    for named in [&mut own.data.head, &mut own.data.target] {
+        if *named == before {
+            *named = after;
+        }
+    }
+    (after.root, Arc::new(world.envelope(inner, own)))
 }
 
 fn penalized(node: &mut Node) -> Vec<String> {
