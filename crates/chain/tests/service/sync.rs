@@ -6,7 +6,7 @@ use quartet_chain::{
 use quartet_types::{Checkpoint, Root, Status};
 use quartet_world::World;
 
-use crate::node::{Setup, Wanted, served};
+use crate::node::{Node, Setup, Wanted, served};
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_is_late_fetches_the_chain_of_a_peer_and_takes_up_its_duties() {
@@ -169,4 +169,50 @@ async fn a_node_is_synced_as_soon_as_what_its_peers_claim_is_imported() {
     node.answer(request.number, Ok(served(&world, head, &request.wanted)))
         .await;
     assert_eq!(node.chain.read().sync_state(), SyncState::Synced);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_without_what_more_than_a_third_of_six_validators_signed_is_not_synced() {
+    let mut world = World::new(6);
+    let head = world.grow(0, 1..=5);
+    let node = Setup::at(5).start(&world).await;
+    node.import(&world, &(1..=head).collect::<Vec<_>>()).await;
+    let unknown = |validator| {
+        let mut vote = world.vote(validator, head, 5);
+        vote.data.head.root = Root::repeat_byte(0xee);
+        vote
+    };
+    let state = || node.chain.read().sync_state();
+    node.votes(&world, "peer", &[unknown(0), unknown(1)]).await;
+    node.until(8, 0).await;
+    assert_eq!(state(), SyncState::Synced);
+    node.votes(&world, "peer", &[unknown(2)]).await;
+    node.until(8, 1).await;
+    assert_eq!(state(), SyncState::Syncing { target: 5 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_that_is_claimed_and_not_served_keeps_nobody_from_duty_for_long() {
+    let mut world = World::new(4);
+    let head = world.grow(0, 1..=40);
+    let mut node = Setup::at(41).start(&world).await;
+    let claim = world.made[head].checkpoint();
+    node.status(&world, "peer", claim).await;
+    let [claimed] = &node.requests()[..] else {
+        panic!("one request");
+    };
+    let answer = served(&world, head, &claimed.wanted);
+    node.answer(claimed.number, Ok(answer)).await;
+    let state = |node: &Node| node.chain.read().sync_state();
+    let target = 40;
+    assert_eq!(state(&node), SyncState::Syncing { target });
+    // The peer says so again and again.
+    for slot in 42..50 {
+        node.until(slot, 2).await;
+        for request in node.requests() {
+            node.answer(request.number, Ok(Vec::new())).await;
+        }
+        node.status(&world, "peer", claim).await;
+    }
+    assert_eq!(state(&node), SyncState::Synced);
 }
