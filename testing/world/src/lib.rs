@@ -16,6 +16,8 @@
 // Tests use it, and one that unwraps fails as it should.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+pub mod node;
+
 use std::{collections::HashMap, sync::Arc};
 
 use quartet_chain::VerifySignatures;

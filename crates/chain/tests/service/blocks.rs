@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use quartet_chain::{ChainEvent, ChainServiceConfig, NetworkMessage, SyncState, Verdict};
 use quartet_types::{Block, Root, Signature, SignedBlockWithAttestation};
-use quartet_world::World;
-
-use crate::node::{Node, Setup, Wanted};
+use quartet_world::{
+    World,
+    node::{Node, Setup, Wanted},
+};
 
 /// The block of a slot, and others that its proposer has signed for the same slot and parent.
 fn proposed_often(world: &mut World, parent: usize, slot: u64, often: usize) -> Vec<usize> {

@@ -2,10 +2,11 @@
 
 use quartet_chain::{ChainEvent, ChainMessage, MemoryLimits, Source, Verdict};
 use quartet_types::INTERVALS_PER_SLOT;
-use quartet_world::World;
+use quartet_world::{
+    World,
+    node::{Node, Setup},
+};
 use tokio::sync::oneshot;
-
-use crate::node::{Node, Setup};
 
 async fn prepare(node: &Node, slot: u64) {
     let (ready, awaited) = oneshot::channel();

@@ -2,9 +2,10 @@
 
 use quartet_chain::{ChainEvent, Verdict};
 use quartet_types::{Slot, ValidatorIndex};
-use quartet_world::World;
-
-use crate::node::{Node, Setup};
+use quartet_world::{
+    World,
+    node::{Node, Setup},
+};
 
 /// Of whom the watchers have been told that they sign twice.
 fn told(node: &mut Node) -> Vec<(ValidatorIndex, Slot)> {

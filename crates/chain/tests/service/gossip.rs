@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use quartet_chain::Verdict;
 use quartet_types::{Signature, SignedBlockWithAttestation};
-use quartet_world::World;
-
-use crate::node::{Setup, Wanted};
+use quartet_world::{
+    World,
+    node::{Setup, Wanted},
+};
 
 #[tokio::test(start_paused = true)]
 async fn honest_blocks_and_votes_are_accepted_and_finalize() {

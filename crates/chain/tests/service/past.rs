@@ -7,9 +7,10 @@ use quartet_chain::{
 };
 use quartet_storage::Database;
 use quartet_types::{Root, Signature, SignedBlockWithAttestation, Slot, State};
-use quartet_world::World;
-
-use crate::node::{Node, Setup, Wanted, served};
+use quartet_world::{
+    World,
+    node::{Node, Setup, Wanted, served},
+};
 
 /// The slot that a node starts from.
 const ANCHOR: Slot = 30;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use quartet_chain::RequestError;
 use quartet_types::{Root, Signature, SignedBlockWithAttestation, Slot};
-use quartet_world::World;
-
-use crate::node::{Node, Request, Served, Setup, Wanted, served};
+use quartet_world::{
+    World,
+    node::{Node, Request, Served, Setup, Wanted, served},
+};
 
 /// A node of the slot after a chain of 600 blocks, of which it has nothing, and peers that have all.
 async fn late(world: &mut World, peers: &[&str]) -> (Node, usize) {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use quartet_chain::Verdict;
 use quartet_storage::Database;
 use quartet_types::Slot;
-use quartet_world::World;
-
-use crate::node::{Node, Setup};
+use quartet_world::{
+    World,
+    node::{Node, Setup},
+};
 
 async fn restart(world: &World, node: Node, slot: Slot) -> Node {
     let store: Arc<Database> = node.stop().await;

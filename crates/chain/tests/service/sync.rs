@@ -4,9 +4,10 @@ use quartet_chain::{
     ChainEvent, ChainMessage, ChainServiceConfig, NetworkMessage, PeerName, SyncState, Verdict,
 };
 use quartet_types::{Checkpoint, Root, Status};
-use quartet_world::World;
-
-use crate::node::{Node, Setup, Wanted, served};
+use quartet_world::{
+    World,
+    node::{Node, Setup, Wanted, served},
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_is_late_fetches_the_chain_of_a_peer_and_takes_up_its_duties() {

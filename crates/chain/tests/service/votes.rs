@@ -2,9 +2,10 @@
 
 use quartet_chain::{ChainEvent, Source, Verdict};
 use quartet_types::{Attestation, Checkpoint, Root, Signature, SignedAttestation, Slot};
-use quartet_world::World;
-
-use crate::node::{Awaited, Node, Setup, Wanted};
+use quartet_world::{
+    World,
+    node::{Awaited, Node, Setup, Wanted},
+};
 
 /// A node in a slot after a chain of one block a slot, which it has, and the last of these blocks.
 async fn node_after(world: &mut World, slots: Slot) -> (Node, usize) {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use quartet_chain::{NetworkMessage, Verdict};
 use quartet_types::{Checkpoint, Root, Signature, SignedBlockWithAttestation};
-use quartet_world::World;
-
-use crate::node::{Node, Setup, Wanted};
+use quartet_world::{
+    World,
+    node::{Node, Setup, Wanted},
+};
 
 /// A block in slot 3, that of its parent, and a block beside the parent, which its body names.
 struct Names {

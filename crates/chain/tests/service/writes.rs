@@ -5,12 +5,12 @@ use std::sync::Arc;
 use quartet_chain::Verdict;
 use quartet_storage::Database;
 use quartet_types::Slot;
-use quartet_world::World;
-
-use crate::{
-    disk::Disk,
+use quartet_world::{
+    World,
     node::{Node, Setup},
 };
+
+use crate::disk::Disk;
 
 /// A node in a slot, on a disk.
 async fn node_on(disk: &Disk, world: &World, slot: Slot) -> Node {

@@ -1,4 +1,6 @@
-//! What the service records of itself is enough to do it all again.
+//! What the chain service records of itself is enough to do it all again.
+// A test that unwraps fails as it should.
+#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 
@@ -6,11 +8,12 @@ use quartet_chain::{ChainMessage, ChainServiceConfig, PeerName, RequestError, Ve
 use quartet_recording::{Limits, MIN_LIMIT, Recording};
 use quartet_replay::{Beginning, ReplayEvent, ReplayOptions, ReplayOutcome, Rules, play};
 use quartet_types::{Root, SignedBlockWithAttestation, State};
-use quartet_world::{StandIn, World};
+use quartet_world::{
+    StandIn, World,
+    node::{Node, Setup, Wanted, served},
+};
 use tempfile::tempdir;
 use tokio::sync::oneshot;
-
-use crate::node::{Node, Setup, Wanted};
 
 /// What a replay has told.
 #[derive(Default)]
@@ -92,13 +95,13 @@ async fn eventful(world: &mut World, node: &mut Node) -> usize {
     let mut is_broken = true;
     for _ in 0..8 {
         for request in node.requests() {
-            let mut blocks = crate::node::served(world, tip, &request.wanted);
+            let mut blocks = served(world, tip, &request.wanted);
             if let (Wanted::Slots(_), true, Some(last)) = (&request.wanted, is_broken, blocks.pop())
             {
                 blocks.push(forged(&last).into());
                 is_broken = false;
             } else {
-                blocks = crate::node::served(world, tip, &request.wanted);
+                blocks = served(world, tip, &request.wanted);
             }
             node.answer(request.number, Ok(blocks)).await;
         }

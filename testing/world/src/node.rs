@@ -1,4 +1,4 @@
-//! A chain service that runs, on virtual time, and what a test says to it and hears from it.
+//! A chain service that runs, and what a test says to it and hears from it. Time is tokio's, which has to be paused.
 
 use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
@@ -16,12 +16,13 @@ use quartet_types::{
     Attestation, Checkpoint, INTERVALS_PER_SLOT, Root, SECONDS_PER_SLOT, SignedAttestation,
     SignedBlockWithAttestation, Slot, State, Status,
 };
-use quartet_world::{GENESIS_TIME, StandIn, World};
 use tokio::{
     sync::{broadcast, mpsc, oneshot},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
+
+use crate::{GENESIS_TIME, StandIn, World};
 
 /// By then all that does not wait for a slot is done: votes wait eight milliseconds for others.
 const A_MOMENT: Duration = Duration::from_millis(20);
@@ -29,15 +30,18 @@ const A_MOMENT: Duration = Duration::from_millis(20);
 const INTERVAL: u64 = SECONDS_PER_SLOT * 1_000 / INTERVALS_PER_SLOT;
 
 /// How a node starts.
-pub(crate) struct Setup {
-    pub(crate) config: ChainServiceConfig,
+#[derive(Debug)]
+pub struct Setup {
+    /// Whether it waits for peers, and fetches the past.
+    pub config: ChainServiceConfig,
     /// The slot that it is.
-    pub(crate) slot: Slot,
-    pub(crate) memory: MemoryLimits,
+    pub slot: Slot,
+    /// How much of its chain is in memory.
+    pub memory: MemoryLimits,
     /// What it has kept from before.
-    pub(crate) store: Option<Arc<Database>>,
+    pub store: Option<Arc<Database>>,
     /// Where it records what it does, and how much of that is kept.
-    pub(crate) recording: Option<(PathBuf, Limits)>,
+    pub recording: Option<(PathBuf, Limits)>,
 }
 
 impl Default for Setup {
@@ -52,34 +56,43 @@ impl Default for Setup {
     }
 }
 
-pub(crate) struct Node {
-    pub(crate) chain: SharedChain,
-    pub(crate) store: Arc<Database>,
-    pub(crate) clock: Clock,
-    pub(crate) events: broadcast::Receiver<ChainEvent>,
+/// A node that runs.
+#[derive(Debug)]
+pub struct Node {
+    /// Its chain.
+    pub chain: SharedChain,
+    /// Its database.
+    pub store: Arc<Database>,
+    /// Its clock, which can be set.
+    pub clock: Clock,
+    /// What watchers are told.
+    pub events: broadcast::Receiver<ChainEvent>,
     handle: ChainHandle,
     network: NetworkHandle,
     /// The peers of all penalties that it has told the network of, as far as that has been looked at.
-    pub(crate) penalized: Vec<String>,
+    pub penalized: Vec<String>,
     messages: mpsc::Receiver<NetworkMessage>,
     stop: CancellationToken,
     service: JoinHandle<Result<(), StoreError>>,
 }
 
 /// What comes of a request.
-pub(crate) type Served = Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>;
+pub type Served = Result<Vec<Arc<SignedBlockWithAttestation>>, RequestError>;
 
 /// A request that the node has sent.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Request {
-    pub(crate) number: u64,
-    pub(crate) peer: String,
-    pub(crate) wanted: Wanted,
+pub struct Request {
+    /// Its number, which the answer repeats.
+    pub number: u64,
+    /// Whom it goes to.
+    pub peer: String,
+    /// What it asks for.
+    pub wanted: Wanted,
 }
 
 impl Request {
     /// The message as one, if it is one.
-    pub(crate) fn of(message: NetworkMessage) -> Option<Self> {
+    pub fn of(message: NetworkMessage) -> Option<Self> {
         let (number, peer, wanted) = match message {
             NetworkMessage::RequestBlocks {
                 request,
@@ -103,18 +116,22 @@ impl Request {
     }
 }
 
+/// What a request asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Wanted {
+pub enum Wanted {
+    /// Blocks by their roots.
     Roots(Vec<Root>),
+    /// The blocks of some slots.
     Slots(Range<Slot>),
 }
 
 /// An item from gossip whose verdict is awaited.
-pub(crate) struct Awaited(oneshot::Receiver<Verdict>);
+#[derive(Debug)]
+pub struct Awaited(oneshot::Receiver<Verdict>);
 
 impl Awaited {
     /// The verdict, if there is one: an item that is dropped counts as ignored.
-    pub(crate) fn verdict(&mut self) -> Option<Verdict> {
+    pub fn verdict(&mut self) -> Option<Verdict> {
         match self.0.try_recv() {
             Ok(verdict) => Some(verdict),
             Err(oneshot::error::TryRecvError::Closed) => Some(Verdict::Ignore),
@@ -125,7 +142,7 @@ impl Awaited {
 
 impl Setup {
     /// A node in a slot, without peers.
-    pub(crate) fn at(slot: Slot) -> Self {
+    pub fn at(slot: Slot) -> Self {
         Self {
             slot,
             ..Self::default()
@@ -133,7 +150,7 @@ impl Setup {
     }
 
     /// Starts it, a moment after the start of the slot.
-    pub(crate) async fn start(self, world: &World) -> Node {
+    pub async fn start(self, world: &World) -> Node {
         let genesis = world.genesis();
         let since = Duration::from_secs(GENESIS_TIME + SECONDS_PER_SLOT * self.slot);
         let clock = Clock::manual(GENESIS_TIME, since);
@@ -184,29 +201,27 @@ impl Setup {
 }
 
 impl Node {
-    pub(crate) async fn a_moment(&self) {
+    /// Waits until all is done that does not wait for a slot.
+    pub async fn a_moment(&self) {
         tokio::time::sleep(A_MOMENT).await;
     }
 
     /// Waits until an interval of a slot, and a moment more.
-    pub(crate) async fn until(&self, slot: Slot, interval: u64) {
+    pub async fn until(&self, slot: Slot, interval: u64) {
         let due = Duration::from_millis((slot * INTERVALS_PER_SLOT + interval) * INTERVAL);
         let left = due.saturating_sub(self.clock.since_genesis());
         tokio::time::sleep(left).await;
         self.a_moment().await;
     }
 
-    pub(crate) async fn tell(&self, message: ChainMessage) {
+    /// The service is told something.
+    pub async fn tell(&self, message: ChainMessage) {
         self.handle.send(message).await.unwrap();
         self.a_moment().await;
     }
 
     /// A block comes by gossip.
-    pub(crate) async fn block(
-        &self,
-        peer: &str,
-        block: &Arc<SignedBlockWithAttestation>,
-    ) -> Awaited {
+    pub async fn block(&self, peer: &str, block: &Arc<SignedBlockWithAttestation>) -> Awaited {
         let (verdict, awaited) = oneshot::channel();
         let (block, peer) = (block.clone(), PeerName::new(peer));
         self.tell(ChainMessage::Block {
@@ -219,7 +234,7 @@ impl Node {
     }
 
     /// Blocks of the world come by gossip, each of which is imported at once.
-    pub(crate) async fn import(&self, world: &World, blocks: &[usize]) {
+    pub async fn import(&self, world: &World, blocks: &[usize]) {
         for block in blocks {
             let mut awaited = self.block("importer", &world.made[*block].block).await;
             let verdict = awaited.verdict();
@@ -228,22 +243,13 @@ impl Node {
     }
 
     /// Votes come by gossip, all at once and well signed.
-    pub(crate) async fn votes(
-        &self,
-        world: &World,
-        peer: &str,
-        votes: &[Attestation],
-    ) -> Vec<Awaited> {
+    pub async fn votes(&self, world: &World, peer: &str, votes: &[Attestation]) -> Vec<Awaited> {
         let signed = votes.iter().map(|vote| world.sign(*vote));
         self.signed_votes(peer, signed.collect()).await
     }
 
     /// Votes come by gossip, all at once.
-    pub(crate) async fn signed_votes(
-        &self,
-        peer: &str,
-        votes: Vec<SignedAttestation>,
-    ) -> Vec<Awaited> {
+    pub async fn signed_votes(&self, peer: &str, votes: Vec<SignedAttestation>) -> Vec<Awaited> {
         let awaited = votes.into_iter().map(|attestation| {
             let (verdict, awaited) = oneshot::channel();
             self.handle.attestation(GossipAttestation {
@@ -259,12 +265,12 @@ impl Node {
     }
 
     /// A vote comes by gossip, well signed.
-    pub(crate) async fn vote(&self, world: &World, vote: Attestation) -> Awaited {
+    pub async fn vote(&self, world: &World, vote: Attestation) -> Awaited {
         self.votes(world, "peer", &[vote]).await.remove(0)
     }
 
     /// A peer says what its head is; what it has finalized is genesis.
-    pub(crate) async fn status(&self, world: &World, peer: &str, head: Checkpoint) {
+    pub async fn status(&self, world: &World, peer: &str, head: Checkpoint) {
         let finalized = world.genesis().checkpoint();
         self.tell(ChainMessage::Status {
             peer: PeerName::new(peer),
@@ -274,14 +280,14 @@ impl Node {
     }
 
     /// The network has no room for anything more.
-    pub(crate) async fn fill_network(&self) {
+    pub async fn fill_network(&self) {
         let nothing = || NetworkMessage::PublishAttestations(Vec::new());
         let full = async { while self.network.send(nothing()).await.is_ok() {} };
         let _ = tokio::time::timeout(Duration::from_millis(1), full).await;
     }
 
     /// What the node has told the network since the last time.
-    pub(crate) fn messages(&mut self) -> Vec<NetworkMessage> {
+    pub fn messages(&mut self) -> Vec<NetworkMessage> {
         let messages = std::iter::from_fn(|| self.messages.try_recv().ok());
         let messages: Vec<NetworkMessage> = messages.collect();
         for message in &messages {
@@ -293,7 +299,7 @@ impl Node {
     }
 
     /// Its requests since the last time; all else that it has told the network is passed over.
-    pub(crate) fn requests(&mut self) -> Vec<Request> {
+    pub fn requests(&mut self) -> Vec<Request> {
         self.messages()
             .into_iter()
             .filter_map(Request::of)
@@ -301,19 +307,19 @@ impl Node {
     }
 
     /// A request is answered, or fails.
-    pub(crate) async fn answer(&self, request: u64, result: Served) {
+    pub async fn answer(&self, request: u64, result: Served) {
         self.tell(ChainMessage::RequestedBlocks { request, result })
             .await;
     }
 
     /// Answers requests as a peer does whose head is this block, until none has come for an interval.
-    pub(crate) async fn serve(&mut self, world: &World, head: usize) {
+    pub async fn serve(&mut self, world: &World, head: usize) {
         self.serve_by(|request| Ok(served(world, head, &request.wanted)))
             .await;
     }
 
     /// Answers requests until none has come for an interval.
-    pub(crate) async fn serve_by(&mut self, mut answer: impl FnMut(&Request) -> Served) {
+    pub async fn serve_by(&mut self, mut answer: impl FnMut(&Request) -> Served) {
         loop {
             let mut requests = self.requests();
             if requests.is_empty() {
@@ -330,21 +336,25 @@ impl Node {
     }
 
     /// What watchers have been told since the last time.
-    pub(crate) fn told(&mut self) -> Vec<ChainEvent> {
+    pub fn told(&mut self) -> Vec<ChainEvent> {
         std::iter::from_fn(|| self.events.try_recv().ok()).collect()
     }
 
-    pub(crate) fn head(&self) -> Root {
+    /// The head of its chain.
+    pub fn head(&self) -> Root {
         self.chain.read().head().root
     }
 
     /// How it has ended by itself.
-    pub(crate) async fn ended(self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// When its database has failed.
+    pub async fn ended(self) -> Result<(), StoreError> {
         self.service.await.unwrap()
     }
 
     /// Stops it; its database, as the next start finds it.
-    pub(crate) async fn stop(self) -> Arc<Database> {
+    pub async fn stop(self) -> Arc<Database> {
         self.stop.cancel();
         self.service.await.unwrap().unwrap();
         self.store
@@ -370,11 +380,7 @@ fn start_of(network: Root, config: ChainServiceConfig, memory: MemoryLimits) -> 
 }
 
 /// What a peer whose head is this block answers.
-pub(crate) fn served(
-    world: &World,
-    head: usize,
-    wanted: &Wanted,
-) -> Vec<Arc<SignedBlockWithAttestation>> {
+pub fn served(world: &World, head: usize, wanted: &Wanted) -> Vec<Arc<SignedBlockWithAttestation>> {
     match wanted {
         Wanted::Roots(roots) => {
             let found = roots.iter().filter_map(|root| world.find(root));
