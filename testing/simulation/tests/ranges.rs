@@ -102,16 +102,24 @@ fn a_range_that_ends_in_a_block_of_its_servers_own_is_had_from_others() -> Outco
     })
 }
 
+/// So many blocks before the end come in envelopes whose heads are not in the chain of a node that comes to them.
+fn forge_envelopes(chain: &mut Chain, count: Slot) {
+    let real = chain.clone();
+    for slot in END + 1 - count..=END {
+        let (block, later) = (&real[&slot], &real[&(slot + 20)]);
+        let signatures = block.signature.clone();
+        let forged = in_the_envelope_of(block.block(), later, signatures);
+        chain.insert(slot, forged);
+    }
+}
+
 #[test]
 fn a_range_in_envelopes_that_cannot_be_imported_is_had_from_others() -> Outcome {
-    joins_all_the_same("foreign", |chain| {
-        let real = chain.clone();
-        for slot in END - 63..=END {
-            // Its head is not in the chain of a node that comes to this block.
-            let (block, later) = (&real[&slot], &real[&(slot + 20)]);
-            let signatures = block.signature.clone();
-            let forged = in_the_envelope_of(block.block(), later, signatures);
-            chain.insert(slot, forged);
-        }
-    })
+    // They wait for a block that needs them, and who serves that one has not served them.
+    joins_all_the_same("adrift", |chain| forge_envelopes(chain, 64))
+}
+
+#[test]
+fn a_range_in_more_envelopes_than_may_wait_is_had_from_others() -> Outcome {
+    joins_all_the_same("foreign", |chain| forge_envelopes(chain, 65))
 }
