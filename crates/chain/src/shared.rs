@@ -105,7 +105,7 @@ impl Changes {
             before,
             after,
             reorg_depth,
-            equivocation_count: chain.equivocations().total() - known,
+            equivocation_count: chain.equivocations().total().saturating_sub(known),
             equivocations: chain.equivocations().since(known).collect(),
         }
     }

@@ -149,6 +149,13 @@ impl Setup {
         }
     }
 
+    /// A node in a slot that waits for peers before it does duties.
+    pub fn among_peers(slot: Slot) -> Self {
+        let mut setup = Self::at(slot);
+        setup.config.expects_peers = true;
+        setup
+    }
+
     /// Starts it, a moment after the start of the slot.
     pub async fn start(self, world: &World) -> Node {
         let genesis = world.genesis();
@@ -361,11 +368,11 @@ impl Node {
     }
 }
 
-/// What a recording says of the node.
-fn start_of(network: Root, config: ChainServiceConfig, memory: MemoryLimits) -> Start {
+/// What a recording says of a node whose slots last as long as the protocol says, in its session 0.
+pub fn start_of(network: Root, config: ChainServiceConfig, memory: MemoryLimits) -> Start {
     let memory = [memory.states, memory.blocks, memory.unwritten];
     Start {
-        software: "a test".to_owned(),
+        software: "quartet".to_owned(),
         node: "a node".to_owned(),
         session: 0,
         part: 0,

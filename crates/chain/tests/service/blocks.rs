@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quartet_chain::{ChainEvent, ChainServiceConfig, NetworkMessage, SyncState, Verdict};
+use quartet_chain::{ChainEvent, NetworkMessage, SyncState, Verdict};
 use quartet_types::{Block, Root, Signature, SignedBlockWithAttestation};
 use quartet_world::{
     World,
@@ -240,15 +240,7 @@ async fn a_copy_that_is_of_no_use_does_not_end_the_way_to_a_block() {
 async fn a_claim_whose_block_is_of_no_use_is_nothing_to_wait_for() {
     let mut world = World::new(4);
     let head = world.grow(0, 1..=3);
-    let config = ChainServiceConfig {
-        expects_peers: true,
-        ..ChainServiceConfig::default()
-    };
-    let setup = Setup {
-        config,
-        ..Setup::at(3)
-    };
-    let mut node = setup.start(&world).await;
+    let mut node = Setup::among_peers(3).start(&world).await;
     let claimed = &world.made[head];
     node.status(&world, "forger", claimed.checkpoint()).await;
     let request = node.requests().remove(0);

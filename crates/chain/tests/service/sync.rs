@@ -1,8 +1,6 @@
 //! What the service asks peers for, and what becomes of the answers.
 
-use quartet_chain::{
-    ChainEvent, ChainMessage, ChainServiceConfig, NetworkMessage, PeerName, SyncState, Verdict,
-};
+use quartet_chain::{ChainEvent, ChainMessage, NetworkMessage, PeerName, SyncState, Verdict};
 use quartet_types::{Checkpoint, Root, Status};
 use quartet_world::{
     World,
@@ -13,15 +11,7 @@ use quartet_world::{
 async fn a_node_that_is_late_fetches_the_chain_of_a_peer_and_takes_up_its_duties() {
     let mut world = World::new(4);
     let head = world.grow(0, 1..=40);
-    let config = ChainServiceConfig {
-        expects_peers: true,
-        ..ChainServiceConfig::default()
-    };
-    let setup = Setup {
-        config,
-        ..Setup::at(41)
-    };
-    let mut node = setup.start(&world).await;
+    let mut node = Setup::among_peers(41).start(&world).await;
     assert_eq!(node.chain.read().sync_state(), SyncState::Starting);
     node.status(&world, "peer", world.made[head].checkpoint())
         .await;
@@ -154,15 +144,7 @@ async fn a_node_that_catches_up_says_how_fast() {
 async fn a_node_is_synced_as_soon_as_what_its_peers_claim_is_imported() {
     let mut world = World::new(4);
     let head = world.grow(0, 1..=1);
-    let config = ChainServiceConfig {
-        expects_peers: true,
-        ..ChainServiceConfig::default()
-    };
-    let setup = Setup {
-        config,
-        ..Setup::at(1)
-    };
-    let mut node = setup.start(&world).await;
+    let mut node = Setup::among_peers(1).start(&world).await;
     node.status(&world, "peer", world.made[head].checkpoint())
         .await;
     assert_eq!(node.chain.read().sync_state(), SyncState::Starting);

@@ -11,10 +11,10 @@ use quartet_chain::{
 };
 use quartet_clock::Clock;
 use quartet_processor::Processor;
-use quartet_recording::{Limits, MIN_LIMIT, RecordedScheme, Recorder, Start};
+use quartet_recording::{Limits, MIN_LIMIT, Recorder};
 use quartet_storage::Database;
 use quartet_types::{Checkpoint, Root, SECONDS_PER_SLOT, Slot, State};
-use quartet_world::{GENESIS_TIME, StandIn, World};
+use quartet_world::{GENESIS_TIME, StandIn, World, node::start_of};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -255,24 +255,6 @@ impl Node {
         self.stop.cancel();
         self.service.await.unwrap().unwrap();
         self.finalized
-    }
-}
-
-/// What a recording says of the node.
-fn start_of(network: Root, config: ChainServiceConfig, limits: MemoryLimits) -> Start {
-    let memory = [limits.states, limits.blocks, limits.unwritten];
-    Start {
-        software: "fuzz".to_owned(),
-        node: "fuzzed".to_owned(),
-        session: 1,
-        part: 0,
-        network,
-        genesis_time: GENESIS_TIME,
-        slot_milliseconds: SECONDS_PER_SLOT * 1_000,
-        scheme: RecordedScheme::Test,
-        expects_peers: config.expects_peers,
-        backfill: config.backfill,
-        memory: memory.map(|bytes| bytes as u64),
     }
 }
 
