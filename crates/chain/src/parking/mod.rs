@@ -44,7 +44,14 @@ pub(crate) struct Ballot {
     pub(crate) vote: SignedAttestation,
     /// The waiting block in whose body it came; its signature has not been verified, and anybody can put a bad one beside
     /// an honest block. `None` for one from gossip, which has been.
-    pub(crate) carrier: Option<Root>,
+    pub(crate) carrier: Option<ParkedCopy>,
+}
+
+/// One of the copies of a block that have waited here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ParkedCopy {
+    root: Root,
+    number: u64,
 }
 
 #[derive(Debug)]
@@ -152,13 +159,11 @@ impl Parking {
             return same.block.add_copy(&block);
         }
         let (key, bytes) = ((block.slot(), block.root), block.bytes());
-        while self.blocks.len() >= MAX_BLOCKS || self.block_bytes + bytes > MAX_BLOCK_BYTES {
-            match self.by_slot.last().copied() {
-                Some(newest) if newest > key => {
-                    self.take_block(newest.1);
-                }
-                _ => return,
-            }
+        let Some(newest) = self.what_makes_way(key, bytes) else {
+            return;
+        };
+        for root in newest {
+            self.take_block(root);
         }
         self.block_bytes += bytes;
         self.by_slot.insert(key);
@@ -173,6 +178,20 @@ impl Parking {
         };
         self.blocks.insert(parked.block.root, parked);
         self.record();
+    }
+
+    /// The newest blocks, after this key, without which there is room for another block; `None` if there is none even so.
+    fn what_makes_way(&self, key: (Slot, Root), bytes: usize) -> Option<Vec<Root>> {
+        let (mut count, mut held) = (self.blocks.len(), self.block_bytes);
+        let mut newest = self.by_slot.iter().rev().take_while(|other| **other > key);
+        let mut makes_way = Vec::new();
+        while count >= MAX_BLOCKS || held + bytes > MAX_BLOCK_BYTES {
+            let (_, root) = newest.next()?;
+            held -= self.blocks.get(root)?.block.bytes();
+            count -= 1;
+            makes_way.push(*root);
+        }
+        Some(makes_way)
     }
 
     /// Takes out what waited for `root`.
@@ -246,6 +265,13 @@ impl Parking {
         Some(block)
     }
 
+    /// Takes a copy of a block out, unless another one waits instead by now.
+    pub(crate) fn take_copy(&mut self, copy: ParkedCopy) -> Option<PendingBlock> {
+        let waits = self.blocks.get(&copy.root);
+        waits.filter(|parked| parked.number == copy.number)?;
+        self.take_block(copy.root)
+    }
+
     /// The validators that have signed blocks or votes of these slots that wait here, and the newest slot of a block that they have
     /// signed for. Those that `has_moved_on`, with a vote for a known block after a slot, are left out.
     pub(crate) fn signers(
@@ -306,7 +332,7 @@ impl Parking {
     /// block, whose signatures may be valid.
     pub(crate) fn ballots(&mut self, root: Root, threshold: usize) -> Option<Vec<Ballot>> {
         let subtree = self.subtree(root);
-        let mut ballots: BTreeMap<ValidatorIndex, (Attestation, &Signature, Option<Root>)> =
+        let mut ballots: BTreeMap<ValidatorIndex, (Attestation, &Signature, Option<ParkedCopy>)> =
             BTreeMap::new();
         for (vote, signature, carrier) in self.votes_in(&subtree) {
             if subtree.contains(&vote.data.head.root) {
@@ -319,8 +345,7 @@ impl Parking {
         }
         let mut hasher = DefaultHasher::new();
         for (validator, (.., carrier)) in &ballots {
-            let carrier = carrier.and_then(|root| self.blocks.get(&root));
-            (validator, carrier.map(|parked| parked.number)).hash(&mut hasher);
+            (validator, carrier).hash(&mut hasher);
         }
         let ballots: Vec<Ballot> = ballots
             .into_values()
@@ -342,7 +367,7 @@ impl Parking {
     fn votes_in<'a>(
         &'a self,
         roots: &'a BTreeSet<Root>,
-    ) -> impl Iterator<Item = (Attestation, &'a Signature, Option<Root>)> {
+    ) -> impl Iterator<Item = (Attestation, &'a Signature, Option<ParkedCopy>)> {
         let by_gossip = roots
             .iter()
             .flat_map(|root| self.attestations.of(root))
@@ -352,11 +377,13 @@ impl Parking {
             .iter()
             .filter_map(|root| self.blocks.get(root))
             .flat_map(|parked| {
-                let block = &parked.block;
-                let votes = block.block.attestations().copied();
+                let (root, number) = (parked.block.root, parked.number);
+                let carrier = Some(ParkedCopy { root, number });
+                let block = &parked.block.block;
+                let votes = block.attestations().copied();
                 votes
-                    .zip(&block.block.signature)
-                    .map(|(vote, signature)| (vote, signature, Some(block.root)))
+                    .zip(&block.signature)
+                    .map(move |(vote, signature)| (vote, signature, carrier))
             });
         by_gossip.chain(in_bodies)
     }

@@ -100,6 +100,31 @@ fn large_blocks_are_bounded_by_their_memory() {
 }
 
 #[test]
+fn a_block_that_finds_no_room_drives_nothing_out() {
+    let mut parking = Parking::default();
+    let large = |slot: Slot| {
+        let mut large = block(slot, Root::left_padding_from(&slot.to_be_bytes()));
+        let message = large.block.message.clone();
+        let signature = vec![Signature::default(); 4096].try_into().unwrap();
+        large.block = Arc::new(SignedBlockWithAttestation { message, signature });
+        large
+    };
+    for slot in 1..=5 {
+        park(&mut parking, large(slot));
+    }
+    let newest = block(9, Root::repeat_byte(9));
+    let root = newest.root;
+    park(&mut parking, newest);
+    park(&mut parking, large(6));
+    assert_eq!(parking.blocks.len(), 6);
+    assert!(parking.contains(&root));
+    // Room for this one can be made.
+    park(&mut parking, large(0));
+    assert_eq!(parking.blocks.len(), 5);
+    assert_eq!(parking.by_slot.last().unwrap().0, 4);
+}
+
+#[test]
 fn finality_clears_what_it_leaves_behind() {
     let mut parking = Parking::default();
     for slot in 1..=10 {
@@ -199,7 +224,12 @@ fn ballots_are_the_verified_ones_first_and_one_of_each_validator() {
     parking.park_block(parent, Root::repeat_byte(1), Wait::Name);
     assert!(parking.ballots(root, 1).is_none());
     park(&mut parking, child);
-    let carriers = |ballots: Vec<Ballot>| ballots.iter().map(|b| b.carrier).collect::<Vec<_>>();
+    let carriers = |ballots: Vec<Ballot>| {
+        let carriers = ballots.iter().map(|ballot| ballot.carrier);
+        carriers
+            .map(|copy| copy.map(|copy| copy.root))
+            .collect::<Vec<_>>()
+    };
     let ballots = parking.ballots(root, 1).unwrap();
     assert_eq!(carriers(ballots), [Some(child_root); 3]);
     // Nothing has changed since.
@@ -235,11 +265,14 @@ fn another_copy_that_brings_as_many_votes_is_looked_into_as_well() {
     let forged = copy(1);
     let child_root = forged.root;
     park(&mut parking, forged);
-    assert!(parking.ballots(root, 1).is_some());
+    let forged = parking.ballots(root, 1).unwrap()[0].carrier.unwrap();
+    assert_eq!(forged.root, child_root);
     // Its signatures were bad. The good copy is the next.
-    parking.take_block(child_root);
+    assert!(parking.take_copy(forged).is_some());
     assert!(parking.ballots(root, 1).is_none());
     park(&mut parking, copy(2));
+    // Which is not the one that was forged.
+    assert!(parking.take_copy(forged).is_none());
     let ballots = parking.ballots(root, 1).unwrap();
     let good = Signature::from([2; SIGNATURE_BYTES]);
     assert!(ballots.iter().all(|ballot| ballot.vote.signature == good));

@@ -14,6 +14,7 @@ use super::ChainService;
 use crate::{
     ChainMessage, GossipAttestation, ImportError, ImportableBlock, StoreError,
     batch::{AppliedBatch, CheckedBatch},
+    parking::ParkedCopy,
     past::Worked,
 };
 
@@ -50,7 +51,7 @@ pub(super) enum Done {
     Vouched {
         root: Root,
         is_vouched: bool,
-        forged: BTreeMap<Root, ImportError>,
+        forged: BTreeMap<ParkedCopy, ImportError>,
     },
     /// A block was looked up in the store.
     Recalled { root: Root, slot: Option<Slot> },

@@ -17,7 +17,7 @@ use tracing::debug;
 use super::{ChainService, jobs::Done};
 use crate::{
     ImportError,
-    parking::Ballot,
+    parking::{Ballot, ParkedCopy},
     verification::{invalid_signature, verify_attestations},
 };
 
@@ -28,8 +28,8 @@ const MAX_VOUCHED_AT_ONCE: usize = 8;
 #[derive(Debug, Default)]
 struct Vouched {
     vouchers: usize,
-    /// Blocks that came with a bad signature.
-    forged: BTreeMap<Root, ImportError>,
+    /// Copies of blocks that came with a bad signature.
+    forged: BTreeMap<ParkedCopy, ImportError>,
 }
 
 impl ChainService {
@@ -95,10 +95,10 @@ impl ChainService {
         &mut self,
         root: Root,
         is_vouched: bool,
-        forged: BTreeMap<Root, ImportError>,
+        forged: BTreeMap<ParkedCopy, ImportError>,
     ) {
         for (carrier, error) in forged {
-            if let Some(copy) = self.parking.take_block(carrier) {
+            if let Some(copy) = self.parking.take_copy(carrier) {
                 self.on_invalid_block(copy, &error);
             }
         }

@@ -239,7 +239,10 @@ fn play(blocks: &Blocks, plain: &mut Plain, parking: &mut Parking, step: &Step) 
         Step::Count(block, threshold) => {
             let root = blocks.roots[any(block)];
             let ballots = parking.ballots(root, *threshold);
-            let of = |ballot: &Ballot| (ballot.vote.message.validator_id, ballot.carrier);
+            let of = |ballot: &Ballot| {
+                let carrier = ballot.carrier.map(|copy| copy.root);
+                (ballot.vote.message.validator_id, carrier)
+            };
             let ballots = ballots.map(|ballots| ballots.iter().map(of).collect());
             assert_eq!(ballots, plain.count(blocks, root, *threshold));
         }
