@@ -25,7 +25,7 @@ pub(crate) struct CheckedBatch {
 }
 
 /// A run of blocks that have been applied.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct AppliedBatch {
     /// What can be imported, in order.
     pub(crate) importable: Vec<ImportableBlock>,

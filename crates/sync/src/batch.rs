@@ -27,6 +27,8 @@ pub enum BatchOutcome {
         /// Whether the chain had not had all of it before.
         is_new: bool,
     },
+    /// This node could not check it, which says nothing of the peer.
+    Unfinished,
     /// It does not build on what the chain has.
     Unattached,
     /// Something else has to be fetched before a block of it can be imported. That block waits with the chain, see

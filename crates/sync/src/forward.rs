@@ -71,7 +71,10 @@ impl SyncMachine {
         let merit = match outcome {
             // Blocks that were imported before may be made up.
             BatchOutcome::Imported { is_new, .. } => i32::from(is_new),
-            BatchOutcome::Unattached | BatchOutcome::Adrift | BatchOutcome::Blocked { .. } => 0,
+            BatchOutcome::Unfinished
+            | BatchOutcome::Unattached
+            | BatchOutcome::Adrift
+            | BatchOutcome::Blocked { .. } => 0,
             BatchOutcome::Foreign | BatchOutcome::Invalid => -1,
         };
         self.peers.add_merit(peer, merit);

@@ -344,7 +344,7 @@ impl Ranges {
             // was imported. Each peer has one try.
             BatchOutcome::Unattached if self.is_rewound => self.restart_without(peer),
             BatchOutcome::Foreign => self.restart_without(peer),
-            BatchOutcome::Adrift => self.restart_after(self.imported),
+            BatchOutcome::Unfinished | BatchOutcome::Adrift => self.restart_after(self.imported),
             BatchOutcome::Unattached => {
                 self.is_rewound = true;
                 self.restart_after(finalized);

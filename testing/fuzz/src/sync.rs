@@ -234,12 +234,13 @@ fn machine(input: &mut Input<'_>) {
             14 => {
                 if let Some(batch) = batches.pop() {
                     let batch: quartet_sync::Batch = batch;
-                    let outcome = match input.below(6) {
+                    let outcome = match input.below(7) {
                         0 => BatchOutcome::Unattached,
                         1 => BatchOutcome::Blocked { root },
                         2 => BatchOutcome::Adrift,
                         3 => BatchOutcome::Foreign,
                         4 => BatchOutcome::Invalid,
+                        5 => BatchOutcome::Unfinished,
                         _ => {
                             view.chain.extend(
                                 batch

@@ -5,8 +5,8 @@ use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
 use quartet_chain::{
     ChainEvent, ChainHandle, ChainMessage, ChainService, ChainServiceConfig, ChainServiceParts,
     ChainWriter, EventBus, GossipAttestation, LeanChain, MemoryLimits, NetworkHandle,
-    NetworkMessage, PeerName, RequestError, SharedChain, StoreError, Verdict, chain_channel,
-    network_channel,
+    NetworkMessage, PeerName, RequestError, SharedChain, StoreError, Verdict, Verifier,
+    chain_channel, network_channel,
 };
 use quartet_clock::Clock;
 use quartet_processor::Processor;
@@ -40,6 +40,8 @@ pub struct Setup {
     pub memory: MemoryLimits,
     /// What it has kept from before.
     pub store: Option<Arc<Database>>,
+    /// What verifies signatures.
+    pub verifier: Verifier,
     /// Where it records what it does, and how much of that is kept.
     pub recording: Option<(PathBuf, Limits)>,
 }
@@ -51,6 +53,7 @@ impl Default for Setup {
             slot: 0,
             memory: MemoryLimits::of(64 << 20),
             store: None,
+            verifier: &StandIn,
             recording: None,
         }
     }
@@ -178,7 +181,7 @@ impl Setup {
             events: events.clone(),
             processor: Processor::inline(),
             clock: clock.clone(),
-            verifier: &StandIn,
+            verifier: self.verifier,
         };
         let mut service = ChainService::new(self.config, parts).unwrap();
         if let Some((directory, limits)) = self.recording {

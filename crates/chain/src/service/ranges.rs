@@ -13,6 +13,7 @@ use quartet_fork_choice::{BlockError, NamedBlocks};
 use quartet_processor::Priority;
 use quartet_sync::{Batch, BatchOutcome, Need};
 use quartet_types::{Root, SignedBlockWithAttestation, Slot, ValidatorIndex};
+use tracing::warn;
 
 use super::{ChainService, jobs::Done, triage::is_needed};
 use crate::{
@@ -46,7 +47,7 @@ struct Queued {
     number: u64,
     peer: PeerName,
     /// `None` while its signatures are being verified.
-    checked: Option<CheckedBatch>,
+    checked: Option<Result<CheckedBatch, ImportError>>,
 }
 
 impl ChainService {
@@ -83,8 +84,6 @@ impl ChainService {
         let Some(queued) = queued.find(|queued| queued.number == number) else {
             return;
         };
-        // A check that did not finish says nothing of the blocks.
-        let checked = checked.unwrap_or_default();
         queued.checked = Some(checked);
         self.apply_next_batch();
     }
@@ -99,6 +98,10 @@ impl ChainService {
         };
         let Some(checked) = first.checked.take() else {
             return;
+        };
+        let checked = match checked {
+            Ok(checked) => checked,
+            Err(error) => return self.end_unfinished(&error),
         };
         let peer = first.peer.clone();
         let (mut blocks, earlier, is_adrift) = self.with_carried(checked.blocks);
@@ -198,7 +201,10 @@ impl ChainService {
     ) {
         self.batch_queue.is_applying = false;
         let earlier = std::mem::take(&mut self.batch_queue.earlier);
-        let AppliedBatch { importable, error } = applied.unwrap_or_default();
+        let AppliedBatch { importable, error } = match applied {
+            Ok(applied) => applied,
+            Err(error) => return self.end_unfinished(&error),
+        };
         self.advance_to_now();
         let mut imported = Vec::with_capacity(importable.len());
         let (mut pruned, mut justifies) = (Pruned::default(), false);
@@ -276,6 +282,12 @@ impl ChainService {
         self.end_batch(BatchOutcome::Invalid);
     }
 
+    /// This machine could not check or apply a batch, which says nothing of its blocks.
+    fn end_unfinished(&mut self, error: &ImportError) {
+        warn!(%error, "blocks that came by a range could not be checked: they are asked for again");
+        self.end_batch(BatchOutcome::Unfinished);
+    }
+
     fn end_batch(&mut self, outcome: BatchOutcome) {
         let Some(Queued { number, peer, .. }) = self.batch_queue.batches.pop_front() else {
             return;
@@ -343,10 +355,35 @@ fn up_to(end: Option<Slot>, is_new: bool) -> BatchOutcome {
 fn name(outcome: BatchOutcome) -> &'static str {
     match outcome {
         BatchOutcome::Imported { .. } => "imported",
+        BatchOutcome::Unfinished => "unfinished",
         BatchOutcome::Unattached => "unattached",
         BatchOutcome::Blocked { .. } => "blocked",
         BatchOutcome::Adrift => "adrift",
         BatchOutcome::Foreign => "foreign",
         BatchOutcome::Invalid => "invalid",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quartet_processor::ProcessorError;
+
+    use super::*;
+    use crate::service::tests::service;
+
+    #[test]
+    fn what_follows_a_batch_that_could_not_be_applied_is_given_up() {
+        let (mut service, _messages) = service();
+        for number in [1, 2] {
+            service.batch_queue.batches.push_back(Queued {
+                number,
+                peer: PeerName::new("peer"),
+                checked: None,
+            });
+        }
+        service.batch_queue.is_applying = true;
+        service.on_batch_applied(Some(64), Err(ProcessorError::Panicked.into()));
+        assert!(service.batch_queue.batches.is_empty());
+        assert!(!service.batch_queue.is_applying);
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     verification::{BlockCheck, invalid_signature},
 };
 
-fn service() -> (ChainService, Receiver<NetworkMessage>) {
+pub(super) fn service() -> (ChainService, Receiver<NetworkMessage>) {
     service_of(chain())
 }
 

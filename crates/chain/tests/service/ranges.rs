@@ -1,13 +1,17 @@
 //! What becomes of blocks that come by ranges of slots, and of the peers that serve them.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use quartet_chain::RequestError;
+use quartet_chain::{RequestError, VerifySignatures};
 use quartet_types::{Root, Signature, SignedBlockWithAttestation, Slot};
 use quartet_world::{
-    World,
+    StandIn, World,
     node::{Node, Request, Served, Setup, Wanted, served},
 };
+use quartet_xmss::Verification;
 
 /// A node of the slot after a chain of 600 blocks, of which it has nothing, and peers that have all.
 async fn late(world: &mut World, peers: &[&str]) -> (Node, usize) {
@@ -290,4 +294,49 @@ async fn a_chain_whose_proposers_attest_to_the_parents_of_their_blocks_passes_by
     // Each once, although the last block of each waits for the next range's word.
     let expected: Vec<Slot> = (0..10).map(|range| 1 + 64 * range).collect();
     assert_eq!(asked, expected);
+}
+
+/// Verifies signatures, but breaks down over the first batches.
+#[derive(Debug)]
+struct Breaks(AtomicUsize);
+
+impl VerifySignatures for Breaks {
+    fn verify_many(&self, items: &[Verification<'_>]) -> Vec<bool> {
+        let take_one = |left: usize| left.checked_sub(1);
+        let left = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_one);
+        assert!(
+            items.len() < 64 || left.is_err(),
+            "the verifier breaks down"
+        );
+        StandIn.verify_many(items)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_serves_what_this_machine_cannot_check_is_asked_for_it_again() {
+    static BREAKS: Breaks = Breaks(AtomicUsize::new(4));
+    let mut world = World::new(4);
+    let head = world.grow(0, 1..=600);
+    let mut setup = Setup::at(601);
+    setup.verifier = &BREAKS;
+    let mut node = setup.start(&world).await;
+    node.status(&world, "only", world.made[head].checkpoint())
+        .await;
+    let mut asked = Vec::new();
+    node.serve_by(|request| {
+        asked.extend(first_slot(request));
+        Ok(served(&world, head, &request.wanted))
+    })
+    .await;
+    assert_eq!(node.head(), world.made[head].root);
+    assert!(node.penalized.is_empty());
+    // Two batches are verified at a time.
+    let anew = asked.iter().filter(|slot| **slot == 1).count();
+    assert_eq!(
+        (anew, node.chain.read().current_slot()),
+        (1 + 3, 601),
+        "{asked:?}"
+    );
 }

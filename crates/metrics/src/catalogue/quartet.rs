@@ -230,6 +230,7 @@ pub(super) const METRICS: &[Metric] = &[
             "outcome",
             &[
                 "imported",
+                "unfinished",
                 "unattached",
                 "blocked",
                 "adrift",
