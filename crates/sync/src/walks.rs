@@ -89,7 +89,12 @@ impl SyncMachine {
         if let Some(walk) = walks.find(|walk| walk.covers(root)) {
             walk.on_failure(peer);
         }
-        // A walk for a mere claim has nothing left to fetch.
+        self.on_unchecked(root);
+    }
+
+    /// It could not be found out whether a block is valid. A walk for a mere claim has nothing left to fetch: the claim may be made
+    /// again.
+    pub fn on_unchecked(&mut self, root: &Root) {
         self.walks
             .retain(|_, walk| !(walk.begins_with(root) && walk.is_refuted()));
     }

@@ -171,7 +171,7 @@ impl ChainService {
                 // What was a mere claim may be something to catch up with now.
                 self.after_check();
             }
-            Err(error) => self.on_invalid_block(pending, &error),
+            Err(error) => self.on_failed_check(pending, &error),
         }
     }
 
@@ -191,7 +191,7 @@ impl ChainService {
                     None => self.drop_block(pending, Verdict::Ignore),
                 }
             }
-            Err(error) => self.on_invalid_block(pending, &error),
+            Err(error) => self.on_failed_check(pending, &error),
         }
     }
 

@@ -9,7 +9,7 @@ use quartet_processor::Priority;
 use quartet_recording::Decision;
 use quartet_storage::StoredBlock;
 use quartet_types::{Checkpoint, Root};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::{ChainService, jobs::Done, triage::is_needed};
 use crate::{
@@ -80,12 +80,7 @@ impl ChainService {
                 debug!(%root, "finality has passed a block that was being checked");
                 self.answer(pending, Verdict::Ignore);
             }
-            // The check did not finish, so the block may be valid.
-            Err(error @ (ImportError::Processor(_) | ImportError::Store(_))) => {
-                warn!(%root, %error, "a block could not be checked");
-                self.answer(pending, Verdict::Ignore);
-            }
-            Err(error) => self.on_invalid_block(pending, &error),
+            Err(error) => self.on_failed_check(pending, &error),
         }
         self.after_check();
     }

@@ -18,6 +18,18 @@ impl ChainService {
         self.answer(pending, verdict);
     }
 
+    /// A check has found that a block is invalid, or has not finished: then the block may be valid.
+    pub(super) fn on_failed_check(&mut self, pending: PendingBlock, error: &ImportError) {
+        match error {
+            ImportError::Processor(_) | ImportError::Store(_) => {
+                warn!(root = %pending.root, %error, "a block could not be checked");
+                self.sync.on_unchecked(&pending.root);
+                self.answer(pending, Verdict::Ignore);
+            }
+            error => self.on_invalid_block(pending, error),
+        }
+    }
+
     /// A block is invalid: either the block itself, and then all that builds on it, or only its envelope, whose
     /// signatures and proposer's attestation the root does not cover. Another copy of a block in a bad envelope
     /// may be valid, or else anybody could have the block rejected by all.
