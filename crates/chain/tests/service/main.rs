@@ -9,6 +9,7 @@ mod equivocations;
 mod gossip;
 mod past;
 mod ranges;
+mod recording;
 mod restarts;
 mod sync;
 mod votes;

@@ -1,0 +1,499 @@
+//! What the chain service records of itself, and that it decides the same again from that.
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use quartet_chain::{
+    ChainMessage, ChainServiceConfig, LeanChain, PeerName, ReplayedService, VerifySignatures,
+};
+use quartet_fork_choice::Rules;
+use quartet_recording::{
+    Answer, Decision, Event, Frame, Job, Keyframe, Limits, MIN_LIMIT, Recording, SegmentReader,
+    Start, Taken,
+};
+use quartet_storage::Database;
+use quartet_types::{Attestation, Root, Signature, SignedBlockWithAttestation, Slot, State};
+use quartet_world::{
+    StandIn, World,
+    node::{Setup, Wanted, served},
+};
+use quartet_xmss::Verification;
+use tempfile::{TempDir, tempdir};
+use tokio::sync::oneshot;
+
+use crate::disk::Disk;
+
+/// How long an interval lasts.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How long a test waits after what it says.
+const A_MOMENT: Duration = Duration::from_millis(20);
+
+/// A segment of a recording.
+struct Segment {
+    start: Start,
+    keyframe: Keyframe,
+    events: Vec<(Event, Vec<Decision>)>,
+}
+
+impl Segment {
+    fn read(path: &Path) -> Self {
+        let mut frames = SegmentReader::open(path).unwrap().map(Result::unwrap);
+        let (Some(Frame::Start(start)), Some(Frame::Keyframe(keyframe))) =
+            (frames.next(), frames.next())
+        else {
+            panic!("a segment begins otherwise");
+        };
+        let mut segment = Self {
+            start,
+            keyframe: *keyframe,
+            events: Vec::new(),
+        };
+        for frame in frames {
+            match frame {
+                Frame::Event(event) => segment.events.push((event, Vec::new())),
+                Frame::Decided(decided) => segment.events.last_mut().unwrap().1 = decided,
+                Frame::End => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        segment
+    }
+
+    fn all(directory: &TempDir) -> Vec<Self> {
+        let recording = Recording::open(directory.path()).unwrap();
+        let segments = recording.sessions.iter().flat_map(|run| &run.segments);
+        segments.map(|segment| Self::read(&segment.path)).collect()
+    }
+
+    /// The service after all of it, if it has decided the same.
+    fn replayed(&self) -> ReplayedService {
+        let (start, keyframe) = (&self.start, &self.keyframe);
+        let mut service =
+            ReplayedService::begin(start, keyframe, &StandIn, Rules::QUARTET).unwrap();
+        for (event, recorded) in &self.events {
+            let decided = service.take(event, recorded).unwrap();
+            let decided = decided.expect("what is finished has been begun");
+            let agree = |(one, other): (&Decision, &Decision)| one.agrees_with(other);
+            assert!(
+                decided.len() == recorded.len() && decided.iter().zip(recorded).all(agree),
+                "{:?}: {decided:?} instead of {recorded:?}",
+                event.taken
+            );
+        }
+        assert_eq!(service.held_jobs(), []);
+        service
+    }
+
+    /// What was taken, in short, and under each what was decided. Blocks are called by their places in the world.
+    fn told(&self, world: &World) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (event, decided) in &self.events {
+            lines.push(taken(&event.taken));
+            lines.extend(decided.iter().map(|decision| format!("  {decision:?}")));
+        }
+        for line in &mut lines {
+            for (place, made) in world.made.iter().enumerate() {
+                *line = line.replace(&format!("{:?}", made.root), &format!("block {place}"));
+            }
+        }
+        lines
+    }
+}
+
+fn taken(taken: &Taken) -> String {
+    let root = |block: &SignedBlockWithAttestation| {
+        tree_hash::TreeHash::tree_hash_root(&block.message.block)
+    };
+    match taken {
+        Taken::Tick {
+            slot,
+            interval,
+            missed,
+        } => format!("tick {slot}.{interval}, {missed} missed"),
+        Taken::Attestations(votes) => format!("{} votes", votes.len()),
+        Taken::Block { block, peer } => format!("{:?} from {peer}", root(block)),
+        Taken::OwnBlock(block) => format!("own {:?}", root(block)),
+        Taken::OwnAttestations(votes) => format!("{} own votes", votes.len()),
+        Taken::Status { peer, .. } => format!("status of {peer}"),
+        Taken::Requested { request, result } => {
+            let result = result.as_ref().map(Vec::len);
+            format!("answer to {request}: {result:?}")
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// A setup that is recorded, in segments as long as they usually are.
+fn recorded(directory: &TempDir, setup: Setup) -> Setup {
+    Setup {
+        recording: Some((directory.path().to_owned(), Limits::of(MIN_LIMIT))),
+        ..setup
+    }
+}
+
+fn forged(block: &SignedBlockWithAttestation) -> SignedBlockWithAttestation {
+    let mut forged = block.clone();
+    let last = forged.signature.len() - 1;
+    forged.signature[last] = Signature::default();
+    forged
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_by_gossip_is_recorded_with_what_was_decided_of_it() {
+    let directory = tempdir().unwrap();
+    let mut world = World::new(4);
+    let mut node = recorded(&directory, Setup::among_peers(1))
+        .start(&world)
+        .await;
+    let first = world.grow(0, [1]);
+    let second = world.propose(first, 2, &[]).unwrap();
+    let other = world.propose(first, 2, &[world.vote(3, first, 1)]).unwrap();
+    let missing = world.grow(second, [3]);
+    let orphan = world.grow(missing, [4]);
+    node.status(&world, "peer", world.genesis().checkpoint())
+        .await;
+    node.import(&world, &[first]).await;
+    node.until(2, 0).await;
+    node.block("forger", &forged(&world.made[second].block).into())
+        .await;
+    node.import(&world, &[second]).await;
+    node.block("peer", &world.made[other].block).await;
+    let mut nowhere = world.vote(2, second, 2);
+    nowhere.data.head.root = Root::repeat_byte(0xee);
+    let mut bad = world.sign(world.vote(1, second, 2));
+    bad.signature = Signature::default();
+    let votes = vec![
+        world.sign(world.vote(0, second, 2)),
+        bad,
+        world.sign(nowhere),
+    ];
+    node.signed_votes("peer", votes).await;
+    node.until(4, 0).await;
+    node.fill_network().await;
+    node.block("peer", &world.made[orphan].block).await;
+    node.messages();
+    node.tell(ChainMessage::Disconnected {
+        peer: PeerName::new("peer"),
+    })
+    .await;
+    node.stop().await;
+    let segments = Segment::all(&directory);
+    let told = segments[0].told(&world).join("\n");
+    assert_eq!(
+        told,
+        include_str!("recording/gossip.txt").trim_end(),
+        "{told}"
+    );
+    let replayed = segments[0].replayed();
+    assert_eq!(replayed.waiting().blocks.len(), 1);
+}
+
+/// Breaks down while it is told to.
+#[derive(Debug)]
+struct Broken(AtomicBool);
+
+impl VerifySignatures for Broken {
+    fn verify_many(&self, items: &[Verification<'_>]) -> Vec<bool> {
+        assert!(!self.0.load(Ordering::Relaxed), "the verifier breaks down");
+        StandIn.verify_many(items)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_machine_could_not_check_is_nobodys_fault_and_the_same_in_the_replay() {
+    static BROKEN: Broken = Broken(AtomicBool::new(false));
+    let is_broken = |is_broken| BROKEN.0.store(is_broken, Ordering::Relaxed);
+    let directory = tempdir().unwrap();
+    let mut world = World::new(4);
+    let mut setup = Setup::at(80);
+    setup.verifier = &BROKEN;
+    let mut node = recorded(&directory, setup).start(&world).await;
+    let tip = world.grow(0, 1..=79);
+    let due = world.grow(tip, [80]);
+    let other = world.propose(tip, 80, &[]).unwrap();
+    let orphan = world.grow(due, [81, 82]);
+    node.status(&world, "peer", world.made[tip].checkpoint())
+        .await;
+    // The claimed head, a range, then all that comes one by one.
+    is_broken(true);
+    let first = node.requests();
+    for request in &first {
+        let blocks = served(&world, tip, &request.wanted);
+        node.answer(request.number, Ok(blocks)).await;
+    }
+    is_broken(false);
+    node.status(&world, "peer", world.made[tip].checkpoint())
+        .await;
+    let mut is_first = true;
+    node.serve_by(|request| {
+        let is_range = matches!(request.wanted, Wanted::Slots(_));
+        is_broken(is_range && is_first);
+        is_first &= !is_range;
+        Ok(served(&world, tip, &request.wanted))
+    })
+    .await;
+    assert_eq!(node.head(), world.made[tip].root);
+    node.until(82, 0).await;
+    is_broken(true);
+    node.block("peer", &world.made[due].block).await;
+    node.block("peer", &world.made[orphan].block).await;
+    node.votes(&world, "peer", &[world.vote(1, tip, 82)]).await;
+    is_broken(false);
+    node.import(&world, &[due]).await;
+    is_broken(true);
+    node.block("peer", &world.made[other].block).await;
+    is_broken(false);
+    assert_eq!(node.chain.read().equivocations().total(), 0);
+    node.messages();
+    assert!(node.penalized.is_empty());
+    node.stop().await;
+    let segments = Segment::all(&directory);
+    let failed = segments[0]
+        .events
+        .iter()
+        .filter_map(|(event, _)| match &event.taken {
+            Taken::Done {
+                job,
+                answer: Answer::Failed(_),
+            } => Some(*job),
+            _ => None,
+        });
+    let root = |block: usize| world.made[block].root;
+    let failed: Vec<Job> = failed.collect();
+    let number = |job: &Job| match job {
+        Job::RangeChecked(number) => Some(*number),
+        _ => None,
+    };
+    let expected = [
+        Job::Authentic(root(tip)),
+        Job::RangeChecked(failed.iter().find_map(number).unwrap()),
+        Job::Block(root(due)),
+        Job::Authentic(root(orphan)),
+        Job::Attestations(1, 82, 1),
+        Job::Witnessed(root(other)),
+    ];
+    assert_eq!(failed, expected);
+    let replayed = segments[0].replayed();
+    assert_eq!(replayed.standing().view.head, world.made[due].checkpoint());
+}
+
+#[tokio::test(start_paused = true)]
+async fn own_duties_are_recorded() {
+    let directory = tempdir().unwrap();
+    let mut world = World::new(4);
+    let node = recorded(&directory, Setup::at(1)).start(&world).await;
+    let first = world.grow(0, [1]);
+    let made = &world.made[first];
+    let (ready, prepared) = oneshot::channel();
+    node.tell(ChainMessage::PrepareProposal { slot: 1, ready })
+        .await;
+    prepared.await.unwrap();
+    let (imported, result) = oneshot::channel();
+    node.tell(ChainMessage::OwnBlock {
+        block: made.block.clone(),
+        post_state: Box::new(State::clone(&made.state)),
+        imported,
+    })
+    .await;
+    result.await.unwrap().unwrap();
+    let votes = [0, 2, 7].map(|validator| world.sign(world.vote(validator, first, 1)));
+    let (imported, results) = oneshot::channel();
+    node.tell(ChainMessage::OwnAttestations {
+        attestations: votes.to_vec(),
+        imported,
+    })
+    .await;
+    results.await.unwrap();
+    node.until(2, 0).await;
+    node.stop().await;
+    let segments = Segment::all(&directory);
+    let told = segments[0].told(&world).join("\n");
+    assert_eq!(
+        told,
+        include_str!("recording/duties.txt").trim_end(),
+        "{told}"
+    );
+    segments[0].replayed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_database_said_is_recorded() {
+    let directory = tempdir().unwrap();
+    let mut world = World::new(4);
+    let head = world.grow(0, 1..=7);
+    let anchor = &world.made[6];
+    let chain = LeanChain::from_anchor((*anchor.block).clone(), State::clone(&anchor.state));
+    let store = Database::in_memory(world.genesis().root).unwrap();
+    chain.write_anchor(&store).unwrap();
+    let setup = Setup {
+        config: ChainServiceConfig {
+            backfill: true,
+            ..ChainServiceConfig::default()
+        },
+        store: Some(store.into()),
+        ..Setup::at(7)
+    };
+    let mut node = recorded(&directory, setup).start(&world).await;
+    node.import(&world, &[head]).await;
+    node.status(&world, "peer", world.made[head].checkpoint())
+        .await;
+    node.serve(&world, head).await;
+    node.stop().await;
+    let segments = Segment::all(&directory);
+    let told = segments[0].told(&world).join("\n");
+    assert_eq!(
+        told,
+        include_str!("recording/past.txt").trim_end(),
+        "{told}"
+    );
+    segments[0].replayed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fails_ends_the_replay_where_it_ended_the_node() {
+    let directory = tempdir().unwrap();
+    let mut world = World::new(4);
+    let disk = Disk::default();
+    let setup = Setup {
+        store: Some(disk.database(&world)),
+        ..Setup::at(2)
+    };
+    let node = recorded(&directory, setup).start(&world).await;
+    let head = world.grow(0, 1..=2);
+    node.import(&world, &[1]).await;
+    disk.fail();
+    node.import(&world, &[head]).await;
+    assert!(node.ended().await.is_err());
+    let segments = Segment::all(&directory);
+    let segment = &segments[0];
+    let (last, before) = segment.events.split_last().unwrap();
+    let answers_why = |taken: &Taken| {
+        matches!(
+            taken,
+            Taken::Done {
+                job: Job::Stored,
+                answer: Answer::Failed(_)
+            }
+        )
+    };
+    assert!(answers_why(&last.0.taken), "{:?}", last.0.taken);
+    let mut service =
+        ReplayedService::begin(&segment.start, &segment.keyframe, &StandIn, Rules::QUARTET)
+            .unwrap();
+    for (event, recorded) in before {
+        assert_eq!(
+            service.take(event, recorded).unwrap().as_ref(),
+            Some(recorded)
+        );
+    }
+    assert!(service.take(&last.0, &last.1).is_err());
+}
+
+/// What a keyframe says of a chain that does not depend on which blocks are in memory.
+fn is_like(keyframe: &Keyframe, chain: &LeanChain) {
+    let view = chain.view();
+    assert_eq!(keyframe.time, chain.time());
+    assert_eq!(
+        (
+            keyframe.head,
+            keyframe.safe_target,
+            keyframe.justified,
+            keyframe.finalized
+        ),
+        (view.head, view.safe_target, view.justified, view.finalized)
+    );
+    let tree = chain.fork_choice();
+    assert_eq!(keyframe.anchor.root, tree.oldest_block().root);
+    let roots = std::iter::once(&keyframe.anchor).chain(&keyframe.blocks);
+    let roots: Vec<Root> = roots.map(|block| block.root).collect();
+    let blocks: Vec<Root> = tree.blocks().map(|weighed| weighed.block.root).collect();
+    assert_eq!(roots, blocks);
+    for block in &keyframe.blocks {
+        let checkpoints = tree.checkpoints_of(&block.root).unwrap();
+        assert_eq!(
+            (block.justified, block.finalized),
+            (checkpoints.justified, checkpoints.finalized)
+        );
+    }
+    let votes: Vec<Attestation> = tree.known_attestations().collect();
+    assert_eq!(keyframe.votes, votes);
+    let volatile = tree.volatile_state();
+    assert_eq!(keyframe.new_votes, volatile.new_votes);
+    assert_eq!(keyframe.equivocated, volatile.equivocated);
+}
+
+/// The segments of a recording, which are short, of a chain with a block in every slot. If `an_orphan_waits`, there is always a block that
+/// waits for one that does not come.
+async fn in_short_segments(directory: &TempDir, an_orphan_waits: bool) -> Vec<Segment> {
+    let mut world = World::new(4);
+    let limits = Limits::with_segments(1 << 20, 16 << 10);
+    let setup = Setup {
+        recording: Some((directory.path().to_owned(), limits)),
+        ..Setup::at(0)
+    };
+    let node = setup.start(&world).await;
+    let mut tip = 0;
+    for slot in 1..90 {
+        let missing = world.propose(tip, slot, &[world.vote(3, tip, slot)]);
+        let orphan = world.propose(missing.unwrap(), slot + 1, &[]).unwrap();
+        tip = world.grow(tip, [slot]);
+        node.until(slot, 0).await;
+        node.import(&world, &[tip]).await;
+        // They are gathered while the last interval begins.
+        node.until(slot, 2).await;
+        tokio::time::sleep(INTERVAL - A_MOMENT - Duration::from_millis(2)).await;
+        let votes = [world.vote(0, tip, slot), world.vote(2, tip, slot)];
+        node.votes(&world, "peer", &votes).await;
+        if an_orphan_waits {
+            node.until(slot + 1, 0).await;
+            node.block("peer", &world.made[orphan].block).await;
+        }
+    }
+    node.stop().await;
+    Segment::all(directory)
+}
+
+/// The slot in which a segment ends, in its last interval.
+fn ends(segment: &Segment) -> Slot {
+    let ticks = segment.events.iter().rev();
+    let mut ticks = ticks.filter_map(|(event, _)| match event.taken {
+        Taken::Tick { slot, interval, .. } => Some((slot, interval)),
+        _ => None,
+    });
+    let (slot, interval) = ticks.next().unwrap();
+    assert_eq!(interval, 3);
+    slot
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_segment_begins_where_the_one_before_ends() {
+    let directory = tempdir().unwrap();
+    let segments = in_short_segments(&directory, false).await;
+    assert!(segments.len() > 9, "{}", segments.len());
+    for (segment, next) in segments.iter().zip(&segments[1..]) {
+        let replayed = segment.replayed();
+        is_like(&next.keyframe, &replayed.chain());
+        ends(segment);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_segment_begins_although_something_waits_but_some_slots_later() {
+    let [quiet, waiting] = [tempdir().unwrap(), tempdir().unwrap()];
+    let quiet = in_short_segments(&quiet, false).await;
+    let waiting = in_short_segments(&waiting, true).await;
+    let slots = |segments: &[Segment]| {
+        let (_, segments) = segments.split_last().unwrap();
+        segments.iter().map(ends).collect::<Vec<_>>()
+    };
+    let gaps = |slots: Vec<Slot>| {
+        let gaps = slots.windows(2).map(|pair| pair[1] - pair[0]);
+        gaps.collect::<BTreeSet<_>>()
+    };
+    assert_eq!(gaps(slots(&quiet)), BTreeSet::from([1]));
+    assert_eq!(gaps(slots(&waiting)), BTreeSet::from([3]));
+}
