@@ -34,8 +34,6 @@ const MAX_CARRIED_SIGNATURES: usize = 5_000;
 #[derive(Debug, Default)]
 pub(super) struct BatchQueue {
     batches: VecDeque<Queued>,
-    /// Whether the first one is being applied.
-    is_applying: bool,
     /// The end of the batch before, which waits for a block that needs it, and who served each block of it.
     carried: Vec<(Rooted, PeerName)>,
     /// Who served those blocks of the batch that is being applied that came with earlier ones.
@@ -46,7 +44,7 @@ pub(super) struct BatchQueue {
 struct Queued {
     number: u64,
     peer: PeerName,
-    /// `None` while its signatures are being verified.
+    /// `None` while its signatures are being verified, and again while it is being applied.
     checked: Option<Result<CheckedBatch, ImportError>>,
 }
 
@@ -90,7 +88,7 @@ impl ChainService {
 
     /// Applies the first batch, if its signatures are verified and it builds on the chain.
     pub(super) fn apply_next_batch(&mut self) {
-        if self.batch_queue.is_applying || !self.has_room_to_write() {
+        if !self.has_room_to_write() {
             return;
         }
         let Some(first) = self.batch_queue.batches.front_mut() else {
@@ -138,7 +136,6 @@ impl ChainService {
                 });
                 self.batch_queue.carried = carried.collect();
                 self.batch_queue.earlier = earlier;
-                self.batch_queue.is_applying = true;
                 let reader = self.reader.clone();
                 let work = move || apply_batch(&reader, parent, blocks, error);
                 self.spawn(Priority::Block, work, move |applied| Done::BatchApplied {
@@ -199,7 +196,6 @@ impl ChainService {
         end: Option<Slot>,
         applied: Result<AppliedBatch, ImportError>,
     ) {
-        self.batch_queue.is_applying = false;
         let earlier = std::mem::take(&mut self.batch_queue.earlier);
         let AppliedBatch { importable, error } = match applied {
             Ok(applied) => applied,
@@ -381,9 +377,7 @@ mod tests {
                 checked: None,
             });
         }
-        service.batch_queue.is_applying = true;
         service.on_batch_applied(Some(64), Err(ProcessorError::Panicked.into()));
         assert!(service.batch_queue.batches.is_empty());
-        assert!(!service.batch_queue.is_applying);
     }
 }

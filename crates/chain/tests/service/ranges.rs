@@ -340,3 +340,31 @@ async fn who_serves_what_this_machine_cannot_check_is_asked_for_it_again() {
         "{asked:?}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_block_of_a_range_that_names_another_waits_for_that_one_and_nobody_is_left_out() {
+    let mut world = World::new(4);
+    let parent = world.grow(0, 1..=98);
+    let abandoned = world.propose(parent, 99, &[]).unwrap();
+    // Its proposer has seen a vote for the block before.
+    let votes = [world.vote(3, abandoned, 99)];
+    let naming = world.propose(parent, 100, &votes).unwrap();
+    let head = world.grow(naming, 101..=600);
+    let mut node = Setup::at(601).start(&world).await;
+    node.status(&world, "only", world.made[head].checkpoint())
+        .await;
+    let (mut ranges, mut roots) = (Vec::new(), Vec::new());
+    node.serve_by(|request| {
+        match &request.wanted {
+            Wanted::Slots(slots) => ranges.push(slots.start),
+            Wanted::Roots(wanted) => roots.extend(wanted.clone()),
+        }
+        Ok(served(&world, head, &request.wanted))
+    })
+    .await;
+    assert_eq!(node.head(), world.made[head].root);
+    assert!(roots.contains(&world.made[abandoned].root));
+    // The range with the block was asked for twice, and of the same peer.
+    assert_eq!(ranges.iter().filter(|start| **start == 65).count(), 2);
+    assert_eq!(node.chain.read().current_slot(), 601);
+}

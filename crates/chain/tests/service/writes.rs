@@ -7,7 +7,7 @@ use quartet_storage::Database;
 use quartet_types::Slot;
 use quartet_world::{
     World,
-    node::{Node, Setup},
+    node::{Node, Setup, Wanted, served},
 };
 
 use crate::disk::Disk;
@@ -50,6 +50,36 @@ async fn what_justifies_is_durable_at_once_and_other_blocks_before_a_stop() {
     assert_eq!(finalized.unwrap(), Some(world.made[plain].checkpoint()));
     node.stop().await;
     assert_eq!(durable(&disk, &world, &blocks), [true; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_range_that_justifies_is_durable_at_once() {
+    for justifies in [false, true] {
+        let mut world = World::new(4);
+        let voters = if justifies { 0..4 } else { 0..1 };
+        let blocks = [100, 101].into_iter().scan(0, |parent, slot| {
+            let votes = voters
+                .clone()
+                .map(|voter| world.vote(voter, *parent, slot - 1));
+            let votes: Vec<_> = votes.collect();
+            *parent = world.propose(*parent, slot, &votes).unwrap();
+            Some(*parent)
+        });
+        let blocks: Vec<usize> = blocks.collect();
+        let disk = Disk::default();
+        let mut node = node_on(&disk, &world, 300).await;
+        node.status(&world, "peer", world.made[blocks[1]].checkpoint())
+            .await;
+        let mut ranges = 0;
+        node.serve_by(|request| {
+            ranges += usize::from(matches!(request.wanted, Wanted::Slots(_)));
+            Ok(served(&world, blocks[1], &request.wanted))
+        })
+        .await;
+        assert!(ranges > 0);
+        assert_eq!(node.head(), world.made[blocks[1]].root);
+        assert_eq!(durable(&disk, &world, &blocks), [justifies; 2]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
