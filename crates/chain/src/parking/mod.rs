@@ -1,7 +1,7 @@
 //! Items that cannot be judged yet: a block that they build on or name is unknown.
 //!
-//! Everything here is bounded; when it is full, the block furthest from the chain is dropped, since
-//! catching up needs it last.
+//! Everything here is bounded; when it is full, the block that has waited longest is dropped: what it waits for may not
+//! exist, and a block that is needed after all comes again.
 
 mod attestations;
 
@@ -25,6 +25,9 @@ use attestations::ParkedAttestations;
 const MAX_BLOCKS: usize = 512;
 /// Most memory of blocks that wait: a block can be as large as a gossip message.
 const MAX_BLOCK_BYTES: usize = 64 << 20;
+/// So many blocks of a slot wait until no more of it are taken from gossip, unless something needs them: one proposer can
+/// sign as many as it likes.
+const MAX_BLOCKS_OF_SLOT: usize = 4;
 /// So many slots after an item's own slot its verdict is dropped: gossip forwards nothing that late. Items may wait here for as long
 /// as there is no finality, and each verdict that is owed takes up some of its sender's budget.
 const VERDICT_SLOTS: Slot = 2;
@@ -86,8 +89,10 @@ pub(crate) struct Parking {
     parked: u64,
     /// What waits for each block: its children, and blocks whose attestations name it.
     waiting: HashMap<Root, Vec<Root>>,
-    /// The waiting blocks by slot, to find the one furthest from the chain.
+    /// The waiting blocks by slot.
     by_slot: BTreeSet<(Slot, Root)>,
+    /// The same by their numbers: the one that has waited longest comes first.
+    by_arrival: BTreeMap<u64, Root>,
     /// The last block waiting for a name whose votes were counted: see [`Parking::next_waiting_for_names`].
     named_last: (Slot, Root),
     attestations: ParkedAttestations,
@@ -152,23 +157,30 @@ impl Parking {
             .filter(|root| self.contains(root))
     }
 
-    /// Parks a block until the block `waits_for` is imported. When full, the newest gives way. Of two copies the first waits, and who
-    /// sent the other one is remembered.
+    /// Whether so many blocks of a slot wait that another one has to be needed.
+    pub(crate) fn is_crowded(&self, slot: Slot) -> bool {
+        let of_slot = (slot, Root::ZERO)..=(slot, Root::repeat_byte(0xff));
+        self.by_slot.range(of_slot).count() >= MAX_BLOCKS_OF_SLOT
+    }
+
+    /// Parks a block until the block `waits_for` is imported. When full, the one that has waited longest gives way. Of two copies the
+    /// first waits, and who sent the other one is remembered.
     pub(crate) fn park_block(&mut self, block: PendingBlock, waits_for: Root, wait: Wait) {
         if let Some(same) = self.blocks.get_mut(&block.root) {
             return same.block.add_copy(&block);
         }
         let (key, bytes) = ((block.slot(), block.root), block.bytes());
-        let Some(newest) = self.what_makes_way(key, bytes) else {
-            return;
-        };
-        for root in newest {
-            self.take_block(root);
+        while self.blocks.len() >= MAX_BLOCKS || self.block_bytes + bytes > MAX_BLOCK_BYTES {
+            let Some(longest) = self.by_arrival.values().next().copied() else {
+                return;
+            };
+            self.take_block(longest);
         }
         self.block_bytes += bytes;
         self.by_slot.insert(key);
         self.waiting.entry(waits_for).or_default().push(block.root);
         self.parked += 1;
+        self.by_arrival.insert(self.parked, block.root);
         let parked = Parked {
             waits_for,
             wait,
@@ -178,20 +190,6 @@ impl Parking {
         };
         self.blocks.insert(parked.block.root, parked);
         self.record();
-    }
-
-    /// The newest blocks, after this key, without which there is room for another block; `None` if there is none even so.
-    fn what_makes_way(&self, key: (Slot, Root), bytes: usize) -> Option<Vec<Root>> {
-        let (mut count, mut held) = (self.blocks.len(), self.block_bytes);
-        let mut newest = self.by_slot.iter().rev().take_while(|other| **other > key);
-        let mut makes_way = Vec::new();
-        while count >= MAX_BLOCKS || held + bytes > MAX_BLOCK_BYTES {
-            let (_, root) = newest.next()?;
-            held -= self.blocks.get(root)?.block.bytes();
-            count -= 1;
-            makes_way.push(*root);
-        }
-        Some(makes_way)
     }
 
     /// Takes out what waited for `root`.
@@ -252,9 +250,13 @@ impl Parking {
     /// Takes a block out.
     pub(crate) fn take_block(&mut self, root: Root) -> Option<PendingBlock> {
         let Parked {
-            block, waits_for, ..
+            block,
+            waits_for,
+            number,
+            ..
         } = self.blocks.remove(&root)?;
         self.by_slot.remove(&(block.slot(), root));
+        self.by_arrival.remove(&number);
         self.block_bytes -= block.bytes();
         if let Some(waiting) = self.waiting.get_mut(&waits_for) {
             waiting.retain(|other| *other != root);

@@ -66,20 +66,35 @@ fn children_are_released_when_their_parent_arrives() {
 }
 
 #[test]
-fn the_newest_block_gives_way_when_full() {
+fn the_block_that_has_waited_longest_gives_way_when_full() {
     let mut parking = Parking::default();
-    for slot in 1..=2 * MAX_BLOCKS as Slot {
+    let count = MAX_BLOCKS as Slot;
+    for slot in (1..=2 * count).rev() {
         park(
             &mut parking,
             block(slot, Root::left_padding_from(&slot.to_be_bytes())),
         );
     }
+    let slots = |parking: &Parking| {
+        let (first, last) = (parking.by_slot.first(), parking.by_slot.last());
+        (first.unwrap().0, last.unwrap().0)
+    };
     assert_eq!(parking.blocks.len(), MAX_BLOCKS);
-    assert_eq!(parking.by_slot.last().unwrap().0, MAX_BLOCKS as Slot);
-    park(&mut parking, block(0, Root::repeat_byte(7)));
+    assert_eq!(slots(&parking), (1, count));
+    park(&mut parking, block(3 * count, Root::repeat_byte(7)));
     assert_eq!(parking.blocks.len(), MAX_BLOCKS);
-    assert_eq!(parking.by_slot.first().unwrap().0, 0);
-    assert_eq!(parking.by_slot.last().unwrap().0, MAX_BLOCKS as Slot - 1);
+    assert_eq!(slots(&parking), (1, 3 * count));
+    assert!(!parking.by_slot.iter().any(|(slot, _)| *slot == count));
+}
+
+#[test]
+fn four_blocks_of_a_slot_crowd_it() {
+    let mut parking = Parking::default();
+    for number in 1..=4 {
+        assert!(!parking.is_crowded(3));
+        park(&mut parking, block(3, Root::repeat_byte(number)));
+    }
+    assert!(parking.is_crowded(3) && !parking.is_crowded(2) && !parking.is_crowded(4));
 }
 
 #[test]
@@ -94,34 +109,10 @@ fn large_blocks_are_bounded_by_their_memory() {
         park(&mut parking, large);
     }
     assert_eq!(parking.blocks.len(), 5);
+    assert_eq!(parking.by_slot.first().unwrap().0, 16);
     assert!(parking.block_bytes <= MAX_BLOCK_BYTES);
     parking.prune(20);
     assert_eq!(parking.block_bytes, 0);
-}
-
-#[test]
-fn a_block_that_finds_no_room_drives_nothing_out() {
-    let mut parking = Parking::default();
-    let large = |slot: Slot| {
-        let mut large = block(slot, Root::left_padding_from(&slot.to_be_bytes()));
-        let message = large.block.message.clone();
-        let signature = vec![Signature::default(); 4096].try_into().unwrap();
-        large.block = Arc::new(SignedBlockWithAttestation { message, signature });
-        large
-    };
-    for slot in 1..=5 {
-        park(&mut parking, large(slot));
-    }
-    let newest = block(9, Root::repeat_byte(9));
-    let root = newest.root;
-    park(&mut parking, newest);
-    park(&mut parking, large(6));
-    assert_eq!(parking.blocks.len(), 6);
-    assert!(parking.contains(&root));
-    // Room for this one can be made.
-    park(&mut parking, large(0));
-    assert_eq!(parking.blocks.len(), 5);
-    assert_eq!(parking.by_slot.last().unwrap().0, 4);
 }
 
 #[test]

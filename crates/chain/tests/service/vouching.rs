@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use quartet_chain::{NetworkMessage, Verdict};
-use quartet_types::{Checkpoint, Root, Signature, SignedBlockWithAttestation};
+use quartet_types::{
+    Attestation, AttestationData, Block, Checkpoint, Root, Signature, SignedBlockWithAttestation,
+    Slot,
+};
 use quartet_world::{
     World,
-    node::{Node, Setup, Wanted},
+    node::{Node, Setup, Wanted, served},
 };
 
 /// A block in slot 3, that of its parent, and a block beside the parent, which its body names.
@@ -176,5 +179,53 @@ async fn an_envelope_that_names_what_builds_on_its_own_block_keeps_neither_from_
         assert_eq!(block.verdict(), Some(Verdict::Accept), "{is_first}");
         assert_eq!(waiting.verdict(), Some(Verdict::Accept), "{is_first}");
         assert_eq!(node.head(), child.root);
+    }
+}
+
+/// A block of a slot on a parent that nobody has, signed by its proposer.
+fn made_up(world: &World, slot: Slot, number: u64) -> Arc<SignedBlockWithAttestation> {
+    let block = Block {
+        slot,
+        proposer_index: slot % world.keys.len() as u64,
+        parent_root: Root::left_padding_from(&(number + 1).to_be_bytes()),
+        ..Block::default()
+    };
+    let genesis = world.genesis().checkpoint();
+    let own = Attestation {
+        validator_id: block.proposer_index,
+        data: AttestationData {
+            slot,
+            head: block.checkpoint(),
+            target: genesis,
+            source: genesis,
+        },
+    };
+    Arc::new(world.envelope(block, own))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_proposer_has_made_up_keeps_no_other_block_from_waiting() {
+    // Many blocks of one of its slots, or one of each of many.
+    for (now, slots) in [(4, 1), (2_404, 600)] {
+        let mut world = World::new(4);
+        let first = world.grow(0, 1..=1);
+        let sibling = world.propose(0, 2, &[]).unwrap();
+        let vote = world.vote(2, sibling, 2);
+        let block = world.propose(first, now, &[vote]).unwrap();
+        let mut node = Setup::at(now).start(&world).await;
+        node.import(&world, &[first]).await;
+        node.status(&world, "peer", world.genesis().checkpoint())
+            .await;
+        for number in 0..600 {
+            let slot = 3 + 4 * (number % slots);
+            node.block("faulty", &made_up(&world, slot, number)).await;
+        }
+        // Nobody has what they build on.
+        node.serve_by(|_| Ok(Vec::new())).await;
+        node.block("peer", &world.made[block].block).await;
+        node.serve_by(|request| Ok(served(&world, sibling, &request.wanted)))
+            .await;
+        let root = world.made[block].root;
+        assert!(node.chain.read().contains(&root), "{slots} slots");
     }
 }

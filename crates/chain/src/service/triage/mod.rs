@@ -52,6 +52,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) need: Option<Need>,
     /// Whether its slot's place is free for it.
     pub(super) has_place: bool,
+    /// Whether as many other blocks of its slot wait as may while nothing needs them.
+    pub(super) is_crowded: bool,
     /// Whether no equivocation of its proposer is known for its slot yet.
     pub(super) wants_evidence: bool,
 }
@@ -128,6 +130,13 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
     match tree_fit(pending, chain) {
         Fit::Fits if circumstances.has_room => Check,
         Fit::Fits => Answer(Verdict::Ignore),
+        Fit::Needs(..)
+            if circumstances.is_crowded
+                && circumstances.need.is_none()
+                && pending.origin.is_gossip() =>
+        {
+            Answer(Verdict::Ignore)
+        }
         // The root of a needed block proves its parent; the blocks that it names may come from a forged envelope.
         Fit::Needs(unknown, wait)
             if pending.is_authentic || wait == Wait::Parent && circumstances.need.is_some() =>

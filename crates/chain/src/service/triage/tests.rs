@@ -128,6 +128,7 @@ fn ordinary(chain: &LeanChain) -> Circumstances<'_> {
         has_room: true,
         need: None,
         has_place: true,
+        is_crowded: false,
         wants_evidence: true,
     }
 }
@@ -198,6 +199,11 @@ fn each_circumstance_has_its_verdict() {
     let busy_with_second = || Circumstances {
         has_room: false,
         ..second()
+    };
+    let crowded = |need| Circumstances {
+        is_crowded: true,
+        need,
+        ..usual()
     };
     let parent_wanted = Park(invented(0).root, Wait::Parent);
     let name_wanted = |slot| Park(invented(slot).root, Wait::Name);
@@ -301,6 +307,33 @@ fn each_circumstance_has_its_verdict() {
             authentic(unknown_parent.clone()),
             usual(),
             &parent_wanted,
+        ),
+        (
+            "unknown parent, others of its slot wait",
+            authentic(unknown_parent.clone()),
+            crowded(None),
+            &ignore,
+        ),
+        (
+            "unknown parent, others of its slot wait, by sync",
+            PendingBlock {
+                is_authentic: true,
+                ..by_sync(unknown_parent.clone())
+            },
+            crowded(None),
+            &parent_wanted,
+        ),
+        (
+            "unknown parent, others of its slot wait, needed",
+            authentic(unknown_parent.clone()),
+            crowded(Some(Need::Name)),
+            &parent_wanted,
+        ),
+        (
+            "others of its slot wait",
+            pending(good.clone()),
+            crowded(None),
+            &Check,
         ),
         (
             "unknown parent, needed",
