@@ -64,12 +64,11 @@ impl ChainService {
     pub(super) fn persist(&mut self, blocks: Vec<StoredBlock>, pruned: Pruned, justifies: bool) {
         self.unwritten.blocks.extend(blocks);
         self.unwritten.is_urgent |= justifies || !pruned.is_empty();
-        if !pruned.is_empty() {
-            let (finalized, at, state) = {
+        // Not the chain's latest finalized checkpoint: while the justified block is on another branch, the tree is not pruned up to it.
+        if let Some(finalized) = pruned.final_chain.last().copied() {
+            let (at, state) = {
                 let chain = self.chain.read();
-                let finalized = chain.latest_finalized();
-                let state = chain.state(finalized.root);
-                (finalized, chain.current_slot(), state)
+                (chain.current_slot(), chain.state(finalized.root))
             };
             self.parking.prune(finalized.slot);
             self.admissions.prune(finalized.slot);

@@ -368,3 +368,27 @@ async fn a_block_of_a_range_that_names_another_waits_for_that_one_and_nobody_is_
     assert_eq!(ranges.iter().filter(|start| **start == 65).count(), 2);
     assert_eq!(node.chain.read().current_slot(), 601);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_range_may_finalize_what_is_not_below_the_justified_block() {
+    let mut world = World::new(4);
+    let common = world.grow(0, 1..=5);
+    // A branch has justified a later slot than the others' chain has.
+    let beside = world.propose(common, 9, &[]).unwrap();
+    let votes = [0, 1, 2].map(|voter| world.vote(voter, beside, 9));
+    let justifying = world.propose(beside, 10, &votes).unwrap();
+    let chain = world.grow(common, 6..=8);
+    let head = world.propose(chain, 30, &[]).unwrap();
+    let mut node = Setup::at(31).start(&world).await;
+    let blocks: Vec<usize> = (1..=justifying).collect();
+    node.import(&world, &blocks).await;
+    let justified = node.chain.read().latest_justified();
+    assert_eq!(justified, world.made[beside].checkpoint());
+    node.status(&world, "peer", world.made[head].checkpoint())
+        .await;
+    node.serve(&world, head).await;
+    assert!(node.chain.read().contains(&world.made[head].root));
+    // The search for the head begins where nothing after it is known to be final.
+    let finalized = node.store.finalized().unwrap();
+    assert_eq!(finalized, Some(world.made[common].checkpoint()));
+}
