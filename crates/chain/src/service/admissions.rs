@@ -1,4 +1,5 @@
 //! Which blocks may be imported although nothing needs them: of each slot the first bound one, and before it one half-bound one.
+//! And how many others because something names them.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,9 @@ use crate::envelope::Binding;
 /// The oldest slot, counted back from the current one, of which a half-bound block is still taken from gossip. Anybody can make
 /// one at any time from the attestation of a proposer that did not propose.
 const MAX_HALF_BOUND_AGE: Slot = 8;
+/// Blocks of a slot without a place that are imported until no more are because something merely names them: one proposer can
+/// sign as many as it likes, each of which names others.
+const MAX_NAMED: usize = 16;
 
 /// The places of all slots after the finalized one, hence at most the protocol's 2^18 of some 100 bytes.
 #[derive(Debug, Default)]
@@ -20,6 +24,8 @@ pub(super) struct Admissions {
 struct Places {
     bound: Option<Root>,
     half_bound: Option<Root>,
+    /// How many other blocks of the slot have been imported.
+    others: usize,
 }
 
 impl Admissions {
@@ -47,14 +53,21 @@ impl Admissions {
         }
     }
 
+    /// Whether another block of a slot may be imported because something merely names it.
+    pub(super) fn has_place_for_named(&self, slot: Slot) -> bool {
+        let places = self.slots.get(&slot);
+        places.is_none_or(|places| places.others < MAX_NAMED)
+    }
+
     /// Notes a block that has been imported. The first one of its kind has the place.
     pub(super) fn admit(&mut self, slot: Slot, root: Root, binding: Binding) {
         let places = self.slots.entry(slot).or_default();
-        match binding {
-            Binding::Unbound => {}
-            Binding::HalfBound => _ = places.half_bound.get_or_insert(root),
-            Binding::Bound => _ = places.bound.get_or_insert(root),
-        }
+        let has_place = match binding {
+            Binding::Unbound => false,
+            Binding::HalfBound => *places.half_bound.get_or_insert(root) == root,
+            Binding::Bound => *places.bound.get_or_insert(root) == root,
+        };
+        places.others += usize::from(!has_place);
     }
 
     /// Forgets the slots up to a finalized one.
@@ -83,6 +96,13 @@ mod tests {
         assert!(has_place(&admissions, second, Bound));
         assert!(!has_place(&admissions, third, Bound));
         assert!(!has_place(&admissions, third, HalfBound));
+
+        for _ in 0..MAX_NAMED {
+            assert!(admissions.has_place_for_named(20));
+            admissions.admit(20, third, Bound);
+            admissions.admit(20, second, Bound);
+        }
+        assert!(!admissions.has_place_for_named(20) && admissions.has_place_for_named(21));
 
         assert!(admissions.has_place(12, third, HalfBound, 20));
         assert!(!admissions.has_place(11, third, HalfBound, 20));

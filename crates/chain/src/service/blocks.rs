@@ -115,7 +115,7 @@ impl ChainService {
             is_condemned: is_condemned(&root) || is_condemned(&pending.parent_root()),
             checking: self.checking.get(&root),
             has_room: self.has_room_to_check(pending),
-            need: self.need(&root),
+            need: self.need_of(pending),
             has_place: self.admissions.has_place(slot, root, binding, current),
             is_crowded: self.parking.is_crowded(slot) && !self.parking.contains(&root),
             wants_evidence: !chain.fork_choice().has_equivocated(proposer, slot),
@@ -141,6 +141,13 @@ impl ChainService {
     /// Whether a waiting item, or a gap that is being closed, needs this block, and for what.
     pub(super) fn need(&self, root: &Root) -> Option<Need> {
         self.parking.need(root).max(self.sync.need(root))
+    }
+
+    /// What a block is needed for: too many of its slot are not imported because something merely names them.
+    pub(super) fn need_of(&self, pending: &PendingBlock) -> Option<Need> {
+        let may_be_named = self.admissions.has_place_for_named(pending.slot());
+        let need = self.need(&pending.root);
+        need.filter(|need| *need == Need::Ancestor || may_be_named)
     }
 
     /// Verifies the proposer's signature alone.

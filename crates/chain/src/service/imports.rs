@@ -101,7 +101,7 @@ impl ChainService {
     fn has_lost_its_place(&self, pending: &PendingBlock) -> bool {
         let binding = pending.binding();
         let current = self.chain.read().current_slot();
-        !is_needed(binding, self.need(&pending.root))
+        !is_needed(binding, self.need_of(pending))
             && !self
                 .admissions
                 .has_place(pending.slot(), pending.root, binding, current)

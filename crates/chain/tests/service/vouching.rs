@@ -229,3 +229,39 @@ async fn what_one_proposer_has_made_up_keeps_no_other_block_from_waiting() {
         assert!(node.chain.read().contains(&root), "{slots} slots");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_sixteen_blocks_of_a_slot_are_imported_because_a_body_names_them() {
+    let mut world = World::new(4);
+    let parent = world.grow(0, 1..=1);
+    let of_slot: Vec<usize> = (0..21)
+        .map(|number| {
+            let vote = world.vote(number % 4, parent, number / 4);
+            world.propose(parent, 2, &[vote]).unwrap()
+        })
+        .collect();
+    let votes: Vec<_> = (of_slot[1..].chunks(2).zip(0..))
+        .map(|(named, voter)| {
+            let mut vote = world.vote(voter % 4, parent, 2);
+            let [target, head] = [named[0], named[1]].map(|block| world.made[block].checkpoint());
+            (vote.data.target, vote.data.head) = (target, head);
+            vote
+        })
+        .collect();
+    let naming = world.propose(parent, 3, &votes).unwrap();
+    let node = Setup::at(3).start(&world).await;
+    node.import(&world, &[parent, of_slot[0]]).await;
+    node.block("faulty", &world.made[naming].block).await;
+    // It is not asked for them, and sends them.
+    for block in of_slot.iter().cycle().take(21 * 21) {
+        node.block("faulty", &world.made[*block].block).await;
+    }
+    let is_here = |block: &usize| node.chain.read().contains(&world.made[*block].root);
+    let here = of_slot.iter().filter(|block| is_here(block));
+    assert_eq!(here.count(), 17);
+    assert!(!is_here(&naming));
+    let now = node.clock.slot();
+    node.vote(&world, world.vote(1, naming, now)).await;
+    node.until(now + 1, 0).await;
+    assert!(is_here(&naming));
+}
