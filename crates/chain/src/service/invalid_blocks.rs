@@ -5,7 +5,10 @@ use quartet_recording::Decision;
 use quartet_types::{Checkpoint, Root};
 use tracing::{debug, warn};
 
-use super::{ChainService, triage::condemns_block};
+use super::{
+    ChainService,
+    triage::{condemns_block, is_signed_and_invalid},
+};
 use crate::{ImportError, NetworkMessage, Verdict, origin::Origin, pending::PendingBlock};
 
 impl ChainService {
@@ -37,8 +40,7 @@ impl ChainService {
         let (root, slot) = (pending.root, pending.slot());
         let peer = pending.origin.peer().clone();
         counter!("quartet_blocks_invalid_total").increment(1);
-        // The transition is only applied to blocks that their proposer has signed: strangers cannot cause the warning.
-        if matches!(error, ImportError::StateTransition(_))
+        if is_signed_and_invalid(pending.binding(), error)
             && self.condemned.should_warn(self.clock.slot())
         {
             let proposer = pending.block.message.block.proposer_index;

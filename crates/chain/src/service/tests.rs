@@ -558,3 +558,19 @@ fn of_two_blocks_of_a_slot_that_are_checked_at_once_the_one_that_is_through_firs
     let newest = service.chain.read().equivocations().newest();
     assert_eq!(newest, Some((slot % 4, slot)));
 }
+
+#[test]
+fn strangers_cannot_have_the_log_say_that_a_validator_has_signed_an_invalid_block() {
+    let (mut service, _messages) = service();
+    let mut message = due(&service.chain.read());
+    message.block.proposer_index += 1;
+    let (verdict, mut answer) = tokio::sync::oneshot::channel();
+    service.on_message(ChainMessage::Block {
+        block: envelope(message),
+        peer: PeerName::new("stranger"),
+        verdict,
+    });
+    assert_eq!(answer.try_recv(), Ok(Verdict::Reject));
+    let now = service.clock.slot();
+    assert!(service.condemned.should_warn(now));
+}

@@ -254,5 +254,13 @@ pub(super) fn condemns_block(error: &ImportError) -> bool {
     }
 }
 
+/// Whether a validator has signed a block whose transition fails: strangers can cause no such error. The transition is applied
+/// to blocks with valid signatures of their proposers only, but who the proposer is is looked at before.
+pub(super) fn is_signed_and_invalid(binding: Binding, error: &ImportError) -> bool {
+    let is_of_transition = matches!(error, ImportError::StateTransition(error)
+        if !matches!(error, TransitionError::WrongProposer { .. }));
+    is_of_transition && binding == Binding::Bound
+}
+
 #[cfg(test)]
 pub(super) mod tests;
