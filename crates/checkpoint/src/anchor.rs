@@ -173,6 +173,13 @@ impl Network {
                 "its proposer has not signed for this slot",
             ));
         }
+        // Otherwise anybody could put a block and a state of their own into the envelope of another block of the slot.
+        let head = attestation.data.head;
+        if head != state.checkpoint && head.root != block.block().parent_root {
+            return Err(Mismatch::Envelope(
+                "its proposer has signed for another block",
+            ));
+        }
         self.check_signatures(&block)?;
         Ok(Anchor {
             block,

@@ -73,9 +73,10 @@ fn long(genesis: &State) -> (SignedBlockWithAttestation, State) {
     }
     state.latest_block_header = block.block().header();
     block.message.block.state_root = state.tree_hash_root();
+    let head = block.block().checkpoint();
     let message = &mut block.message.proposer_attestation;
     message.validator_id = SLOTS % genesis.validator_count();
-    message.data.slot = SLOTS;
+    (message.data.slot, message.data.head) = (SLOTS, head);
     block.signature.push(Default::default()).unwrap();
     (block, state)
 }

@@ -72,6 +72,14 @@ impl Served {
         self.block.block().checkpoint()
     }
 
+    /// Has its proposer attest to this head, and sign that.
+    pub(crate) fn attest(&mut self, head: Checkpoint) {
+        let own = &mut self.block.message.proposer_attestation;
+        own.data.head = head;
+        let last = self.block.signature.len() - 1;
+        self.block.signature[last] = sign(own);
+    }
+
     /// The envelope around another block, with its proposer's signature.
     pub(crate) fn sealed(block: Block, state: State) -> Self {
         let head = block.checkpoint();

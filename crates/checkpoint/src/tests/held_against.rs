@@ -249,6 +249,34 @@ async fn a_block_that_its_validators_have_not_signed_is_refused() {
 }
 
 #[tokio::test]
+async fn a_chain_that_a_server_has_made_up_around_what_a_proposer_has_signed_is_refused() {
+    let own = chain(8, &[]).pop().unwrap().block;
+    let mut made_up = changed(|block, state| {
+        let parent = Root::repeat_byte(3);
+        set_history(state, 7, parent);
+        state.latest_justified.root = parent;
+        (block.parent_root, block.body) = (parent, BlockBody::default());
+    });
+    made_up.block.message.proposer_attestation = own.message.proposer_attestation;
+    made_up.block.signature = own.signature[4..].to_vec().try_into().unwrap();
+    let found = mismatch_of(&made_up).await;
+    assert!(matches!(found, Mismatch::Envelope(_)), "{found}");
+}
+
+#[tokio::test]
+async fn a_block_whose_proposer_attests_to_its_parent_is_taken() {
+    let [.., parent, served] = &chain(8, &[])[..] else {
+        panic!("two blocks");
+    };
+    let mut served = served.clone();
+    served.attest(parent.checkpoint());
+    let server = Liar::honest(&served).await;
+    let servers = std::slice::from_ref(&server.url);
+    let outcome = fetch(servers, network(NOW), Limits::default()).await;
+    assert!(outcome.is_ok());
+}
+
+#[tokio::test]
 async fn no_changed_byte_goes_unnoticed() {
     let served = chain(3, &[]).pop().unwrap();
     let (block, state) = (served.block_bytes(), served.state_bytes());
