@@ -30,8 +30,9 @@ pub(crate) struct DoppelgangerGuard {
     stopped: BTreeSet<ValidatorIndex>,
     /// Slots for which we listen for other signers of our keys before we sign.
     listens_for: u64,
-    /// The first slot of these.
-    listens_since: Option<Slot>,
+    /// How many slots we were ready in since the start or the last jump, and the last of these.
+    listened: u64,
+    listened_in: Option<Slot>,
 }
 
 impl DoppelgangerGuard {
@@ -43,7 +44,8 @@ impl DoppelgangerGuard {
             own: BTreeMap::new(),
             stopped: BTreeSet::new(),
             listens_for: 0,
-            listens_since: None,
+            listened: 0,
+            listened_in: None,
         }
     }
 
@@ -73,7 +75,7 @@ impl DoppelgangerGuard {
     }
 
     fn arm(&mut self, signers: &Signers, slot: Slot) {
-        self.listens_since = None;
+        (self.listened, self.listened_in) = (0, None);
         if signers.is_empty() {
             return;
         }
@@ -90,12 +92,17 @@ impl DoppelgangerGuard {
         if self.listens_for == 0 {
             return false;
         }
-        let since = *self.listens_since.get_or_insert(slot);
-        let is_listening = slot < since.saturating_add(self.listens_for);
+        // A node that is not ready, as it catches up or is cut off, does not hear what others sign.
+        if self.listened_in.replace(slot) != Some(slot) {
+            self.listened = self.listened.saturating_add(1);
+        }
+        let is_listening = self.listened <= self.listens_for;
         if is_listening {
             info!(
                 slot,
-                until = since + self.listens_for,
+                until = slot
+                    .saturating_add(self.listens_for - self.listened)
+                    .saturating_add(1),
                 "listening for other signers of our keys before signing"
             );
         }

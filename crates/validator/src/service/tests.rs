@@ -251,3 +251,13 @@ async fn duties_wait_while_the_node_listens_for_other_signers() {
     service.on_tick(tick(20, 3)).await.unwrap();
     assert!(listens(&mut service, 21) && listens(&mut service, 22) && !listens(&mut service, 23));
 }
+
+#[tokio::test(start_paused = true)]
+async fn slots_in_which_a_node_hears_nothing_do_not_count_as_listened_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut service = service_at(signers(directory.path()), 10);
+    service.doppelganger.listen_for(2);
+    // Between the two it is not ready for duties.
+    assert!([10, 10, 20, 20].map(|slot| service.doppelganger.is_listening(slot)) == [true; 4]);
+    assert!(!service.doppelganger.is_listening(21));
+}
