@@ -95,7 +95,7 @@ impl SyncMachine {
             (Purpose::Walk { .. }, Err(RequestError::NotSent)) => {}
             (Purpose::Walk { walk, .. }, Ok(blocks)) => {
                 if !self.receive(walk, &peer, blocks, view) {
-                    penalize("it served blocks that do not form a chain");
+                    penalize("its head is not in the slot that it claims");
                 }
             }
             (Purpose::Walk { walk, .. }, Err(error)) => {

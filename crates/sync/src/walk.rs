@@ -59,17 +59,18 @@ enum Step {
     Forward,
 }
 
-/// Whether a served block fits the walk.
+/// Whether a served block fits the walk. It has the root that was asked for: where that leads is not the fault of the peer that
+/// served it, unless it has claimed something else.
 ///
 /// Ordered from good to bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum BlockFit {
     Fits,
-    /// The way back goes below the finalized slot on another chain, or finality has overtaken the walk: nothing on it
-    /// can be imported. That need not be the fault of the peer that served it.
+    /// The way back goes below the finalized slot on another chain, or finality has overtaken the walk; or the block does
+    /// not come before the one that names it as its parent, or has not come by our clock: nothing on the way can be imported.
     LeadsNowhere,
-    /// It cannot be the parent of the block before.
-    Broken,
+    /// It is the head that this peer has claimed to be in an earlier slot.
+    IsNotAsClaimed,
 }
 
 /// What a walk needs next.
@@ -255,6 +256,7 @@ impl Walk {
         if self.begins_with(&root) {
             self.first_server.get_or_insert_with(|| peer.clone());
         }
+        let is_own_claim = self.is_mere_claim() && self.hint.as_ref() == Some(peer);
         let Step::Back { missing, below } = &mut self.step else {
             // A block that is served again is no progress.
             if self.fetched.insert(root) {
@@ -269,10 +271,11 @@ impl Walk {
         (self.rounds, self.idle_ticks) = (0, 0);
         // No block is imported before its slot, so no chain can end later than that.
         let limit = below.unwrap_or_else(|| view.current_slot().saturating_add(2));
-        if block.slot >= limit || self.roots.len() >= HISTORICAL_ROOTS_LIMIT as usize {
-            return BlockFit::Broken;
+        if block.slot >= limit && is_own_claim && block.slot > self.target {
+            return BlockFit::IsNotAsClaimed;
         }
-        if block.slot <= view.finalized().slot {
+        let is_too_long = self.roots.len() >= HISTORICAL_ROOTS_LIMIT as usize;
+        if block.slot >= limit || is_too_long || block.slot <= view.finalized().slot {
             return BlockFit::LeadsNowhere;
         }
         self.roots.push(root);

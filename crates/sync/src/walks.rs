@@ -110,8 +110,8 @@ impl SyncMachine {
         walks.filter(|(_, walk)| walk.first_need().is_some())
     }
 
-    /// Takes note of blocks that a peer served for a walk. False when they cannot be a chain: the walk
-    /// is then given up.
+    /// Takes note of blocks that a peer served for a walk, which is given up when they lead nowhere. False when the peer has
+    /// claimed something else.
     pub(crate) fn receive(
         &mut self,
         number: u64,
@@ -135,7 +135,7 @@ impl SyncMachine {
         if worst != BlockFit::Fits {
             self.walks.remove(&number);
         }
-        worst != BlockFit::Broken
+        worst != BlockFit::IsNotAsClaimed
     }
 
     pub(crate) fn poll_walk(&mut self, number: u64, view: &impl ChainView) -> Option<Action> {

@@ -174,3 +174,30 @@ fn a_gap_that_no_peer_has_time_for_waits() {
     assert_eq!(model.requests(), 4);
     assert!(is_sought(&model, &absent(4)));
 }
+
+#[test]
+fn who_serves_a_parent_is_not_blamed_for_its_child() {
+    // A proposer has signed a block in the slot of its parent.
+    let mut tree = chain(3);
+    tree.grow(3, 0);
+    let mut model = model(&tree, 2, Behaviour::Honest);
+    model.status(0, tree.tip());
+    model.run(MAX_STEPS);
+    assert!(model.is_quiet());
+    assert_eq!(model.penalized, []);
+}
+
+#[test]
+fn nobody_is_blamed_for_a_head_that_is_ahead_of_our_clock() {
+    let tree = chain(3);
+    let mut model = Model::new(&tree, 1, 1);
+    model.current_slot = 1;
+    model.connect(0, Behaviour::Empty);
+    model.connect(1, Behaviour::Honest);
+    // One is right, and the other one says that it is the head of now.
+    model.status(1, tree.tip());
+    let root = tree.tip().root;
+    model.status(0, Checkpoint { root, slot: 1 });
+    model.run(MAX_STEPS);
+    assert!(!model.penalized.contains(&peer(1)));
+}
