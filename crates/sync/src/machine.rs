@@ -60,7 +60,7 @@ impl SyncMachine {
         self.peers.update_status(&peer, status);
         // No block beyond the next slot can be valid yet.
         if status.head.slot > view.finalized().slot && status.head.slot <= view.current_slot() + 1 {
-            self.forget_claim(&peer, &status.head.root);
+            self.forget_claim(&peer, Some(&status.head.root));
             self.want(status.head.root, status.head.slot, Some(peer), None, view);
         }
         self.poll(view)
@@ -69,6 +69,7 @@ impl SyncMachine {
     /// A peer is gone.
     pub fn on_disconnected(&mut self, peer: &PeerName) {
         self.peers.remove(peer);
+        self.forget_claim(peer, None);
         self.requests.retain(|_, request| request.peer != *peer);
         let ranges = self.ranges.iter_mut();
         ranges.for_each(|ranges| ranges.on_disconnected(peer));

@@ -127,9 +127,16 @@ impl Walk {
         !self.is_rest_needed
     }
 
-    /// Whether it rests on this peer's claim alone so far.
-    pub(crate) fn is_claim_of(&self, peer: &PeerName) -> bool {
-        self.is_mere_claim() && self.senders.is_empty() && self.hint.as_ref() == Some(peer)
+    /// A peer does not claim the block any more that it began with. True if it rested on that claim alone so far.
+    pub(crate) fn withdraw_claim(&mut self, peer: &PeerName) -> bool {
+        if !self.is_mere_claim() || !self.is_hinted_by(peer) {
+            return false;
+        }
+        self.senders.remove(peer);
+        if self.hint.as_ref() == Some(peer) {
+            self.hint = self.senders.pop_first();
+        }
+        self.hint.is_none()
     }
 
     /// Who let us know of the gap.

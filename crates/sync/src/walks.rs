@@ -99,10 +99,12 @@ impl SyncMachine {
             .retain(|_, walk| !(walk.begins_with(root) && walk.is_refuted()));
     }
 
-    /// A peer claims something else now: what it claimed before is of no interest unless it has been confirmed.
-    pub(crate) fn forget_claim(&mut self, peer: &PeerName, unless: &Root) {
-        let is_stale = |walk: &Walk| walk.is_claim_of(peer) && !walk.begins_with(unless);
-        self.walks.retain(|_, walk| !is_stale(walk));
+    /// A peer claims something else now, or is gone: what it claimed before is of no interest unless it has been confirmed, or others
+    /// claim it.
+    pub(crate) fn forget_claim(&mut self, peer: &PeerName, unless: Option<&Root>) {
+        self.walks.retain(|_, walk| {
+            unless.is_some_and(|root| walk.begins_with(root)) || !walk.withdraw_claim(peer)
+        });
     }
 
     fn needed_walks(&self) -> impl Iterator<Item = (&u64, &Walk)> {

@@ -188,6 +188,24 @@ fn who_serves_a_parent_is_not_blamed_for_its_child() {
 }
 
 #[test]
+fn each_peer_has_one_gap_for_its_claim_whoever_claims_the_same() {
+    let mut model = model(&chain(1), 2, Behaviour::Silent);
+    for number in 0..30 {
+        for peer in 0..2 {
+            let root = absent(number);
+            model.status(peer, Checkpoint { root, slot: 9 });
+        }
+    }
+    assert!(is_sought(&model, &absent(29)));
+    assert_eq!(model.sync.walks.len(), 1);
+    // Who leaves takes it along, unless somebody else claims the same.
+    model.disconnect(0);
+    assert!(is_sought(&model, &absent(29)));
+    model.disconnect(1);
+    assert!(!model.sync.has_gaps());
+}
+
+#[test]
 fn nobody_is_blamed_for_a_head_that_is_ahead_of_our_clock() {
     let tree = chain(3);
     let mut model = Model::new(&tree, 1, 1);
