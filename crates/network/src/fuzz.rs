@@ -9,13 +9,14 @@ use quartet_types::{BlocksByRangeRequest, Root};
 
 use crate::{
     byte_budget::ByteBudget,
-    gossip::Meters,
+    gossip::{Admission, Meters},
     peer_slots::{Stranger, headroom, stranger_to_evict},
     penalties::{GRAYLIST_SCORE, PeerAction, Penalties},
     protocol::{
         BLOCKS_BY_RANGE, BLOCKS_BY_ROOT, BlocksCodec, BlocksQuery, BlocksResponse, STATUS,
         StatusCodec,
     },
+    wire::Topic,
 };
 
 /// Chooses a number below the one given.
@@ -85,27 +86,28 @@ fn peer(number: u64) -> PeerId {
 pub fn meters(choose: Choose<'_>, steps: usize) {
     let clock = Clock::manual(0, Duration::from_secs(1));
     let meters = Meters::new(clock.clone());
-    let mut held: Vec<(PeerId, usize)> = Vec::new();
+    let mut held: Vec<(PeerId, Topic, usize)> = Vec::new();
     for _ in 0..steps {
         let peer = peer(choose(5));
+        let topic = Topic::ALL[choose(2) as usize];
         let bytes = (choose(256) << choose(18)) as usize;
         match choose(10) {
             0 | 1 => {
-                if meters.begin(peer) && meters.admit(bytes) == crate::gossip::Admission::Admitted {
-                    meters.hold(peer, bytes);
-                    held.push((peer, bytes));
+                if meters.begin(peer) && meters.admit(topic, bytes) == Admission::Admitted {
+                    meters.hold(peer, topic, bytes);
+                    held.push((peer, topic, bytes));
                 }
                 meters.end();
             }
             2 => {
-                meters.hold(peer, bytes);
-                held.push((peer, bytes));
+                meters.hold(peer, topic, bytes);
+                held.push((peer, topic, bytes));
             }
             3 | 4 => {
                 if !held.is_empty() {
                     let at = choose(held.len() as u64) as usize;
-                    let (peer, bytes) = held.swap_remove(at);
-                    meters.release(&peer, bytes);
+                    let (peer, topic, bytes) = held.swap_remove(at);
+                    meters.release(&peer, topic, bytes);
                 }
             }
             5 => meters.set_known(peer, choose(2) == 0),
@@ -120,13 +122,13 @@ pub fn meters(choose: Choose<'_>, steps: usize) {
                 while meters.next_faults().is_some() {}
             }
         }
-        let sum: usize = held.iter().map(|(_, bytes)| bytes).sum();
+        let sum: usize = held.iter().map(|(.., bytes)| bytes).sum();
         let (all, strangers) = meters.held();
         assert_eq!(all, sum, "what is held does not add up");
         assert!(strangers <= all);
     }
-    for (peer, bytes) in held {
-        meters.release(&peer, bytes);
+    for (peer, topic, bytes) in held {
+        meters.release(&peer, topic, bytes);
     }
     assert_eq!(meters.held(), (0, 0), "something is held for ever");
 }

@@ -215,6 +215,40 @@ async fn gossip_that_is_no_message_of_its_topic_never_reaches_the_chain() {
     assert_eq!(received.0, good);
 }
 
+/// A stranger that wants a vote to be missed brings it when it may bring no more.
+#[tokio::test]
+async fn a_vote_beyond_its_senders_share_is_taken_from_another_peer() {
+    const SHARE: u64 = 512;
+    let mut node = Node::start(1, &[]).await;
+    let mut rogue = Rogue::connect(&node.multiaddr).await;
+    for slot in 0..=SHARE {
+        let data = compress(&attestation(slot).as_ssz_bytes()).unwrap();
+        rogue.gossip(&Topic::Attestation.name(FORK), data).await;
+    }
+    // What comes after it on the same connection arrives.
+    let last = compress(&block(1).as_ssz_bytes()).unwrap();
+    rogue.gossip(&Topic::Block.name(FORK), last).await;
+    tokio::select! {
+        () = rogue.run() => unreachable!(),
+        _ = node.next_block() => {}
+    }
+    tokio::spawn(async move { rogue.run().await });
+    let mut without_verdict = Vec::new();
+    for slot in 0..SHARE {
+        let received = node.next_attestation().await;
+        assert_eq!(received.attestation, attestation(slot));
+        without_verdict.push(received);
+    }
+    let honest = Node::start(2, &[&node.multiaddr]).await;
+    let missed = attestation(SHARE);
+    let received = until(
+        async || honest.publish_attestation(&missed).await,
+        node.next_attestation(),
+    )
+    .await;
+    assert_eq!((received.attestation, received.peer), (missed, honest.name));
+}
+
 #[tokio::test]
 async fn blocks_wait_for_a_chain_that_does_not_keep_up() {
     let [first, mut second, _third] = line().await;

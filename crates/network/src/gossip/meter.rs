@@ -13,7 +13,7 @@ use libp2p::PeerId;
 use metrics::gauge;
 use quartet_clock::Clock;
 
-use crate::token_bucket::TokenBucket;
+use crate::{token_bucket::TokenBucket, wire::Topic};
 
 const MIB: u32 = 1 << 20;
 
@@ -35,6 +35,11 @@ const STRANGERS_HELD: usize = 24 * MIB as usize;
 const KNOWN_HELD: usize = 32 * MIB as usize;
 /// Of all peers together.
 const ALL_HELD: usize = 64 * MIB as usize;
+/// Votes under validation: of a stranger, of a peer that has delivered something valid, and of all. One transmission may exceed
+/// them.
+const STRANGER_VOTES: usize = 512;
+const KNOWN_VOTES: usize = 4096;
+const ALL_VOTES: usize = 8192;
 /// Messages that are dropped because their sender sends more than any honest node, for each of which one fault is counted.
 const DROPPED_PER_FAULT: u32 = 128;
 
@@ -71,6 +76,7 @@ struct Inner {
     strangers: TokenBucket,
     held: usize,
     held_for_strangers: usize,
+    votes: usize,
     /// Not told yet: at most a few kinds for each peer.
     faults: BTreeMap<(PeerId, &'static str), u32>,
 }
@@ -86,6 +92,8 @@ struct Meter {
     rpcs: TokenBucket,
     bytes: TokenBucket,
     held: usize,
+    /// Of what is held.
+    votes: usize,
     dropped: u32,
 }
 
@@ -98,8 +106,14 @@ impl Meter {
             rpcs: TokenBucket::new(RPC_BURST, RPCS_PER_SECOND, now),
             bytes: TokenBucket::new(PEER_BYTES_BURST, PEER_BYTES_PER_SECOND, now),
             held: 0,
+            votes: 0,
             dropped: 0,
         }
+    }
+
+    /// Whether nothing of a peer that has left waits for a verdict.
+    fn is_done(&self) -> bool {
+        self.gone && self.held == 0 && self.votes == 0
     }
 }
 
@@ -132,6 +146,7 @@ impl Meters {
             strangers: TokenBucket::new(STRANGERS_BYTES_BURST, STRANGERS_BYTES_PER_SECOND, now),
             held: 0,
             held_for_strangers: 0,
+            votes: 0,
             faults: BTreeMap::new(),
         };
         Self {
@@ -166,8 +181,9 @@ impl Meters {
         self.lock().sender = None;
     }
 
-    /// Whether the present sender's message of this many bytes may be decompressed.
-    pub(crate) fn admit(&self, bytes: usize) -> Admission {
+    /// Whether the present sender's message of this many bytes may be decompressed. What is refused here gossipsub does not take
+    /// note of, so that others may bring it.
+    pub(crate) fn admit(&self, topic: Topic, bytes: usize) -> Admission {
         let now = self.clock.now();
         let mut inner = self.lock();
         let Some(peer) = inner.sender else {
@@ -175,9 +191,18 @@ impl Meters {
         };
         let cost = u32::try_from(bytes).unwrap_or(u32::MAX);
         let (held, held_for_strangers) = (inner.held, inner.held_for_strangers);
+        let votes = inner.votes;
         let meter = inner.meter(peer, now);
         if meter.muted {
             return Admission::Ignored("muted");
+        }
+        let most_votes = if meter.known {
+            KNOWN_VOTES
+        } else {
+            STRANGER_VOTES
+        };
+        if topic == Topic::Attestation && (meter.votes >= most_votes || votes >= ALL_VOTES) {
+            return Admission::Ignored("votes");
         }
         let fits = |held: usize, most: usize| held.saturating_add(bytes) <= most;
         let fits = if meter.known {
@@ -216,13 +241,16 @@ impl Meters {
         })
     }
 
-    /// This many bytes of a peer wait for a verdict.
-    pub(crate) fn hold(&self, peer: PeerId, bytes: usize) {
+    /// A message of a peer, of this many bytes, waits for a verdict.
+    pub(crate) fn hold(&self, peer: PeerId, topic: Topic, bytes: usize) {
         let now = self.clock.now();
+        let votes = usize::from(topic == Topic::Attestation);
         let mut inner = self.lock();
         let meter = inner.meter(peer, now);
         meter.held = meter.held.saturating_add(bytes);
+        meter.votes += votes;
         let known = meter.known;
+        inner.votes += votes;
         inner.held = inner.held.saturating_add(bytes);
         if !known {
             inner.held_for_strangers = inner.held_for_strangers.saturating_add(bytes);
@@ -230,16 +258,19 @@ impl Meters {
         gauge!("quartet_gossip_unjudged_bytes").set(inner.held as f64);
     }
 
-    /// This many bytes of a peer wait no longer.
-    pub(crate) fn release(&self, peer: &PeerId, bytes: usize) {
+    /// A message of a peer waits no longer.
+    pub(crate) fn release(&self, peer: &PeerId, topic: Topic, bytes: usize) {
+        let votes = usize::from(topic == Topic::Attestation);
         let mut inner = self.lock();
         let Some(meter) = inner.peers.get_mut(peer) else {
             return;
         };
-        let bytes = bytes.min(meter.held);
+        let (bytes, votes) = (bytes.min(meter.held), votes.min(meter.votes));
         meter.held -= bytes;
-        let (known, done) = (meter.known, meter.gone && meter.held == 0);
+        meter.votes -= votes;
+        let (known, done) = (meter.known, meter.is_done());
         inner.held -= bytes;
+        inner.votes -= votes;
         gauge!("quartet_gossip_unjudged_bytes").set(inner.held as f64);
         if !known {
             inner.held_for_strangers = inner.held_for_strangers.saturating_sub(bytes);
@@ -284,7 +315,7 @@ impl Meters {
         let mut inner = self.lock();
         if let Some(meter) = inner.peers.get_mut(peer) {
             (meter.gone, meter.muted) = (true, false);
-            if meter.held == 0 {
+            if meter.is_done() {
                 inner.peers.remove(peer);
             }
         }
@@ -305,6 +336,7 @@ mod tests {
 
     const START: Duration = Duration::from_secs(1_000);
     const BLOCK: usize = 10 * MIB as usize;
+    const VOTE: usize = 3_248;
 
     fn meters() -> Meters {
         Meters::new(Clock::manual(0, START))
@@ -312,7 +344,12 @@ mod tests {
 
     /// Whether a message of this peer is admitted, as [`super::MeteredGossip`] and the transform ask.
     fn send(meters: &Meters, peer: PeerId, bytes: usize) -> Option<Admission> {
-        let admission = meters.begin(peer).then(|| meters.admit(bytes));
+        let topic = if bytes == VOTE {
+            Topic::Attestation
+        } else {
+            Topic::Block
+        };
+        let admission = meters.begin(peer).then(|| meters.admit(topic, bytes));
         meters.end();
         admission
     }
@@ -332,7 +369,7 @@ mod tests {
         let mut admitted = 0;
         for peer in peers.iter().chain(&peers) {
             if send(&meters, *peer, BLOCK) == Some(Admission::Admitted) {
-                meters.hold(*peer, BLOCK);
+                meters.hold(*peer, Topic::Block, BLOCK);
                 admitted += 1;
             }
         }
@@ -343,7 +380,7 @@ mod tests {
         meters.set_known(known, true);
         assert_eq!(send(&meters, known, BLOCK), Some(Admission::Admitted));
         // And a verdict frees the bytes of its message.
-        meters.release(&peers[0], BLOCK);
+        meters.release(&peers[0], Topic::Block, BLOCK);
         assert_eq!(meters.lock().held, BLOCK);
     }
 
@@ -351,19 +388,47 @@ mod tests {
     async fn bytes_under_validation_outlive_their_peer_and_follow_it_when_it_becomes_known() {
         let meters = meters();
         let peer = PeerId::random();
-        meters.hold(peer, BLOCK);
+        meters.hold(peer, Topic::Block, BLOCK);
         meters.forget(&peer);
         assert_eq!(meters.lock().held_for_strangers, BLOCK);
-        meters.release(&peer, BLOCK);
+        meters.release(&peer, Topic::Block, BLOCK);
         let inner = meters.lock();
         assert_eq!((inner.held_for_strangers, inner.peers.len()), (0, 0));
         drop(inner);
 
-        meters.hold(peer, BLOCK);
+        meters.hold(peer, Topic::Block, BLOCK);
         meters.set_known(peer, true);
         assert_eq!(meters.lock().held_for_strangers, 0);
         meters.set_known(peer, false);
         assert_eq!(meters.lock().held_for_strangers, BLOCK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn votes_under_validation_are_bounded_for_each_peer_though_it_leaves_and_for_all() {
+        let meters = meters();
+        let vote = |peer: PeerId| {
+            let admission = send(&meters, peer, VOTE);
+            if admission == Some(Admission::Admitted) {
+                meters.hold(peer, Topic::Attestation, VOTE);
+            }
+            admission == Some(Admission::Admitted)
+        };
+        let votes = |peer| (0..5_000).filter(|_| vote(peer)).count();
+        let stranger = PeerId::random();
+        assert_eq!(votes(stranger), STRANGER_VOTES);
+        meters.forget(&stranger);
+        assert_eq!(votes(stranger), 0);
+        assert_eq!(send(&meters, stranger, 100), Some(Admission::Admitted));
+        let known = [(); 3].map(|()| PeerId::random());
+        for peer in known {
+            meters.set_known(peer, true);
+        }
+        assert_eq!(
+            known.map(votes),
+            [KNOWN_VOTES, ALL_VOTES - STRANGER_VOTES - KNOWN_VOTES, 0]
+        );
+        meters.release(&stranger, Topic::Attestation, VOTE);
+        assert!(vote(stranger) && !vote(known[2]));
     }
 
     #[tokio::test(start_paused = true)]
@@ -374,7 +439,7 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(send(&meters, known, BLOCK), Some(Admission::Admitted));
             for _ in 0..4_096 {
-                assert_eq!(send(&meters, known, 3_200), Some(Admission::Admitted));
+                assert_eq!(send(&meters, known, VOTE), Some(Admission::Admitted));
             }
             tokio::time::advance(Duration::from_secs(4)).await;
         }

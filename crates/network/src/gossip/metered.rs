@@ -107,15 +107,7 @@ impl NetworkBehaviour for MeteredGossip {
         if let Some(faults) = self.meters.next_faults() {
             return Poll::Ready(ToSwarm::GenerateEvent(GossipEvent::Faults(faults)));
         }
-        let event = std::task::ready!(self.gossip.poll(context));
-        if let ToSwarm::GenerateEvent(Event::Message {
-            propagation_source,
-            message,
-            ..
-        }) = &event
-        {
-            self.meters.hold(*propagation_source, message.data.len());
-        }
-        Poll::Ready(event.map_out(GossipEvent::Gossip))
+        let event = self.gossip.poll(context);
+        event.map(|event| event.map_out(GossipEvent::Gossip))
     }
 }

@@ -35,7 +35,7 @@ impl SnappyTransform {
         };
         let refuse = |error| self.refuse(topic.word(), error);
         let bytes = announced_bytes(&message.data, topic.max_bytes()).map_err(refuse)?;
-        if let Admission::Ignored(budget) = self.meters.admit(bytes) {
+        if let Admission::Ignored(budget) = self.meters.admit(topic, bytes) {
             count_refused(topic.word(), budget);
             return Ok(None);
         }

@@ -21,13 +21,6 @@ use crate::{
     wire::Topic,
 };
 
-/// Messages that may wait for a verdict. An attestation beyond is dropped and counted; a block beyond
-/// goes to the chain but is not forwarded.
-const MAX_PENDING_VERDICTS: usize = 8192;
-/// Votes of a peer that may wait for a verdict, and those of a stranger that has not delivered anything valid yet.
-const MAX_PENDING_VERDICTS_OF_PEER: usize = 4096;
-const MAX_PENDING_VERDICTS_OF_STRANGER: usize = 512;
-
 /// Attestations of our own that are published before others are listened to again: a millisecond's work.
 const PUBLISHED_AT_ONCE: usize = 16;
 /// Attestations of our own that may wait for being published before our own side waits.
@@ -101,6 +94,8 @@ impl NetworkService {
         let Some(topic) = Topic::parse(message.topic.as_str(), &self.fork) else {
             return;
         };
+        let meters = &self.swarm.behaviour().gossip.meters;
+        meters.hold(source, topic, message.data.len());
         match topic {
             Topic::Block => self.receive_block(message.data, source, id),
             Topic::Attestation => {
@@ -149,13 +144,7 @@ impl NetworkService {
             Ok(block) => block,
             Err(error) => return self.reject_undecodable(Topic::Block, source, &id, bytes, &error),
         };
-        let (peer, verdict) = match self.ask_for_verdict(Topic::Block, source, &id, bytes) {
-            Some(asked) => asked,
-            None => {
-                self.report_validation(&id, &source, bytes, MessageAcceptance::Ignore);
-                (name_of(&source), oneshot::channel().0)
-            }
-        };
+        let (peer, verdict) = self.ask_for_verdict(Topic::Block, source, &id, bytes);
         let message = ChainMessage::Block {
             block,
             peer,
@@ -174,7 +163,7 @@ impl NetworkService {
     ) {
         debug!(peer = %source, topic = topic.word(), ?error, "gossip that is not SSZ");
         count_refused(topic.word(), "ssz");
-        self.report_validation(id, &source, bytes, MessageAcceptance::Reject);
+        self.report_validation(topic, id, &source, bytes, MessageAcceptance::Reject);
         self.on_faults(Faults {
             peer: source,
             reason: "ssz",
@@ -190,43 +179,25 @@ impl NetworkService {
     ) -> Result<(), ssz::DecodeError> {
         histogram!("lean_gossip_attestation_size_bytes").record(ssz.len() as f64);
         let attestation = SignedAttestation::from_ssz_bytes(ssz)?;
-        match self.ask_for_verdict(Topic::Attestation, source, id, ssz.len()) {
-            Some((peer, verdict)) => self.chain.attestation(GossipAttestation {
-                attestation,
-                peer,
-                verdict,
-            }),
-            None => {
-                counter!("quartet_attestations_dropped_total").increment(1);
-                self.report_validation(id, &source, ssz.len(), MessageAcceptance::Ignore);
-            }
-        }
+        let (peer, verdict) = self.ask_for_verdict(Topic::Attestation, source, id, ssz.len());
+        self.chain.attestation(GossipAttestation {
+            attestation,
+            peer,
+            verdict,
+        });
         Ok(())
     }
 
-    /// The sender's name, and where the chain sends its verdict; `None` when too many verdicts are pending.
+    /// The sender's name, though it may have left, and where the chain sends its verdict. The meters limit how many wait.
     fn ask_for_verdict(
         &mut self,
         topic: Topic,
         source: PeerId,
         id: &MessageId,
         bytes: usize,
-    ) -> Option<(PeerName, VerdictSender)> {
-        if self.pending_verdicts.len() >= MAX_PENDING_VERDICTS {
-            return None;
-        }
-        let is_static = self.dialer.is_static(&source);
-        let peer = self.peers.get_mut(&source)?;
-        let most = if is_static || peer.delivered_at.is_some() {
-            MAX_PENDING_VERDICTS_OF_PEER
-        } else {
-            MAX_PENDING_VERDICTS_OF_STRANGER
-        };
-        if topic == Topic::Attestation && peer.pending_verdicts >= most {
-            return None;
-        }
-        peer.pending_verdicts += 1;
-        let name = peer.name.clone();
+    ) -> (PeerName, VerdictSender) {
+        let known = self.peers.get(&source);
+        let name = known.map_or_else(|| name_of(&source), |peer| peer.name.clone());
         let (sender, verdict) = oneshot::channel();
         let id = id.clone();
         let delay = forwarding_delay(topic, bytes, self.clock.slot_duration());
@@ -246,7 +217,7 @@ impl NetworkService {
         };
         self.pending_verdicts.push(judged.boxed());
         gauge!("quartet_gossip_unjudged").set(self.pending_verdicts.len() as f64);
-        Some((name, sender))
+        (name, sender)
     }
 
     pub(super) fn on_verdict(&mut self, judged: JudgedMessage) {
@@ -265,9 +236,6 @@ impl NetworkService {
         counter!("quartet_gossip_verdicts_total", "topic" => topic.word(), "verdict" => word)
             .increment(1);
         gauge!("quartet_gossip_unjudged").set(self.pending_verdicts.len() as f64);
-        if let Some(peer) = self.peers.get_mut(&source) {
-            peer.pending_verdicts = peer.pending_verdicts.saturating_sub(1);
-        }
         match verdict {
             Verdict::Accept => self.on_delivery(source),
             Verdict::Ignore => {}
@@ -281,19 +249,20 @@ impl NetworkService {
                 });
             }
         }
-        self.report_validation(&id, &source, bytes, acceptance);
+        self.report_validation(topic, &id, &source, bytes, acceptance);
     }
 
     /// Tells gossipsub the verdict on a message, and releases the message's bytes.
     fn report_validation(
         &mut self,
+        topic: Topic,
         id: &MessageId,
         source: &PeerId,
         bytes: usize,
         acceptance: MessageAcceptance,
     ) {
         let MeteredGossip { gossip, meters } = &mut self.swarm.behaviour_mut().gossip;
-        meters.release(source, bytes);
+        meters.release(source, topic, bytes);
         if !gossip.report_message_validation_result(id, source, acceptance) {
             // It is only kept for a few seconds; the chain took longer.
             counter!("quartet_gossip_late_verdicts_total").increment(1);

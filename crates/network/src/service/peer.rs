@@ -40,8 +40,6 @@ pub(super) struct Peer {
     pub(super) penalties: Penalties,
     /// What gossipsub allowed it when we last looked.
     pub(super) standing: Standing,
-    /// Votes that the chain has not judged yet.
-    pub(super) pending_verdicts: usize,
     /// What limits by address count it for, if they apply.
     pub(super) address: Option<AddressGroup>,
     /// When it last brought something valid first, if ever.
@@ -80,7 +78,6 @@ impl Peer {
             supports_status: true,
             penalties: Penalties::default(),
             standing: Standing::default(),
-            pending_verdicts: 0,
             address,
             delivered_at: None,
             useful_at: None,
