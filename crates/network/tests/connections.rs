@@ -3,7 +3,7 @@
 mod support;
 
 use quartet_chain::NetworkMessage;
-use quartet_network::{NetworkError, StaticPeer};
+use quartet_network::{AddressLimits, NetworkError, StaticPeer};
 use support::{Node, attestation, config, peer, until, within};
 
 /// Waits until the node has this many peers.
@@ -157,6 +157,27 @@ async fn a_peer_that_misbehaves_too_often_is_sent_away() {
         server.send(NetworkMessage::Penalize { peer, reason }).await;
     }
     assert_eq!(server.next_disconnected().await, client.name);
+}
+
+#[tokio::test]
+async fn a_peer_that_is_sent_away_counts_once_against_others_of_its_address() {
+    let mut server = config(2, &[]);
+    server.address_limits = Some(AddressLimits {
+        private_too: true,
+        ..AddressLimits::default()
+    });
+    let mut server = Node::with(server).await.unwrap();
+    let client = Node::start(1, &[&server.multiaddr]).await;
+    assert_eq!(server.next_status().await.0, client.name);
+    // All of this is heard before its connection is closed.
+    for _ in 0..20 {
+        let peer = client.name.clone();
+        let reason = "invalid block";
+        server.send(NetworkMessage::Penalize { peer, reason }).await;
+    }
+    assert_eq!(server.next_disconnected().await, client.name);
+    let third = Node::start(3, &[&server.multiaddr]).await;
+    assert_eq!(server.next_status().await.0, third.name);
 }
 
 #[tokio::test]

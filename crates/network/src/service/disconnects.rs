@@ -93,7 +93,9 @@ impl NetworkService {
 
     /// Disconnects a peer and bans it for [`BAN`].
     pub(super) fn ban(&mut self, id: PeerId, reason: &'static str) {
-        self.disconnect_for(id, reason, BAN, "ban");
+        if !self.disconnect_for(id, reason, BAN, "ban") {
+            return;
+        }
         let address = self.peers.get(&id).and_then(|peer| peer.address);
         let until = self.clock.now() + BAN;
         if let Some(address) = address.filter(|_| !self.dialer.is_static(&id))
@@ -104,22 +106,19 @@ impl NetworkService {
         }
     }
 
-    /// Closes a peer's connections, and does not let it in again before the pause is over.
+    /// Closes a peer's connections, and does not let it in again before the pause is over. Says whether that is news: more may be
+    /// heard of it until they are closed.
     pub(super) fn disconnect_for(
         &mut self,
         id: PeerId,
         reason: &'static str,
         pause: Duration,
         kind: &'static str,
-    ) {
-        if id == *self.swarm.local_peer_id() {
-            return;
+    ) -> bool {
+        if id == *self.swarm.local_peer_id() || self.bans.until(&id).is_some() {
+            return false;
         }
-        let now = self.clock.now();
-        let until = now + pause;
-        if self.bans.until(&id).is_some_and(|before| before >= until) {
-            return;
-        }
+        let until = self.clock.now() + pause;
         if self.may_log(&id) {
             info!(peer = %id, reason, "sending the peer away");
         } else {
@@ -136,6 +135,7 @@ impl NetworkService {
         behaviour.blocked.block_peer(id);
         self.dialer.postpone(&id, until);
         gauge!("quartet_peers_banned").set(self.bans.len() as f64);
+        true
     }
 
     pub(super) fn lift_bans(&mut self, now: Duration) {
