@@ -112,7 +112,7 @@ pub fn meters(choose: Choose<'_>, steps: usize) {
             }
             5 => meters.set_known(peer, choose(2) == 0),
             6 => meters.forget(&peer),
-            7 => meters.mute(peer),
+            7 => meters.mute(&peer),
             8 => clock.step(choose(4_000) as i64 - 1_000),
             _ => {
                 if meters.begin(peer) {

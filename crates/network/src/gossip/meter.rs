@@ -304,10 +304,18 @@ impl Meters {
         };
     }
 
-    /// Ignores all further messages of the peer, which is about to be disconnected.
-    pub(crate) fn mute(&self, peer: PeerId) {
+    /// A peer has come.
+    pub(crate) fn greet(&self, peer: PeerId) {
         let now = self.clock.now();
-        self.lock().meter(peer, now).muted = true;
+        self.lock().meter(peer, now).gone = false;
+    }
+
+    /// Ignores all further messages of the peer, which is about to be disconnected, unless it has left already.
+    pub(crate) fn mute(&self, peer: &PeerId) {
+        let mut inner = self.lock();
+        if let Some(meter) = inner.peers.get_mut(peer).filter(|meter| !meter.gone) {
+            meter.muted = true;
+        }
     }
 
     /// The peer is gone. What it has under validation counts on.
@@ -432,6 +440,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_peer_that_is_muted_after_it_has_left_is_heard_when_it_comes_back() {
+        let (meters, peer) = (meters(), PeerId::random());
+        assert_eq!(send(&meters, peer, 100), Some(Admission::Admitted));
+        meters.forget(&peer);
+        meters.mute(&peer);
+        assert!(meters.lock().peers.is_empty());
+        assert_eq!(send(&meters, peer, 100), Some(Admission::Admitted));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_votes_of_the_largest_registry_stay_within_the_budgets() {
         let meters = meters();
         let known = PeerId::random();
@@ -456,7 +474,7 @@ mod tests {
             .count();
         assert_eq!(seen, RPC_BURST as usize);
         assert_eq!(faults(&meters), (sent - RPC_BURST) / DROPPED_PER_FAULT);
-        meters.mute(peer);
+        meters.mute(&peer);
         assert_eq!(send(&meters, peer, 100), None);
         assert_eq!(faults(&meters), 0);
     }

@@ -78,10 +78,12 @@ impl NetworkBehaviour for MeteredGossip {
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
-        if let FromSwarm::ConnectionClosed(closed) = &event
-            && closed.remaining_established == 0
-        {
-            self.meters.forget(&closed.peer_id);
+        match &event {
+            FromSwarm::ConnectionEstablished(opened) => self.meters.greet(opened.peer_id),
+            FromSwarm::ConnectionClosed(closed) if closed.remaining_established == 0 => {
+                self.meters.forget(&closed.peer_id);
+            }
+            _ => {}
         }
         self.gossip.on_swarm_event(event);
     }

@@ -130,7 +130,7 @@ impl NetworkService {
         if let Some(lifted) = lifted.filter(|lifted| !self.partition.contains(lifted)) {
             behaviour.blocked.unblock_peer(lifted);
         }
-        behaviour.gossip.meters.mute(id);
+        behaviour.gossip.meters.mute(&id);
         // Closes its connections, too.
         behaviour.blocked.block_peer(id);
         self.dialer.postpone(&id, until);
