@@ -159,6 +159,20 @@ impl Clock {
         }
     }
 
+    /// This clock as it goes on from now, however it is set meanwhile.
+    #[must_use]
+    pub fn steady(&self) -> Self {
+        let source = Source::Manual {
+            start: self.now(),
+            origin: Instant::now(),
+            stepped: Arc::default(),
+        };
+        Self {
+            source,
+            ..self.clone()
+        }
+    }
+
     /// Time since genesis, zero before it.
     pub fn since_genesis(&self) -> Duration {
         self.now()
@@ -266,6 +280,16 @@ mod tests {
         tokio::time::advance(Duration::from_millis(1_200)).await;
         let tick = ticks.next().await;
         assert_eq!((tick.slot, tick.interval, tick.missed), (5, 3, 11));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_steady_clock_goes_on_as_the_other_one_is_set() {
+        let clock = Clock::manual(1_000, Duration::from_secs(1_000));
+        let steady = clock.steady();
+        clock.step(-3_600_000);
+        tokio::time::advance(Duration::from_secs(9)).await;
+        assert_eq!(steady.now(), Duration::from_secs(1_009));
+        assert_eq!(steady.slot(), 2);
     }
 
     #[test]

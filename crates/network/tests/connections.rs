@@ -2,7 +2,10 @@
 
 mod support;
 
+use std::time::Duration;
+
 use quartet_chain::NetworkMessage;
+use quartet_clock::Clock;
 use quartet_network::{AddressLimits, NetworkError, StaticPeer};
 use support::{Node, attestation, config, peer, until, within};
 
@@ -25,6 +28,24 @@ async fn a_peer_that_comes_back_is_dialled_again() {
     server.stop().await;
     assert_eq!(client.next_disconnected().await, name);
     assert_eq!(client.peers.count(), 0);
+
+    let mut again = config(2, &[]);
+    again.listen_address = address;
+    let _server = Node::take_over(again).await;
+    assert_eq!(client.next_status().await.0, name);
+}
+
+#[tokio::test]
+async fn a_peer_that_comes_back_is_dialled_again_though_the_machines_clock_was_set_back() {
+    let server = Node::start(2, &[]).await;
+    let (address, name) = (server.address, server.name.clone());
+    let clock = Clock::manual(0, Duration::from_secs(1_000_000));
+    let mut client = Node::with_clock(config(1, &[&server.multiaddr]), clock.clone()).await;
+    assert_eq!(client.next_status().await.0, name);
+    server.stop().await;
+    assert_eq!(client.next_disconnected().await, name);
+    // By an hour.
+    clock.step(-3_600_000);
 
     let mut again = config(2, &[]);
     again.listen_address = address;

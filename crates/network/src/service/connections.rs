@@ -16,7 +16,7 @@ use quartet_chain::{ChainMessage, Direction, PeerFigures, PeerInfo};
 use tracing::{debug, info, warn};
 
 use super::{
-    NetworkService, SLOT,
+    NetworkService,
     client_counts::CountedPeer,
     peer::{Peer, PeerConnection},
 };
@@ -104,7 +104,7 @@ impl NetworkService {
                     direction,
                     agent: None,
                     status: None,
-                    since: now,
+                    since: self.network_clock.now(),
                     figures: PeerFigures::default(),
                 };
                 self.table.insert(peer.name.clone(), info);
@@ -192,8 +192,7 @@ impl NetworkService {
     /// Time to the next dial, `None` when everyone is connected or being dialled.
     pub(super) fn time_to_next_dial(&self) -> Option<Duration> {
         let due = self.dialer.next_due()?;
-        // The clock may be set: look again soon.
-        Some(due.saturating_sub(self.clock.now()).min(2 * SLOT))
+        Some(due.saturating_sub(self.clock.now()))
     }
 
     /// Dials the static peers whose dial is due.

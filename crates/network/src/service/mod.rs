@@ -112,6 +112,9 @@ pub struct NetworkService {
     chain: ChainHandle,
     inbox: Receiver<NetworkMessage>,
     table: Peers,
+    /// The network's clock, which may be set.
+    network_clock: Clock,
+    /// The same when the service was made; it is never set. All that has to do with peers goes by it.
     clock: Clock,
 
     dialer: Dialer,
@@ -152,7 +155,7 @@ impl NetworkService {
     /// # Errors
     /// When it cannot listen, or libp2p refuses our settings.
     pub async fn bind(config: NetworkConfig, parts: NetworkParts) -> Result<Self, NetworkError> {
-        let clock = parts.clock;
+        let clock = parts.clock.steady();
         let traffic = Traffic::default();
         let swarm = behaviour::build(&config, clock.clone(), traffic.clone());
         let mut swarm = swarm.map_err(NetworkError::Settings)?;
@@ -170,6 +173,7 @@ impl NetworkService {
             chain: parts.chain_service,
             inbox: parts.inbox,
             table: parts.peers,
+            network_clock: parts.clock,
             clock,
             dialer,
             peers: HashMap::new(),

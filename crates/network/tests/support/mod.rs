@@ -109,13 +109,18 @@ impl Node {
         Self::serving(config, store.clone(), reader(store), Clock::system(0)).await
     }
 
+    /// A node with this clock.
+    pub async fn with_clock(config: NetworkConfig, clock: Clock) -> Self {
+        let store = Arc::new(Database::in_memory(Root::ZERO).unwrap());
+        let node = Self::serving(config, store.clone(), reader(store), clock);
+        node.await.unwrap()
+    }
+
     /// A node of a network whose slots last this many milliseconds.
     pub async fn with_slots(number: u8, dials: &[&str], milliseconds: u64) -> Self {
         let duration = SlotDuration::from_millis(milliseconds).unwrap();
         let clock = Clock::system(0).with_slot_duration(duration);
-        let store = Arc::new(Database::in_memory(Root::ZERO).unwrap());
-        let node = Self::serving(config(number, dials), store.clone(), reader(store), clock);
-        node.await.unwrap()
+        Self::with_clock(config(number, dials), clock).await
     }
 
     /// A node whose chain has these blocks and ends in the slot after the last.
