@@ -21,9 +21,6 @@ use crate::{
     config::AddressLimits,
 };
 
-/// Handshakes of one address that may be under way at a time.
-const MAX_PENDING: usize = 16;
-
 /// An address is over a limit, or banned.
 #[derive(Debug)]
 pub(crate) struct AddressDenied(&'static str);
@@ -39,18 +36,25 @@ impl std::error::Error for AddressDenied {}
 /// Counts connections by address. Everything here is bounded by the limits of connections.
 pub(crate) struct AddressLimiter {
     limits: Option<AddressLimits>,
-    pending: BTreeMap<ConnectionId, AddressGroup>,
     established: BTreeMap<ConnectionId, (PeerId, AddressGroup)>,
     /// Peers that we are told to be connected with, and those of their addresses.
     exempt: BTreeSet<PeerId>,
     banned: BTreeSet<AddressGroup>,
 }
 
+/// What an address counts as, if it is one that limits apply to.
+pub(crate) fn limited_group(
+    limits: Option<AddressLimits>,
+    address: &Multiaddr,
+) -> Option<AddressGroup> {
+    let (limits, ip) = (limits?, ip_of(address)?);
+    (is_public(ip) || limits.private_too).then(|| AddressGroup::of(ip))
+}
+
 impl AddressLimiter {
     pub(crate) fn new(limits: Option<AddressLimits>) -> Self {
         Self {
             limits,
-            pending: BTreeMap::new(),
             established: BTreeMap::new(),
             exempt: BTreeSet::new(),
             banned: BTreeSet::new(),
@@ -59,9 +63,7 @@ impl AddressLimiter {
 
     /// What an address counts as, if it is one that limits apply to.
     pub(crate) fn group(&self, address: &Multiaddr) -> Option<AddressGroup> {
-        let ip = ip_of(address)?;
-        let limits = self.limits?;
-        (is_public(ip) || limits.private_too).then(|| AddressGroup::of(ip))
+        limited_group(self.limits, address)
     }
 
     /// Limits do not apply to this peer.
@@ -76,19 +78,6 @@ impl AddressLimiter {
 
     pub(crate) fn unban(&mut self, group: AddressGroup) {
         self.banned.remove(&group);
-    }
-
-    fn check_pending(&self, group: AddressGroup) -> Result<(), AddressDenied> {
-        // A peer that is exempt is known by its identity only, later.
-        if self.banned.contains(&group) {
-            return Err(AddressDenied("the address is banned"));
-        }
-        let pending = self.pending.values().filter(|of| **of == group).count();
-        if pending < MAX_PENDING {
-            Ok(())
-        } else {
-            Err(AddressDenied("too many handshakes with this address"))
-        }
     }
 
     fn check_established(&self, peer: PeerId, group: AddressGroup) -> Result<(), AddressDenied> {
@@ -112,25 +101,26 @@ impl NetworkBehaviour for AddressLimiter {
 
     fn handle_pending_inbound_connection(
         &mut self,
-        id: ConnectionId,
+        _: ConnectionId,
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        if let Some(group) = self.group(remote) {
-            (self.check_pending(group)).map_err(ConnectionDenied::new)?;
-            self.pending.insert(id, group);
+        let group = self.group(remote);
+        // A peer that is exempt is known by its identity only, later.
+        if group.is_some_and(|group| self.banned.contains(&group)) {
+            let denied = AddressDenied("the address is banned");
+            return Err(ConnectionDenied::new(denied));
         }
         Ok(())
     }
 
     fn handle_established_inbound_connection(
         &mut self,
-        id: ConnectionId,
+        _: ConnectionId,
         peer: PeerId,
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.pending.remove(&id);
         if let Some(group) = self.group(remote) {
             (self.check_established(peer, group)).map_err(ConnectionDenied::new)?;
         }
@@ -160,9 +150,6 @@ impl NetworkBehaviour for AddressLimiter {
             }
             FromSwarm::ConnectionClosed(closed) => {
                 self.established.remove(&closed.connection_id);
-            }
-            FromSwarm::ListenFailure(failure) => {
-                self.pending.remove(&failure.connection_id);
             }
             _ => {}
         }
@@ -248,17 +235,5 @@ mod tests {
         assert!(!connect(&mut limiter, 1, PeerId::random(), "8.8.8.8"));
         limiter.unban(group);
         assert!(connect(&mut limiter, 1, PeerId::random(), "8.8.8.8"));
-    }
-
-    #[test]
-    fn handshakes_of_one_address_are_bounded_and_leave_room_for_others() {
-        let mut limiter = AddressLimiter::new(limits(false));
-        let begin = |limiter: &mut AddressLimiter, number, host| {
-            let (id, address) = (ConnectionId::new_unchecked(number), address(host));
-            (limiter.handle_pending_inbound_connection(id, &address, &address)).is_ok()
-        };
-        let begun = (0..50).filter(|number| begin(&mut limiter, *number, "8.8.8.8"));
-        assert_eq!(begun.count(), MAX_PENDING);
-        assert!(begin(&mut limiter, 50, "8.8.8.9"));
     }
 }

@@ -75,6 +75,7 @@ pub(crate) fn build(
     traffic: Traffic,
 ) -> Result<Swarm<Behaviour>, &'static str> {
     let behaviour = behaviour(config, clock)?;
+    let limits = config.address_limits;
     let built = SwarmBuilder::with_existing_identity(config.identity.0.clone())
         .with_tokio()
         .with_other_transport(|keypair| {
@@ -85,8 +86,8 @@ pub(crate) fn build(
             quic.max_concurrent_stream_limit = MAX_STREAMS;
             quic.max_stream_data = STREAM_WINDOW;
             quic.max_connection_data = CONNECTION_WINDOW;
-            let transport =
-                PendingHandshakes::new(quic::tokio::Transport::new(quic), MAX_HANDSHAKES);
+            let transport = quic::tokio::Transport::new(quic);
+            let transport = PendingHandshakes::new(transport, MAX_HANDSHAKES, limits);
             transport.map(move |(peer, connection), _| {
                 (peer, ByteCounter::new(connection, traffic.of(peer)))
             })

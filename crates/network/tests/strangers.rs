@@ -5,6 +5,7 @@
 mod support;
 
 use libp2p::request_response::ProtocolSupport;
+use quartet_network::AddressLimits;
 use support::{LOOPBACK, Node, config, rogue::Rogue, within};
 use tokio::{net::UdpSocket, sync::mpsc};
 
@@ -30,7 +31,22 @@ async fn one_way(to: std::net::SocketAddr) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unfinished_handshakes_keep_no_peer_out() {
-    let node = Node::start(1, &[]).await;
+    handshakes_get_through(Node::start(1, &[]).await).await;
+}
+
+/// They may come from an address that others share, or that the sender only pretends to have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unfinished_handshakes_from_an_address_keep_no_peer_there_out() {
+    let mut limited = config(1, &[]);
+    limited.address_limits = Some(AddressLimits {
+        peers: 64,
+        private_too: true,
+    });
+    handshakes_get_through(Node::with(limited).await.unwrap()).await;
+}
+
+/// Honest handshakes get through while hundreds of others are never ended.
+async fn handshakes_get_through(node: Node) {
     let dead_end = one_way(node.address).await;
     let (begun, mut told) = mpsc::channel(UNFINISHED);
     let attack = tokio::spawn(async move {
