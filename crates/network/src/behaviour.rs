@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use libp2p::{
-    StreamProtocol, Swarm, SwarmBuilder, Transport as _, allow_block_list, connection_limits,
-    identify, quic,
+    StreamProtocol, Swarm, SwarmBuilder, Transport as _, allow_block_list, identify, quic,
     request_response::{self, ProtocolSupport},
     swarm::NetworkBehaviour,
 };
@@ -12,8 +11,8 @@ use quartet_clock::Clock;
 
 use crate::{
     NetworkConfig,
-    address_limits::AddressLimiter,
     byte_counter::ByteCounter,
+    connection_limits::{ConnectionLimiter, ConnectionLimits},
     gossip::{self, MeteredGossip},
     peer_slots::headroom,
     pending_handshakes::PendingHandshakes,
@@ -29,9 +28,9 @@ pub(crate) const AGENT: &str = concat!("quartet/", env!("CARGO_PKG_VERSION"));
 /// oldest.
 const MAX_HANDSHAKES: usize = 256;
 /// Those that have just been given up are among these.
-const MAX_PENDING_INCOMING: u32 = 2 * MAX_HANDSHAKES as u32;
+const MAX_PENDING_INCOMING: usize = 2 * MAX_HANDSHAKES;
 /// Two nodes that dial each other at once have two.
-const MAX_CONNECTIONS_PER_PEER: u32 = 2;
+const MAX_CONNECTIONS_PER_PEER: usize = 2;
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Peers that vanish are noticed after this long.
@@ -54,8 +53,7 @@ const MAX_CONCURRENT_REQUESTS: usize = 8;
 
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
-    pub(crate) limits: connection_limits::Behaviour,
-    pub(crate) address_limiter: AddressLimiter,
+    pub(crate) limiter: ConnectionLimiter,
     pub(crate) blocked: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
     pub(crate) identify: identify::Behaviour,
     pub(crate) gossip: MeteredGossip,
@@ -108,17 +106,14 @@ pub(crate) fn build(
 fn behaviour(config: &NetworkConfig, clock: Clock) -> Result<Behaviour, &'static str> {
     // A new peer is let in beyond the limit; then another one is disconnected.
     let strangers = config.max_peers + headroom(config.max_peers) + 1;
-    let connections = u32::try_from(strangers).unwrap_or(u32::MAX);
-    let connections = connections.saturating_mul(MAX_CONNECTIONS_PER_PEER);
-    let limits = connection_limits::ConnectionLimits::default()
-        .with_max_pending_incoming(Some(MAX_PENDING_INCOMING))
-        .with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER))
-        .with_max_established_incoming(Some(connections));
-    let mut limits = connection_limits::Behaviour::new(limits);
-    let mut address_limiter = AddressLimiter::new(config.address_limits);
+    let mut limiter = ConnectionLimiter::new(ConnectionLimits {
+        pending: MAX_PENDING_INCOMING,
+        strangers: strangers.saturating_mul(MAX_CONNECTIONS_PER_PEER),
+        stranger: MAX_CONNECTIONS_PER_PEER,
+        addresses: config.address_limits,
+    });
     for peer in config.static_peers.iter().filter_map(|peer| peer.peer) {
-        limits.bypass_peer_id(&peer);
-        address_limiter.exempt(peer);
+        limiter.exempt(peer);
     }
 
     let version = protocol_version(clock.slot_duration());
@@ -140,8 +135,7 @@ fn behaviour(config: &NetworkConfig, clock: Clock) -> Result<Behaviour, &'static
         )
     };
     Ok(Behaviour {
-        limits,
-        address_limiter,
+        limiter,
         blocked: allow_block_list::Behaviour::default(),
         identify: identify::Behaviour::new(identify),
         gossip: gossip::behaviour(

@@ -37,12 +37,12 @@
 )]
 
 mod address;
-mod address_limits;
 mod bans;
 mod behaviour;
 mod byte_budget;
 mod byte_counter;
 mod config;
+mod connection_limits;
 mod dialer;
 #[cfg(feature = "fuzz")]
 #[doc(hidden)]

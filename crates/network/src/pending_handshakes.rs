@@ -23,7 +23,7 @@ use libp2p::{
 };
 use metrics::counter;
 
-use crate::{address::AddressGroup, address_limits::limited_group, config::AddressLimits};
+use crate::{address::AddressGroup, config::AddressLimits, connection_limits::limited_group};
 
 /// Handshakes from one address that may be under way at a time, if limits by address apply to it.
 const MAX_FROM_ADDRESS: usize = 16;

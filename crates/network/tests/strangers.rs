@@ -117,6 +117,33 @@ async fn a_static_peer_has_its_place_when_all_others_are_taken() {
 }
 
 #[tokio::test]
+async fn static_peers_take_no_strangers_place_however_many_they_are() {
+    let numbers = 2..=9;
+    // Nobody listens there: they come by themselves.
+    let names = numbers
+        .clone()
+        .map(|number| config(number, &[]).identity.name());
+    let dials = names.map(|name| format!("/ip4/127.0.0.1/udp/9/quic-v1/p2p/{name}"));
+    let dials: Vec<String> = dials.collect();
+    let dials: Vec<&str> = dials.iter().map(String::as_str).collect();
+    let mut config = config(1, &dials);
+    config.max_peers = 1;
+    let node = Node::with(config).await.unwrap();
+    let mut peers = Vec::new();
+    for number in numbers.chain([99]) {
+        let peer = Node::start(number, &[&node.multiaddr]).await;
+        within(async {
+            while !node.peer_names().contains(&peer.name) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        peers.push(peer);
+    }
+    assert_eq!(node.peers.count(), peers.len());
+}
+
+#[tokio::test]
 async fn the_newest_stranger_is_kept_and_an_older_one_is_evicted() {
     let mut full = config(1, &[]);
     full.max_peers = 1;

@@ -90,7 +90,7 @@ impl NetworkService {
         match self.peers.get_mut(&id) {
             None => {
                 let address = endpoint.get_remote_address();
-                let group = self.swarm.behaviour().address_limiter.group(address);
+                let group = self.swarm.behaviour().limiter.group(address);
                 let peer = Peer::new(name_of(&id), link, group);
                 let address = address.to_string();
                 let direction_word = direction_word(direction);

@@ -102,7 +102,7 @@ impl NetworkService {
             && self.address_bans.note(address, until)
         {
             debug!(?address, "too many peers of this address were sent away");
-            self.swarm.behaviour_mut().address_limiter.ban(address);
+            self.swarm.behaviour_mut().limiter.ban(address);
         }
     }
 
@@ -145,7 +145,7 @@ impl NetworkService {
             behaviour.blocked.unblock_peer(peer);
         }
         for address in self.address_bans.lift(now) {
-            behaviour.address_limiter.unban(address);
+            behaviour.limiter.unban(address);
         }
         gauge!("quartet_peers_banned").set(self.bans.len() as f64);
     }

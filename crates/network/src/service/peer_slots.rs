@@ -20,8 +20,7 @@ impl NetworkService {
     pub(super) fn admit(&mut self, id: PeerId, now: Duration) {
         if self.dialer.is_static(&id) {
             let behaviour = self.swarm.behaviour_mut();
-            behaviour.limits.bypass_peer_id(&id);
-            behaviour.address_limiter.exempt(id);
+            behaviour.limiter.exempt(id);
             behaviour.gossip.meters.set_known(id, true);
         }
         self.trim(now);
