@@ -9,7 +9,9 @@ use std::time::Duration;
 use quartet_chain::Verdict;
 use quartet_network::wire::{Topic, compress};
 use ssz::Encode as _;
-use support::{Block, FORK, Node, attestation, block, rogue::Rogue, until};
+use support::{
+    Block, FORK, Node, attestation, block, block_with_signatures, config, rogue::Rogue, until,
+};
 
 /// Three nodes in a line, with gossip flowing from the first through the second to the third.
 async fn line() -> [Node; 3] {
@@ -247,6 +249,26 @@ async fn a_vote_beyond_its_senders_share_is_taken_from_another_peer() {
     )
     .await;
     assert_eq!((received.attestation, received.peer), (missed, honest.name));
+}
+
+#[tokio::test]
+async fn a_block_that_is_longer_than_any_of_the_network_is_not_decompressed() {
+    let mut small = config(1, &[]);
+    small.max_block_bytes = 10_000;
+    let mut node = Node::with(small).await.unwrap();
+    let mut rogue = Rogue::connect(&node.multiaddr).await;
+    // It compresses well.
+    let (long, short) = (block_with_signatures(1, 20), block(2));
+    for block in [&long, &short] {
+        let data = compress(&block.as_ssz_bytes()).unwrap();
+        assert!(data.len() < 10_000);
+        rogue.gossip(&Topic::Block.name(FORK), data).await;
+    }
+    let (received, _) = tokio::select! {
+        () = rogue.run() => unreachable!(),
+        received = node.next_block() => received,
+    };
+    assert_eq!(received, short);
 }
 
 #[tokio::test]

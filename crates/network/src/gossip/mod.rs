@@ -117,7 +117,7 @@ pub(crate) fn behaviour(
         MessageAuthenticity::Anonymous,
         config,
         WhitelistSubscriptionFilter(topics),
-        SnappyTransform::new(fork, meters.clone()),
+        SnappyTransform::new(fork, max_block_bytes, meters.clone()),
     )?;
     gossip
         .with_peer_score(scoring::parameters(fork), scoring::thresholds())

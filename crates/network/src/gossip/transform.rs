@@ -17,16 +17,20 @@ const IGNORED_TOPIC: &str = "quartet/ignored";
 #[derive(Clone, Debug)]
 pub(crate) struct SnappyTransform {
     fork: String,
+    max_block_bytes: usize,
     meters: Meters,
 }
 
 impl SnappyTransform {
-    pub(crate) fn new(fork: &str, meters: Meters) -> Self {
-        let fork = fork.into();
-        Self { fork, meters }
+    pub(crate) fn new(fork: &str, max_block_bytes: usize, meters: Meters) -> Self {
+        Self {
+            fork: fork.into(),
+            max_block_bytes,
+            meters,
+        }
     }
 
-    /// The decompressed data, `None` when its sender is over a budget.
+    /// The decompressed data, `None` when its sender is over a budget, or the block is longer than any of this network.
     fn decompress(&self, message: &RawMessage) -> Result<Option<Vec<u8>>, WireError> {
         let name = message.topic.as_str();
         let Some(topic) = Topic::parse(name, &self.fork) else {
@@ -35,6 +39,11 @@ impl SnappyTransform {
         };
         let refuse = |error| self.refuse(topic.word(), error);
         let bytes = announced_bytes(&message.data, topic.max_bytes()).map_err(refuse)?;
+        if topic == Topic::Block && bytes > self.max_block_bytes {
+            // A client of another kind may pass it on.
+            count_refused(topic.word(), "length");
+            return Ok(None);
+        }
         if let Admission::Ignored(budget) = self.meters.admit(topic, bytes) {
             count_refused(topic.word(), budget);
             return Ok(None);
@@ -82,7 +91,7 @@ mod tests {
     use super::*;
 
     fn transform() -> SnappyTransform {
-        SnappyTransform::new("devnet0", Meters::new(Clock::system(0)))
+        SnappyTransform::new("devnet0", 10 << 20, Meters::new(Clock::system(0)))
     }
 
     fn inbound(topic: &str, data: Vec<u8>) -> Result<Message, io::Error> {
