@@ -98,6 +98,20 @@ fn only_another_vote_of_the_slot_conflicts() {
 }
 
 #[test]
+fn of_two_votes_for_one_target_the_newer_one_stays_whichever_comes_first() {
+    let mut pool = VotePool::new(1);
+    for (slot, target, expected) in [
+        (5, 7, vec![5]),
+        (4, 7, vec![5]),
+        (6, 7, vec![6]),
+        (2, 8, vec![2, 6]),
+    ] {
+        pool.insert(&vote(slot, target), &Signature::default());
+        assert_eq!(slots(&pool), expected);
+    }
+}
+
+#[test]
 fn a_vote_by_nobody_is_left_out() {
     let mut pool = VotePool::new(0);
     assert_eq!(pool.insert(&vote(3, 1), &Signature::default()), None);
