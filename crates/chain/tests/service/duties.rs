@@ -41,6 +41,21 @@ async fn a_proposer_builds_on_what_votes_say_that_have_just_come() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_proposer_counts_votes_that_have_come_since_its_slot_began() {
+    let mut world = World::new(4);
+    let blocks = [2, 3].map(|slot| world.propose(0, slot, &[]).unwrap());
+    let node = Setup::at(4).start(&world).await;
+    node.import(&world, &blocks).await;
+    let is_other = |block: &&usize| world.made[**block].root != node.head();
+    let other = *blocks.iter().find(is_other).unwrap();
+    let votes = [0, 1, 2].map(|voter| world.vote(voter, other, 3));
+    node.votes(&world, "peer", &votes).await;
+    assert_ne!(node.head(), world.made[other].root);
+    prepare(&node, 4).await;
+    assert_eq!(node.head(), world.made[other].root);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_head_on_an_old_branch_has_its_state_when_a_proposer_is_ready() {
     let mut world = World::new(4);
     let old = world.propose(0, 1, &[]).unwrap();
