@@ -21,19 +21,28 @@ pub(crate) struct EarlyItems {
 }
 
 impl EarlyItems {
-    /// Holds a block until a slot begins, its own or that of a vote it carries. Of two copies the first is held, and who sent the
-    /// other one is remembered.
-    pub(crate) fn hold_block(&mut self, block: PendingBlock, until: Slot) {
-        let held = self.blocks.entry(until).or_default();
-        if let Some(same) = held.iter_mut().find(|other| other.root == block.root) {
-            return same.add_copy(&block);
-        }
+    /// Whether a block would be held until a slot begins, or a copy of it is.
+    pub(crate) fn has_place(&self, block: &PendingBlock, until: Slot) -> bool {
+        let Some(held) = self.blocks.get(&until) else {
+            return true;
+        };
         let proposer = |block: &PendingBlock| block.block.block().proposer_index;
         let of_proposer = held
             .iter()
-            .filter(|other| proposer(other) == proposer(&block));
-        if of_proposer.count() < MAX_EARLY_PER_VALIDATOR && held.len() < MAX_EARLY_BLOCKS {
-            held.push(block);
+            .filter(|other| proposer(other) == proposer(block));
+        let has_room =
+            of_proposer.count() < MAX_EARLY_PER_VALIDATOR && held.len() < MAX_EARLY_BLOCKS;
+        has_room || held.iter().any(|other| other.root == block.root)
+    }
+
+    /// Holds a block until a slot begins, its own or that of a vote it carries. Of two copies the first is held, and who sent the
+    /// other one is remembered.
+    pub(crate) fn hold_block(&mut self, block: PendingBlock, until: Slot) {
+        let has_place = self.has_place(&block, until);
+        let held = self.blocks.entry(until).or_default();
+        match held.iter_mut().find(|other| other.root == block.root) {
+            Some(same) => same.add_copy(&block),
+            None => held.extend(Some(block).filter(|_| has_place)),
         }
     }
 

@@ -117,6 +117,7 @@ impl ChainService {
             has_room: self.has_room_to_check(pending),
             need: self.need_of(pending),
             has_place: self.admissions.has_place(slot, root, binding, current),
+            has_early_place: self.early.has_place(pending, current + 1),
             is_crowded: self.parking.is_crowded(slot) && !self.parking.contains(&root),
             wants_evidence: !chain.fork_choice().has_equivocated(proposer, slot),
         }

@@ -52,6 +52,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) need: Option<Need>,
     /// Whether its slot's place is free for it.
     pub(super) has_place: bool,
+    /// Whether it would be held until the next slot begins.
+    pub(super) has_early_place: bool,
     /// Whether as many other blocks of its slot wait as may while nothing needs them.
     pub(super) is_crowded: bool,
     /// Whether no equivocation of its proposer is known for its slot yet.
@@ -118,7 +120,8 @@ pub(super) fn triage(pending: &PendingBlock, circumstances: &Circumstances<'_>) 
         }
     }
     // Places for early blocks are few: they are for blocks that their proposers have signed.
-    let hold = |slot| match (pending.is_authentic, circumstances.has_room) {
+    let may_be_verified = circumstances.has_room && circumstances.has_early_place;
+    let hold = |slot| match (pending.is_authentic, may_be_verified) {
         (true, _) => Hold(slot),
         (false, true) => Authenticate,
         (false, false) => Answer(Verdict::Ignore),

@@ -56,7 +56,10 @@ fn bound(chain: &LeanChain, produced: &ProducedBlock) -> BlockWithAttestation {
 }
 
 /// Changes the block, and binds it to its proposer anew.
-fn altered(message: &BlockWithAttestation, alter: impl FnOnce(&mut Block)) -> BlockWithAttestation {
+pub(in crate::service) fn altered(
+    message: &BlockWithAttestation,
+    alter: impl FnOnce(&mut Block),
+) -> BlockWithAttestation {
     let mut message = message.clone();
     alter(&mut message.block);
     let Block {
@@ -128,6 +131,7 @@ fn ordinary(chain: &LeanChain) -> Circumstances<'_> {
         has_room: true,
         need: None,
         has_place: true,
+        has_early_place: true,
         is_crowded: false,
         wants_evidence: true,
     }
@@ -200,6 +204,10 @@ fn each_circumstance_has_its_verdict() {
         has_room: false,
         ..second()
     };
+    let without_early_place = || Circumstances {
+        has_early_place: false,
+        ..usual()
+    };
     let crowded = |need| Circumstances {
         is_crowded: true,
         need,
@@ -235,6 +243,18 @@ fn each_circumstance_has_its_verdict() {
             authentic(in_slot(NOW + 1)),
             usual(),
             &Hold(NOW + 1),
+        ),
+        (
+            "next slot, others of its proposer are held",
+            pending(in_slot(NOW + 1)),
+            without_early_place(),
+            &ignore,
+        ),
+        (
+            "others of its proposer are held for the next slot",
+            pending(good.clone()),
+            without_early_place(),
+            &Check,
         ),
         (
             "slot after next",
