@@ -139,6 +139,16 @@ impl Parking {
         needs.chain(named).max()
     }
 
+    /// Whether a waiting block names this one, or a vote by somebody else than its proposer, who may lie about its slot and so about
+    /// whose it is.
+    pub(crate) fn is_named(&self, root: &Root, proposer: ValidatorIndex) -> bool {
+        let waiting = self.waiting.get(root).into_iter().flatten();
+        let mut blocks = waiting.filter_map(|waiting| self.blocks.get(waiting));
+        let is_by_other = |item: &GossipAttestation| item.validator_and_slot().0 != proposer;
+        blocks.any(|parked| parked.wait == Wait::Name)
+            || self.attestations.of(root).any(is_by_other)
+    }
+
     /// The oldest ancestor of `root` that is not here, which has to be fetched.
     pub(crate) fn missing_ancestor(&self, root: Root) -> Root {
         let mut missing = root;

@@ -144,11 +144,16 @@ impl ChainService {
         self.parking.need(root).max(self.sync.need(root))
     }
 
-    /// What a block is needed for: too many of its slot are not imported because something merely names them.
+    /// What a block is needed for. Too many of its slot are not imported because something merely names them, nor is one that nobody
+    /// names but its proposer.
     pub(super) fn need_of(&self, pending: &PendingBlock) -> Option<Need> {
-        let may_be_named = self.admissions.has_place_for_named(pending.slot());
+        let proposer = pending.block.block().proposer_index;
+        let may_be_named = || {
+            self.admissions.has_place_for_named(pending.slot())
+                && self.parking.is_named(&pending.root, proposer)
+        };
         let need = self.need(&pending.root);
-        need.filter(|need| *need == Need::Ancestor || may_be_named)
+        need.filter(|need| *need == Need::Ancestor || may_be_named())
     }
 
     /// Verifies the proposer's signature alone.
@@ -195,7 +200,7 @@ impl ChainService {
                 pending.is_authentic = true;
                 self.tell_of_sightings([&pending.block.message.proposer_attestation].into_iter());
                 self.note_evidence(&pending);
-                match self.need(&root) {
+                match self.need_of(&pending) {
                     Some(_) => self.dispatch(pending),
                     None => self.drop_block(pending, Verdict::Ignore),
                 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quartet_chain::{ChainEvent, NetworkMessage, SyncState, Verdict};
-use quartet_types::{Block, Root, Signature, SignedBlockWithAttestation};
+use quartet_types::{Block, Checkpoint, Root, Signature, SignedBlockWithAttestation};
 use quartet_world::{
     World,
     node::{Node, Setup, Wanted},
@@ -112,6 +112,28 @@ async fn the_second_block_of_a_slot_is_evidence_and_is_imported_when_somebody_el
     node.answer(request.number, Ok(vec![second.block.clone()]))
         .await;
     assert!(node.chain.read().contains(&second.root));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_block_is_not_imported_for_its_proposers_vote_that_lies_about_its_slot() {
+    let mut world = World::new(4);
+    let blocks = proposed_often(&mut world, 0, 1, 2);
+    let mut node = Setup::at(2).start(&world).await;
+    let genesis = world.genesis().checkpoint();
+    node.status(&world, "peer", genesis).await;
+    node.import(&world, &blocks[..1]).await;
+    let second = &world.made[blocks[1]];
+    let mut own = world.vote(1, 0, 2);
+    // Somebody else is the proposer of slot 2.
+    own.data.head = Checkpoint {
+        slot: 2,
+        ..second.checkpoint()
+    };
+    node.vote(&world, own).await;
+    node.serve(&world, blocks[1]).await;
+    let mut awaited = node.block("peer", &second.block).await;
+    assert_eq!(awaited.verdict(), Some(Verdict::Ignore));
+    assert!(!node.chain.read().contains(&second.root));
 }
 
 #[tokio::test(start_paused = true)]
