@@ -391,4 +391,20 @@ async fn a_range_may_finalize_what_is_not_below_the_justified_block() {
     // The search for the head begins where nothing after it is known to be final.
     let finalized = node.store.finalized().unwrap();
     assert_eq!(finalized, Some(world.made[common].checkpoint()));
+    // A start finds the same, and goes on with the others once their chain has justified more.
+    let setup = Setup {
+        store: Some(node.stop().await),
+        ..Setup::at(40)
+    };
+    let mut node = setup.start(&world).await;
+    assert_eq!(node.chain.read().latest_justified(), justified);
+    let later = world.grow(head, 31..=50);
+    node.until(51, 0).await;
+    node.status(&world, "peer", world.made[later].checkpoint())
+        .await;
+    node.serve(&world, later).await;
+    assert_eq!(node.head(), world.made[later].root);
+    let finalized = node.chain.read().latest_finalized();
+    assert!(finalized.slot > 9);
+    assert_eq!(node.store.finalized().unwrap(), Some(finalized));
 }
