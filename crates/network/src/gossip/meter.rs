@@ -35,9 +35,10 @@ const STRANGERS_HELD: usize = 24 * MIB as usize;
 const KNOWN_HELD: usize = 32 * MIB as usize;
 /// Of all peers together.
 const ALL_HELD: usize = 64 * MIB as usize;
-/// Votes under validation: of a stranger, of a peer that has delivered something valid, and of all. One transmission may exceed
-/// them.
+/// Votes under validation: of a stranger, of all strangers, of a peer that has delivered something valid, and of all. Those of
+/// strangers leave half of the queue to the chain to others. One transmission may exceed them.
 const STRANGER_VOTES: usize = 512;
+const STRANGERS_VOTES: usize = 2048;
 const KNOWN_VOTES: usize = 4096;
 const ALL_VOTES: usize = 8192;
 /// Messages that are dropped because their sender sends more than any honest node, for each of which one fault is counted.
@@ -77,6 +78,7 @@ struct Inner {
     held: usize,
     held_for_strangers: usize,
     votes: usize,
+    votes_of_strangers: usize,
     /// Not told yet: at most a few kinds for each peer.
     faults: BTreeMap<(PeerId, &'static str), u32>,
 }
@@ -147,6 +149,7 @@ impl Meters {
             held: 0,
             held_for_strangers: 0,
             votes: 0,
+            votes_of_strangers: 0,
             faults: BTreeMap::new(),
         };
         Self {
@@ -191,17 +194,17 @@ impl Meters {
         };
         let cost = u32::try_from(bytes).unwrap_or(u32::MAX);
         let (held, held_for_strangers) = (inner.held, inner.held_for_strangers);
-        let votes = inner.votes;
+        let (votes, votes_of_strangers) = (inner.votes, inner.votes_of_strangers);
         let meter = inner.meter(peer, now);
         if meter.muted {
             return Admission::Ignored("muted");
         }
-        let most_votes = if meter.known {
-            KNOWN_VOTES
+        let has_votes = if meter.known {
+            meter.votes >= KNOWN_VOTES || votes >= ALL_VOTES
         } else {
-            STRANGER_VOTES
+            meter.votes >= STRANGER_VOTES || votes_of_strangers >= STRANGERS_VOTES
         };
-        if topic == Topic::Attestation && (meter.votes >= most_votes || votes >= ALL_VOTES) {
+        if topic == Topic::Attestation && has_votes {
             return Admission::Ignored("votes");
         }
         let fits = |held: usize, most: usize| held.saturating_add(bytes) <= most;
@@ -254,6 +257,7 @@ impl Meters {
         inner.held = inner.held.saturating_add(bytes);
         if !known {
             inner.held_for_strangers = inner.held_for_strangers.saturating_add(bytes);
+            inner.votes_of_strangers += votes;
         }
         gauge!("quartet_gossip_unjudged_bytes").set(inner.held as f64);
     }
@@ -274,6 +278,7 @@ impl Meters {
         gauge!("quartet_gossip_unjudged_bytes").set(inner.held as f64);
         if !known {
             inner.held_for_strangers = inner.held_for_strangers.saturating_sub(bytes);
+            inner.votes_of_strangers = inner.votes_of_strangers.saturating_sub(votes);
         }
         if done {
             inner.peers.remove(peer);
@@ -296,12 +301,14 @@ impl Meters {
             return;
         }
         meter.known = known;
-        let held = meter.held;
-        inner.held_for_strangers = if known {
-            inner.held_for_strangers.saturating_sub(held)
+        let (held, votes) = (meter.held, meter.votes);
+        if known {
+            inner.held_for_strangers = inner.held_for_strangers.saturating_sub(held);
+            inner.votes_of_strangers = inner.votes_of_strangers.saturating_sub(votes);
         } else {
-            inner.held_for_strangers.saturating_add(held)
-        };
+            inner.held_for_strangers = inner.held_for_strangers.saturating_add(held);
+            inner.votes_of_strangers += votes;
+        }
     }
 
     /// A peer has come.
@@ -409,6 +416,31 @@ mod tests {
         assert_eq!(meters.lock().held_for_strangers, 0);
         meters.set_known(peer, false);
         assert_eq!(meters.lock().held_for_strangers, BLOCK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn strangers_votes_leave_half_of_the_queue_to_the_chain_to_others() {
+        let meters = meters();
+        let strangers = [(); 16].map(|()| PeerId::random());
+        let mut votes = 0;
+        for peer in strangers.into_iter().cycle().take(16 * 512) {
+            if send(&meters, peer, VOTE) == Some(Admission::Admitted) {
+                meters.hold(peer, Topic::Attestation, VOTE);
+                votes += 1;
+            }
+        }
+        assert_eq!(votes, 2_048);
+        // Who becomes known makes room, and takes it back.
+        let is_admitted = || send(&meters, strangers[1], VOTE) == Some(Admission::Admitted);
+        assert!(!is_admitted());
+        meters.set_known(strangers[0], true);
+        assert!(is_admitted());
+        meters.set_known(strangers[0], false);
+        assert!(!is_admitted());
+        for _ in 0..128 {
+            meters.release(&strangers[0], Topic::Attestation, VOTE);
+        }
+        assert!(is_admitted());
     }
 
     #[tokio::test(start_paused = true)]
