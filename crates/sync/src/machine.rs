@@ -58,8 +58,11 @@ impl SyncMachine {
             return vec![Action::Disconnect { peer, reason }];
         }
         self.peers.update_status(&peer, status);
+        // The block that it started from has no signatures, and is not served.
+        let is_first = status.head == status.finalized;
         // No block beyond the next slot can be valid yet.
-        if status.head.slot > view.finalized().slot && status.head.slot <= view.current_slot() + 1 {
+        let slots = view.finalized().slot + 1..=view.current_slot() + 1;
+        if slots.contains(&status.head.slot) && !is_first {
             self.forget_claim(&peer, Some(&status.head.root));
             self.want(status.head.root, status.head.slot, Some(peer), None, view);
         }

@@ -39,6 +39,20 @@ fn a_head_is_requested_if_its_slot_comes_after_the_finalized_one_and_is_the_next
     }
 }
 
+/// A node that has just started from a checkpoint has no signatures of its first block, and cannot serve it.
+#[test]
+fn a_peer_that_has_nothing_but_its_first_block_is_not_asked_for_it_and_stays_unblamed() {
+    let tree = chain(9);
+    let mut model = Model::new(&tree, 3, 1);
+    model.connect(0, Behaviour::Empty);
+    for _ in 0..3 {
+        model.status_with(0, tree.tip(), tree.tip());
+        model.run(MAX_STEPS);
+    }
+    assert_eq!((model.requests(), &model.penalized[..]), (0, &[][..]));
+    assert!(model.sync.has_peer_status());
+}
+
 #[test]
 fn a_peer_is_shown_by_its_name() {
     let name = PeerName::new("16Uiu2");
