@@ -9,6 +9,8 @@ use quartet_types::{Attestation, BlockWithAttestation, Root, SIGNATURE_BYTES};
 
 /// Targets that may be of use at a time: votes for more of them than this, from all validators, are not.
 const USEFUL_TARGETS: usize = 4;
+/// Bytes of a signed block without attestations in its body, in SSZ.
+const EMPTY_BYTES: usize = 236 + SIGNATURE_BYTES;
 
 /// How an envelope's proposer attestation ties its signer to the block. Its signature is not looked at here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,11 +55,12 @@ pub(crate) fn is_bloated(body: &[Attestation], validators: u64) -> bool {
 /// The largest size in bytes of a useful signed block in SSZ, in a network of so many validators: a larger one has a bloated body.
 /// At least one mebibyte, so that blocks of other clients with some needless attestations can be received and judged.
 pub fn max_useful_block_bytes(validators: u64) -> usize {
-    let attestations = (validators as usize)
-        .saturating_mul(USEFUL_TARGETS)
-        .saturating_add(1);
+    let attestations = (validators as usize).saturating_mul(USEFUL_TARGETS);
     let each = size_of::<Attestation>() + SIGNATURE_BYTES;
-    attestations.saturating_mul(each).clamp(1 << 20, 10 << 20)
+    attestations
+        .saturating_mul(each)
+        .saturating_add(EMPTY_BYTES)
+        .clamp(1 << 20, 10 << 20)
 }
 
 #[cfg(test)]

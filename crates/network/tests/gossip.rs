@@ -6,8 +6,9 @@ mod support;
 
 use std::time::Duration;
 
-use quartet_chain::Verdict;
+use quartet_chain::{Verdict, max_useful_block_bytes};
 use quartet_network::wire::{Topic, compress};
+use quartet_types::Attestation;
 use ssz::Encode as _;
 use support::{
     Block, FORK, Node, attestation, block, block_with_signatures, config, rogue::Rogue, until,
@@ -269,6 +270,27 @@ async fn a_block_that_is_longer_than_any_of_the_network_is_not_decompressed() {
         received = node.next_block() => received,
     };
     assert_eq!(received, short);
+}
+
+#[tokio::test]
+async fn the_longest_useful_block_is_taken() {
+    let mut hundred = config(1, &[]);
+    hundred.max_block_bytes = max_useful_block_bytes(100);
+    let mut node = Node::with(hundred).await.unwrap();
+    // Four votes of each validator.
+    let mut longest = (*block_with_signatures(1, 401)).clone();
+    let votes = vec![Attestation::default(); 400];
+    longest.message.block.body.attestations = votes.try_into().unwrap();
+    let ssz = longest.as_ssz_bytes();
+    assert_eq!(ssz.len(), max_useful_block_bytes(100));
+    let mut rogue = Rogue::connect(&node.multiaddr).await;
+    let data = compress(&ssz).unwrap();
+    rogue.gossip(&Topic::Block.name(FORK), data).await;
+    let (received, _) = tokio::select! {
+        () = rogue.run() => unreachable!(),
+        received = node.next_block() => received,
+    };
+    assert_eq!(*received, longest);
 }
 
 #[tokio::test]
