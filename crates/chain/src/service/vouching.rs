@@ -108,7 +108,7 @@ impl ChainService {
         if let Some(mut pending) = self.parking.take_block(root) {
             debug!(%root, slot = pending.slot(), "vouched for: what it names is not needed");
             counter!("quartet_blocks_vouched_total").increment(1);
-            // This holds for the block: its envelope, which the root does not cover, is checked like any other.
+            // This holds for the block. Of its envelope, which the root does not cover, all is checked but what it names.
             pending.names = NamedBlocks::Vouched;
             self.dispatch(pending);
         }
