@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use metrics::counter;
+use quartet_fork_choice::{AttestationError, BlockError};
 use quartet_processor::Priority;
 use quartet_recording::Decision;
 use quartet_sync::{Need, ResponseOutcome};
-use quartet_types::{Checkpoint, Root, SignedBlockWithAttestation};
+use quartet_types::{Checkpoint, CheckpointRole, Root, SignedBlockWithAttestation};
 use tracing::debug;
 
 use super::{
@@ -223,7 +224,14 @@ impl ChainService {
             match self.parking.waits_for_name(unknown) {
                 Some(other) => drop(self.parking.take_block(other)),
                 None => {
-                    return self.on_invalid_block(pending, &ImportError::UnknownParent(unknown));
+                    let role = CheckpointRole::Head;
+                    let checkpoint = Checkpoint {
+                        root: unknown,
+                        slot,
+                    };
+                    let unknown = AttestationError::UnknownBlock { role, checkpoint };
+                    let error = BlockError::ProposerAttestation(unknown);
+                    return self.on_invalid_block(pending, &error.into());
                 }
             }
         }

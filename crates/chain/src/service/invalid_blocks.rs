@@ -7,7 +7,7 @@ use tracing::{debug, warn};
 
 use super::{
     ChainService,
-    triage::{condemns_block, is_signed_and_invalid},
+    triage::{condemns_block, depends_on_view, is_signed_and_invalid},
 };
 use crate::{ImportError, NetworkMessage, Verdict, origin::Origin, pending::PendingBlock};
 
@@ -49,7 +49,11 @@ impl ChainService {
             debug!(%root, slot, %peer, %error, "invalid block");
         }
         let other_senders = pending.other_senders.clone();
-        self.reject_block(pending);
+        if depends_on_view(error) {
+            self.answer(pending, Verdict::Ignore);
+        } else {
+            self.reject_block(pending);
+        }
         if !condemns_block(error) {
             self.sync.on_bad_envelope(&root, peer);
             let need = self.parking.need(&root);

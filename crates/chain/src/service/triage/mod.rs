@@ -257,6 +257,17 @@ pub(super) fn condemns_block(error: &ImportError) -> bool {
     }
 }
 
+/// Whether an error lies in what the envelope names, and depends on which of these blocks are known: who does not know them may have
+/// imported the block in this envelope, by the word of the other validators.
+pub(super) fn depends_on_view(error: &ImportError) -> bool {
+    matches!(
+        error,
+        ImportError::Block(BlockError::ProposerAttestation(
+            AttestationError::WrongSlot { .. } | AttestationError::UnknownBlock { .. }
+        ))
+    )
+}
+
 /// Whether a validator has signed a block whose transition fails: strangers can cause no such error. The transition is applied
 /// to blocks with valid signatures of their proposers only, but who the proposer is is looked at before.
 pub(super) fn is_signed_and_invalid(binding: Binding, error: &ImportError) -> bool {
