@@ -8,7 +8,8 @@ use std::{
 };
 
 use quartet_chain::{
-    ChainMessage, ChainServiceConfig, LeanChain, PeerName, ReplayedService, VerifySignatures,
+    ChainMessage, ChainServiceConfig, LeanChain, PeerName, ReplayedService, SyncState, Verdict,
+    VerifySignatures,
 };
 use quartet_fork_choice::Rules;
 use quartet_recording::{
@@ -16,7 +17,7 @@ use quartet_recording::{
     Start, Taken,
 };
 use quartet_storage::Database;
-use quartet_types::{Attestation, Root, Signature, SignedBlockWithAttestation, Slot, State};
+use quartet_types::{Attestation, Block, Root, Signature, SignedBlockWithAttestation, Slot, State};
 use quartet_world::{
     StandIn, World,
     node::{Setup, Wanted, served},
@@ -424,6 +425,9 @@ fn is_like(keyframe: &Keyframe, chain: &LeanChain) {
     let volatile = tree.volatile_state();
     assert_eq!(keyframe.new_votes, volatile.new_votes);
     assert_eq!(keyframe.equivocated, volatile.equivocated);
+    assert_eq!(keyframe.is_synced, chain.sync_state() == SyncState::Synced);
+    // All that is known of is in the keyframe's chain.
+    assert_eq!(keyframe.remembered, []);
 }
 
 /// The segments of a recording, which are short, of a chain with a block in every slot. If `an_orphan_waits`, there is always a block that
@@ -433,9 +437,11 @@ async fn in_short_segments(directory: &TempDir, an_orphan_waits: bool) -> Vec<Se
     let limits = Limits::with_segments(1 << 20, 16 << 10);
     let setup = Setup {
         recording: Some((directory.path().to_owned(), limits)),
-        ..Setup::at(0)
+        ..Setup::among_peers(0)
     };
     let node = setup.start(&world).await;
+    node.status(&world, "peer", world.genesis().checkpoint())
+        .await;
     let mut tip = 0;
     for slot in 1..90 {
         let missing = world.propose(tip, slot, &[world.vote(3, tip, slot)]);
@@ -477,6 +483,7 @@ async fn a_segment_begins_where_the_one_before_ends() {
     for (segment, next) in segments.iter().zip(&segments[1..]) {
         let replayed = segment.replayed();
         is_like(&next.keyframe, &replayed.chain());
+        assert_eq!(replayed.standing().sync, SyncState::Synced);
         ends(segment);
     }
 }
@@ -496,4 +503,74 @@ async fn a_segment_begins_although_something_waits_but_some_slots_later() {
     };
     assert_eq!(gaps(slots(&quiet)), BTreeSet::from([1]));
     assert_eq!(gaps(slots(&waiting)), BTreeSet::from([3]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_votes_vouch_for_is_recorded() {
+    let directory = tempdir().unwrap();
+    let mut world = World::new(4);
+    let first = world.grow(0, [1]);
+    let parent = world.propose(first, 2, &[]).unwrap();
+    let nowhere = world.propose(0, 2, &[]).unwrap();
+    let names = [world.vote(3, nowhere, 2)];
+    let block = world.propose(parent, 3, &names).unwrap();
+    let node = recorded(&directory, Setup::at(3)).start(&world).await;
+    node.import(&world, &[first, parent]).await;
+    node.block("peer", &world.made[block].block).await;
+    let votes = [0, 1].map(|voter| world.vote(voter, block, 3));
+    node.votes(&world, "peer", &votes).await;
+    node.until(4, 0).await;
+    assert_eq!(node.head(), world.made[block].root);
+    node.stop().await;
+    let segments = Segment::all(&directory);
+    let told = segments[0].told(&world).join("\n");
+    assert_eq!(
+        told,
+        include_str!("recording/vouching.txt").trim_end(),
+        "{told}"
+    );
+    segments[0].replayed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recording_that_ends_in_the_middle_of_a_check_can_be_looked_into() {
+    let directory = tempdir().unwrap();
+    let mut world = World::new(4);
+    let node = recorded(&directory, Setup::at(2)).start(&world).await;
+    let first = world.grow(0, [1]);
+    let last = world.grow(first, [2]);
+    // Its proposer has signed it.
+    let mut invalid = Block::clone(world.made[last].block.block());
+    invalid.state_root = Root::repeat_byte(9);
+    let root = tree_hash::TreeHash::tree_hash_root(&invalid);
+    let mut own = world.vote(2, last, 2);
+    (own.data.head.root, own.data.target) = (root, world.made[first].checkpoint());
+    node.import(&world, &[first]).await;
+    let mut awaited = node
+        .block("peer", &world.envelope(invalid, own).into())
+        .await;
+    assert_eq!(awaited.verdict(), Some(Verdict::Reject));
+    node.import(&world, &[last]).await;
+    node.stop().await;
+    let segment = Segment::all(&directory).remove(0);
+    let is_last = |(event, _): &(Event, Vec<Decision>)| matches!(&event.taken, Taken::Block { block, .. } if *block == world.made[last].block);
+    let end = segment.events.iter().position(is_last).unwrap();
+    let (start, keyframe) = (&segment.start, &segment.keyframe);
+    let mut service = ReplayedService::begin(start, keyframe, &StandIn, Rules::QUARTET).unwrap();
+    for (event, recorded) in &segment.events[..=end] {
+        service.take(event, recorded).unwrap().unwrap();
+    }
+    let [first, last] = [first, last].map(|block| world.made[block].root);
+    assert_eq!(service.held_jobs(), [Job::Block(last)]);
+    assert_eq!(service.chain().head().root, first);
+    service.finish(Job::Block(last)).unwrap();
+    assert_eq!(service.chain().head().root, last);
+    assert_eq!(
+        service.state(last).as_deref(),
+        Some(&*world.find(&last).unwrap().state)
+    );
+    assert_eq!(
+        [first, last, root].map(|block| service.is_condemned(&block)),
+        [false, false, true]
+    );
 }
