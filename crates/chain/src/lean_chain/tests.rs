@@ -189,6 +189,27 @@ fn the_tree_is_shown_in_pages_with_proposers_and_weights() {
 }
 
 #[test]
+fn a_proposal_carries_votes_whose_validators_have_voted_anew_since() {
+    let mut world = World::new(4);
+    let first = world.propose(0, 1, &[]).unwrap();
+    let second = world.propose(first, 2, &[]).unwrap();
+    let mut chain = genesis_chain(&world);
+    import(&mut chain, &world, first);
+    import(&mut chain, &world, second);
+    let older = [0, 2, 3].map(|voter| world.vote(voter, first, 1));
+    for vote in older.into_iter().chain([world.vote(0, second, 2)]) {
+        chain.import_attestation(&world.sign(vote)).unwrap();
+    }
+    chain.advance(3 * INTERVALS_PER_SLOT);
+    chain.accept_new_attestations();
+    let produced = chain.proposal_basis().unwrap().build(3).unwrap();
+    let body = &produced.block.body.attestations;
+    assert!(older.iter().all(|vote| body.contains(vote)));
+    let justified = produced.post_state.highest_justified();
+    assert_eq!(justified, world.made[first].checkpoint());
+}
+
+#[test]
 fn a_proposal_carries_the_votes_at_hand_with_their_signatures() {
     let mut world = World::new(4);
     let first = world.propose(0, 1, &[]).unwrap();
