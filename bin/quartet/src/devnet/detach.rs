@@ -52,6 +52,8 @@ pub(super) async fn run(args: &DevnetArgs) -> Result<ExitCode> {
             bail!("the devnet {}", describe(&Ok(status)));
         }
         if let Ok(Reply::Status(status)) = ask(&devnet, &Request::Status).await {
+            // It may have said more since.
+            let _ = io::stderr().write_all(&told.more(&log)?);
             greet(&devnet, &status);
             return Ok(ExitCode::SUCCESS);
         }
