@@ -508,3 +508,25 @@ fn errors_of_envelope_view_or_clock_condemn_no_root() {
     };
     assert!(condemns_block(&transition.into()));
 }
+
+#[test]
+fn a_validator_has_signed_an_invalid_block_if_it_is_bound_and_its_transition_fails() {
+    let root = Root::repeat_byte(1);
+    let (expected, found) = (root, Root::ZERO);
+    let fails = || ImportError::from(TransitionError::StateRoot { expected, found });
+    let wrong_proposer = ImportError::from(TransitionError::WrongProposer {
+        slot: 5,
+        expected: 1,
+        found: 2,
+    });
+    let cases = [
+        (Binding::Bound, fails(), true),
+        (Binding::HalfBound, fails(), false),
+        (Binding::Unbound, fails(), false),
+        (Binding::Bound, wrong_proposer, false),
+        (Binding::Bound, ImportError::UnknownParent(root), false),
+    ];
+    for (binding, error, is_signed) in cases {
+        assert_eq!(is_signed_and_invalid(binding, &error), is_signed, "{error}");
+    }
+}
