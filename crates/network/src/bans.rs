@@ -12,15 +12,20 @@ const MAX_BANS: usize = 1024;
 /// The bans. Times are those of one clock.
 #[derive(Debug, Default)]
 pub(crate) struct Bans {
-    /// By the order in which they were made.
-    bans: BTreeMap<u64, (PeerId, Duration)>,
+    /// By the order in which they were made: whom, until when, and for how long.
+    bans: BTreeMap<u64, (PeerId, Duration, Duration)>,
     numbers: BTreeMap<PeerId, u64>,
     next: u64,
 }
 
 impl Bans {
-    /// Bans a peer, again if it was banned. Returns the peer whose ban is dropped for it.
-    pub(crate) fn insert(&mut self, peer: PeerId, until: Duration) -> Option<PeerId> {
+    /// Bans a peer from now on, again if it was banned. Returns the peer whose ban is dropped for it.
+    pub(crate) fn insert(
+        &mut self,
+        peer: PeerId,
+        now: Duration,
+        pause: Duration,
+    ) -> Option<PeerId> {
         if let Some(number) = self.numbers.remove(&peer) {
             self.bans.remove(&number);
         }
@@ -29,11 +34,11 @@ impl Bans {
         } else {
             None
         };
-        let lifted = oldest.map(|(_, (peer, _))| peer);
+        let lifted = oldest.map(|(_, (peer, ..))| peer);
         if let Some(lifted) = lifted {
             self.numbers.remove(&lifted);
         }
-        self.bans.insert(self.next, (peer, until));
+        self.bans.insert(self.next, (peer, now + pause, pause));
         self.numbers.insert(peer, self.next);
         self.next += 1;
         lifted
@@ -42,13 +47,22 @@ impl Bans {
     /// Until when a peer is banned, if it is.
     pub(crate) fn until(&self, peer: &PeerId) -> Option<Duration> {
         let number = self.numbers.get(peer)?;
-        self.bans.get(number).map(|(_, until)| *until)
+        self.bans.get(number).map(|(_, until, _)| *until)
+    }
+
+    /// Whether a peer is banned, and was for no less time than this.
+    pub(crate) fn lasts(&self, peer: &PeerId, pause: Duration) -> bool {
+        let ban = self
+            .numbers
+            .get(peer)
+            .and_then(|number| self.bans.get(number));
+        ban.is_some_and(|(.., length)| *length >= pause)
     }
 
     /// Lifts the bans that have lasted long enough; returns their peers.
     pub(crate) fn lift(&mut self, now: Duration) -> Vec<PeerId> {
-        let over = self.bans.values().filter(|(_, until)| *until <= now);
-        let over: Vec<_> = over.map(|(peer, _)| *peer).collect();
+        let over = self.bans.values().filter(|(_, until, _)| *until <= now);
+        let over: Vec<_> = over.map(|(peer, ..)| *peer).collect();
         for peer in &over {
             if let Some(number) = self.numbers.remove(peer) {
                 self.bans.remove(&number);
@@ -111,7 +125,7 @@ mod tests {
         let until = Duration::from_secs(60);
         for (number, peer) in peers.iter().enumerate() {
             let lifted = number.checked_sub(MAX_BANS).map(|oldest| peers[oldest]);
-            assert_eq!(bans.insert(*peer, until), lifted);
+            assert_eq!(bans.insert(*peer, Duration::ZERO, until), lifted);
             assert_eq!(bans.until(peer), Some(until));
         }
         assert_eq!(bans.len(), MAX_BANS);
@@ -126,15 +140,18 @@ mod tests {
         let at = Duration::from_secs;
         let mut bans = Bans::default();
         let (first, second) = (PeerId::random(), PeerId::random());
-        bans.insert(first, at(10));
-        bans.insert(second, at(20));
-        bans.insert(first, at(30));
+        bans.insert(first, at(0), at(10));
+        bans.insert(second, at(0), at(20));
+        assert!(bans.lasts(&first, at(10)) && !bans.lasts(&first, at(11)));
+        bans.insert(first, at(5), at(25));
+        assert!(bans.lasts(&first, at(25)));
         assert_eq!(bans.lift(at(20)), [second]);
         assert_eq!(
             (bans.until(&first), bans.until(&second)),
             (Some(at(30)), None)
         );
         assert_eq!(bans.lift(at(30)), [first]);
+        assert!(!bans.lasts(&first, at(0)));
         assert_eq!((bans.len(), bans.numbers.len()), (0, 0));
     }
 

@@ -107,7 +107,7 @@ impl NetworkService {
     }
 
     /// Closes a peer's connections, and does not let it in again before the pause is over. Says whether that is news: more may be
-    /// heard of it until they are closed.
+    /// heard of it until they are closed, which is no reason to begin the same pause anew.
     pub(super) fn disconnect_for(
         &mut self,
         id: PeerId,
@@ -115,17 +115,17 @@ impl NetworkService {
         pause: Duration,
         kind: &'static str,
     ) -> bool {
-        if id == *self.swarm.local_peer_id() || self.bans.until(&id).is_some() {
+        if id == *self.swarm.local_peer_id() || self.bans.lasts(&id, pause) {
             return false;
         }
-        let until = self.clock.now() + pause;
+        let now = self.clock.now();
         if self.may_log(&id) {
             info!(peer = %id, reason, "sending the peer away");
         } else {
             debug!(peer = %id, reason, "sending the peer away");
         }
         self.count_cut_off(kind, reason, &id);
-        let lifted = self.bans.insert(id, until);
+        let lifted = self.bans.insert(id, now, pause);
         let behaviour = self.swarm.behaviour_mut();
         if let Some(lifted) = lifted.filter(|lifted| !self.partition.contains(lifted)) {
             behaviour.blocked.unblock_peer(lifted);
@@ -133,7 +133,7 @@ impl NetworkService {
         behaviour.gossip.meters.mute(&id);
         // Closes its connections, too.
         behaviour.blocked.block_peer(id);
-        self.dialer.postpone(&id, until);
+        self.dialer.postpone(&id, now + pause);
         gauge!("quartet_peers_banned").set(self.bans.len() as f64);
         true
     }
