@@ -7,13 +7,12 @@ use std::path::Path;
 use quartet_chain::{ChainMessage, ChainServiceConfig, PeerName, RequestError, Verdict};
 use quartet_recording::{Limits, MIN_LIMIT, Recording};
 use quartet_replay::{Beginning, ReplayEvent, ReplayOptions, ReplayOutcome, Rules, play};
-use quartet_types::{Root, SignedBlockWithAttestation, State};
+use quartet_types::Root;
 use quartet_world::{
-    StandIn, World,
+    StandIn, World, forged,
     node::{Node, Setup, Wanted, served},
 };
 use tempfile::tempdir;
-use tokio::sync::oneshot;
 
 /// What a replay has told.
 #[derive(Default)]
@@ -50,18 +49,8 @@ fn recorded(directory: &Path, setup: Setup) -> Setup {
 async fn own_duties(world: &World, node: &Node, block: usize) {
     let made = &world.made[block];
     let slot = made.slot();
-    let (ready, prepared) = oneshot::channel();
-    node.tell(ChainMessage::PrepareProposal { slot, ready })
-        .await;
-    prepared.await.unwrap();
-    let (imported, result) = oneshot::channel();
-    node.tell(ChainMessage::OwnBlock {
-        block: made.block.clone(),
-        post_state: Box::new(State::clone(&made.state)),
-        imported,
-    })
-    .await;
-    result.await.unwrap().unwrap();
+    node.prepare(slot).await;
+    node.own_block(made).await;
     node.until(slot, 1).await;
     let data = node.chain.read().attestation_data(slot);
     let mut unknown = world.vote(1, block, slot);
@@ -70,14 +59,8 @@ async fn own_duties(world: &World, node: &Node, block: usize) {
         validator_id: 0,
         data,
     };
-    let (imported, results) = oneshot::channel();
-    node.tell(ChainMessage::OwnAttestations {
-        attestations: vec![world.sign(own), world.sign(unknown)],
-        imported,
-    })
-    .await;
-    let results = results.await.unwrap();
-    assert!(results[0].is_ok() && results[1].is_err());
+    let votes = vec![world.sign(own), world.sign(unknown)];
+    assert_eq!(node.own_votes(votes).await, [true, false]);
 }
 
 /// A node comes late, catches up from peers of which some fail, does duties, hears what is forged, early, or names what is not
@@ -151,13 +134,6 @@ async fn eventful(world: &mut World, node: &mut Node) -> usize {
     node.serve(world, child).await;
     assert_eq!(node.head(), world.made[child].root);
     child
-}
-
-fn forged(block: &SignedBlockWithAttestation) -> SignedBlockWithAttestation {
-    let mut forged = block.clone();
-    let last = forged.signature.len() - 1;
-    forged.signature[last] = Default::default();
-    forged
 }
 
 #[tokio::test(start_paused = true)]

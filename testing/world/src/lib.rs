@@ -280,6 +280,14 @@ impl World {
     }
 }
 
+/// The block in the same envelope, whose proposer has not signed it.
+pub fn forged(block: &SignedBlockWithAttestation) -> SignedBlockWithAttestation {
+    let mut forged = block.clone();
+    let last = forged.signature.len() - 1;
+    forged.signature[last] = Signature::default();
+    forged
+}
+
 /// A vote's target may not be older than its source.
 fn not_before(source: Checkpoint, target: Checkpoint) -> Checkpoint {
     if target.slot < source.slot {

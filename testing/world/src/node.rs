@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{GENESIS_TIME, StandIn, World};
+use crate::{GENESIS_TIME, Made, StandIn, World};
 
 /// By then all that does not wait for a slot is done: votes wait eight milliseconds for others.
 const A_MOMENT: Duration = Duration::from_millis(20);
@@ -277,6 +277,37 @@ impl Node {
     /// A vote comes by gossip, well signed.
     pub async fn vote(&self, world: &World, vote: Attestation) -> Awaited {
         self.votes(world, "peer", &[vote]).await.remove(0)
+    }
+
+    /// The node is told that it is about to propose in a slot, and is ready.
+    pub async fn prepare(&self, slot: Slot) {
+        let (ready, awaited) = oneshot::channel();
+        self.tell(ChainMessage::PrepareProposal { slot, ready })
+            .await;
+        awaited.await.unwrap();
+    }
+
+    /// A validator of the node has proposed a block, which is imported.
+    pub async fn own_block(&self, made: &Made) {
+        let (imported, result) = oneshot::channel();
+        self.tell(ChainMessage::OwnBlock {
+            block: made.block.clone(),
+            post_state: Box::new(State::clone(&made.state)),
+            imported,
+        })
+        .await;
+        result.await.unwrap().unwrap();
+    }
+
+    /// Validators of the node have voted: which of the votes count.
+    pub async fn own_votes(&self, attestations: Vec<SignedAttestation>) -> Vec<bool> {
+        let (imported, results) = oneshot::channel();
+        self.tell(ChainMessage::OwnAttestations {
+            attestations,
+            imported,
+        })
+        .await;
+        results.await.unwrap().iter().map(Result::is_ok).collect()
     }
 
     /// A peer says what its head is; what it has finalized is genesis.

@@ -574,29 +574,3 @@ fn strangers_cannot_have_the_log_say_that_a_validator_has_signed_an_invalid_bloc
     let now = service.clock.slot();
     assert!(service.condemned.should_warn(now));
 }
-
-#[test]
-fn no_more_early_blocks_of_a_proposer_are_verified_once_as_many_wait_as_may() {
-    let (mut service, _messages) = service();
-    let good = due(&service.chain.read());
-    let next = good.block.slot + 1;
-    let early = |number: u8| {
-        envelope(altered(&good, |block| {
-            block.slot = next;
-            block.proposer_index = next % 4;
-            block.state_root = Root::repeat_byte(number);
-        }))
-    };
-    let origin = || Origin::Gossip(PeerName::new("peer"));
-    for number in [1, 2] {
-        let block = early(number);
-        let root = crate::reader::block_root(&block);
-        let pending = PendingBlock::new(root, block, origin(), Vec::new());
-        service.early.hold_block(pending, next);
-    }
-    service.on_block(early(3), origin(), None);
-    assert!(service.checking.is_empty());
-    // Who sent another copy of one that waits may be asked for it later.
-    service.on_block(early(2), origin(), None);
-    assert_eq!(service.checking.len(), 1);
-}

@@ -1,19 +1,8 @@
 //! What the validators of the node ask of it, and what it tells them.
 
-use quartet_chain::{ChainEvent, ChainMessage, MemoryLimits, Source, Verdict};
+use quartet_chain::{ChainEvent, MemoryLimits, Source, Verdict};
 use quartet_types::INTERVALS_PER_SLOT;
-use quartet_world::{
-    World,
-    node::{Node, Setup},
-};
-use tokio::sync::oneshot;
-
-async fn prepare(node: &Node, slot: u64) {
-    let (ready, awaited) = oneshot::channel();
-    node.tell(ChainMessage::PrepareProposal { slot, ready })
-        .await;
-    awaited.await.unwrap();
-}
+use quartet_world::{World, node::Setup};
 
 #[tokio::test(start_paused = true)]
 async fn a_proposer_builds_on_what_votes_say_that_have_just_come() {
@@ -33,7 +22,7 @@ async fn a_proposer_builds_on_what_votes_say_that_have_just_come() {
         // They count at the end of the slot, and for a proposer sooner.
         let slot = node.chain.read().current_slot() + 1;
         assert_ne!(node.head(), world.made[block].root);
-        prepare(&node, slot).await;
+        node.prepare(slot).await;
         assert_eq!(node.head(), world.made[block].root);
         assert_eq!(node.chain.read().time(), slot * INTERVALS_PER_SLOT);
         node.until(slot, 1).await;
@@ -51,7 +40,7 @@ async fn a_proposer_counts_votes_that_have_come_since_its_slot_began() {
     let votes = [0, 1, 2].map(|voter| world.vote(voter, other, 3));
     node.votes(&world, "peer", &votes).await;
     assert_ne!(node.head(), world.made[other].root);
-    prepare(&node, 4).await;
+    node.prepare(4).await;
     assert_eq!(node.head(), world.made[other].root);
 }
 
@@ -84,7 +73,7 @@ async fn a_head_on_an_old_branch_has_its_state_when_a_proposer_is_ready() {
     node.until(14, 0).await;
     assert_eq!(node.head(), world.made[old].root);
     assert!(node.chain.read().head_state().is_none());
-    prepare(&node, 14).await;
+    node.prepare(14).await;
     let state = node.chain.read().head_state().cloned();
     assert_eq!(state.as_deref(), Some(&*world.made[old].state));
 }
@@ -97,15 +86,7 @@ async fn blocks_and_votes_of_the_node_itself_count_and_are_told() {
     let made = &world.made[block];
     // A block that is known is nothing new.
     for _ in 0..2 {
-        let (imported, result) = oneshot::channel();
-        let (block, post_state) = (made.block.clone(), (*made.state).clone().into());
-        node.tell(ChainMessage::OwnBlock {
-            block,
-            post_state,
-            imported,
-        })
-        .await;
-        assert_eq!(result.await.unwrap(), Ok(()));
+        node.own_block(made).await;
     }
     let told = node.told();
     let own = told
@@ -116,13 +97,7 @@ async fn blocks_and_votes_of_the_node_itself_count_and_are_told() {
     let mut bad = world.vote(2, block, 1);
     bad.data.target.slot = 9;
     let attestations = [good, bad].map(|vote| world.sign(vote)).to_vec();
-    let (imported, results) = oneshot::channel();
-    node.tell(ChainMessage::OwnAttestations {
-        attestations,
-        imported,
-    })
-    .await;
-    let results: Vec<bool> = results.await.unwrap().iter().map(Result::is_ok).collect();
+    let results = node.own_votes(attestations).await;
     assert_eq!(results, [true, false]);
     let votes = [good].into();
     let origin = Source::Own;

@@ -19,12 +19,11 @@ use quartet_recording::{
 use quartet_storage::Database;
 use quartet_types::{Block, Root, Signature, SignedBlockWithAttestation, State};
 use quartet_world::{
-    StandIn, World,
+    StandIn, World, forged,
     node::{Setup, Wanted, served},
 };
 use quartet_xmss::Verification;
 use tempfile::{TempDir, tempdir};
-use tokio::sync::oneshot;
 
 use crate::disk::Disk;
 
@@ -129,13 +128,6 @@ fn recorded(directory: &TempDir, setup: Setup) -> Setup {
         recording: Some((directory.path().to_owned(), Limits::of(MIN_LIMIT))),
         ..setup
     }
-}
-
-fn forged(block: &SignedBlockWithAttestation) -> SignedBlockWithAttestation {
-    let mut forged = block.clone();
-    let last = forged.signature.len() - 1;
-    forged.signature[last] = Signature::default();
-    forged
 }
 
 #[tokio::test(start_paused = true)]
@@ -283,27 +275,10 @@ async fn own_duties_are_recorded() {
     let mut world = World::new(4);
     let node = recorded(&directory, Setup::at(1)).start(&world).await;
     let first = world.grow(0, [1]);
-    let made = &world.made[first];
-    let (ready, prepared) = oneshot::channel();
-    node.tell(ChainMessage::PrepareProposal { slot: 1, ready })
-        .await;
-    prepared.await.unwrap();
-    let (imported, result) = oneshot::channel();
-    node.tell(ChainMessage::OwnBlock {
-        block: made.block.clone(),
-        post_state: Box::new(State::clone(&made.state)),
-        imported,
-    })
-    .await;
-    result.await.unwrap().unwrap();
+    node.prepare(1).await;
+    node.own_block(&world.made[first]).await;
     let votes = [0, 2, 7].map(|validator| world.sign(world.vote(validator, first, 1)));
-    let (imported, results) = oneshot::channel();
-    node.tell(ChainMessage::OwnAttestations {
-        attestations: votes.to_vec(),
-        imported,
-    })
-    .await;
-    results.await.unwrap();
+    assert_eq!(node.own_votes(votes.to_vec()).await, [true, true, false]);
     node.until(2, 0).await;
     node.stop().await;
     let segments = Segment::all(&directory);

@@ -143,3 +143,29 @@ fn what_is_imported_while_a_job_writes_is_written_next() {
     }
     assert!(service.chain.read().memory().unwritten < unwritten);
 }
+
+#[test]
+fn no_more_early_blocks_of_a_proposer_are_verified_once_as_many_wait_as_may() {
+    let (mut service, _messages) = service();
+    let good = due(&service.chain.read());
+    let next = good.block.slot + 1;
+    let early = |number: u8| {
+        envelope(altered(&good, |block| {
+            block.slot = next;
+            block.proposer_index = next % 4;
+            block.state_root = Root::repeat_byte(number);
+        }))
+    };
+    let origin = || Origin::Gossip(PeerName::new("peer"));
+    for number in [1, 2] {
+        let block = early(number);
+        let root = crate::reader::block_root(&block);
+        let pending = PendingBlock::new(root, block, origin(), Vec::new());
+        service.early.hold_block(pending, next);
+    }
+    service.on_block(early(3), origin(), None);
+    assert!(service.checking.is_empty());
+    // Who sent another copy of one that waits may be asked for it later.
+    service.on_block(early(2), origin(), None);
+    assert_eq!(service.checking.len(), 1);
+}
