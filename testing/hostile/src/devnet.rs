@@ -10,15 +10,21 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use quartet_clock::{Clock, Stopwatch};
 use quartet_config::GenesisConfig;
-use quartet_types::{Slot, State};
+use quartet_types::{Slot, State, ValidatorIndex};
 use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::{node::Node, process};
+use crate::{attacks::Kind, node::Node, process};
 
-/// How long a devnet may take to start.
-const START: Duration = Duration::from_secs(30);
+/// Nodes of our own devnets.
+const NODES: u64 = 4;
+
+/// Dealt out in turn, they leave the last node one validator: less than a third, however they are counted.
+pub(crate) const VALIDATORS_WITH_A_TRAITOR: u64 = 7;
+
+/// How long a devnet may take to start, the making of its keys included.
+const START: Duration = Duration::from_secs(120);
 
 /// How long it may take to stop before it is killed. Its nodes end with it.
 const STOP: Duration = Duration::from_secs(10);
@@ -31,6 +37,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Devnet {
     description: Description,
     own: Option<Own>,
+    traitor: Option<ValidatorIndex>,
 }
 
 /// What `devnet.json` tells.
@@ -49,12 +56,37 @@ struct Own {
 }
 
 impl Devnet {
+    /// Starts a devnet that an attack of this kind is played on.
+    ///
+    /// # Errors
+    /// As [`Devnet::start`].
+    pub async fn start_for(kind: Kind, program: &Path, slots: Slot) -> Result<Self> {
+        match kind {
+            Kind::Rules | Kind::Machinery => Self::start(program, slots).await,
+            Kind::Treason => Self::start_with_a_traitor(program, slots).await,
+        }
+    }
+
     /// Starts a devnet of four nodes and waits until they are there. It ends by itself after `slots`, should
     /// this process not live to end it.
     ///
     /// # Errors
     /// When the program cannot be run, or the devnet does not start.
     pub async fn start(program: &Path, slots: Slot) -> Result<Self> {
+        Self::start_with(program, slots, NODES).await
+    }
+
+    /// Starts a devnet of four nodes and seven validators, and ends the node that has but one of them. Its key is
+    /// for the attacker.
+    async fn start_with_a_traitor(program: &Path, slots: Slot) -> Result<Self> {
+        let mut devnet = Self::start_with(program, slots, VALIDATORS_WITH_A_TRAITOR).await?;
+        let last = devnet.description.nodes.pop();
+        process::tell(last.context("no node")?.pid, process::Order::Terminate);
+        devnet.traitor = Some(NODES - 1);
+        Ok(devnet)
+    }
+
+    async fn start_with(program: &Path, slots: Slot, validators: u64) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("quartet-hostile-")
             .tempdir()
@@ -63,7 +95,9 @@ impl Devnet {
         let log = File::create(directory.path().join("log"))?;
         let mut command = Command::new(program);
         command
-            .args(["devnet", "--nodes", "4", "--slots", &slots.to_string()])
+            .args(["devnet", "--nodes", &NODES.to_string()])
+            .args(["--validators", &validators.to_string()])
+            .args(["--slots", &slots.to_string()])
             .arg("--data-dir")
             .arg(&data)
             .stdin(Stdio::null())
@@ -86,8 +120,11 @@ impl Devnet {
             }
             tokio::time::sleep(PAUSE).await;
         };
-        let own = Some(own);
-        Ok(Self { description, own })
+        Ok(Self {
+            description,
+            own: Some(own),
+            traitor: None,
+        })
     }
 
     /// The devnet that runs in `directory`.
@@ -103,13 +140,21 @@ impl Devnet {
                 directory.display()
             );
         };
-        let own = None;
-        Ok(Self { description, own })
+        Ok(Self {
+            description,
+            own: None,
+            traitor: None,
+        })
     }
 
     /// Its nodes.
     pub fn nodes(&self) -> &[Node] {
         &self.description.nodes
+    }
+
+    /// The validator whose key the attacker has.
+    pub(crate) fn traitor(&self) -> Option<ValidatorIndex> {
+        self.traitor
     }
 
     /// The program that its nodes run.

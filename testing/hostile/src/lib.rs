@@ -1,7 +1,8 @@
-//! A hostile program without any validator key, against a devnet of real processes on this machine.
+//! A hostile program against a devnet of real processes on this machine.
 //!
 //! An [`Attacker`] joins the devnet as any process on the network could: with identities of its own, hearing
-//! what is gossiped, asking for blocks by root, replaying them from genesis. A [`Referee`] plays one attack
+//! what is gossiped, asking for blocks by root, replaying them from genesis. For most attacks it has no validator's
+//! key; for those of [`Kind::Treason`] it has one. A [`Referee`] plays one attack
 //! after another and says of each what it did to the nodes, judged by what they tell by RPC and metrics, by
 //! what their processes take, by whose signatures were heard in time, and by how an honest user of HTTP and an
 //! honest node that joins fare meanwhile.
@@ -27,6 +28,7 @@ mod process;
 pub mod program;
 mod referee;
 mod table;
+mod traitor;
 mod trials;
 mod watch;
 mod wide;

@@ -1,6 +1,8 @@
-//! What strangers may do to a network.
+//! What strangers, and a validator, may do to a network.
 
-use quartet_types::Slot;
+use quartet_types::{SECONDS_PER_SLOT, Slot};
+
+use crate::devnet::VALIDATORS_WITH_A_TRAITOR;
 
 /// One MiB, in bytes.
 pub(crate) const MIB: u64 = 1 << 20;
@@ -16,7 +18,10 @@ pub(crate) const DISK_SLOTS: Slot = 16;
 /// are just being answered.
 pub(crate) const FILES_SLACK: u64 = 8;
 
-/// What strangers may do to a network.
+/// Blocks of one validator and slot that a node may import: the first that it hears, and sixteen that others name.
+const IMPORTED_PER_SLOT: u64 = 17;
+
+/// What strangers, and a validator, may do to a network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// Forged blocks that a node may import.
@@ -68,6 +73,19 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The limits for so many seconds of an attack by one of seven validators, whose own slots are as good as empty
+    /// when it pleases: finality waits for them as it does without that validator, and for two slots more.
+    pub fn with_a_traitor(self, seconds: u64) -> Self {
+        let slots = seconds / SECONDS_PER_SLOT;
+        let own_slots = slots.div_ceil(VALIDATORS_WITH_A_TRAITOR) + 1;
+        Self {
+            forged_imported: own_slots * IMPORTED_PER_SLOT,
+            lag_during: self.lag_during + 2,
+            lag_after: self.lag_during,
+            ..self
+        }
+    }
+
     /// The limits while two nodes are stopped for a slot and a bit, one after the other, so that two slots are
     /// empty: what these two do not do or say meanwhile is nobody's fault, and finality waits for two slots more.
     pub fn with_empty_slots(self) -> Self {

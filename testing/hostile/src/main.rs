@@ -14,11 +14,12 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use quartet_hostile::{
-    Attack, AttackReport, Devnet, Limits, Plan, Referee, Trial, links, partition, program, table,
+    Attack, AttackReport, Devnet, Kind, Limits, Plan, Referee, Trial, links, partition, program,
+    table,
 };
 use serde::Serialize;
 
-/// Attack a devnet of real nodes, without any validator's key, and say what came of it
+/// Attack a devnet of real nodes and say what came of it
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Each attack has a fresh devnet of four nodes on the loopback address, unless --devnet names one that runs.
@@ -26,6 +27,9 @@ The exit code is 0 only if every limit holds: no forged block imported, finality
 in the end, nothing missed or late beyond a run without an attack, one head, at most 64 MiB more and 32 MiB a
 minute later, attackers gone in 10 s where they can be told from honest peers, an honest node synced in 10 s
 during the attack, all honest HTTP requests answered and 99 of 100 within a second, 5 lines of log a second.
+
+The attacks from `silence` on have the key of one validator of seven, on a devnet of their own. There finality may
+be 7 slots behind and 5 in the end, and a node may import 17 of the blocks that were signed for one slot.
 
 `all` plays `nothing` first, and compares with it. `links` and `partition` play no attack: they run four nodes
 whose links are bad, or cut for a while.")]
@@ -82,7 +86,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         write(arguments.json.as_deref(), &trial)?;
         return Ok(trial.holds());
     }
-    let attacks: Vec<&Attack> = match arguments.attack.as_str() {
+    let mut attacks: Vec<&Attack> = match arguments.attack.as_str() {
         "list" => {
             for attack in Attack::all() {
                 println!("{:<16} {}", attack.name, attack.about);
@@ -95,6 +99,15 @@ fn run(arguments: &Arguments) -> Result<bool> {
             None => bail!("there is no attack {name:?}: `list` names them"),
         },
     };
+    if arguments.devnet.is_some() {
+        attacks.retain(|attack| attack.kind != Kind::Treason);
+        if attacks.is_empty() {
+            bail!(
+                "{} has a devnet of its own, in which a node is gone",
+                arguments.attack
+            );
+        }
+    }
     let reports = runtime.block_on(play(arguments, &attacks))?;
     print!("{}", table(&reports));
     Ok(reports.iter().all(AttackReport::holds))
@@ -126,7 +139,7 @@ async fn play(arguments: &Arguments, attacks: &[&Attack]) -> Result<Vec<AttackRe
         let referee = Referee::on(&devnet).await?;
         for attack in attacks {
             eprintln!("{}: {}", attack.name, attack.about);
-            let limits = limits(attack, &reports);
+            let limits = limits(attack, plan, &reports);
             reports.push(referee.judge(attack, plan, &limits).await?);
             write(arguments.json.as_deref(), &reports)?;
         }
@@ -135,9 +148,9 @@ async fn play(arguments: &Arguments, attacks: &[&Attack]) -> Result<Vec<AttackRe
     let program = program(arguments)?;
     for attack in attacks {
         eprintln!("{}: {}", attack.name, attack.about);
-        let devnet = Devnet::start(&program, plan.slots()).await?;
+        let devnet = Devnet::start_for(attack.kind, &program, plan.slots()).await?;
         let referee = Referee::on(&devnet).await?;
-        let limits = limits(attack, &reports);
+        let limits = limits(attack, plan, &reports);
         reports.push(referee.judge(attack, plan, &limits).await?);
         drop(referee);
         devnet.stop().await?;
@@ -147,11 +160,11 @@ async fn play(arguments: &Arguments, attacks: &[&Attack]) -> Result<Vec<AttackRe
 }
 
 /// The limits for an attack, given the reports so far.
-fn limits(attack: &Attack, played: &[AttackReport]) -> Limits {
-    let limits = if attack.empty_slots {
-        Limits::default().with_empty_slots()
-    } else {
-        Limits::default()
+fn limits(attack: &Attack, plan: Plan, played: &[AttackReport]) -> Limits {
+    let limits = match attack.kind {
+        Kind::Treason => Limits::default().with_a_traitor(plan.seconds),
+        _ if attack.empty_slots => Limits::default().with_empty_slots(),
+        _ => Limits::default(),
     };
     let baseline = (played.iter())
         .find(|report| report.attack == attack.baseline() && report.attack != attack.name);

@@ -64,6 +64,7 @@ pub struct Referee<'a> {
     devnet: &'a Devnet,
     attacker: Attacker,
     clock: Clock,
+    /// Honest ones.
     validators: u64,
 }
 
@@ -74,7 +75,8 @@ impl<'a> Referee<'a> {
     /// When the stranger cannot join, or does not learn the chain in time.
     pub async fn on(devnet: &'a Devnet) -> Result<Self> {
         let genesis = devnet.genesis()?;
-        let validators = genesis.validator_count();
+        let traitors = u64::from(devnet.traitor().is_some());
+        let validators = genesis.validator_count() - traitors;
         let attacker = Attacker::join(devnet, genesis)?;
         if !attacker
             .is_informed(PATIENCE + devnet.clock().until_genesis())

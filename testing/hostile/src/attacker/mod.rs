@@ -1,4 +1,4 @@
-//! A process that joins the network with identities of its own and no validator's key.
+//! A process that joins the network with identities of its own, and at most one validator's key.
 //!
 //! It has one identity that listens, does nothing wrong and stays, and others that speak. These are thrown
 //! away after use, since that is what somebody would do whom the nodes cut off.
@@ -13,6 +13,7 @@ mod tolerated_time;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
+use futures::future::join_all;
 use parking_lot::{Mutex, MutexGuard};
 use quartet_clock::Clock;
 use quartet_network::wire::Topic;
@@ -26,7 +27,9 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{attacks::Attack, chain::Chain, devnet::Devnet, forge::Forged, process};
+use crate::{
+    attacks::Attack, chain::Chain, devnet::Devnet, forge::Forged, process, traitor::Traitor,
+};
 pub(crate) use claim::Claim;
 pub(crate) use identity_config::{Asks, IdentityConfig};
 pub(crate) use speaker::Speaker;
@@ -47,6 +50,7 @@ pub struct Attacker {
     knowledge: Arc<Knowledge>,
     nodes: Vec<SocketAddr>,
     http: Vec<SocketAddr>,
+    traitor: Option<Arc<Traitor>>,
     clock: Clock,
     /// The slot from which on it has listened.
     since: Slot,
@@ -67,7 +71,7 @@ pub(crate) struct Knowledge {
 /// What an attack has done so far.
 #[derive(Debug, Default)]
 pub struct Deeds {
-    /// The roots of the blocks that no validator has made and that were sent, in this order.
+    /// The roots of the blocks that no honest validator has made and that were sent, in this order.
     pub forged: Vec<Root>,
     /// Messages that were sent, each to all nodes.
     pub sent: u64,
@@ -92,6 +96,7 @@ pub(crate) struct Stage {
     pub(crate) nodes: Vec<SocketAddr>,
     /// Where they serve JSON-RPC.
     pub(crate) http: Vec<SocketAddr>,
+    traitor: Option<Arc<Traitor>>,
 }
 
 /// An attack that is being played. Dropped, it ends.
@@ -108,8 +113,12 @@ impl Attacker {
     /// Joins a devnet, whose genesis this is, and listens from now on.
     ///
     /// # Errors
-    /// When no threads can be started.
+    /// When no threads can be started, or the traitor's key cannot be read.
     pub(crate) fn join(devnet: &Devnet, genesis: State) -> Result<Self> {
+        let traitor = devnet
+            .traitor()
+            .map(|index| Traitor::read(devnet.genesis_directory(), &genesis, index).map(Arc::new));
+        let traitor = traitor.transpose()?;
         // Received gossip is also evidence, so the listener has the nodes' priority.
         let ears = threads("listener", 1, 0)?;
         let mouths = threads("speaker", SPEAKING_THREADS, NICENESS)?;
@@ -128,6 +137,7 @@ impl Attacker {
             knowledge,
             nodes,
             http: devnet.nodes().iter().map(|node| node.http).collect(),
+            traitor,
             since: devnet.clock().slot(),
             clock: devnet.clock(),
         })
@@ -173,6 +183,7 @@ impl Attacker {
             knowledge: self.knowledge.clone(),
             nodes: self.nodes.clone(),
             http: self.http.clone(),
+            traitor: self.traitor.clone(),
         };
         let playing = self.mouths.as_ref()?.spawn(attack.play(stage));
         Some(Playing(playing))
@@ -251,6 +262,11 @@ impl Stage {
         *self.knowledge.deeds().faults.entry(what).or_default() += 1;
     }
 
+    /// The validator whose key the attacker has.
+    pub(crate) fn traitor(&self) -> Option<Arc<Traitor>> {
+        self.traitor.clone()
+    }
+
     /// A fresh identity that is connected with all nodes, or with as many as let it in.
     pub(crate) async fn speaker(&self) -> Speaker {
         self.identity(IdentityConfig::default()).await
@@ -259,6 +275,15 @@ impl Stage {
     /// An identity of this conduct that is connected with all nodes, or with as many as let it in.
     pub(crate) async fn identity(&self, identity_config: IdentityConfig) -> Speaker {
         Speaker::connect(&self.nodes, self.knowledge.clone(), identity_config).await
+    }
+
+    /// For each node a fresh identity that is connected with that one alone.
+    pub(crate) async fn speaker_for_each_node(&self) -> Vec<Speaker> {
+        let connect = |node| {
+            let nodes = std::slice::from_ref(node);
+            Speaker::connect(nodes, self.knowledge.clone(), IdentityConfig::default())
+        };
+        join_all(self.nodes.iter().map(connect)).await
     }
 
     /// What an honest peer would say of the chain.
@@ -310,6 +335,20 @@ impl Stage {
         let envelope = forged.seal(proposer);
         self.knowledge.deeds().forged.push(forged.root);
         self.knowledge.claim().serve(forged.root, &envelope);
+    }
+
+    /// Sends a block that the attacker's validator has signed.
+    pub(crate) async fn send_own(&self, speaker: &Speaker, block: &SignedBlockWithAttestation) {
+        speaker.say(Topic::Block, block.as_ssz_bytes()).await;
+    }
+
+    /// Serves a block that the attacker's validator has signed, and takes it for a part of the chain.
+    pub(crate) fn publish(&self, forged: &Forged, own: &SignedAttestation) {
+        let Forged {
+            block, root, state, ..
+        } = forged;
+        self.chain().add_forged(block, *root, Some(state.clone()));
+        self.serve_forged(forged, own);
     }
 
     /// Claims another status, to all nodes now and to those that ask later.

@@ -14,6 +14,9 @@ mod replayed_votes;
 mod requests;
 mod rules;
 mod served_forgeries;
+mod traitor_blocks;
+mod traitor_votes;
+mod treason;
 
 use std::fmt;
 
@@ -54,6 +57,8 @@ pub enum Kind {
     Rules,
     /// The machinery: memory, processor, connections, places.
     Machinery,
+    /// The rules of consensus, with a validator's key.
+    Treason,
 }
 
 impl Attack {
@@ -92,7 +97,10 @@ impl Attack {
 
     /// Every attack, in the order in which they are played.
     pub fn all() -> impl Iterator<Item = &'static Self> {
-        rules::RULES.iter().chain(&machinery::MACHINERY)
+        rules::RULES
+            .iter()
+            .chain(&machinery::MACHINERY)
+            .chain(&treason::TREASON)
     }
 
     /// The attack with this name.
@@ -102,10 +110,10 @@ impl Attack {
 
     /// The name of its baseline: the attack that does nothing under the same circumstances.
     pub fn baseline(&self) -> &'static str {
-        if self.empty_slots {
-            "empty-slots"
-        } else {
-            "nothing"
+        match self.kind {
+            Kind::Treason => "silence",
+            _ if self.empty_slots => "empty-slots",
+            _ => "nothing",
         }
     }
 
@@ -146,6 +154,8 @@ mod tests {
         for attack in Attack::all() {
             let baseline = Attack::named(attack.baseline()).unwrap();
             assert_eq!(baseline.empty_slots, attack.empty_slots);
+            let is_treason = |attack: &Attack| attack.kind == Kind::Treason;
+            assert_eq!(is_treason(baseline), is_treason(attack));
         }
     }
 }
