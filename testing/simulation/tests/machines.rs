@@ -4,8 +4,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Outcome, agreement, finalizes_at_full_pace};
-use quartet_simulation::{DiskError, Simulation, SimulationError, Violation, World};
+use common::{Outcome, agreement, finalizes_at_full_pace, plans::is_well};
+use quartet_simulation::{
+    DiskError, Simulation, SimulationError, Violation, World,
+    fuzz::{FaultKind, Manners, Plan, Source},
+};
 use quartet_types::Slot;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
@@ -148,4 +151,57 @@ fn slow_disks_and_processors_hold_up_nobody() -> Outcome {
         Ok(())
     })?;
     Ok(())
+}
+
+#[test]
+fn nodes_whose_power_goes_before_anything_is_justified_begin_no_second_chain() {
+    // Nodes 3 and 5 finalize something by votes of the others, who did not know its source as justified.
+    let loses_power = |node| FaultKind::Crash {
+        node,
+        operations: 0,
+        loses_power: true,
+    };
+    let owners = [
+        Some(0),
+        Some(1),
+        Some(2),
+        Some(3),
+        Some(0),
+        None,
+        None,
+        Some(1),
+        None,
+        None,
+        None,
+        None,
+        Some(2),
+        Some(3),
+        Some(0),
+        Some(1),
+    ];
+    let to_the_block = Manners {
+        attests_to_parent: false,
+        source: Source::Older(8),
+        source_after_target: false,
+        carries_own: false,
+    };
+    let to_the_parent = Manners {
+        attests_to_parent: true,
+        source: Source::Head,
+        source_after_target: false,
+        carries_own: true,
+    };
+    let mut plan = Plan::calm(6, owners.len(), 13)
+        .seed(7064)
+        .assigned(owners)
+        .links(20..=1500, 0.3001299676145261)
+        .fault((5, 3606), (7, 257), FaultKind::Partition(vec![0, 2, 4]))
+        .fault((3, 3471), (5, 2783), loses_power(0))
+        .foreign([5, 8], 5, to_the_block)
+        .foreign([6, 9, 10, 11], 4, to_the_parent)
+        .falls_silent();
+    for node in [1, 2, 4] {
+        plan = plan.fault((5, 3471), (7, 2783), loses_power(node));
+    }
+    is_well(&plan);
 }

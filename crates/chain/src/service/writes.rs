@@ -17,6 +17,9 @@ use crate::{ImportError, StoreError, lean_chain::Pruned};
 /// moves it.
 const ANCHOR_LAG: Slot = 32;
 
+/// Slots for which a block that is not the head may well become it, by votes that are under way.
+const RECENT: Slot = 2;
+
 /// What the next transaction writes. Blocks count against [`MemoryLimits::unwritten`](crate::MemoryLimits).
 #[derive(Debug, Default)]
 pub(super) struct Unwritten {
@@ -60,10 +63,20 @@ impl ChainService {
     /// only a node that has these can import them, after a restart or when it catches up.
     ///
     /// Where finality or justification moved, all is made durable: our validators act only when their node knows what they
-    /// have voted from, and the block that justified it must not be gone everywhere after a power cut.
+    /// have voted from, and the block that justified it must not be gone everywhere after a power cut. So are the head
+    /// and blocks of the present, which validators vote for: if two thirds of them lost these, they would vote for another chain
+    /// beside one that others may have finalized by their votes.
     pub(super) fn persist(&mut self, blocks: Vec<StoredBlock>, pruned: Pruned, justifies: bool) {
+        let (current, head) = {
+            let chain = self.chain.read();
+            (chain.current_slot(), chain.head().root)
+        };
+        let is_voted_for = blocks.iter().any(|stored| {
+            let slot = stored.block.block().slot;
+            stored.root == head || slot.saturating_add(RECENT) >= current
+        });
         self.unwritten.blocks.extend(blocks);
-        self.unwritten.is_urgent |= justifies || !pruned.is_empty();
+        self.unwritten.is_urgent |= justifies || is_voted_for || !pruned.is_empty();
         // Not the chain's latest finalized checkpoint: while the justified block is on another branch, the tree is not pruned up to it.
         if let Some(finalized) = pruned.final_chain.last().copied() {
             let (at, state) = {

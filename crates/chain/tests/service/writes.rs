@@ -31,55 +31,56 @@ fn durable(disk: &Disk, world: &World, blocks: &[usize]) -> Vec<bool> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_justifies_is_durable_at_once_and_other_blocks_before_a_stop() {
+async fn what_validators_may_vote_for_is_durable_at_once_and_other_blocks_before_a_stop() {
     let mut world = World::new(4);
     let plain = world.grow(0, 1..=1);
     let justifying = world.grow(plain, 2..=2);
     let finalizing = world.grow(justifying, 3..=3);
-    let last = world.propose(finalizing, 4, &[]).unwrap();
-    let blocks = [plain, justifying, finalizing, last];
-    let disk = Disk::default();
-    let node = node_on(&disk, &world, 4).await;
-    for (block, count) in blocks.into_iter().zip([0, 2, 3, 3]) {
-        node.import(&world, &[block]).await;
-        let durable = durable(&disk, &world, &blocks);
-        let expected: Vec<bool> = (0..4).map(|place| place < count).collect();
-        assert_eq!(durable, expected, "after block {block}");
+    let votes: Vec<_> = (0..3)
+        .map(|voter| world.vote(voter, finalizing, 3))
+        .collect();
+    let head = world.propose(finalizing, 5, &votes).unwrap();
+    let sibling = world.propose(finalizing, 4, &[]).unwrap();
+    let blocks = [plain, justifying, finalizing, head, sibling];
+    // In slot 6 the sibling may yet become the head, in slot 7 no longer.
+    for (slot, counts) in [(6, [1, 2, 3, 4, 5]), (7, [1, 2, 3, 4, 4])] {
+        let disk = Disk::default();
+        let node = node_on(&disk, &world, slot).await;
+        for (block, count) in blocks.into_iter().zip(counts) {
+            node.import(&world, &[block]).await;
+            let durable = durable(&disk, &world, &blocks);
+            let expected: Vec<bool> = (0..5).map(|place| place < count).collect();
+            assert_eq!(durable, expected, "after block {block} in slot {slot}");
+        }
+        assert_eq!(node.head(), world.made[head].root);
+        let finalized = disk.after_power_loss().database(&world).finalized();
+        assert_eq!(
+            finalized.unwrap(),
+            Some(world.made[justifying].checkpoint())
+        );
+        node.stop().await;
+        assert_eq!(durable(&disk, &world, &blocks), [true; 5]);
     }
-    let finalized = disk.after_power_loss().database(&world).finalized();
-    assert_eq!(finalized.unwrap(), Some(world.made[plain].checkpoint()));
-    node.stop().await;
-    assert_eq!(durable(&disk, &world, &blocks), [true; 4]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_range_that_justifies_is_durable_at_once() {
-    for justifies in [false, true] {
-        let mut world = World::new(4);
-        let voters = if justifies { 0..4 } else { 0..1 };
-        let blocks = [100, 101].into_iter().scan(0, |parent, slot| {
-            let votes = voters
-                .clone()
-                .map(|voter| world.vote(voter, *parent, slot - 1));
-            let votes: Vec<_> = votes.collect();
-            *parent = world.propose(*parent, slot, &votes).unwrap();
-            Some(*parent)
-        });
-        let blocks: Vec<usize> = blocks.collect();
-        let disk = Disk::default();
-        let mut node = node_on(&disk, &world, 300).await;
-        node.status(&world, "peer", world.made[blocks[1]].checkpoint())
-            .await;
-        let mut ranges = 0;
-        node.serve_by(|request| {
-            ranges += usize::from(matches!(request.wanted, Wanted::Slots(_)));
-            Ok(served(&world, blocks[1], &request.wanted))
-        })
+async fn a_range_is_durable_at_once() {
+    let mut world = World::new(4);
+    let head = world.grow(0, 100..=101);
+    let blocks = [head - 1, head];
+    let disk = Disk::default();
+    let mut node = node_on(&disk, &world, 300).await;
+    node.status(&world, "peer", world.made[head].checkpoint())
         .await;
-        assert!(ranges > 0);
-        assert_eq!(node.head(), world.made[blocks[1]].root);
-        assert_eq!(durable(&disk, &world, &blocks), [justifies; 2]);
-    }
+    let mut ranges = 0;
+    node.serve_by(|request| {
+        ranges += usize::from(matches!(request.wanted, Wanted::Slots(_)));
+        Ok(served(&world, head, &request.wanted))
+    })
+    .await;
+    assert!(ranges > 0);
+    assert_eq!(node.head(), world.made[head].root);
+    assert_eq!(durable(&disk, &world, &blocks), [true; 2]);
 }
 
 #[tokio::test(start_paused = true)]
