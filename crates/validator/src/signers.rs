@@ -49,7 +49,7 @@ impl Signers {
     }
 
     /// The highest slot of a source that a validator has voted from, as far as its signing record knows.
-    pub(crate) fn last_source(&self, validator: ValidatorIndex) -> Option<Slot> {
+    pub fn last_source(&self, validator: ValidatorIndex) -> Option<Slot> {
         self.0.get(&validator)?.last_source()
     }
 

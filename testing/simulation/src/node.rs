@@ -86,6 +86,7 @@ pub(crate) struct DurableCheckpoints {
 pub(crate) struct Running {
     pub(crate) chain: SharedChain,
     pub(crate) store: Arc<Database>,
+    pub(crate) signers: Signers,
     pub(crate) events: broadcast::Receiver<ChainEvent>,
     pub(crate) polls_left: PollBudget,
     pub(crate) clock: Clock,
@@ -158,7 +159,7 @@ impl Node {
             chain: chain.clone(),
             chain_service: chain_handle.clone(),
             network: network_handle,
-            signers,
+            signers: signers.clone(),
             processor: Processor::paced(pace.clone()),
             clock: clock.clone(),
             events: EventBus::new(),
@@ -180,6 +181,7 @@ impl Node {
         self.running = Some(Running {
             chain,
             store,
+            signers,
             events: watcher,
             polls_left,
             clock,

@@ -106,6 +106,20 @@ impl World {
             .collect()
     }
 
+    /// Whether validators have voted from a newer checkpoint than any that a running node knows to be justified: all who knew it
+    /// have lost it.
+    pub fn has_lost_a_source(&self) -> bool {
+        let running = || self.nodes.iter().filter_map(|node| node.running.as_ref());
+        let justified = running().map(|running| running.chain.read().latest_justified().slot);
+        let sources = running().flat_map(|running| {
+            let signers = &running.signers;
+            signers
+                .indices()
+                .filter_map(|validator| signers.last_source(validator))
+        });
+        sources.max() > justified.max()
+    }
+
     /// Whether the chain of the first running node has a block in a slot.
     pub fn has_block(&self, slot: Slot) -> bool {
         let mut running = self.nodes.iter().filter_map(|node| node.running.as_ref());

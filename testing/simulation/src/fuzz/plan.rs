@@ -267,22 +267,6 @@ impl Plan {
             .sum()
     }
 
-    /// Whether a node loses blocks that its validators may have voted from: all it had, or those that a slow disk had not
-    /// written when the power went.
-    pub(crate) fn loses_blocks(&self) -> bool {
-        let any = |is: fn(&FaultKind) -> bool| self.faults.iter().any(|fault| is(&fault.what));
-        let is_slow = any(|what| matches!(what, FaultKind::Slow { write_ms: 1.., .. }));
-        any(|what| {
-            matches!(
-                what,
-                FaultKind::Death {
-                    loses_store: true,
-                    ..
-                }
-            )
-        }) || (is_slow && any(|what| matches!(what, FaultKind::Crash { .. })))
-    }
-
     /// Whether validators of ours that have signed ahead, by a wrong clock, can sign again when the network is healthy, and
     /// nodes whose clocks have just been set have begun to.
     pub fn settles(&self) -> bool {

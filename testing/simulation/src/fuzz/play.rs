@@ -104,7 +104,7 @@ impl Run<'_> {
         let begin = world.slot();
         let validators = self.stage.plan.validators() as Slot;
         let unreliable = self.stage.plan.unreliable_proposers();
-        let after_losses = self.stage.plan.loses_blocks();
+        let after_losses = world.has_lost_a_source();
         let possible_after = |world: &World, bases: &BTreeMap<Slot, Slot>| {
             let slots = bases.iter().map(|(finalized, justified)| {
                 let course = Course {

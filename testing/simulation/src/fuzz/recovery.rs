@@ -19,8 +19,7 @@ pub struct Recovery {
     /// Slots from then until the chain had the first complete pair of justifiable slots: before that, nothing can be
     /// finalized by the protocol's own rule. `None` where it had none in time.
     pub possible_after: Option<Slot>,
-    /// Whether nodes had lost their blocks: validators that voted from a checkpoint which only these knew wait before they go
-    /// on without it.
+    /// Whether all who knew a justified checkpoint had lost it: validators that voted from it wait before they go on without it.
     pub after_losses: bool,
 }
 
