@@ -124,20 +124,22 @@ impl ChainService {
         }
     }
 
-    /// Whether another block can be checked: there are places, memory, and a share for each peer.
+    /// Whether another block can be checked: there are places, memory, and a share for each peer. The first block of a peer finds
+    /// room whatever others have sent, since gossip brings nothing twice; the network limits how many bytes wait for a verdict.
     fn has_room_to_check(&self, pending: &PendingBlock) -> bool {
         let checking = || self.checking.values();
         let bytes: usize = checking().map(PendingBlock::bytes).sum();
         let peer = pending.origin.peer();
-        let of_peer = checking().filter(|other| other.origin.peer() == peer);
+        let of_peer = checking()
+            .filter(|other| other.origin.peer() == peer)
+            .count();
+        let is_gossip = pending.origin.is_gossip();
         let is_large = !self.checking.is_empty() && bytes + pending.bytes() > MAX_CHECKED_BYTES;
-        let is_greedy = pending.origin.is_gossip()
-            && of_peer.count() >= MAX_CHECKED_PER_PEER
-            && self.need(&pending.root).is_none();
-        self.checking.len() < MAX_CHECKED_BLOCKS
-            && !is_large
-            && !is_greedy
-            && self.has_room_to_write()
+        let is_full = self.checking.len() >= MAX_CHECKED_BLOCKS || is_large;
+        let is_greedy =
+            is_gossip && of_peer >= MAX_CHECKED_PER_PEER && self.need(&pending.root).is_none();
+        let is_first = is_gossip && of_peer == 0;
+        (is_first || !is_full && !is_greedy) && self.has_room_to_write()
     }
 
     /// Whether a waiting item, or a gap that is being closed, needs this block, and for what.

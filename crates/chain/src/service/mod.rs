@@ -59,7 +59,7 @@ use slot_votes::SlotVotes;
 use tape::Tape;
 use writes::Unwritten;
 
-/// Most blocks that are checked or wait for the processor at a time.
+/// Most blocks that are checked or wait for the processor at a time, but for the first one of each peer.
 const MAX_CHECKED_BLOCKS: usize = 64;
 /// Most memory of blocks that are checked at a time: three of the largest that gossip carries.
 const MAX_CHECKED_BYTES: usize = 32 << 20;

@@ -47,6 +47,19 @@ fn a_peer_has_sixteen_blocks_checked_but_for_those_that_are_asked_for_or_needed(
 }
 
 #[test]
+fn forged_blocks_of_some_peers_leave_room_for_the_first_one_of_each_other() {
+    let (mut service, _messages) = service();
+    for number in 0..64 {
+        let forger = gossip(&format!("forger {}", number / 16));
+        assert!(is_checked(&mut service, number, forger), "{number}");
+    }
+    assert!(is_checked(&mut service, 64, gossip("neighbour")));
+    assert!(!is_checked(&mut service, 65, gossip("neighbour")));
+    // What is asked for comes again.
+    assert!(!is_checked(&mut service, 66, sync("other")));
+}
+
+#[test]
 fn sixty_four_blocks_are_checked_at_a_time() {
     let (mut service, _messages) = service();
     for number in 0..64 {
@@ -77,6 +90,8 @@ fn thirty_two_mebibytes_of_blocks_are_checked_at_a_time() {
     }
     assert!(held < limit);
     assert!(!is_checked(&mut service, 1, gossip("peer")));
+    // Of blocks from gossip that wait for a verdict, the network limits the bytes.
+    assert!(is_checked(&mut service, 2, gossip("neighbour")));
     service.checking.remove(&Root::repeat_byte(number - 1));
     assert!(is_checked(&mut service, 1, gossip("peer")));
 }
