@@ -6,11 +6,9 @@ use quartet_types::{Root, Slot, ValidatorIndex};
 
 use crate::GossipAttestation;
 
-/// Most attestations that wait for a block.
-pub(super) const MAX_ATTESTATIONS: usize = 4096;
-/// Most attestations of one validator that wait; one of a newer slot takes the place of that of the oldest. So one
-/// validator cannot fill the places with votes for blocks that do not exist, and nobody can push out newer votes by repeating
-/// older ones.
+/// Most attestations of one validator that wait; one of a newer slot takes the place of that of the oldest. So no validator takes
+/// the places of others with votes for blocks that do not exist, and nobody can push out newer votes by repeating older ones. Of
+/// the largest registry, 16,384 may wait, of some 3.3 KiB.
 pub(super) const MAX_ATTESTATIONS_PER_VALIDATOR: usize = 4;
 
 /// Attestations by the block that they wait for.
@@ -58,8 +56,8 @@ impl ParkedAttestations {
         counts.into_iter().collect()
     }
 
-    /// Parks a verified attestation under the block that it names and that is unknown. False when there is no room, or it waits
-    /// already.
+    /// Parks a verified attestation under the block that it names and that is unknown. False when newer ones of its validator have
+    /// its places, or it waits already.
     pub(super) fn insert(&mut self, unknown: Root, attestation: GossipAttestation) -> bool {
         let (validator, slot) = attestation.validator_and_slot();
         let place = (slot, unknown);
@@ -74,9 +72,6 @@ impl ParkedAttestations {
                 Some(oldest) => self.remove(oldest, validator),
                 None => {}
             }
-        }
-        if self.count >= MAX_ATTESTATIONS {
-            return false;
         }
         self.by_validator.entry(validator).or_default().push(place);
         let waiting = self.by_block.entry(unknown).or_default();

@@ -227,8 +227,8 @@ impl Parking {
         released
     }
 
-    /// Parks a verified attestation under the block that it names and that is unknown. False when there is no room, or it waits
-    /// already.
+    /// Parks a verified attestation under the block that it names and that is unknown. False when newer ones of its validator have
+    /// its places, or it waits already.
     pub(crate) fn park_attestation(&mut self, unknown: Root, item: GossipAttestation) -> bool {
         let is_parked = self.attestations.insert(unknown, item);
         self.record();

@@ -2,13 +2,13 @@ mod model;
 
 use std::sync::Arc;
 
-use quartet_types::{Block, BlockWithAttestation, SIGNATURE_BYTES, SignedBlockWithAttestation};
+use quartet_types::{
+    Block, BlockWithAttestation, SIGNATURE_BYTES, SignedBlockWithAttestation,
+    VALIDATOR_REGISTRY_LIMIT,
+};
 use tree_hash::TreeHash as _;
 
-use super::{
-    attestations::{MAX_ATTESTATIONS, MAX_ATTESTATIONS_PER_VALIDATOR},
-    *,
-};
+use super::{attestations::MAX_ATTESTATIONS_PER_VALIDATOR, *};
 use crate::{PeerName, origin::Origin};
 
 fn park(parking: &mut Parking, block: PendingBlock) {
@@ -176,25 +176,28 @@ fn verdicts_of_items_that_wait_for_long_are_dropped() {
 }
 
 #[test]
-fn a_validator_cannot_fill_the_places_of_the_others() {
-    let mut parking = Parking::default();
-    for invented in 0..2 * MAX_ATTESTATIONS as u64 {
-        let root = Root::left_padding_from(&invented.to_be_bytes());
-        assert!(parking.park_attestation(root, gossiped(vote(3, root, 5))));
+fn no_validators_fill_the_places_of_the_others() {
+    let (mut parking, registry) = (Parking::default(), VALIDATOR_REGISTRY_LIMIT);
+    let (hostile, honest) = (0..registry / 3, registry / 3..registry);
+    for validator in hostile.clone() {
+        for invented in 0..2 * MAX_ATTESTATIONS_PER_VALIDATOR as u64 {
+            let root = Root::left_padding_from(&invented.to_be_bytes());
+            assert!(parking.park_attestation(root, gossiped(vote(validator, root, 5))));
+        }
     }
-    assert_eq!(parking.attestations.len(), MAX_ATTESTATIONS_PER_VALIDATOR);
+    let parked = hostile.count() * MAX_ATTESTATIONS_PER_VALIDATOR;
+    assert_eq!(parking.attestations.len(), parked);
     let places = parking.attestations.counts();
     assert_eq!(places.len(), MAX_ATTESTATIONS_PER_VALIDATOR);
     let root = Root::repeat_byte(9);
-    for validator in 0..2 * MAX_ATTESTATIONS as u64 {
-        let fits = parking.park_attestation(root, gossiped(vote(validator, root, 5)));
-        assert_eq!(
-            fits,
-            parking.attestations.len() <= MAX_ATTESTATIONS && validator < 4093
-        );
+    for validator in honest.clone() {
+        let vote = gossiped(vote(validator, root, 5));
+        assert!(parking.park_attestation(root, vote), "{validator}");
     }
-    assert_eq!(parking.attestations.len(), MAX_ATTESTATIONS);
-    assert_eq!(parking.release(&root).1.len(), 4093);
+    assert_eq!(
+        parking.release(&root).1.len() as u64,
+        honest.end - honest.start
+    );
     parking.prune(9);
     assert!(parking.attestations.is_empty());
 }
