@@ -21,6 +21,8 @@ pub(crate) struct MissingSourceWait {
     /// Slots held back in all, and in a row with a chain that goes on.
     slots: u64,
     in_touch: u64,
+    /// Whether it has been given up: all others may have gone on without it, too.
+    is_over: bool,
 }
 
 impl MissingSourceWait {
@@ -32,7 +34,8 @@ impl MissingSourceWait {
             let goes_on = head > 0 && head.saturating_add(RECENT) >= slot;
             self.in_touch = if goes_on { self.in_touch + 1 } else { 0 };
         }
-        self.in_touch > PATIENCE || self.slots > LONGEST
+        self.is_over |= self.in_touch > PATIENCE || self.slots > LONGEST;
+        self.is_over
     }
 }
 
@@ -49,6 +52,19 @@ mod tests {
             assert!(!missing_source.has_waited(slot, slot - 8));
         }
         assert!(missing_source.has_waited(100 + PATIENCE, 100 + PATIENCE));
+    }
+
+    #[test]
+    fn what_has_been_given_up_is_not_waited_for_when_the_chain_stands_still_later() {
+        let mut missing_source = MissingSourceWait::default();
+        let mut has_waited = |slot: Slot, head: Slot| missing_source.has_waited(slot, head);
+        let given_up = (100..)
+            .find(|slot| has_waited(*slot, *slot))
+            .unwrap_or_default();
+        // If all waited again, the chain would not go on before long.
+        for slot in given_up..given_up + 20 {
+            assert!(has_waited(slot, given_up), "{slot}");
+        }
     }
 
     #[test]
