@@ -375,6 +375,13 @@ impl Parking {
         (before != now).then_some(ballots)
     }
 
+    /// The votes for a waiting block were not verified after all.
+    pub(crate) fn forget_ballots(&mut self, root: &Root) {
+        if let Some(parked) = self.blocks.get_mut(root) {
+            parked.ballots = None;
+        }
+    }
+
     /// The votes that wait for these blocks, verified ones first, and those in their bodies with the block they came in.
     fn votes_in<'a>(
         &'a self,

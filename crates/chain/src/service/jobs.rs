@@ -1,6 +1,6 @@
 //! Jobs of the processor: how they finish, and how a recording knows them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use futures::FutureExt as _;
 use quartet_clock::Stopwatch;
@@ -10,11 +10,10 @@ use quartet_storage::Missing;
 use quartet_types::{Attestation, Root, Slot, State};
 use tokio::sync::oneshot;
 
-use super::ChainService;
+use super::{ChainService, vouching::Vouched};
 use crate::{
     ChainMessage, GossipAttestation, ImportError, ImportableBlock, StoreError,
     batch::{AppliedBatch, CheckedBatch},
-    parking::ParkedCopy,
     past::Worked,
 };
 
@@ -47,11 +46,10 @@ pub(super) enum Done {
         end: Option<Slot>,
         applied: Result<AppliedBatch, ImportError>,
     },
-    /// The votes for a waiting block were verified; `forged` are copies of blocks that brought invalid ones.
+    /// The votes for a waiting block were verified.
     Vouched {
         root: Root,
-        is_vouched: bool,
-        forged: BTreeMap<ParkedCopy, ImportError>,
+        vouched: Result<Vouched, ImportError>,
     },
     /// A block was looked up in the store.
     Recalled { root: Root, slot: Option<Slot> },
@@ -116,7 +114,7 @@ impl Done {
             Self::BatchChecked { checked, .. } => failed(checked.as_ref().err()),
             Self::BatchApplied { applied, .. } => failed(applied.as_ref().err()),
             Self::Attestations { valid, .. } => failed(valid.as_ref().err()),
-            Self::Vouched { .. } => Answer::Computed,
+            Self::Vouched { vouched, .. } => failed(vouched.as_ref().err()),
             Self::Recalled { slot, .. } => Answer::Slot(*slot),
             Self::Stored(Ok(Written {
                 roots,
@@ -167,6 +165,10 @@ impl Done {
                 root,
                 result: Err(failure(why)),
             },
+            (Self::Vouched { root, .. }, Answer::Failed(why)) => Self::Vouched {
+                root,
+                vouched: Err(failure(why)),
+            },
             (Self::BatchChecked { number, .. }, Answer::Failed(why)) => Self::BatchChecked {
                 number,
                 checked: Err(failure(why)),
@@ -204,9 +206,10 @@ impl Done {
                 Ok(applied) => applied.error.as_ref().map(|(_, _, error)| text(error)),
                 Err(error) => Some(text(error)),
             },
-            Self::Vouched { is_vouched, .. } => {
-                (!is_vouched).then(|| "too few votes for it".to_owned())
-            }
+            Self::Vouched { vouched, .. } => match vouched {
+                Ok(vouched) => (!vouched.is_vouched).then(|| "too few votes for it".to_owned()),
+                Err(error) => Some(text(error)),
+            },
             Self::HeadState { state, .. } => match state {
                 Ok(state) => state.is_none().then(|| "it cannot be rebuilt".to_owned()),
                 Err(StoreError(why)) => Some(why.clone()),

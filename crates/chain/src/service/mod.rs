@@ -369,11 +369,7 @@ impl ChainService {
             Done::EvidenceChecked { root, result } => self.on_evidence_checked(root, result),
             Done::BatchChecked { number, checked } => self.on_batch_checked(number, checked),
             Done::BatchApplied { end, applied } => self.on_batch_applied(end, applied),
-            Done::Vouched {
-                root,
-                is_vouched,
-                forged,
-            } => self.on_vouched(root, is_vouched, forged),
+            Done::Vouched { root, vouched } => self.on_vouched(root, vouched),
             Done::Recalled { root, slot } => self.on_recalled(root, slot),
             Done::Attestations { items, valid } => self.on_attestations_verified(items, valid),
             Done::Stored(written) => self.on_stored(written)?,

@@ -3,8 +3,12 @@
 
 mod room;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
+use futures::FutureExt as _;
 use quartet_clock::{Clock, Stopwatch, Tick};
 use quartet_fork_choice::BlockError;
 use quartet_types::{
@@ -23,6 +27,7 @@ use crate::{
     ChainEvent, LeanChain, NetworkMessage, PeerName, Source, SyncState, Verdict, chain_channel,
     envelope::Binding,
     network_channel,
+    parking::Wait,
     verification::{BlockCheck, invalid_signature},
 };
 
@@ -573,4 +578,38 @@ fn strangers_cannot_have_the_log_say_that_a_validator_has_signed_an_invalid_bloc
     assert_eq!(answer.try_recv(), Ok(Verdict::Reject));
     let now = service.clock.slot();
     assert!(service.condemned.should_warn(now));
+}
+
+/// Breaks off the first time.
+#[derive(Debug)]
+struct BreaksOffOnce(AtomicBool);
+
+impl crate::verification::VerifySignatures for BreaksOffOnce {
+    fn verify_many(&self, items: &[quartet_xmss::Verification<'_>]) -> Vec<bool> {
+        assert!(self.0.swap(true, Ordering::Relaxed), "the first time");
+        vec![true; items.len()]
+    }
+}
+
+#[test]
+fn votes_for_a_waiting_block_are_verified_again_when_that_was_not_finished() {
+    static VERIFIER: BreaksOffOnce = BreaksOffOnce(AtomicBool::new(false));
+    let (mut service, _messages) = service();
+    service.verifier = &VERIFIER;
+    let block = envelope(due(&service.chain.read()));
+    let (root, slot) = (crate::reader::block_root(&block), block.block().slot);
+    let pending = PendingBlock::new(root, block, Origin::Gossip(PeerName::new("peer")), vec![]);
+    let unknown = Root::repeat_byte(0xaa);
+    service.parking.park_block(pending, unknown, Wait::Name);
+    for validator in [1, 2] {
+        let mut vote = vote(validator, slot);
+        vote.attestation.message.data.head.root = root;
+        assert!(service.parking.park_attestation(root, vote));
+    }
+    for is_vouched in [false, true] {
+        service.look_for_vouchers();
+        let done = service.jobs.next().now_or_never();
+        service.on_done(done.flatten().unwrap()).unwrap();
+        assert_eq!(service.parking.contains(&root), !is_vouched);
+    }
 }

@@ -25,9 +25,10 @@ use crate::{
 const MAX_VOUCHED_AT_ONCE: usize = 8;
 
 /// What the check of the votes for a block has found.
-#[derive(Debug, Default)]
-struct Vouched {
-    vouchers: usize,
+#[derive(Debug)]
+pub(super) struct Vouched {
+    /// Whether enough of them are valid.
+    pub(super) is_vouched: bool,
     /// Copies of blocks that came with a bad signature.
     forged: BTreeMap<ParkedCopy, ImportError>,
 }
@@ -61,42 +62,35 @@ impl ChainService {
                 .into_iter()
                 .map(|ballot| (ballot.vote, ballot.carrier))
                 .unzip();
-            let mut vouched = Vouched::default();
+            let (mut vouchers, mut forged) = (0, BTreeMap::new());
             for (valid, (vote, carrier)) in verify_attestations(verifier, &keys, &votes)
                 .into_iter()
                 .zip(votes.iter().zip(carriers))
             {
                 match (valid, carrier) {
-                    (true, _) => vouched.vouchers += 1,
+                    (true, _) => vouchers += 1,
                     (false, Some(carrier)) => {
-                        vouched
-                            .forged
-                            .insert(carrier, invalid_signature(&vote.message));
+                        forged.insert(carrier, invalid_signature(&vote.message));
                     }
                     (false, None) => {}
                 }
             }
-            vouched
+            let is_vouched = vouchers > validators / 3;
+            Vouched { is_vouched, forged }
         };
-        let done = move |vouched: Result<Vouched, ImportError>| {
-            let Vouched { vouchers, forged } = vouched.unwrap_or_default();
-            Done::Vouched {
-                root,
-                is_vouched: vouchers > validators / 3,
-                forged,
-            }
-        };
-        self.spawn(Priority::Block, work, done);
+        self.spawn(Priority::Block, work, move |vouched| Done::Vouched {
+            root,
+            vouched,
+        });
     }
 
-    /// The votes for a waiting block have been verified. Copies of blocks with `forged` ones are dropped, so that other copies can
+    /// The votes for a waiting block have been verified. Copies of blocks with forged ones are dropped, so that other copies can
     /// take their places: they hide what their validators have really signed.
-    pub(super) fn on_vouched(
-        &mut self,
-        root: Root,
-        is_vouched: bool,
-        forged: BTreeMap<ParkedCopy, ImportError>,
-    ) {
+    pub(super) fn on_vouched(&mut self, root: Root, vouched: Result<Vouched, ImportError>) {
+        let Ok(Vouched { is_vouched, forged }) = vouched else {
+            // It was not finished.
+            return self.parking.forget_ballots(&root);
+        };
         for (carrier, error) in forged {
             if let Some(copy) = self.parking.take_copy(carrier) {
                 self.on_invalid_block(copy, &error);
