@@ -169,8 +169,13 @@ impl Parking {
 
     /// Whether so many blocks of a slot wait that another one has to be needed.
     pub(crate) fn is_crowded(&self, slot: Slot) -> bool {
+        self.count_of(slot) >= MAX_BLOCKS_OF_SLOT
+    }
+
+    /// How many blocks of a slot wait.
+    pub(crate) fn count_of(&self, slot: Slot) -> usize {
         let of_slot = (slot, Root::ZERO)..=(slot, Root::repeat_byte(0xff));
-        self.by_slot.range(of_slot).count() >= MAX_BLOCKS_OF_SLOT
+        self.by_slot.range(of_slot).count()
     }
 
     /// Parks a block until the block `waits_for` is imported. When full, the one that has waited longest gives way. Of two copies the

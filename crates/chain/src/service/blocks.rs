@@ -256,6 +256,11 @@ impl ChainService {
                 Need::Name
             }
         };
+        // Of several that one proposer signs for a slot, the first is followed up for its own sake: the others may be made up so that
+        // no more gaps can be closed.
+        if is_gossip && self.parking.count_of(slot) > 1 && self.need(&root).is_none() {
+            return;
+        }
         // Sync asks for the parents of its own blocks itself.
         if is_gossip || wait == Wait::Name {
             if wait == Wait::Name && self.names_fetched(root) > MAX_NAMES_FETCHED {

@@ -580,6 +580,43 @@ fn strangers_cannot_have_the_log_say_that_a_validator_has_signed_an_invalid_bloc
     assert!(service.condemned.should_warn(now));
 }
 
+#[test]
+fn of_blocks_that_one_proposer_signs_for_a_slot_the_first_is_followed_up_and_others_if_votes_name_them()
+ {
+    let (mut service, mut messages) = service();
+    let peer = PeerName::new("peer");
+    service.on_message(ChainMessage::Status {
+        peer: peer.clone(),
+        status: Status::default(),
+    });
+    let good = due(&service.chain.read());
+    let slot = good.block.slot;
+    let mut waits = |service: &mut ChainService, number: u8| {
+        let message = altered(&good, |block| block.parent_root = Root::repeat_byte(number));
+        let block = envelope(message);
+        let root = crate::reader::block_root(&block);
+        let mut pending = PendingBlock::new(root, block, Origin::Gossip(peer.clone()), Vec::new());
+        pending.is_authentic = true;
+        service.dispatch(pending);
+        assert!(service.parking.contains(&root));
+        (root, asked(&mut messages).map(|(_, roots)| roots))
+    };
+    let (_, asked_for) = waits(&mut service, 1);
+    assert_eq!(asked_for, Some(vec![Root::repeat_byte(1)]));
+    assert_eq!(waits(&mut service, 2).1, None);
+    let (third, asked_for) = waits(&mut service, 3);
+    assert_eq!(asked_for, None);
+    let justified = service.chain.read().latest_justified();
+    let mut vote = vote(2, slot);
+    let data = &mut vote.attestation.message.data;
+    (data.source, data.target) = (justified, justified);
+    data.head.root = third;
+    service.batches += 1;
+    service.on_attestations_verified(vec![vote], Ok(vec![true]));
+    let (_, asked_for) = asked(&mut messages).unwrap();
+    assert_eq!(asked_for, [Root::repeat_byte(3)]);
+}
+
 /// Breaks off the first time.
 #[derive(Debug)]
 struct BreaksOffOnce(AtomicBool);
