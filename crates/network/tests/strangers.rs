@@ -155,3 +155,15 @@ async fn the_newest_stranger_is_kept_and_an_older_one_is_evicted() {
     assert_eq!(node.next_disconnected().await, first.name);
     assert_eq!(node.peer_names(), [second.name]);
 }
+
+#[tokio::test]
+async fn a_peer_that_says_who_it_is_without_end_is_sent_away() {
+    let node = Node::start(1, &[]).await;
+    let mut rogue = Rogue::connect(&node.multiaddr).await;
+    within(async {
+        while rogue.swarm.connected_peers().next().is_some() {
+            rogue.tell_identity().await;
+        }
+    })
+    .await;
+}

@@ -247,9 +247,13 @@ impl NetworkService {
         let identify::Event::Received { peer_id, info, .. } = event else {
             return;
         };
+        let now = self.clock.now();
         let Some(peer) = self.peers.get_mut(&peer_id) else {
             return;
         };
+        if !peer.identities.take(1, now) {
+            return self.on_excess_requests(peer_id);
+        }
         let printable = info.agent_version.chars().filter(char::is_ascii_graphic);
         let agent: String = printable.take(MAX_AGENT).collect();
         debug!(peer = %peer_id, agent, protocol = info.protocol_version, "identified");

@@ -28,7 +28,7 @@ impl NetworkService {
         self.record_action(id, PeerAction::Slowness, reason);
     }
 
-    /// A peer asks for more than it may.
+    /// A peer asks for more than it may, or says more of itself.
     pub(super) fn on_excess_requests(&mut self, id: PeerId) {
         self.record_action(id, PeerAction::Excess, "requests over the limit");
     }

@@ -11,7 +11,8 @@ use crate::{
     token_bucket::TokenBucket,
 };
 
-/// Statuses that a peer may send in a burst, and per second; real clients send one every few seconds.
+/// Statuses that a peer may send in a burst, and per second, and how often it may say who it is; real clients send one every few
+/// seconds.
 const STATUS_BURST: u32 = 8;
 const STATUSES_PER_SECOND: u32 = 1;
 /// Roots that a peer may ask for in a burst, and per second. A request costs one besides its roots, so
@@ -51,6 +52,8 @@ pub(super) struct Peer {
     /// Whether it has subscribed to a topic of ours.
     pub(super) subscribed: bool,
     pub(super) statuses: TokenBucket,
+    /// What it says of itself.
+    pub(super) identities: TokenBucket,
     /// What looking up what it asks for may cost, in roots.
     pub(super) roots: TokenBucket,
     /// What it may be sent.
@@ -85,6 +88,7 @@ impl Peer {
             subscribed: false,
             status_backoff: StatusBackoff::default(),
             statuses: TokenBucket::new(STATUS_BURST, STATUSES_PER_SECOND, now),
+            identities: TokenBucket::new(STATUS_BURST, STATUSES_PER_SECOND, now),
             roots: TokenBucket::new(ROOTS_BURST, ROOTS_PER_SECOND, now),
             quota: PeerQuota::default(),
         }

@@ -4,7 +4,8 @@ use std::{future::pending, io, time::Duration};
 
 use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, StreamExt as _};
 use libp2p::{
-    Multiaddr, StreamProtocol, Swarm, SwarmBuilder, gossipsub,
+    Multiaddr, StreamProtocol, Swarm, SwarmBuilder, gossipsub, identify,
+    identity::Keypair,
     request_response::{self, Codec, Event, Message, ProtocolSupport},
     swarm::{NetworkBehaviour, SwarmEvent, dial_opts::DialOpts},
 };
@@ -101,6 +102,7 @@ impl Codec for RawCodec {
 
 #[derive(NetworkBehaviour)]
 pub struct Behaviour {
+    identify: identify::Behaviour,
     gossip: gossipsub::Behaviour,
     status: request_response::Behaviour<RawCodec>,
     blocks: request_response::Behaviour<RawCodec>,
@@ -195,13 +197,16 @@ impl Rogue {
                 request_response::Config::default(),
             )
         };
+        let identity = Keypair::generate_secp256k1();
+        let version = "eth2/1.0.0".to_owned();
         let behaviour = Behaviour {
+            identify: identify::Behaviour::new(identify::Config::new(version, identity.public())),
             gossip: gossipsub::Behaviour::new(privacy, gossip).unwrap(),
             status: raw(STATUS_PROTOCOL),
             blocks: raw(BLOCKS_BY_ROOT_PROTOCOL),
             ranges: raw(BLOCKS_BY_RANGE_PROTOCOL),
         };
-        let swarm = SwarmBuilder::with_new_identity()
+        let swarm = SwarmBuilder::with_existing_identity(identity)
             .with_tokio()
             .with_quic_config(|mut quic| {
                 quic.max_stream_data = window;
@@ -276,6 +281,20 @@ impl Rogue {
     pub fn send_status(&mut self, status: Vec<u8>) {
         let node = *self.swarm.connected_peers().next().unwrap();
         (self.swarm.behaviour_mut().status).send_request(&node, status);
+    }
+
+    /// Tells the other side who it is, unless it has been sent away.
+    pub async fn tell_identity(&mut self) {
+        let nodes: Vec<_> = self.swarm.connected_peers().copied().collect();
+        self.swarm.behaviour_mut().identify.push(nodes);
+        while self.swarm.connected_peers().next().is_some() {
+            if let SwarmEvent::Behaviour(BehaviourEvent::Identify(
+                identify::Event::Pushed { .. } | identify::Event::Error { .. },
+            )) = self.swarm.select_next_some().await
+            {
+                return;
+            }
+        }
     }
 
     /// Waits until the other side has sent it away.
