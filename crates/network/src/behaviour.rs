@@ -48,8 +48,9 @@ const MAX_EVENTS_PER_CONNECTION: usize = 2;
 const STATUS_TIMEOUT: Duration = Duration::from_secs(8);
 /// Longer than a codec takes to read a response, so that a part of one is not lost.
 const BLOCKS_TIMEOUT: Duration = Duration::from_secs(25);
-/// Requests per connection and protocol, both directions together.
-const MAX_CONCURRENT_REQUESTS: usize = 8;
+/// Requests per connection and protocol, both directions together: the five that a node sends at once, those of the other node,
+/// and some whose streams are being closed. One beyond these fails, which looks as if the other node did not answer.
+const MAX_CONCURRENT_REQUESTS: usize = 16;
 
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {

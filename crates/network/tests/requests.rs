@@ -5,14 +5,14 @@
 mod support;
 
 use libp2p::request_response::ProtocolSupport;
-use quartet_chain::{Direction, RequestError};
+use quartet_chain::{Direction, NetworkMessage, RequestError};
 use quartet_network::wire::{
     ResultCode, decode_chunk, encode_chunk, encode_frames, encode_payload, encode_varint,
 };
 use quartet_types::{Checkpoint, MAX_REQUEST_BLOCKS, Root, SignedBlockWithAttestation, Status};
 use ssz::{Decode as _, Encode as _};
 use support::{
-    Block, Node, block,
+    Block, Node, block, block_with_signatures,
     rogue::{Answer, Rogue},
     root, within,
 };
@@ -101,6 +101,35 @@ async fn as_many_blocks_as_may_be_asked_for_are_served() {
     let roots: Vec<_> = blocks.iter().map(root).collect();
     let got = client.request(&server.name, roots).await.unwrap();
     assert!(got == blocks, "{} blocks", got.len());
+}
+
+#[tokio::test]
+async fn two_nodes_get_all_that_each_asks_the_other_for_at_once() {
+    let (mut client, mut server) = pair().await;
+    // As many as sync and backfilling have under way, and long enough for that.
+    let blocks: Vec<_> = (1..=5)
+        .map(|slot| block_with_signatures(slot, 1_000))
+        .collect();
+    for node in [&client, &server] {
+        node.keep(&blocks.iter().collect::<Vec<_>>());
+    }
+    for block in &blocks {
+        for (node, other) in [(&client, &server), (&server, &client)] {
+            node.send(NetworkMessage::RequestBlocks {
+                request: block.block().slot,
+                peer: other.name.clone(),
+                roots: vec![root(block)],
+            })
+            .await;
+        }
+    }
+    for node in [&mut client, &mut server] {
+        for _ in &blocks {
+            let (request, result) = node.next_answer().await;
+            let slots: Vec<_> = result.iter().flatten().map(|it| it.block().slot).collect();
+            assert_eq!(slots, [request], "{result:?}");
+        }
+    }
 }
 
 #[tokio::test]
