@@ -87,6 +87,11 @@ impl ConnectionLimiter {
         self.exempt.insert(peer);
     }
 
+    /// Limits apply to this peer again.
+    pub(crate) fn no_longer_exempt(&mut self, peer: &PeerId) {
+        self.exempt.remove(peer);
+    }
+
     /// Denies all further connections from these addresses.
     pub(crate) fn ban(&mut self, group: AddressGroup) {
         self.banned.insert(group);
@@ -204,6 +209,14 @@ impl NetworkBehaviour for ConnectionLimiter {
 
 #[cfg(test)]
 mod tests {
+    use libp2p::{
+        core::ConnectedPoint,
+        swarm::{
+            ListenError,
+            behaviour::{ConnectionClosed, ConnectionEstablished, ListenFailure},
+        },
+    };
+
     use super::*;
 
     fn address(host: &str) -> Multiaddr {
@@ -297,19 +310,66 @@ mod tests {
     }
 
     #[test]
-    fn what_has_been_refused_or_closed_counts_no_longer() {
+    fn what_has_been_refused_or_has_failed_or_is_closed_counts_no_longer() {
         let mut limiter = limiter(None);
+        limiter.limits.strangers = 1;
         let address = address("8.8.8.8");
-        let mut begin = |number| {
+        let begin = |limiter: &mut ConnectionLimiter, number| {
             let id = ConnectionId::new_unchecked(number);
             (limiter.handle_pending_inbound_connection(id, &address, &address)).is_ok()
         };
-        assert_eq!([1, 2, 3, 4].map(&mut begin), [true, true, true, false]);
-        for number in 1..=3 {
-            let id = ConnectionId::new_unchecked(number);
+        for round in 0..3 {
+            let numbers = [1, 2, 3, 4].map(|number| 10 * round + number);
+            let begun = numbers.map(|number| begin(&mut limiter, number));
+            assert_eq!(begun, [true, true, true, false]);
+            let [opened, refused, failed] =
+                [0, 1, 2].map(|which| ConnectionId::new_unchecked(numbers[which]));
+            limiter.on_swarm_event(FromSwarm::ListenFailure(ListenFailure {
+                local_addr: &address,
+                send_back_addr: &address,
+                error: &ListenError::Aborted,
+                connection_id: failed,
+                peer_id: None,
+            }));
             let peer = PeerId::random();
-            let _ = limiter.handle_established_inbound_connection(id, peer, &address, &address);
+            let come = |limiter: &mut ConnectionLimiter, id, peer| {
+                (limiter.handle_established_inbound_connection(id, peer, &address, &address))
+                    .is_ok()
+            };
+            assert!(come(&mut limiter, opened, peer));
+            let endpoint = ConnectedPoint::Listener {
+                local_addr: address.clone(),
+                send_back_addr: address.clone(),
+            };
+            limiter.on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
+                peer_id: peer,
+                connection_id: opened,
+                endpoint: &endpoint,
+                failed_addresses: &[],
+                other_established: 0,
+            }));
+            assert!(!come(&mut limiter, refused, PeerId::random()));
+            limiter.on_swarm_event(FromSwarm::ConnectionClosed(ConnectionClosed {
+                peer_id: peer,
+                connection_id: opened,
+                endpoint: &endpoint,
+                cause: None,
+                remaining_established: 0,
+            }));
+            assert!(limiter.pending.is_empty() && limiter.established.is_empty());
         }
-        assert!(limiter.pending.is_empty() && limiter.established.is_empty());
+    }
+
+    #[test]
+    fn who_is_exempt_no_longer_counts_like_others() {
+        let mut limiter = limiter(limits(false));
+        let peers = [(); 3].map(|()| PeerId::random());
+        for peer in peers {
+            limiter.exempt(peer);
+        }
+        limiter.no_longer_exempt(&peers[2]);
+        assert!((0..9).all(|number| connect(&mut limiter, number, peers[0], "8.8.8.8")));
+        let come = [10, 11, 12].map(|number| connect(&mut limiter, number, peers[2], "8.8.8.8"));
+        assert_eq!(come, [true, true, false]);
     }
 }

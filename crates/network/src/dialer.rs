@@ -28,7 +28,10 @@ pub(crate) struct Dialer {
 
 #[derive(Debug)]
 struct Target {
+    /// Who is to be there, or was there last.
     peer: Option<PeerId>,
+    /// Whether it must be that one.
+    is_named: bool,
     address: Multiaddr,
     state: State,
     /// In a row.
@@ -59,6 +62,7 @@ impl Dialer {
         let others = peers.into_iter().filter(|peer| peer.peer != Some(local));
         let targets = others.map(|StaticPeer { peer, address }| Target {
             peer,
+            is_named: peer.is_some(),
             address,
             state: State::Waiting(now + head_start(local, peer)),
             failures: 0,
@@ -92,10 +96,16 @@ impl Dialer {
     pub(crate) fn due(&self, now: Duration) -> Option<DueDial> {
         let due = |target: &Target| matches!(target.state, State::Waiting(time) if time <= now);
         let target = self.targets.iter().position(due)?;
+        let Target {
+            peer,
+            is_named,
+            address,
+            ..
+        } = &self.targets[target];
         Some(DueDial {
             target,
-            peer: self.targets[target].peer,
-            address: self.targets[target].address.clone(),
+            peer: peer.filter(|_| *is_named),
+            address: address.clone(),
         })
     }
 
@@ -122,17 +132,25 @@ impl Dialer {
         target.map(|target| self.targets.remove(target)).is_some()
     }
 
-    /// We are connected to a peer by this connection, whichever side dialled.
-    pub(crate) fn connected(&mut self, connection: ConnectionId, peer: PeerId, now: Duration) {
+    /// We are connected to a peer by this connection, whichever side dialled. Returns whose address it was before, if that was
+    /// another's.
+    pub(crate) fn connected(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        now: Duration,
+    ) -> Option<PeerId> {
+        let mut former = None;
         for target in &mut self.targets {
             if target.state == State::Dialling(connection) {
-                target.peer = Some(peer);
+                former = target.peer.replace(peer);
             }
             let is_connected = matches!(target.state, State::Connected { .. });
             if target.peer == Some(peer) && !is_connected {
                 target.state = State::Connected { since: now };
             }
         }
+        former.filter(|former| !self.is_static(former))
     }
 
     /// The last connection to a peer is gone.
@@ -312,5 +330,25 @@ mod tests {
         assert_eq!(dialer.next_due(), Some(later));
         dialer.hurry(&high, START);
         assert_eq!(dialer.next_due(), Some(START));
+    }
+
+    #[test]
+    fn an_address_without_a_peer_id_is_that_of_whoever_answers_there() {
+        let [local, first, second] = peers();
+        let mut dialer = Dialer::new(local, vec![at(None)], START);
+        let mut dial = |number: usize, peer: PeerId| {
+            let later = START + LONGEST_PAUSE * number as u32;
+            let due = dialer.due(later).unwrap();
+            assert_eq!(due.peer, None);
+            dialer.dialling(&due, connection(number));
+            let former = dialer.connected(connection(number), peer, later);
+            assert!(dialer.is_static(&peer));
+            dialer.disconnected(&peer, later);
+            former
+        };
+        assert_eq!(dial(1, first), None);
+        assert_eq!(dial(2, first), None);
+        assert_eq!(dial(3, second), Some(first));
+        assert!(!dialer.is_static(&first));
     }
 }

@@ -36,6 +36,23 @@ async fn a_peer_that_comes_back_is_dialled_again() {
 }
 
 #[tokio::test]
+async fn whoever_answers_at_the_address_of_a_static_peer_without_a_name_is_that_peer() {
+    let server = Node::start(2, &[]).await;
+    let (address, name) = (server.address, server.name.clone());
+    let nameless = server.multiaddr.split("/p2p/").next().unwrap().to_owned();
+    let mut client = Node::start(1, &[&nameless]).await;
+    assert_eq!(client.next_status().await.0, name);
+    server.stop().await;
+    assert_eq!(client.next_disconnected().await, name);
+
+    // It comes back with another key.
+    let mut again = config(3, &[]);
+    again.listen_address = address;
+    let server = Node::take_over(again).await;
+    assert_eq!(client.next_status().await.0, server.name);
+}
+
+#[tokio::test]
 async fn a_peer_that_comes_back_is_dialled_again_though_the_machines_clock_was_set_back() {
     let server = Node::start(2, &[]).await;
     let (address, name) = (server.address, server.name.clone());

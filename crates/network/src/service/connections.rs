@@ -81,7 +81,9 @@ impl NetworkService {
         let now = self.clock.now();
         let direction = direction(endpoint);
         count_connection(direction, "success");
-        self.dialer.connected(link, id, now);
+        if let Some(former) = self.dialer.connected(link, id, now) {
+            self.swarm.behaviour_mut().limiter.no_longer_exempt(&former);
+        }
         let link = PeerConnection {
             id: link,
             direction,
