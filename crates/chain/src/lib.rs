@@ -70,8 +70,8 @@ pub use lean_chain::{
     Pruned,
 };
 pub use messages::{
-    ChainHandle, ChainInbox, ChainMessage, GossipAttestation, NetworkHandle, NetworkMessage,
-    Stopped, Verdict, VerdictSender, chain_channel, network_channel,
+    ATTESTATION_QUEUE, ChainHandle, ChainInbox, ChainMessage, GossipAttestation, NetworkHandle,
+    NetworkMessage, Stopped, Verdict, VerdictSender, chain_channel, network_channel,
 };
 pub use peers::{Direction, PeerChange, PeerFigures, PeerInfo, Peers};
 pub use quartet_storage::Finality;

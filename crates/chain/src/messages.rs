@@ -13,8 +13,9 @@ use crate::{ImportError, PeerName, RequestError};
 
 /// Blocks, duties and sync messages that may wait for the chain service.
 const CHAIN_QUEUE: usize = 32;
-/// Attestations from gossip that may wait for the chain service; more are dropped and counted.
-const ATTESTATION_QUEUE: usize = 4096;
+/// Attestations from gossip that may wait for the chain service; more are dropped and counted. The network lets no more wait for a
+/// verdict: one that is dropped gossip has taken note of, so that nobody brings it again.
+pub const ATTESTATION_QUEUE: usize = 12_288;
 /// Messages that may wait for the network service.
 const NETWORK_QUEUE: usize = 256;
 
@@ -205,7 +206,7 @@ pub struct ChainInbox {
 #[derive(Clone, Debug)]
 pub struct NetworkHandle(mpsc::Sender<NetworkMessage>);
 
-/// The channels to the chain service: room for 32 messages, for which senders wait, and for 4,096 attestations from gossip; more
+/// The channels to the chain service: room for 32 messages, for which senders wait, and for 12,288 attestations from gossip; more
 /// are dropped and counted.
 pub fn chain_channel() -> (ChainHandle, ChainInbox) {
     let (messages, message_inbox) = mpsc::channel(CHAIN_QUEUE);

@@ -6,6 +6,7 @@ mod support;
 
 use std::time::Duration;
 
+use libp2p::request_response::ProtocolSupport;
 use quartet_chain::{Verdict, max_useful_block_bytes};
 use quartet_network::wire::{Topic, compress};
 use quartet_types::Attestation;
@@ -291,6 +292,41 @@ async fn the_longest_useful_block_is_taken() {
         received = node.next_block() => received,
     };
     assert_eq!(*received, longest);
+}
+
+/// A peer that has delivered something may bring many, which the chain has to look at.
+#[tokio::test]
+async fn a_vote_that_comes_after_a_flood_of_a_known_peers_is_heard() {
+    const FLOOD: u64 = 4_096;
+    let (mut rogue, address) = Rogue::listen(ProtocolSupport::Full).await;
+    let mut node = Node::start(1, &[&address]).await;
+    for slot in 0..FLOOD {
+        let data = compress(&attestation(slot).as_ssz_bytes()).unwrap();
+        rogue.gossip(&Topic::Attestation.name(FORK), data).await;
+    }
+    let last = compress(&block(1).as_ssz_bytes()).unwrap();
+    rogue.gossip(&Topic::Block.name(FORK), last).await;
+    tokio::select! {
+        () = rogue.run() => unreachable!(),
+        _ = node.next_block() => {}
+    }
+    tokio::spawn(async move { rogue.run().await });
+    let honest = Node::start(2, &[&node.multiaddr]).await;
+    // The chain takes none of the flood until it is there.
+    let (missed, end) = (attestation(FLOOD), block(2));
+    until(
+        async || {
+            honest.publish_attestation(&missed).await;
+            honest.publish(&end).await;
+        },
+        node.next_block(),
+    )
+    .await;
+    for _ in 0..FLOOD {
+        node.next_attestation().await;
+    }
+    let received = node.next_attestation().await;
+    assert_eq!((received.attestation, received.peer), (missed, honest.name));
 }
 
 #[tokio::test]

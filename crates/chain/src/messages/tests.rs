@@ -41,14 +41,14 @@ fn messages_wait_for_room_and_votes_that_find_none_are_dropped() {
         matches!(taken, Some(ChainMessage::Disconnected { peer }) if peer == PeerName::new("b"))
     );
     assert_eq!(handle.send(disconnected("c")).now_or_never(), Some(Ok(())));
-    for validator in 0..5_000 {
+    for validator in 0..15_000 {
         handle.attestation(attestation(validator));
     }
     let of = |item: Option<GossipAttestation>| item.unwrap().validator_and_slot().0;
     let first = inbox.next_attestation().now_or_never().unwrap();
     assert_eq!(of(first), 0);
-    let taken = (1..4096).map(|_| of(inbox.next_attestation().now_or_never().unwrap()));
-    assert!(taken.eq(1..4096));
+    let taken = (1..12_288).map(|_| of(inbox.next_attestation().now_or_never().unwrap()));
+    assert!(taken.eq(1..12_288));
     assert!(inbox.next_attestation().now_or_never().is_none());
     drop(inbox);
     let stopped = Stopped("chain");

@@ -11,6 +11,7 @@ use std::{
 
 use libp2p::PeerId;
 use metrics::gauge;
+use quartet_chain::ATTESTATION_QUEUE;
 use quartet_clock::Clock;
 
 use crate::{token_bucket::TokenBucket, wire::Topic};
@@ -35,12 +36,16 @@ const STRANGERS_HELD: usize = 24 * MIB as usize;
 const KNOWN_HELD: usize = 32 * MIB as usize;
 /// Of all peers together.
 const ALL_HELD: usize = 64 * MIB as usize;
-/// Votes under validation: of a stranger, of all strangers, of a peer that has delivered something valid, and of all. Those of
-/// strangers leave half of the queue to the chain to others. One transmission may exceed them.
+/// Votes under validation: of a stranger, of all strangers, of a peer that has delivered something valid, and of all, beside which
+/// strangers may bring theirs. One transmission may exceed them.
 const STRANGER_VOTES: usize = 512;
 const STRANGERS_VOTES: usize = 2048;
 const KNOWN_VOTES: usize = 4096;
 const ALL_VOTES: usize = 8192;
+const _: () = assert!(
+    ALL_VOTES + STRANGERS_VOTES + 2 * super::MAX_MESSAGES_AT_ONCE <= ATTESTATION_QUEUE,
+    "a vote that finds no room in the queue to the chain is lost"
+);
 /// Messages that are dropped because their sender sends more than any honest node, for each of which one fault is counted.
 const DROPPED_PER_FAULT: u32 = 128;
 
@@ -419,7 +424,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn strangers_votes_leave_half_of_the_queue_to_the_chain_to_others() {
+    async fn strangers_votes_leave_most_of_the_queue_to_the_chain_to_others() {
         let meters = meters();
         let strangers = [(); 16].map(|()| PeerId::random());
         let mut votes = 0;
