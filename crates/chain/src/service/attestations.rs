@@ -23,11 +23,16 @@ enum Triage {
 }
 
 impl ChainService {
-    /// Attestations have arrived.
-    pub(super) fn on_attestations(&mut self, items: Vec<GossipAttestation>) {
-        if items.is_empty() {
-            return;
+    /// Attestations have arrived, or need not wait any more: there may be many of those.
+    pub(super) fn on_attestations(&mut self, mut items: Vec<GossipAttestation>) {
+        while !items.is_empty() {
+            let rest = items.split_off(items.len().min(MAX_BATCH));
+            self.on_batch(items);
+            items = rest;
         }
+    }
+
+    fn on_batch(&mut self, items: Vec<GossipAttestation>) {
         self.advance_to_now();
         let watch = Stopwatch::start();
         let triaged: Vec<Triage> = {

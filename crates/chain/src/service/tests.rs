@@ -352,6 +352,16 @@ fn early_votes_that_nobody_has_signed_take_no_place_from_those_of_validators() {
 }
 
 #[test]
+fn votes_that_have_waited_for_a_block_are_verified_in_batches() {
+    let (mut service, _messages) = service();
+    let slot = service.chain.read().current_slot();
+    // Which of them are valid does not matter.
+    let votes = (0..1_000).map(|number| vote(number % 4, slot));
+    service.on_attestations(votes.collect());
+    assert_eq!((service.batches, service.jobs.len()), (4, 4));
+}
+
+#[test]
 fn votes_of_slots_far_ahead_are_not_held_for_them() {
     let (mut service, _messages) = service();
     let current = service.chain.read().current_slot();
