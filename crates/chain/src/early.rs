@@ -8,7 +8,7 @@ use crate::{GossipAttestation, pending::PendingBlock};
 
 /// Most attestations that wait for one slot to begin.
 pub(crate) const MAX_EARLY_ATTESTATIONS: usize = 256;
-/// Most blocks that wait for one slot to begin.
+/// Most blocks that wait for one slot to begin, beside those of its own proposer.
 const MAX_EARLY_BLOCKS: usize = 16;
 /// Most of these blocks or attestations of one validator: two prove that it signs twice.
 const MAX_EARLY_PER_VALIDATOR: usize = 2;
@@ -30,8 +30,10 @@ impl EarlyItems {
         let of_proposer = held
             .iter()
             .filter(|other| proposer(other) == proposer(block));
-        let has_room =
-            of_proposer.count() < MAX_EARLY_PER_VALIDATOR && held.len() < MAX_EARLY_BLOCKS;
+        // The others wait for a vote that they carry.
+        let is_due = block.slot() == until;
+        let has_room = of_proposer.count() < MAX_EARLY_PER_VALIDATOR
+            && (is_due || held.len() < MAX_EARLY_BLOCKS);
         has_room || held.iter().any(|other| other.root == block.root)
     }
 

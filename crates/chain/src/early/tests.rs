@@ -33,6 +33,25 @@ fn early_votes_of_one_validator_leave_places_for_others() {
 }
 
 #[test]
+fn blocks_that_wait_for_a_vote_they_carry_leave_a_place_for_the_block_of_the_slot() {
+    let mut early = EarlyItems::default();
+    let by = |proposer: u64, slot: Slot| {
+        let mut block = block(slot, Root::ZERO);
+        Arc::make_mut(&mut block.block).message.block.proposer_index = proposer;
+        block
+    };
+    for slot in 20..40 {
+        early.hold_block(by(slot, slot), 40);
+    }
+    let due = by(1, 40);
+    assert!(early.has_place(&due, 40));
+    early.hold_block(due, 40);
+    let (held, _) = early.take_until(40);
+    assert_eq!(held.last().map(PendingBlock::slot), Some(40));
+    assert_eq!(held.len(), MAX_EARLY_BLOCKS + 1);
+}
+
+#[test]
 fn each_slot_has_its_own_places_for_early_blocks_and_votes() {
     let mut early = EarlyItems::default();
     for until in [6, 7] {
