@@ -29,6 +29,10 @@ const PEER_BYTES_PER_SECOND: u32 = 6 * MIB;
 /// The same for all strangers together: what they send costs memory and time until it is judged.
 const STRANGERS_BYTES_BURST: u32 = 24 * MIB;
 const STRANGERS_BYTES_PER_SECOND: u32 = 8 * MIB;
+/// What each stranger may send in any case, however many copies others send of what they have sent before: enough for votes, by
+/// which it becomes known.
+const STRANGER_BYTES_BURST: u32 = MIB / 2;
+const STRANGER_BYTES_PER_SECOND: u32 = MIB / 16;
 /// Bytes under validation: a longest block and some votes of a stranger, two of all strangers, three of a
 /// peer that has delivered something valid.
 const STRANGER_HELD: usize = 12 * MIB as usize;
@@ -98,6 +102,8 @@ struct Meter {
     gone: bool,
     rpcs: TokenBucket,
     bytes: TokenBucket,
+    /// Of these bytes, those that do not count for all strangers.
+    share: TokenBucket,
     held: usize,
     /// Of what is held.
     votes: usize,
@@ -112,6 +118,7 @@ impl Meter {
             gone: false,
             rpcs: TokenBucket::new(RPC_BURST, RPCS_PER_SECOND, now),
             bytes: TokenBucket::new(PEER_BYTES_BURST, PEER_BYTES_PER_SECOND, now),
+            share: TokenBucket::new(STRANGER_BYTES_BURST, STRANGER_BYTES_PER_SECOND, now),
             held: 0,
             votes: 0,
             dropped: 0,
@@ -225,7 +232,8 @@ impl Meters {
             inner.dropped(peer, now);
             return Admission::Ignored("rate");
         }
-        if !meter.known && !inner.strangers.take(cost, now) {
+        let counts_for_all = !meter.known && !meter.share.take(cost, now);
+        if counts_for_all && !inner.strangers.take(cost, now) {
             return Admission::Ignored("strangers");
         }
         Admission::Admitted
@@ -421,6 +429,26 @@ mod tests {
         assert_eq!(meters.lock().held_for_strangers, 0);
         meters.set_known(peer, false);
         assert_eq!(meters.lock().held_for_strangers, BLOCK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn copies_that_strangers_send_without_end_leave_a_share_to_each_other_one() {
+        let meters = meters();
+        let [greedy, greedier, honest] = [(); 3].map(|()| PeerId::random());
+        for _ in 0..10 {
+            for _ in 0..100 {
+                // Of messages that have been judged: nothing of them is held.
+                send(&meters, greedy, MIB as usize);
+                send(&meters, greedier, MIB as usize);
+                send(&meters, greedier, VOTE - 1);
+            }
+            while send(&meters, greedy, VOTE - 1) == Some(Admission::Admitted) {}
+            while send(&meters, greedier, VOTE - 1) == Some(Admission::Admitted) {}
+            let votes =
+                (0..16).filter(|_| send(&meters, honest, VOTE) == Some(Admission::Admitted));
+            assert_eq!(votes.count(), 16);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
     }
 
     #[tokio::test(start_paused = true)]
