@@ -219,17 +219,13 @@ async fn gossip_that_is_no_message_of_its_topic_never_reaches_the_chain() {
     assert_eq!(received.0, good);
 }
 
-/// A stranger that wants a vote to be missed brings it when it may bring no more.
-#[tokio::test]
-async fn a_vote_beyond_its_senders_share_is_taken_from_another_peer() {
-    const SHARE: u64 = 512;
-    let mut node = Node::start(1, &[]).await;
-    let mut rogue = Rogue::connect(&node.multiaddr).await;
-    for slot in 0..=SHARE {
+/// Gossips the first so many votes to a node and stays: all have come when this returns, for what comes after them on the same
+/// connection has.
+async fn gossip_votes(mut rogue: Rogue, votes: u64, node: &mut Node) {
+    for slot in 0..votes {
         let data = compress(&attestation(slot).as_ssz_bytes()).unwrap();
         rogue.gossip(&Topic::Attestation.name(FORK), data).await;
     }
-    // What comes after it on the same connection arrives.
     let last = compress(&block(1).as_ssz_bytes()).unwrap();
     rogue.gossip(&Topic::Block.name(FORK), last).await;
     tokio::select! {
@@ -237,6 +233,15 @@ async fn a_vote_beyond_its_senders_share_is_taken_from_another_peer() {
         _ = node.next_block() => {}
     }
     tokio::spawn(async move { rogue.run().await });
+}
+
+/// A stranger that wants a vote to be missed brings it when it may bring no more.
+#[tokio::test]
+async fn a_vote_beyond_its_senders_share_is_taken_from_another_peer() {
+    const SHARE: u64 = 512;
+    let mut node = Node::start(1, &[]).await;
+    let rogue = Rogue::connect(&node.multiaddr).await;
+    gossip_votes(rogue, SHARE + 1, &mut node).await;
     let mut without_verdict = Vec::new();
     for slot in 0..SHARE {
         let received = node.next_attestation().await;
@@ -298,19 +303,9 @@ async fn the_longest_useful_block_is_taken() {
 #[tokio::test]
 async fn a_vote_that_comes_after_a_flood_of_a_known_peers_is_heard() {
     const FLOOD: u64 = 4_096;
-    let (mut rogue, address) = Rogue::listen(ProtocolSupport::Full).await;
+    let (rogue, address) = Rogue::listen(ProtocolSupport::Full).await;
     let mut node = Node::start(1, &[&address]).await;
-    for slot in 0..FLOOD {
-        let data = compress(&attestation(slot).as_ssz_bytes()).unwrap();
-        rogue.gossip(&Topic::Attestation.name(FORK), data).await;
-    }
-    let last = compress(&block(1).as_ssz_bytes()).unwrap();
-    rogue.gossip(&Topic::Block.name(FORK), last).await;
-    tokio::select! {
-        () = rogue.run() => unreachable!(),
-        _ = node.next_block() => {}
-    }
-    tokio::spawn(async move { rogue.run().await });
+    gossip_votes(rogue, FLOOD, &mut node).await;
     let honest = Node::start(2, &[&node.multiaddr]).await;
     // The chain takes none of the flood until it is there.
     let (missed, end) = (attestation(FLOOD), block(2));

@@ -23,9 +23,21 @@ use std::fmt;
 use crate::attacker::Stage;
 use futures::future::BoxFuture;
 use quartet_types::{SignedAttestation, Slot};
+use tokio::task::JoinSet;
 
 /// Slots whose votes most attacks make use of.
 const USUAL_HISTORY: Slot = 2;
+
+/// Plays all attacks of a table but the last one, which this is.
+async fn together(attacks: &'static [Attack], stage: Stage) {
+    let others = attacks.split_last().map(|(_, others)| others);
+    // Dropped with this future, and the attacks with it.
+    let mut playing = JoinSet::new();
+    for attack in others.into_iter().flatten() {
+        playing.spawn(attack.play(stage.clone()));
+    }
+    while playing.join_next().await.is_some() {}
+}
 
 /// Waits for nothing.
 fn nothing(_: Stage) -> BoxFuture<'static, ()> {
@@ -142,6 +154,17 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn the_last_of_a_table_plays_all_others_and_not_itself() {
+        for (table, name, kind) in [
+            (&rules::RULES[..], "together", Kind::Rules),
+            (&treason::TREASON, "treason", Kind::Treason),
+        ] {
+            assert_eq!(table.last().map(|attack| attack.name), Some(name));
+            assert!(table.iter().all(|attack| attack.kind == kind));
+        }
+    }
 
     #[test]
     fn every_attack_is_found_by_its_own_name() {

@@ -1,11 +1,9 @@
 //! Attacks on the rules of consensus.
 
-use tokio::task::JoinSet;
-
 use super::{
     Attack, Kind, floods, forged_blocks, invented_roots, nothing, replayed_votes, served_forgeries,
+    together,
 };
-use crate::attacker::Stage;
 
 /// Every attack on the rules, in the order in which they are played.
 pub(super) static RULES: [Attack; 9] = [
@@ -63,29 +61,7 @@ pub(super) static RULES: [Attack; 9] = [
         Kind::Rules,
         "together",
         "all of the others at once",
-        |stage| Box::pin(together(stage)),
+        |stage| Box::pin(together(&RULES, stage)),
     )
     .with_history(replayed_votes::AGE + 1),
 ];
-
-/// Plays all others. The last of the table is this one.
-async fn together(stage: Stage) {
-    let (_, others) = RULES.split_last().unwrap_or((&RULES[0], &[]));
-    // Dropped with this future, and the attacks with it.
-    let mut playing = JoinSet::new();
-    for attack in others {
-        playing.spawn(attack.play(stage.clone()));
-    }
-    while playing.join_next().await.is_some() {}
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_one_plays_all_others_and_not_itself() {
-        assert_eq!(RULES.last().map(|attack| attack.name), Some("together"));
-        assert!(RULES.iter().all(|attack| attack.kind == Kind::Rules));
-    }
-}

@@ -1,9 +1,6 @@
 //! Attacks by a validator: one of seven, whose own node is gone.
 
-use tokio::task::JoinSet;
-
-use super::{Attack, Kind, nothing, traitor_blocks, traitor_votes};
-use crate::attacker::Stage;
+use super::{Attack, Kind, nothing, together, traitor_blocks, traitor_votes};
 
 /// Every attack by a validator, in the order in which they are played.
 pub(super) static TREASON: [Attack; 6] = [
@@ -41,17 +38,6 @@ pub(super) static TREASON: [Attack; 6] = [
         Kind::Treason,
         "treason",
         "all of the others of a validator at once",
-        |stage| Box::pin(together(stage)),
+        |stage| Box::pin(together(&TREASON, stage)),
     ),
 ];
-
-/// Plays all others. The last of the table is this one.
-async fn together(stage: Stage) {
-    let (_, others) = TREASON.split_last().unwrap_or((&TREASON[0], &[]));
-    // Dropped with this future, and the attacks with it.
-    let mut playing = JoinSet::new();
-    for attack in others {
-        playing.spawn(attack.play(stage.clone()));
-    }
-    while playing.join_next().await.is_some() {}
-}
