@@ -14,7 +14,7 @@ pub(super) const MAX_ATTESTATIONS_PER_VALIDATOR: usize = 4;
 /// Attestations by the block that they wait for.
 #[derive(Debug, Default)]
 pub(super) struct ParkedAttestations {
-    by_block: HashMap<Root, Vec<GossipAttestation>>,
+    by_block: HashMap<Root, BTreeMap<(ValidatorIndex, Slot), GossipAttestation>>,
     count: usize,
     /// By validator, the slots of its attestations and the blocks that they wait for, in order of arrival.
     by_validator: HashMap<ValidatorIndex, Vec<(Slot, Root)>>,
@@ -34,12 +34,15 @@ impl ParkedAttestations {
 
     /// All that wait, in no particular order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &GossipAttestation> {
-        self.by_block.values().flatten()
+        self.by_block.values().flat_map(BTreeMap::values)
     }
 
     /// Those that wait for a block.
     pub(super) fn of(&self, root: &Root) -> impl Iterator<Item = &GossipAttestation> + use<'_> {
-        self.by_block.get(root).into_iter().flatten()
+        self.by_block
+            .get(root)
+            .into_iter()
+            .flat_map(BTreeMap::values)
     }
 
     /// Whether any wait for a block.
@@ -75,7 +78,7 @@ impl ParkedAttestations {
         }
         self.by_validator.entry(validator).or_default().push(place);
         let waiting = self.by_block.entry(unknown).or_default();
-        waiting.push(attestation);
+        waiting.insert((validator, slot), attestation);
         self.count += 1;
         true
     }
@@ -84,9 +87,7 @@ impl ParkedAttestations {
     fn remove(&mut self, (slot, root): (Slot, Root), validator: ValidatorIndex) {
         self.forget(root, validator, slot);
         if let Some(waiting) = self.by_block.get_mut(&root) {
-            let is_it = |item: &GossipAttestation| item.validator_and_slot() == (validator, slot);
-            let first = waiting.iter().position(is_it);
-            first.map(|first| waiting.remove(first));
+            waiting.remove(&(validator, slot));
             if waiting.is_empty() {
                 self.by_block.remove(&root);
             }
@@ -103,23 +104,21 @@ impl ParkedAttestations {
         }
     }
 
-    /// Takes out what waits for a block.
+    /// Takes out what waits for a block, by validator and slot.
     pub(super) fn take(&mut self, root: &Root) -> Vec<GossipAttestation> {
         let attestations = self.by_block.remove(root).unwrap_or_default();
-        for item in &attestations {
-            let (validator, slot) = item.validator_and_slot();
-            self.forget(*root, validator, slot);
+        for (validator, slot) in attestations.keys() {
+            self.forget(*root, *validator, *slot);
         }
-        attestations
+        attestations.into_values().collect()
     }
 
     /// Drops attestations of slots up to a finalized one.
     pub(super) fn prune(&mut self, finalized: Slot) {
         let mut dropped = Vec::new();
         self.by_block.retain(|root, waiting| {
-            let is_past = |item: &mut GossipAttestation| item.validator_and_slot().1 <= finalized;
-            let past = waiting.extract_if(.., is_past);
-            dropped.extend(past.map(|item| (*root, item.validator_and_slot())));
+            let past = waiting.extract_if(.., |(_, slot), _| *slot <= finalized);
+            dropped.extend(past.map(|(key, _)| (*root, key)));
             !waiting.is_empty()
         });
         for (root, (validator, slot)) in dropped {
@@ -129,7 +128,7 @@ impl ParkedAttestations {
 
     /// Drops the verdicts of attestations whose slot `is_late`.
     pub(super) fn drop_verdicts(&mut self, is_late: impl Fn(Slot) -> bool) {
-        for item in self.by_block.values_mut().flatten() {
+        for item in self.by_block.values_mut().flat_map(BTreeMap::values_mut) {
             if is_late(item.validator_and_slot().1) && !item.verdict.is_closed() {
                 item.verdict = tokio::sync::oneshot::channel().0;
             }

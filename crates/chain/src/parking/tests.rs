@@ -202,6 +202,28 @@ fn no_validators_fill_the_places_of_the_others() {
     assert!(parking.attestations.is_empty());
 }
 
+/// A node that is cut off knows it for as long as it is, however many validators there are and whatever they vote for.
+#[test]
+fn all_validators_of_the_largest_registry_count_among_those_that_have_signed_what_is_missing() {
+    for is_head_stuck in [false, true] {
+        let mut parking = Parking::default();
+        for slot in 1..=24 {
+            let number: Slot = if is_head_stuck { 0 } else { slot };
+            let root = Root::left_padding_from(&number.to_be_bytes());
+            for validator in 0..VALIDATOR_REGISTRY_LIMIT {
+                let mut vote = vote(validator, root, slot);
+                vote.data.slot = slot;
+                assert!(parking.park_attestation(root, gossiped(vote)));
+            }
+            let (signers, _) = parking
+                .signers(slot.saturating_sub(16)..=slot.saturating_sub(3), |_, _| {
+                    false
+                });
+            assert!(slot < 4 || signers.len() as u64 == VALIDATOR_REGISTRY_LIMIT);
+        }
+    }
+}
+
 #[test]
 fn ballots_are_the_verified_ones_first_and_one_of_each_validator() {
     let mut parking = Parking::default();
