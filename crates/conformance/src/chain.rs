@@ -8,7 +8,8 @@ use tree_hash::TreeHash as _;
 
 use crate::{
     context::CaseContext,
-    peer::Peer,
+    peer::{BLOCKS_BY_ROOT, Peer},
+    requests::{ask_for_one, by_root},
     verdict::{Failure, broken, unsupported},
 };
 
@@ -39,7 +40,8 @@ impl CaseContext {
     /// # Errors
     /// When it does not.
     pub(crate) async fn block(&self, peer: &Peer, root: Root) -> Result<Envelope, Failure> {
-        let answer = self.ask_blocks(peer, &[root]).await?;
+        let request = by_root(&[root]);
+        let answer = ask_for_one(peer, BLOCKS_BY_ROOT, &request, self.answer_timeout).await?;
         let blocks = answer.blocks().map_err(broken)?;
         match blocks.into_iter().next() {
             Some((found, block)) if found == root => Ok(Arc::new(block)),

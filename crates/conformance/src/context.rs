@@ -304,7 +304,7 @@ fn genesis_status(genesis: &State) -> Status {
 
 async fn status(peer: &Peer, claim: Status, answer_timeout: Duration) -> Result<Status, Failure> {
     let request = frames::payload(&claim.as_ssz_bytes());
-    let answer = requests::ask(peer, STATUS, &request, answer_timeout).await?;
+    let answer = requests::ask_for_one(peer, STATUS, &request, answer_timeout).await?;
     let chunks = answer.chunks().or_else(|error| {
         let other = requests::with_length(&answer, <Status as ssz::Decode>::ssz_fixed_len());
         other

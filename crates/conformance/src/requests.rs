@@ -25,7 +25,7 @@ pub(crate) enum End {
     Closed,
     /// It has broken it off.
     Broken(String),
-    /// It has not within the checker's patience.
+    /// It has not within the checker's patience, or that was not waited for.
     Open,
 }
 
@@ -53,6 +53,31 @@ pub(crate) async fn ask(
     bytes: &[u8],
     answer_timeout: Duration,
 ) -> Result<Answer, Failure> {
+    let mut stream = send(peer, protocol, bytes, answer_timeout).await?;
+    Ok(read_answer(&mut stream, answer_timeout).await)
+}
+
+/// As [`ask`], but waits for no more than a chunk: whether a node ends its streams is for cases of their own.
+///
+/// # Errors
+/// When there is no stream.
+pub(crate) async fn ask_for_one(
+    peer: &Peer,
+    protocol: &str,
+    bytes: &[u8],
+    answer_timeout: Duration,
+) -> Result<Answer, Failure> {
+    let mut stream = send(peer, protocol, bytes, answer_timeout).await?;
+    let is_enough = |answer: &Answer| answer.chunks().is_ok_and(|chunks| !chunks.is_empty());
+    Ok(read(&mut stream, answer_timeout, is_enough).await)
+}
+
+async fn send(
+    peer: &Peer,
+    protocol: &str,
+    bytes: &[u8],
+    answer_timeout: Duration,
+) -> Result<Stream, Failure> {
     let mut stream = peer.open(protocol).await?;
     let write = async {
         stream.write_all(bytes).await?;
@@ -60,26 +85,41 @@ pub(crate) async fn ask(
     };
     // A node that refuses need not take all of it.
     let _ = timeout(answer_timeout, write).await;
-    Ok(read_answer(&mut stream, answer_timeout).await)
+    Ok(stream)
 }
 
 /// Reads until the stream ends.
 pub(crate) async fn read_answer(stream: &mut Stream, answer_timeout: Duration) -> Answer {
-    let mut bytes = Vec::new();
+    read(stream, answer_timeout, |_| false).await
+}
+
+/// Reads until the stream ends or what has come `is_enough`.
+async fn read(
+    stream: &mut Stream,
+    answer_timeout: Duration,
+    is_enough: impl Fn(&Answer) -> bool,
+) -> Answer {
+    let mut answer = Answer {
+        bytes: Vec::new(),
+        end: End::Open,
+    };
     let until = Instant::now() + answer_timeout;
-    let end = loop {
+    while answer.bytes.len() <= MAX_ANSWER && !is_enough(&answer) {
         let mut piece = [0; 16 << 10];
         match timeout_at(until, stream.read(&mut piece)).await {
-            Err(_) => break End::Open,
-            Ok(Ok(0)) => break End::Closed,
-            Ok(Err(error)) => break End::Broken(error.kind().to_string()),
-            Ok(Ok(length)) => bytes.extend(&piece[..length]),
+            Err(_) => break,
+            Ok(Ok(0)) => {
+                answer.end = End::Closed;
+                break;
+            }
+            Ok(Err(error)) => {
+                answer.end = End::Broken(error.kind().to_string());
+                break;
+            }
+            Ok(Ok(length)) => answer.bytes.extend(&piece[..length]),
         }
-        if bytes.len() > MAX_ANSWER {
-            break End::Open;
-        }
-    };
-    Answer { bytes, end }
+    }
+    answer
 }
 
 impl Answer {

@@ -71,6 +71,8 @@ pub(super) enum Fault {
     Deaf,
     /// It serves a root that comes twice twice, and is gone.
     Dies,
+    /// It does not close the streams of its answers.
+    LeavesOpen,
 }
 
 #[derive(NetworkBehaviour)]
@@ -347,7 +349,16 @@ async fn tell(mut stream: Stream, world: Arc<Mutex<World>>) {
         Ok(ssz) if ssz.len() == 80 => world.lock().unwrap().status(),
         _ => frames::answer(1, b"malformed"),
     };
-    let _ = stream.write_all(&answer).await;
+    end(stream, &answer, &world).await;
+}
+
+/// Sends an answer and closes the stream.
+async fn end(mut stream: Stream, answer: &[u8], world: &Mutex<World>) {
+    let _ = stream.write_all(answer).await;
+    if world.lock().unwrap().fault == Fault::LeavesOpen {
+        let _ = stream.flush().await;
+        std::future::pending::<()>().await;
+    }
     let _ = stream.close().await;
 }
 
@@ -361,8 +372,7 @@ async fn give(mut stream: Stream, world: Arc<Mutex<World>>) {
         |ssz: &Vec<u8>| matches!(ssz.as_chunks::<32>().0, [first, second, ..] if first == second);
     let is_twice = request.as_ref().is_some_and(is_twice);
     let answer = world.lock().unwrap().answer(request);
-    let _ = stream.write_all(&answer).await;
-    let _ = stream.close().await;
+    end(stream, &answer, &world).await;
     let world = world.lock().unwrap();
     if world.fault == Fault::Dies && is_twice {
         world.has_died.notify_one();

@@ -53,6 +53,10 @@ async fn each_fault_is_found() {
         (Fault::TooManyRoots, "B05", Verdict::Fail),
         (Fault::ServesTwice, "B08", Verdict::Differs),
         (Fault::Dies, "B08", Verdict::Fail),
+        (Fault::LeavesOpen, "B13", Verdict::Differs),
+        // Cases about something else do not suffer from it.
+        (Fault::LeavesOpen, "X02", Verdict::Pass),
+        (Fault::LeavesOpen, "X04", Verdict::Pass),
         (Fault::AnswersAnything, "F06", Verdict::Fail),
         (Fault::AnswersAnything, "F08", Verdict::Fail),
         (Fault::OtherIds, "G06", Verdict::Fail),
