@@ -322,6 +322,9 @@ async fn equivocation(context: &CaseContext) -> CaseResult {
     match (status, passed.as_slice()) {
         (Err(error), _) => fail(sent, error.to_string()),
         (Ok(_), [.., true]) => differs(sent, seen),
+        (Ok(_), passed) if !passed.contains(&true) => {
+            Err(unsupported("a valid vote is not passed on: see V01"))
+        }
         (Ok(_), [false, ..]) => fail(sent, seen),
         (Ok(_), _) => pass(sent, seen),
     }
