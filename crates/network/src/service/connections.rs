@@ -72,7 +72,11 @@ impl NetworkService {
                 count_connection(Direction::Inbound, result);
                 debug!(address = %send_back_addr, %error, "incoming connection failed");
             }
-            SwarmEvent::ListenerError { error, .. } => warn!(%error, "listener"),
+            // Anybody can have this said, with a datagram that is no handshake.
+            SwarmEvent::ListenerError { error, .. } => {
+                count_connection(Direction::Inbound, "error");
+                debug!(%error, "an incoming connection did not begin");
+            }
             _ => {}
         }
     }
