@@ -113,15 +113,18 @@ fn requests(input: &mut Input<'_>) -> Vec<SigningRequest> {
 }
 
 fn request(input: &mut Input<'_>) -> SigningRequest {
+    let key = input.byte() % 3;
+    // A source is not kept when a key signs two years later, so the one that signs in any epoch has none.
+    let is_timeless = key == 2;
     let epoch = match input.below(16) {
-        0 => input.any_size(),
+        0 if is_timeless => input.any_size(),
         _ => u64::from(input.byte() % 32),
     };
     SigningRequest {
-        public_key: PublicKey([input.byte() % 3; 52]),
+        public_key: PublicKey([key; 52]),
         epoch,
         message_root: Root::repeat_byte(input.byte() % 3),
-        source: input.flag().then(|| u64::from(input.byte())),
+        source: (!is_timeless && input.flag()).then(|| u64::from(input.byte())),
     }
 }
 
