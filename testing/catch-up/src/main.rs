@@ -17,7 +17,7 @@ use quartet_types::SECONDS_PER_SLOT;
 use serde_json::json;
 
 use chain::Validators;
-use node::Node;
+use node::{Node, Progress};
 
 /// Slots between the end of the chain and the present, so that no block is too early.
 const MARGIN: u64 = 2;
@@ -84,7 +84,9 @@ async fn main() -> Result<()> {
     }
 
     let mut server = Node::start(&program, &genesis, &server_data, None, None)?;
-    let (restart, _) = until(&mut server, arguments.slots).await?;
+    let has_chain = |progress: &Progress| progress.head >= arguments.slots;
+    // Nobody is there to tell it that it is synced.
+    let (restart, _) = until(&mut server, has_chain).await?;
     let conditions = Conditions {
         delay: Duration::from_millis(arguments.delay),
         ..Conditions::default()
@@ -103,7 +105,8 @@ async fn main() -> Result<()> {
     let checkpoint = arguments.checkpoint.then_some(server.http);
     let data = tempfile::tempdir_in(directory)?;
     let mut client = Node::start(&program, &genesis, data.path(), Some(peer), checkpoint)?;
-    let (seconds, first) = until(&mut client, arguments.slots).await?;
+    let is_through = |progress: &Progress| has_chain(progress) && progress.is_synced;
+    let (seconds, first) = until(&mut client, is_through).await?;
     println!(
         "{}",
         json!({
@@ -126,9 +129,8 @@ fn round(seconds: f64) -> f64 {
     (seconds * 100.0).round() / 100.0
 }
 
-/// Waits until a node has the whole chain and says that it is synced: seconds until then, and until the last moment when it
-/// had nothing.
-async fn until(node: &mut Node, slots: u64) -> Result<(f64, f64)> {
+/// Waits until a node `is_there`: seconds until then, and until the last moment when it had nothing.
+async fn until(node: &mut Node, is_there: impl Fn(&Progress) -> bool) -> Result<(f64, f64)> {
     let watch = Stopwatch::start();
     let mut last_without = 0.0;
     while watch.elapsed() < PATIENCE {
@@ -136,7 +138,7 @@ async fn until(node: &mut Node, slots: u64) -> Result<(f64, f64)> {
             if progress.head == 0 {
                 last_without = watch.seconds();
             }
-            if progress.head >= slots && progress.is_synced {
+            if is_there(&progress) {
                 return Ok((watch.seconds(), last_without));
             }
         }
